@@ -1,0 +1,51 @@
+"""The command desk of an observatory: people post jobs, the telescope's software carries them out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+def create_app(config: Mapping[str, object] | None = None) -> Flask:
+    """Make the app; `config` holds settings by name (such as `DATABASE_URL`) and Flask's own keys.
+
+    Nothing is written: the database is prepared when serving begins (`serving.begin`), except one in memory, which
+    lives no longer than the app. Raises ConfigError when a setting is wrong or unknown.
+    """
+    # Imported here, so that `import jobs_server.client` loads nothing of the server.
+    from pathlib import Path
+
+    from flask import Flask
+
+    from . import api, cli, cors, db, refusals, serving
+    from . import config as configuration
+
+    app = Flask(__name__, instance_relative_config=True)
+    flask_keys, overrides = configuration.split(config or {}, app.default_config)
+    loaded = configuration.load(Path(app.instance_path), overrides)
+    settings = loaded.settings
+    app.extensions[configuration.EXTENSION] = loaded
+    app.config.from_mapping(
+        {
+            "MAX_CONTENT_LENGTH": settings.max_body_bytes,
+            "SQLALCHEMY_DATABASE_URI": settings.url,
+            "SQLALCHEMY_ENGINE_OPTIONS": db.engine_options(
+                settings.url, settings.threads, settings.database_timeout_seconds
+            ),
+        }
+        | flask_keys
+    )
+    # Clients must never meet a redirect: some forbid them, and a redirected POST loses its body.
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    db.init_app(app, settings.database_timeout_seconds)
+    app.register_blueprint(api.bp, url_prefix="/jobs")
+    app.register_blueprint(api.bp, name="jobs_at_root")
+    refusals.register(app)
+    cors.allow(app, settings.allowed_origins)
+    cli.register(app)
+    serving.set_up(app)
+    return app

@@ -1,0 +1,89 @@
+"""The JSON routes. A view reads as its steps: command, operation in one transaction, wire."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import cast
+
+from flask import Blueprint, Response, current_app, request
+
+from . import actors, clock, commands, jobs, queries, wire
+from .commands import AnyCommand
+from .config import EXTENSION, Loaded, Settings
+from .db import current, reading, transaction
+from .errors import BadRequest
+from .lifecycle import Queue
+
+bp = Blueprint("jobs", __name__)
+
+
+@bp.post("/newjob")
+def new_job() -> Response:
+    """Queue a job."""
+    command = _parse(commands.SubmitJob)
+    settings = _settings()
+    actor = actors.said(command.user_id, command.user_name, settings.open_roles)
+    with transaction() as connection:
+        job = jobs.submit(connection, command, actor, clock.now_ms(), stop_scope=settings.stop_scope)
+    return _json(wire.job(job))
+
+
+@bp.post("/getnewjobs")
+def get_new_jobs() -> Response:
+    """Hand over the waiting jobs of a site; an empty poll writes nothing."""
+    command = _parse(commands.ClaimJobs)
+    queue = Queue.ALTERNATE if command.alternate_queue else Queue.PRIMARY
+    with reading() as connection:
+        if not queries.any_waiting(connection, command.site, queue):
+            return _json(b"[]")
+    with transaction() as connection:
+        claimed = jobs.claim(connection, command.site, queue, actors.site(command.site), clock.now_ms())
+    return _json(wire.handed_over(claimed, queue))
+
+
+@bp.post("/startjob")
+def start_job() -> Response:
+    """Note that a job has begun."""
+    command = _parse(commands.StartJob)
+    with transaction() as connection:
+        job = jobs.start(connection, command, actors.site(command.site), clock.now_ms())
+    return _json(wire.job(job))
+
+
+@bp.post("/updatejobstatus")
+def update_job_status() -> Response:
+    """Note what a site says of a job."""
+    command = _parse(commands.UpdateStatus)
+    with transaction() as connection:
+        job = jobs.report(connection, command, actors.site(command.site), clock.now_ms())
+    return _json(wire.job(job))
+
+
+@bp.post("/getrecentjobs")
+def get_recent_jobs() -> Response:
+    """List a site's jobs of the last while, complete and in bounded memory."""
+    command = _parse(commands.ListRecent)
+    if command.time_range_ms <= 0:
+        return _json(b"[]")
+    since_ms = int(max(0, clock.now_ms() - command.time_range_ms))
+    pages = queries.recent(current(), command.site, since_ms)
+    first, second = next(pages, []), next(pages, None)
+    if second is None:
+        return _json(wire.jobs(first))
+    return Response(wire.job_pages(chain((first, second), pages)), mimetype="application/json")
+
+
+def _parse(model: type[AnyCommand]) -> AnyCommand:
+    command = commands.parse(model, request.get_data(cache=False))
+    sites = _settings().sites
+    if sites and command.site not in sites:
+        raise BadRequest(f"Error: {command.site} is no site of this server; its sites are {', '.join(sites)}")
+    return command
+
+
+def _settings() -> Settings:
+    return cast(Loaded, current_app.extensions[EXTENSION]).settings
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, mimetype="application/json")

@@ -1,0 +1,9 @@
+"""The command line: Click commands that call the same operations as the routes."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+
+def register(app: Flask) -> None:
+    """Give an app its commands."""

@@ -1,0 +1,201 @@
+"""Settings: one frozen, typed object, read once from the environment and `instance/config.toml`.
+
+The table below is the only list of settings; help texts, `flask settings` and the README's table come from it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from .errors import ConfigError
+
+PREFIX = "JOBS_"
+TEST_PREFIX = "JOBS_TEST_"  # switches of the test suite, no settings of the service
+CONFIG_FILE = "config.toml"
+
+EXTENSION = "jobs_server.settings"
+"""Where an app keeps its `Loaded` settings, among its extensions."""
+
+_ORIGIN = re.compile(r"https?://[^\s/?#@*]+", re.ASCII)
+
+
+def _setting(default: Any, help_text: str, *, unit: str = "", minimum: float | None = None) -> Any:
+    return field(default=default, metadata={"help": help_text, "unit": unit, "minimum": minimum})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Hold what this installation is set to; made by `load`, never changed."""
+
+    instance: str = _setting(
+        "",
+        "Folder for the database and config.toml. Empty: `instance` beside the checkout, or "
+        "`var/jobs_server-instance` of the Python environment when installed.",
+    )
+    database_url: str = _setting("", "Where jobs are kept, as a SQLAlchemy URL. Empty: `jobs.db` in the instance folder.")
+    sites: tuple[str, ...] = _setting((), "The only site codes accepted, against typos. Empty: any.")
+    allowed_origins: tuple[str, ...] = _setting(
+        (), "Origins of web pages elsewhere that may call this service, such as `https://ui.example.org`."
+    )
+    open_roles: tuple[str, ...] = _setting((), "Roles that jobs carry while no sign-in is set.")
+    stop_scope: Literal["device", "site"] = _setting(
+        "device", "What a stop command to one device covers: that device, or the whole site."
+    )
+    max_body_bytes: int = _setting(256 * 1024, "Largest request body.", unit="bytes", minimum=1024)
+    threads: int = _setting(
+        64, "Threads that the server runs; the pool of database connections is sized to them.", minimum=1
+    )
+    database_timeout_seconds: float = _setting(
+        5.0, "Longest wait for the database before a request is refused with 503.", unit="seconds", minimum=0.1
+    )
+
+    def __post_init__(self) -> None:
+        for setting in fields(self):
+            _check_minimum(setting, getattr(self, setting.name))
+        for origin in self.allowed_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ConfigError(
+                    f"{PREFIX}ALLOWED_ORIGINS: {origin!r} is not an origin; write scheme://host or scheme://host:port,"
+                    " without a path and without `*` (anyone on the network may command while no sign-in is set)"
+                )
+        for site in self.sites:
+            if not site.strip():
+                raise ConfigError(f"{PREFIX}SITES: a site code must not be blank")
+        if self.database_url:
+            _parse_url(self.database_url)
+
+    @property
+    def url(self) -> URL:
+        """Give the database's URL, the default filled in."""
+        if self.database_url:
+            return _parse_url(self.database_url)
+        return URL.create("sqlite", database=str(Path(self.instance) / "jobs.db"))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Hold settings and, by name, where each value came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def load(instance: Path, overrides: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
+    """Read the settings: overrides (upper-case names) before the environment before `config.toml` before defaults.
+
+    `instance` is the folder used unless `JOBS_INSTANCE` or an override names another.
+    Raises ConfigError, naming the setting, when one is wrong or unknown.
+    """
+    environ = os.environ if environ is None else environ
+    given = _from_environment(environ) | _from_overrides(overrides or {})
+    folder = Path(str(given["instance"][0])).expanduser() if given.get("instance", ("",))[0] else instance
+    folder = folder.absolute()
+    given = _from_file(folder / CONFIG_FILE) | given
+    values = {name: _coerce(name, value, origin) for name, (value, origin) in given.items()}
+    origins = {setting.name: "default" for setting in fields(Settings)} | {n: o for n, (_, o) in given.items()}
+    return Loaded(Settings(**(values | {"instance": str(folder)})), origins)
+
+
+def split(given: Mapping[str, object], flask_keys: Container[str]) -> tuple[dict[str, object], dict[str, object]]:
+    """Part what `create_app` was given into Flask's own keys and settings of ours (with or without `JOBS_`)."""
+    flask = {key: value for key, value in given.items() if key in flask_keys or key.startswith("SQLALCHEMY_")}
+    ours = {key.removeprefix(PREFIX): value for key, value in given.items() if key not in flask}
+    return flask, ours
+
+
+def shown(settings: Settings, name: str) -> str:
+    """Write one setting's value for people, secrets masked."""
+    value = getattr(settings, name)
+    if name == "database_url":
+        return settings.url.render_as_string(hide_password=True)
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def names() -> tuple[str, ...]:
+    """List the settings' names, in the order of the table."""
+    return tuple(setting.name for setting in fields(Settings))
+
+
+def variable(name: str) -> str:
+    """Give the environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+_Given = dict[str, tuple[object, str]]
+_TYPES = get_type_hints(Settings)
+
+
+def _from_environment(environ: Mapping[str, str]) -> _Given:
+    found: _Given = {}
+    for key, text in environ.items():
+        if key.startswith(PREFIX) and not key.startswith(TEST_PREFIX):
+            name = _known(key.removeprefix(PREFIX).lower(), key)
+            found[name] = (_split(name, text), f"environment {key}")
+    return found
+
+
+def _from_overrides(overrides: Mapping[str, object]) -> _Given:
+    return {_known(key.lower(), key): (value, "create_app") for key, value in overrides.items()}
+
+
+def _from_file(path: Path) -> _Given:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+    if "instance" in table:
+        raise ConfigError(f"{path}: instance cannot be set here, since it says where this file is; use {PREFIX}INSTANCE")
+    return {_known(key, f"{key} in {path}"): (value, str(path)) for key, value in table.items()}
+
+
+def _known(name: str, called: str) -> str:
+    if name not in _TYPES:
+        raise ConfigError(f"{called} is no setting of this service; `flask settings` lists them")
+    return name
+
+
+def _split(name: str, text: str) -> object:
+    """Turn an environment variable's text into what the setting's type takes: lists are written with commas."""
+    if _TYPES[name] == tuple[str, ...]:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text
+
+
+def _coerce(name: str, value: object, origin: str) -> object:
+    try:
+        return TypeAdapter(_TYPES[name]).validate_python(value)
+    except ValidationError as error:
+        reason = "; ".join(_words(error))
+        raise ConfigError(f"{variable(name)} (from {origin}) is wrong: {reason}") from None
+
+
+def _words(error: ValidationError) -> Iterable[str]:
+    return (fault["msg"][0].lower() + fault["msg"][1:] for fault in error.errors(include_url=False))
+
+
+def _check_minimum(setting: Field[Any], value: Any) -> None:
+    minimum = setting.metadata["minimum"]
+    if minimum is not None and not value >= minimum:
+        raise ConfigError(f"{variable(setting.name)} is wrong: {value} is less than {minimum:g}")
+
+
+def _parse_url(text: str) -> URL:
+    try:
+        return make_url(text)
+    except ArgumentError:
+        raise ConfigError(
+            f"{variable('database_url')} is no database URL; write sqlite:////folder/jobs.db"
+            " or postgresql+psycopg://user:password@host/name"
+        ) from None

@@ -1,0 +1,336 @@
+"""The database: engine set-up, SQLite's pragmas, and the one way to read and to write.
+
+Statements are written in SQLAlchemy Core, compiled once, and run on the driver's own connection: an ORM session costs
+three times the work of a claim. Every write unit is one `transaction()`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from threading import Lock
+from types import ModuleType
+from typing import Any, cast
+
+from flask import Flask, current_app
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, Engine, Executable, Integer, MetaData, Text, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Dialect
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+from sqlalchemy.orm import DeclarativeBase, registry
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from .errors import Unavailable
+
+EXTENSION = "jobs_server.database"
+
+BEGIN = "jobs_server_begin"
+"""Execution option: the statement that opens a SQLAlchemy transaction on SQLite."""
+
+
+class Base(DeclarativeBase):
+    """Give every table one convention of constraint names, so that migrations can name them, and 64-bit integers."""
+
+    registry = registry(
+        metadata=MetaData(
+            naming_convention={
+                "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+                "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+                "ck": "ck_%(table_name)s_%(constraint_name)s",
+                "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+                "pk": "pk_%(table_name)s",
+            }
+        ),
+        # Milliseconds since 1970 need 64 bits; every INTEGER of SQLite has them, and only INTEGER may be a row id.
+        type_annotation_map={int: BigInteger().with_variant(Integer(), "sqlite"), str: Text()},
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+
+
+def has_wal_bug(version: tuple[int, ...]) -> bool:
+    """Tell whether a SQLite may corrupt a WAL database (fixed in 3.51.3; backports 3.44.6 and 3.50.7).
+
+    Source: https://sqlite.org/wal.html#walresetbug.
+    """
+    return (3, 7, 0) <= version < (3, 51, 3) and not (
+        (3, 44, 6) <= version < (3, 45, 0) or (3, 50, 7) <= version < (3, 51, 0)
+    )
+
+
+def _choose_driver() -> ModuleType:
+    """Take the interpreter's SQLite unless it has the WAL bug and a newer one is installed.
+
+    Two SQLite libraries in one process drop each other's file locks, so this is the only place that chooses and
+    nothing else may open a SQLite file.
+    """
+    if has_wal_bug(sqlite3.sqlite_version_info):
+        try:
+            from pysqlite3 import dbapi2
+        except ImportError:
+            return sqlite3
+        return cast(ModuleType, dbapi2)
+    return sqlite3
+
+
+driver = _choose_driver()
+
+
+class Statement:
+    """Hold a Core statement, compiled once for each kind of database."""
+
+    __slots__ = ("_compiled", "_core")
+
+    def __init__(self, core: Executable) -> None:
+        self._core = core
+        self._compiled: dict[str, tuple[str, dict[str, Any]]] = {}
+
+    def compiled(self, dialect: str) -> tuple[str, dict[str, Any]]:
+        """Give the SQL text and the values that are fixed in it."""
+        found = self._compiled.get(dialect)
+        if found is None:
+            found = self._compiled[dialect] = self._compile(_DIALECTS[dialect])
+        return found
+
+    def _compile(self, dialect: Dialect) -> tuple[str, dict[str, Any]]:
+        compiled = cast(SQLCompiler, self._core.compile(dialect=dialect))  # type: ignore[attr-defined]
+        fixed = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
+        return compiled.string, fixed
+
+
+_DIALECTS: Mapping[str, Dialect] = {
+    "sqlite": sqlite.dialect(paramstyle="named"),  # type: ignore[no-untyped-call]
+    "postgresql": postgresql.dialect(paramstyle="pyformat"),  # type: ignore[no-untyped-call]
+}
+
+
+class Connection:
+    """Run statements on one driver connection."""
+
+    __slots__ = ("_dialect", "_raw")
+
+    def __init__(self, raw: Any, dialect: str) -> None:
+        self._raw = raw
+        self._dialect = dialect
+
+    def rows(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
+        """Run a statement that answers with rows."""
+        return self._run(statement, values).fetchall()  # type: ignore[no-any-return]
+
+    def row(self, statement: Statement, **values: Any) -> tuple[Any, ...] | None:
+        """Run a statement that answers with one row or none."""
+        rows = self.rows(statement, **values)  # fetched whole: a RETURNING has done its work only then
+        return rows[0] if rows else None
+
+    def run(self, statement: Statement, **values: Any) -> None:
+        """Run a statement that answers with nothing."""
+        self._run(statement, values)
+
+    def run_many(self, statement: Statement, values: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement once for each set of values."""
+        sql, fixed = statement.compiled(self._dialect)
+        self._raw.cursor().executemany(sql, [{**fixed, **each} for each in values])
+
+    def _run(self, statement: Statement, values: dict[str, Any]) -> Any:
+        sql, fixed = statement.compiled(self._dialect)
+        return self._raw.execute(sql, {**fixed, **values} if fixed else values)
+
+
+class Turns:
+    """Lock out all but one, and serve those who wait in the order they came."""
+
+    def __init__(self) -> None:
+        self._mutex = Lock()
+        self._taken = False
+        self._tickets: deque[Lock] = deque()
+
+    def take(self, timeout_seconds: float) -> bool:
+        """Wait for the turn; False when the time is over."""
+        with self._mutex:
+            if not self._taken:
+                self._taken = True
+                return True
+            ticket = Lock()
+            ticket.acquire()
+            self._tickets.append(ticket)
+        if ticket.acquire(timeout=timeout_seconds):
+            return True
+        with self._mutex:
+            if ticket in self._tickets:
+                self._tickets.remove(ticket)
+                return False
+        return True  # the turn came between the time-out and the look
+
+    def pass_on(self) -> None:
+        """Give the turn to whoever waits longest."""
+        with self._mutex:
+            if self._tickets:
+                self._tickets.popleft().release()
+            else:
+                self._taken = False
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Hold one engine and the turns of its writers."""
+
+    engine: Engine
+    timeout_seconds: float
+    turns: Turns
+
+    @property
+    def in_memory(self) -> bool:
+        """Tell whether this is SQLite in memory: one connection, shared by all threads."""
+        return is_memory(self.engine.url)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Open one write unit: committed at the end of the block, rolled back when it raises.
+
+        Waiting for the turn and for other processes together takes at most `timeout_seconds`.
+        Raises Unavailable when the database is busy, full, read-only or broken; then nothing was changed.
+        """
+        deadline = time.monotonic() + self.timeout_seconds
+        with self._turn(), self._translated(), self._checked_out() as raw:
+            remaining_ms = max(0, round((deadline - time.monotonic()) * 1000))
+            raw.execute(f"PRAGMA busy_timeout = {remaining_ms}")
+            raw.execute("BEGIN IMMEDIATE")
+            try:
+                yield Connection(raw, self.engine.dialect.name)
+                raw.commit()
+            except BaseException:
+                raw.rollback()
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a connection for reading; each statement sees the last commit before it."""
+        with self._turn() if self.in_memory else nullcontext(), self._translated(), self._checked_out() as raw:
+            yield Connection(raw, self.engine.dialect.name)
+
+    def use_write_ahead_log(self, timeout_seconds: float) -> None:
+        """Switch the file to WAL, which it then stays in.
+
+        The switch needs the file for itself for a moment and SQLite does not wait for that: two processes may start
+        together. Raises Unavailable when the file cannot be used.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        with self._translated(), self._checked_out() as raw:
+            while True:
+                try:
+                    raw.execute("PRAGMA journal_mode = WAL")
+                except driver.OperationalError as error:
+                    if "locked" not in str(error) or time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.05)
+                else:
+                    return
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self.turns.take(self.timeout_seconds):
+            raise Unavailable(_sentence("it is busy"))
+        try:
+            yield
+        finally:
+            self.turns.pass_on()
+
+    @contextmanager
+    def _checked_out(self) -> Iterator[Any]:
+        fairy = self.engine.raw_connection()
+        try:
+            yield fairy.driver_connection
+        finally:
+            fairy.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (driver.IntegrityError, driver.ProgrammingError):
+            raise  # a fault of ours, not of the database
+        except (driver.Error, DBAPIError, PoolTimeout) as error:
+            raise Unavailable(_sentence(reason(error))) from error
+
+
+def current() -> Database:
+    """Give the database of the running app."""
+    return cast(Database, current_app.extensions[EXTENSION])
+
+
+def transaction() -> AbstractContextManager[Connection]:
+    """Open one write unit on the running app's database; see `Database.transaction`."""
+    return current().transaction()
+
+
+def reading() -> AbstractContextManager[Connection]:
+    """Open the running app's database for reading; see `Database.reading`."""
+    return current().reading()
+
+
+def is_memory(url: URL) -> bool:
+    """Tell whether a URL names SQLite in memory."""
+    return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
+
+
+def engine_options(url: URL, threads: int, timeout_seconds: float) -> dict[str, Any]:
+    """Give the options with which SQLAlchemy makes the engine."""
+    options: dict[str, Any] = {"module": driver, "connect_args": {"timeout": timeout_seconds}}
+    if not is_memory(url):
+        # Each thread may hold one connection; a few more for the command line's tasks and the like.
+        options |= {"pool_size": threads, "max_overflow": 4, "pool_timeout": timeout_seconds}
+    return options
+
+
+def init_app(app: Flask, timeout_seconds: float) -> None:
+    """Give an app its database; no connection is made yet."""
+    db.init_app(app)
+    with app.app_context():
+        _set_up(db.engine)
+        app.extensions[EXTENSION] = Database(db.engine, timeout_seconds, Turns())
+
+
+def _set_up(engine: Engine) -> None:
+    """Make every connection of an engine durable and checked, and its transactions explicit."""
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not open transactions of its own
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power cut
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Any) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN"))
+
+
+def _sentence(reason: str) -> str:
+    return f"Error: the database cannot be used now: {reason}. Nothing was changed; try again in a moment."
+
+
+def reason(error: BaseException) -> str:
+    """Say in a few words why the database failed."""
+    if isinstance(error, Unavailable):
+        error = error.__cause__ or error
+    text = str(getattr(error, "orig", None) or error).lower()
+    for sign, words in _SIGNS.items():
+        if sign in text:
+            return words
+    return "it is busy" if isinstance(error, PoolTimeout) else text.splitlines()[0]
+
+
+_SIGNS = {
+    "locked": "it is busy",
+    "full": "the disk is full",
+    "readonly": "it may only be read",
+    "no such table": "it was never prepared (serve once, or run `flask db upgrade`)",
+    "unable to open": "its file cannot be opened",
+    "malformed": "its file is damaged",
+    "not a database": "its file is no database",
+}

@@ -1,0 +1,76 @@
+"""Every refusal this service can give, one class each.
+
+The docstring's first line is the problem's title; the message is one plain sentence that a person can act on
+(contract, Errors).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import click
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Say what is wrong with one key of a body, or with the body itself when there is no key."""
+
+    key: str | None
+    sentence: str
+
+
+class JobsError(Exception):
+    """The request was refused."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "refused"
+    retry_after_seconds: ClassVar[int | None] = None
+
+    def __init__(self, sentence: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.faults = tuple(faults)
+
+    @property
+    def title(self) -> str:
+        """Give the kind of refusal in words, the same for every instance (RFC 9457, section 3.1.3)."""
+        return (self.__doc__ or "").splitlines()[0].rstrip(".")
+
+
+class BadRequest(JobsError):
+    """The request's body is not what this route needs."""
+
+    status, code = 400, "bad-request"
+
+
+class NotFound(JobsError):
+    """There is no such job."""
+
+    status, code = 404, "not-found"
+
+
+class Conflict(JobsError):
+    """The job is past the point where this can be done."""
+
+    status, code = 409, "conflict"
+
+
+class Unavailable(JobsError):
+    """The database is busy, full or broken; nothing was changed."""
+
+    status, code, retry_after_seconds = 503, "unavailable", 2
+
+
+class StartRefused(click.ClickException):
+    """The service cannot start as it is set up; the message is one sentence that says what to do.
+
+    A Click exception, so that `flask` prints the sentence and no traceback.
+    """
+
+    exit_code = 3  # gunicorn's code for a worker that must not be started again (WORKER_BOOT_ERROR)
+
+
+class ConfigError(StartRefused):
+    """A setting is wrong or unknown."""

@@ -1,0 +1,97 @@
+"""The life of a job: which step may follow which, as pure tables (contract, Life of a job).
+
+A job has one phase on each of the two queues. Its status is free text of the site's own; the phase is what the text
+means to the service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, StrEnum
+
+UNREAD = "UNREAD"
+RECEIVED = "RECEIVED"
+STARTED = "STARTED"
+CANCELED = "CANCELED"
+
+_END_WORDS = frozenset(
+    {
+        *("complete", "completed", "failed", "error", "canceled", "cancelled", "aborted", "stopped"),
+        *("expired", "lost"),  # usually the server's own labels; from a site, an end all the same
+    }
+)
+_STOP_ACTIONS = frozenset({"stop", "cancel", "cancel_all_commands"})
+_EVERYTHING = "all"
+
+
+class Queue(Enum):
+    """Name the two independent queues that every job is in."""
+
+    PRIMARY = 0
+    ALTERNATE = 1
+
+
+class Phase(StrEnum):
+    """Say how far a job has come on one queue."""
+
+    WAITING = "waiting"
+    RECEIVED = "received"
+    RUNNING = "running"
+    ENDED = "ended"  # by the site's own word: nothing leads on
+    WITHDRAWN = "withdrawn"  # ended by the server before it was handed over: nothing leads on
+    LABELLED = "labelled"  # ended by the server after it was handed over: the site's word still stands
+
+
+class Report(Enum):
+    """Sort what a site can say of a job."""
+
+    RECEIVED = "received"
+    RUNNING = "running"
+    END = "end"
+
+
+STEPS: Mapping[Report, Mapping[Phase, Phase]] = {
+    Report.RECEIVED: {
+        Phase.WAITING: Phase.RECEIVED,
+        Phase.RECEIVED: Phase.RECEIVED,
+        Phase.RUNNING: Phase.RUNNING,  # a late word of receipt stops nothing that already moves
+        Phase.LABELLED: Phase.RECEIVED,
+    },
+    Report.RUNNING: {
+        phase: Phase.RUNNING for phase in (Phase.WAITING, Phase.RECEIVED, Phase.RUNNING, Phase.LABELLED)
+    },
+    Report.END: {phase: Phase.ENDED for phase in (Phase.WAITING, Phase.RECEIVED, Phase.RUNNING, Phase.LABELLED)},
+}
+"""For each report, the phases it may come in and where it leads; from a phase not named, it is refused."""
+
+
+def classify(status: str) -> Report | None:
+    """Tell what a status reported by a site means; None for UNREAD, which only the server sets."""
+    word = _plain(status)
+    if word == _plain(UNREAD):
+        return None
+    if word == _plain(RECEIVED):
+        return Report.RECEIVED
+    return Report.END if word in _END_WORDS else Report.RUNNING
+
+
+def same_status(one: str, other: str) -> bool:
+    """Tell whether two statuses are the same word: they are compared without case."""
+    return _plain(one) == _plain(other)
+
+
+def is_stop(action: str, required_params: Mapping[str, object]) -> bool:
+    """Tell whether a command is a stop command (contract, Stop commands)."""
+    word = _plain(action)
+    if word == "run":
+        return _plain(str(required_params.get("script"))) == "stopscript"
+    return word in _STOP_ACTIONS
+
+
+def stop_covers_site(device: str, instance: str, action: str) -> bool:
+    """Tell whether a stop command covers the whole site, and not its own device alone."""
+    return _plain(action) == "cancel_all_commands" or _EVERYTHING in (_plain(device), _plain(instance))
+
+
+def _plain(word: str) -> str:
+    return word.strip().casefold()

@@ -1,0 +1,166 @@
+"""When serving begins: the database is prepared, or the start refused with one sentence.
+
+Preparing is no part of `create_app`: commands such as `flask settings` must run on a broken installation.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import cast
+
+import click
+import flask_migrate
+from alembic import command
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from flask import Flask
+from flask.cli import run_command
+from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import DBAPIError
+from werkzeug.serving import is_running_from_reloader
+
+from . import create_app, db
+from .config import EXTENSION, Loaded, Settings
+from .errors import StartRefused, Unavailable
+
+log = logging.getLogger(__name__)
+
+_PACKAGE = Path(__file__).parent
+MIGRATIONS = next(
+    (path for path in (_PACKAGE / "migrations", _PACKAGE.parent / "migrations") if path.is_dir()),
+    _PACKAGE / "migrations",
+)
+"""The migrations: inside the package when installed, beside it in a checkout."""
+
+_MIGRATION_SECONDS = 60
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def set_up(app: Flask) -> None:
+    """Give an app its migrations, and its tables where they cannot have been made before.
+
+    Flask's own `run` command has no hook for the start of serving; it makes the app inside its Click context, so that
+    is where a database is prepared for it.
+    """
+    flask_migrate.Migrate(app, db.db, directory=str(MIGRATIONS))
+    context = click.get_current_context(silent=True)
+    if _database(app).in_memory:
+        prepare(app)
+    if context is not None and context.command is run_command:
+        prepare(app)
+        if not is_running_from_reloader():
+            _announce(app, context.params["host"], context.params["port"])
+
+
+def application() -> Flask:
+    """Make the app for a WSGI server: prepared, or the process ended with one sentence."""
+    if click.get_current_context(silent=True) is not None:
+        return create_app()  # loaded by a `flask` command, which shows refusals itself
+    try:
+        app = create_app()
+        prepare(app)
+    except StartRefused as refusal:
+        sys.stderr.write(f"Error: {refusal.message}\n")
+        sys.exit(refusal.exit_code)
+    _announce(app)
+    return app
+
+
+def prepare(app: Flask) -> None:
+    """Create or migrate the database; two processes that start together do it once.
+
+    Raises StartRefused when it is no database, not writable, newer than this code, or somebody else's.
+    """
+    settings = _settings(app)
+    if settings.url.get_backend_name() != "sqlite":
+        raise StartRefused(
+            f"this version keeps jobs in SQLite only, not in {settings.url.get_backend_name()};"
+            " leave JOBS_DATABASE_URL empty or name a sqlite:/// file"
+        )
+    database = _database(app)
+    if not database.in_memory:
+        make_folder(settings)
+    where = settings.url.render_as_string(hide_password=True)
+    try:
+        if not database.in_memory:
+            database.use_write_ahead_log(_MIGRATION_SECONDS)
+        with database.engine.connect() as connection:
+            behind = _is_behind(connection, where)
+        if behind:
+            _migrate(app)
+        with database.transaction():
+            pass  # shows that it can be written
+    except (DBAPIError, Unavailable) as error:
+        raise StartRefused(f"the database {where} cannot be used: {db.reason(error)}") from None
+    _warn_of_old_sqlite()
+
+
+def _is_behind(connection: Connection, where: str) -> bool:
+    """Tell whether migrations are to be run. Raises StartRefused when running them would be wrong."""
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is None:
+        foreign = [name for name in inspect(connection).get_table_names() if name != "alembic_version"]
+        if foreign:
+            raise StartRefused(
+                f"{where} holds tables that are not this service's ({', '.join(foreign[:3])});"
+                " name another file with JOBS_DATABASE_URL"
+            )
+        return True
+    try:
+        scripts.get_revision(revision)
+    except CommandError:
+        raise StartRefused(
+            f"{where} was written by a newer version of jobs_server (migration {revision});"
+            " install that version, or name another file with JOBS_DATABASE_URL"
+        ) from None
+    return revision != scripts.get_current_head()
+
+
+def _migrate(app: Flask) -> None:
+    with app.app_context():
+        config = app.extensions["migrate"].migrate.get_config()
+        command.upgrade(config, "head")
+
+
+def make_folder(settings: Settings) -> None:
+    """Make the instance folder; a database named elsewhere must be in a folder that is there already."""
+    try:
+        Path(settings.instance).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartRefused(
+            f"the instance folder {settings.instance} cannot be made ({error.strerror}); name another with JOBS_INSTANCE"
+        ) from None
+
+
+def _announce(app: Flask, host: str | None = None, port: int | None = None) -> None:
+    """Say where the data is, where to look, and who may command."""
+    settings = _settings(app)
+    lines = [f"Jobs are kept in {settings.url.database or 'memory'}."]
+    if host is not None:
+        lines.append(f"The service answers at http://{'127.0.0.1' if host in _ANYWHERE else host}:{port or 5000}/jobs.")
+    if host in _LOOPBACK:
+        lines.append("Only this PC can reach it; open it to the LAN with: flask run --host 0.0.0.0")
+    lines.append("No sign-in is set: whoever can reach this port may command the telescope.")
+    click.echo("\n".join(lines), err=True)
+
+
+def _warn_of_old_sqlite() -> None:
+    if db.has_wal_bug(db.driver.sqlite_version_info):
+        log.warning(
+            "SQLite %s has a rare bug that can damage a database; there is no newer one for this machine among the"
+            " packages, so keep backups, or use a Python built with SQLite 3.51.3 or newer",
+            db.driver.sqlite_version,
+        )
+
+
+def _settings(app: Flask) -> Settings:
+    return cast(Loaded, app.extensions[EXTENSION]).settings
+
+
+def _database(app: Flask) -> db.Database:
+    return cast(db.Database, app.extensions[db.EXTENSION])

@@ -1,0 +1,46 @@
+"""Run the migrations on the running app's database, all of them in one explicit transaction."""
+
+from __future__ import annotations
+
+from alembic import context
+from flask import current_app
+from sqlalchemy import Connection
+
+import jobs_server.models  # noqa: F401  the tables must be known before they are compared
+from jobs_server.config import EXTENSION
+from jobs_server.db import BEGIN, db
+from jobs_server.serving import make_folder
+
+LOCK_WAIT_MS = 60_000
+
+
+def migrate(connection: Connection) -> None:
+    """Run the migrations; whoever comes second waits for the lock and then finds them done."""
+    connection = connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
+    # Outside of the transaction, where they count. A table made anew must not take its children with it.
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    raw.execute("PRAGMA foreign_keys = OFF")
+    raw.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
+    try:
+        with connection.begin():
+            context.configure(
+                connection=connection,
+                target_metadata=db.metadata,
+                render_as_batch=True,
+                transactional_ddl=True,
+                compare_type=True,
+            )
+            context.run_migrations()
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+            if broken:
+                raise RuntimeError(f"a migration would leave rows without their parent: {broken[:3]}")
+    finally:
+        raw.execute("PRAGMA foreign_keys = ON")
+
+
+if context.is_offline_mode():
+    raise SystemExit("migrations run on the database itself: there is no offline mode")
+make_folder(current_app.extensions[EXTENSION].settings)
+with current_app.app_context(), db.engine.connect() as engine_connection:
+    migrate(engine_connection)

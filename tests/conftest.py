@@ -1,0 +1,72 @@
+"""What all tests share: an app in memory, an app on a file, and an observatory that speaks to either."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+from flask import Flask
+
+from jobs_server import create_app, serving
+
+from .support import servers
+from .support.observatory import Observatory, Reply
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the settings of whoever runs the tests out of them, and the tests out of the real instance folder."""
+    for name in os.environ:
+        if name.startswith("JOBS_") and not name.startswith("JOBS_TEST_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("JOBS_INSTANCE", str(tmp_path / "instance"))
+
+
+@pytest.fixture
+def app() -> Flask:
+    """An app whose database is in memory."""
+    return create_app({"TESTING": True, "DATABASE_URL": "sqlite://"})
+
+
+@pytest.fixture
+def file_app(tmp_path: Path) -> Flask:
+    """An app whose database is a file, prepared as at the start of serving."""
+    app = create_app({"TESTING": True, "INSTANCE": str(tmp_path / "instance")})
+    serving.prepare(app)
+    return app
+
+
+@pytest.fixture
+def observatory(app: Flask) -> Observatory:
+    """An observatory that speaks to the app in memory."""
+    return inside(app)
+
+
+@pytest.fixture(params=["flask", "gunicorn"])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[servers.Server]:
+    """A real server process, once under `flask run` and once under gunicorn."""
+    with servers.running(request.param, tmp_path / "instance") as server:
+        yield server
+
+
+def inside(app: Flask, site: str = "wmd") -> Observatory:
+    """An observatory that speaks to an app in this process."""
+
+    def post(path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        response = app.test_client().post(path, data=body, headers=dict(headers))
+        return Reply(response.status_code, response.headers, response.get_data(as_text=True))
+
+    return Observatory(post, site)
+
+
+def over_http(url: str, client: httpx.Client, site: str = "wmd") -> Observatory:
+    """An observatory that speaks to a server process."""
+
+    def post(path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        response = client.post(url + path, content=body, headers=dict(headers))
+        return Reply(response.status_code, response.headers, response.text)
+
+    return Observatory(post, site)

@@ -1,0 +1,102 @@
+"""Real server processes on 127.0.0.1, ended by the process id that was started."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 30.0
+STOP_SECONDS = 15.0
+
+COMMANDS = {
+    "flask": ("-m", "flask", "--app", "jobs_server", "run", "--host", "127.0.0.1", "--port", "{port}"),
+    "gunicorn": (
+        *("-m", "gunicorn", "-k", "gthread", "-w", "1", "--threads", "64", "--graceful-timeout", "2"),
+        *("--bind", "127.0.0.1:{port}", "wsgi:app"),
+    ),
+    "waitress": ("-m", "waitress", "--listen", "127.0.0.1:{port}", "--threads", "64", "wsgi:app"),
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server process that answers."""
+
+    url: str
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.kill()
+        self.process.wait(STOP_SECONDS)
+
+    def stop(self) -> None:
+        """Ask it to end, and wait until it has."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(kind: str, instance: Path, settings: Mapping[str, str] | None = None, port: int | None = None) -> Server:
+    """Start a server of a kind (`flask`, `gunicorn`, `waitress`) on an instance folder, and wait until it answers."""
+    port = port or free_port()
+    instance.mkdir(parents=True, exist_ok=True)
+    log = instance / f"server-{port}.log"
+    command = [sys.executable, *(part.format(port=port) for part in COMMANDS[kind])]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("JOBS_", "FLASK_"))}
+    environment |= {"JOBS_INSTANCE": str(instance), "PYTHONUNBUFFERED": "1", **(settings or {})}
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+    server = Server(f"http://127.0.0.1:{port}", port, process, log)
+    try:
+        _wait_until_it_answers(server)
+    except BaseException:
+        server.kill()
+        raise
+    return server
+
+
+@contextmanager
+def running(kind: str, instance: Path, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Run a server for the length of a block."""
+    server = start(kind, instance, settings)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _wait_until_it_answers(server: Server) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            break
+        try:
+            httpx.get(server.url, trust_env=False)
+        except httpx.TransportError:
+            time.sleep(0.02)
+        else:
+            return
+    raise AssertionError(f"the server did not start:\n{server.log.read_text(errors='replace')}")

@@ -1,0 +1,5 @@
+"""Where WSGI servers and `flask` find the app: `gunicorn wsgi:app`, `flask run`."""
+
+from jobs_server.serving import application
+
+app = application()
