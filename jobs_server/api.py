@@ -11,7 +11,6 @@ from . import actors, clock, commands, jobs, queries, wire
 from .commands import AnyCommand
 from .config import EXTENSION, Loaded, Settings
 from .db import current, reading, transaction
-from .errors import BadRequest
 from .lifecycle import Queue
 
 bp = Blueprint("jobs", __name__)
@@ -75,9 +74,7 @@ def get_recent_jobs() -> Response:
 
 def _parse(model: type[AnyCommand]) -> AnyCommand:
     command = commands.parse(model, request.get_data(cache=False))
-    sites = _settings().sites
-    if sites and command.site not in sites:
-        raise BadRequest(f"Error: {command.site} is no site of this server; its sites are {', '.join(sites)}")
+    commands.check_site(command, _settings().sites)
     return command
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
@@ -144,6 +145,13 @@ def parse(model: type[AnyCommand], body: bytes) -> AnyCommand:
         raise _refusal(model, error) from None
 
 
+def check_site(command: Command, sites: Sequence[str]) -> None:
+    """Refuse a site code that is none of these; no codes, no check. Raises BadRequest."""
+    if sites and command.site not in sites:
+        sentence = f"site must be one of {', '.join(sites)}"
+        raise BadRequest(f"Error: {sentence}, not {command.site}", [Fault("site", sentence)])
+
+
 def _read_json(body: bytes) -> object:
     try:
         value = from_json(body, allow_inf_nan=False)
@@ -178,7 +186,5 @@ def _fault(model: type[Command], detail: ErrorDetails) -> Fault:
     key = str(detail["loc"][0])
     if detail["type"] == "missing":
         return Fault(key, f"missing required key {key}")
-    wanted = next(
-        field.description for name, field in model.model_fields.items() if key in (name, field.alias)
-    )
+    wanted = next(field.description for name, field in model.model_fields.items() if key in (name, field.alias))
     return Fault(key, f"{key} must be {wanted}")

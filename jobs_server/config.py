@@ -42,7 +42,9 @@ class Settings:
         "Folder for the database and config.toml. Empty: `instance` beside the checkout, or "
         "`var/jobs_server-instance` of the Python environment when installed.",
     )
-    database_url: str = _setting("", "Where jobs are kept, as a SQLAlchemy URL. Empty: `jobs.db` in the instance folder.")
+    database_url: str = _setting(
+        "", "Where jobs are kept, as a SQLAlchemy URL. Empty: `jobs.db` in the instance folder."
+    )
     sites: tuple[str, ...] = _setting((), "The only site codes accepted, against typos. Empty: any.")
     allowed_origins: tuple[str, ...] = _setting(
         (), "Origins of web pages elsewhere that may call this service, such as `https://ui.example.org`."
@@ -90,7 +92,9 @@ class Loaded:
     origins: Mapping[str, str]
 
 
-def load(instance: Path, overrides: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
+def load(
+    instance: Path, overrides: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None
+) -> Loaded:
     """Read the settings: overrides (upper-case names) before the environment before `config.toml` before defaults.
 
     `instance` is the folder used unless `JOBS_INSTANCE` or an override names another.
@@ -156,7 +160,9 @@ def _from_file(path: Path) -> _Given:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
     if "instance" in table:
-        raise ConfigError(f"{path}: instance cannot be set here, since it says where this file is; use {PREFIX}INSTANCE")
+        raise ConfigError(
+            f"{path}: instance cannot be set here, since it says where this file is; use {PREFIX}INSTANCE"
+        )
     return {_known(key, f"{key} in {path}"): (value, str(path)) for key, value in table.items()}
 
 
@@ -173,7 +179,7 @@ def _split(name: str, text: str) -> object:
     return text
 
 
-def _coerce(name: str, value: object, origin: str) -> object:
+def _coerce(name: str, value: object, origin: str) -> Any:
     try:
         return TypeAdapter(_TYPES[name]).validate_python(value)
     except ValidationError as error:

@@ -18,11 +18,13 @@ from typing import Any, cast
 
 from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, Engine, Executable, Integer, MetaData, Text, event
+from sqlalchemy import BigInteger, Engine, Integer, MetaData, Text, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Dialect
-from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, registry
+from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from .errors import Unavailable
@@ -87,7 +89,7 @@ class Statement:
 
     __slots__ = ("_compiled", "_core")
 
-    def __init__(self, core: Executable) -> None:
+    def __init__(self, core: ClauseElement) -> None:
         self._core = core
         self._compiled: dict[str, tuple[str, dict[str, Any]]] = {}
 
@@ -99,13 +101,13 @@ class Statement:
         return found
 
     def _compile(self, dialect: Dialect) -> tuple[str, dict[str, Any]]:
-        compiled = cast(SQLCompiler, self._core.compile(dialect=dialect))  # type: ignore[attr-defined]
+        compiled = cast(SQLCompiler, self._core.compile(dialect=dialect))
         fixed = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
         return compiled.string, fixed
 
 
 _DIALECTS: Mapping[str, Dialect] = {
-    "sqlite": sqlite.dialect(paramstyle="named"),  # type: ignore[no-untyped-call]
+    "sqlite": sqlite.dialect(paramstyle="named"),
     "postgresql": postgresql.dialect(paramstyle="pyformat"),  # type: ignore[no-untyped-call]
 }
 
@@ -330,7 +332,7 @@ _SIGNS = {
     "full": "the disk is full",
     "readonly": "it may only be read",
     "no such table": "it was never prepared (serve once, or run `flask db upgrade`)",
-    "unable to open": "its file cannot be opened",
+    "unable to open": "its file cannot be opened (was it ever prepared? serve once, or run `flask db upgrade`)",
     "malformed": "its file is damaged",
     "not a database": "its file is no database",
 }

@@ -124,9 +124,7 @@ def _already_said(connection: Connection, command: UpdateStatus, queue: Queue) -
     job = queries.job(connection, command.site, command.ulid)
     if job is None:
         raise NotFound(f"Error: site {command.site} has no job {command.ulid}")
-    status, phase = (
-        (job.status, job.phase) if queue is Queue.PRIMARY else (job.replica_status, job.replica_phase)
-    )
+    status, phase = (job.status, job.phase) if queue is Queue.PRIMARY else (job.replica_status, job.replica_phase)
     if phase == Phase.ENDED and same_status(status, command.status):
         return job
     raise Conflict(f"Error: job {job.ulid} is {status} and cannot become {command.status}")

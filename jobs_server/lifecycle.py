@@ -57,10 +57,8 @@ STEPS: Mapping[Report, Mapping[Phase, Phase]] = {
         Phase.RUNNING: Phase.RUNNING,  # a late word of receipt stops nothing that already moves
         Phase.LABELLED: Phase.RECEIVED,
     },
-    Report.RUNNING: {
-        phase: Phase.RUNNING for phase in (Phase.WAITING, Phase.RECEIVED, Phase.RUNNING, Phase.LABELLED)
-    },
-    Report.END: {phase: Phase.ENDED for phase in (Phase.WAITING, Phase.RECEIVED, Phase.RUNNING, Phase.LABELLED)},
+    Report.RUNNING: dict.fromkeys((Phase.WAITING, Phase.RECEIVED, Phase.RUNNING, Phase.LABELLED), Phase.RUNNING),
+    Report.END: dict.fromkeys((Phase.WAITING, Phase.RECEIVED, Phase.RUNNING, Phase.LABELLED), Phase.ENDED),
 }
 """For each report, the phases it may come in and where it leads; from a phase not named, it is refused."""
 

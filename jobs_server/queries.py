@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, literal_column, select
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
 
 from .db import Connection, Database, Statement
 from .lifecycle import Phase, Queue
@@ -64,14 +64,11 @@ def literal(phase: Phase) -> ColumnElement[str]:
 WAITING = literal(Phase.WAITING)
 
 _ANY_WAITING = {
-    queue: Statement(
-        select(Job.id).where(Job.site == bindparam("site"), PHASE[queue] == WAITING).limit(1)
-    )
+    queue: Statement(select(Job.id).where(Job.site == bindparam("site"), PHASE[queue] == WAITING).limit(1))
     for queue in Queue
 }
-_JOB = Statement(
-    select(*JOB).where(Job.ulid == bindparam("ulid"), Job.site == bindparam("site"))
-)
+_JOB = Statement(select(*JOB).where(Job.ulid == bindparam("ulid"), Job.site == bindparam("site")))
+_JOB_ANYWHERE = Statement(select(*JOB).where(Job.ulid == bindparam("ulid")))
 _RECENT = Statement(
     select(*JOB)
     .where(
@@ -83,8 +80,15 @@ _RECENT = Statement(
     .order_by(Job.timestamp_ms, Job.ulid)
     .limit(bindparam("count"))
 )
-_HISTORY = Statement(
-    select(*EVENT).where(JobEvent.job_id == bindparam("job_id")).order_by(JobEvent.seq)
+_HISTORY = Statement(select(*EVENT).where(JobEvent.job_id == bindparam("job_id")).order_by(JobEvent.seq))
+
+_LAST_EVENT = Statement(select(func.max(JobEvent.seq)))
+_EVENTS_AFTER = Statement(
+    select(*EVENT, *JOB)
+    .join(Job, Job.id == JobEvent.job_id)
+    .where(JobEvent.seq > bindparam("seq"), JobEvent.site == bindparam("site"))
+    .order_by(JobEvent.seq)
+    .limit(_PAGE)
 )
 
 
@@ -99,6 +103,12 @@ def job(connection: Connection, site: str, ulid: str) -> JobRow | None:
     return JobRow._make(row) if row else None
 
 
+def job_anywhere(connection: Connection, ulid: str) -> JobRow | None:
+    """Find one job, whichever site's it is."""
+    row = connection.row(_JOB_ANYWHERE, ulid=ulid)
+    return JobRow._make(row) if row else None
+
+
 def history(connection: Connection, job_id: int) -> list[EventRow]:
     """List what happened to a job, oldest first."""
     return [EventRow._make(row) for row in connection.rows(_HISTORY, job_id=job_id)]
@@ -109,12 +119,22 @@ def recent(database: Database, site: str, since_ms: int) -> Iterator[list[JobRow
     after_ms, after = since_ms, ""
     while True:
         with database.reading() as connection:
-            rows = connection.rows(
-                _RECENT, site=site, from_ms=after_ms, after_ms=after_ms, after=after, count=_PAGE
-            )
+            rows = connection.rows(_RECENT, site=site, from_ms=after_ms, after_ms=after_ms, after=after, count=_PAGE)
         page = [JobRow._make(row) for row in rows]
         if page:
             yield page
             after_ms, after = page[-1].timestamp_ms, page[-1].ulid
         if len(page) < _PAGE:
             return
+
+
+def last_event(connection: Connection) -> int:
+    """Give the number of the newest event; 0 when there is none."""
+    return connection.rows(_LAST_EVENT)[0][0] or 0
+
+
+def events_after(connection: Connection, site: str, seq: int) -> list[tuple[EventRow, JobRow]]:
+    """List what happened at a site after an event, oldest first, with the job as it is now; at most a page."""
+    width = len(EVENT)
+    rows = connection.rows(_EVENTS_AFTER, site=site, seq=seq)
+    return [(EventRow._make(row[:width]), JobRow._make(row[width:])) for row in rows]

@@ -133,7 +133,8 @@ def make_folder(settings: Settings) -> None:
         Path(settings.instance).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StartRefused(
-            f"the instance folder {settings.instance} cannot be made ({error.strerror}); name another with JOBS_INSTANCE"
+            f"the instance folder {settings.instance} cannot be made ({error.strerror});"
+            " name another with JOBS_INSTANCE"
         ) from None
 
 

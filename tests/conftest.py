@@ -57,7 +57,7 @@ def inside(app: Flask, site: str = "wmd") -> Observatory:
 
     def post(path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         response = app.test_client().post(path, data=body, headers=dict(headers))
-        return Reply(response.status_code, response.headers, response.get_data(as_text=True))
+        return Reply(response.status_code, dict(response.headers), response.get_data(as_text=True))
 
     return Observatory(post, site)
 

@@ -132,7 +132,9 @@ class TestStopCommands:
         assert [job["ulid"] for job in observatory.polls()] == [move["ulid"], stop["ulid"]]
 
     def test_the_stop_script_is_a_stop(self, observatory: Observatory) -> None:
-        run = observatory.sends("run", device="sequencer", instance="sequencer", required_params={"script": "focusAuto"})
+        run = observatory.sends(
+            "run", device="sequencer", instance="sequencer", required_params={"script": "focusAuto"}
+        )
         observatory.sends("run", device="sequencer", instance="sequencer", required_params={"script": "stopScript"})
         assert observatory.status(run) == "CANCELED"
 

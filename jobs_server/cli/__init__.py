@@ -7,3 +7,8 @@ from flask import Flask
 
 def register(app: Flask) -> None:
     """Give an app its commands."""
+    from .jobs import jobs
+    from .settings import settings
+
+    for command in (jobs, settings):
+        app.cli.add_command(command)

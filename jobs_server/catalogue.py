@@ -1,0 +1,26 @@
+"""The devices, actions and parameters that are known; the service itself takes any other as well."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@cache
+def devices() -> dict[str, Any]:
+    """Give the known devices by name, each with its actions and their parameters."""
+    text = files(__package__).joinpath("catalogue.json").read_text(encoding="utf-8")
+    return dict(json.loads(text)["devices"])
+
+
+def action(device: str, name: str) -> dict[str, Any]:
+    """Give what is known of an action; nothing when it is unknown."""
+    return dict(devices().get(device, {}).get("actions", {}).get(name, {}))
+
+
+def is_optional(device: str, action_name: str, parameter: str) -> bool:
+    """Tell whether a parameter goes among the optional ones: as the catalogue says, else among the required."""
+    known = action(device, action_name)
+    return parameter not in known.get("required_params", {}) and parameter in known.get("optional_params", {})

@@ -1,0 +1,233 @@
+"""`flask jobs`: send, list, show, watch and cancel from the terminal of the observatory's PC."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import time
+from collections.abc import Callable
+from itertools import chain
+from typing import IO, Any, TypeVar, cast
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from .. import actors, catalogue, clock, commands, queries, wire
+from .. import jobs as operations
+from ..config import EXTENSION, Loaded, Settings
+from ..db import current, reading, transaction
+from ..errors import JobsError
+from . import terminal
+
+HOUR_MS = 60 * 60 * 1000
+_LOOK_SECONDS = 0.5
+
+AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+
+
+class JobsGroup(AppGroup):
+    """Show a refusal as the sentence it is."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except JobsError as error:
+            raise click.ClickException(error.sentence.removeprefix("Error: ")) from None
+
+
+jobs = JobsGroup("jobs", help="Send jobs, list them, and watch them being carried out.")
+
+
+def _site_option(function: AnyFunction) -> AnyFunction:
+    text = "Site code, such as wmd; may be left out when JOBS_SITES names just one."
+    return click.option("--site", help=text)(function)
+
+
+def _json_option(function: AnyFunction) -> AnyFunction:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)
+
+
+def _user_option(function: AnyFunction) -> AnyFunction:
+    return click.option("--user", default=getpass.getuser, show_default="you", help="Who asks.")(function)
+
+
+@jobs.command()
+@click.argument("device", required=False)
+@click.argument("instance", required=False)
+@click.argument("action", required=False)
+@click.option(
+    "-p",
+    "parameters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A parameter; repeat as needed. A value that is JSON (5, true, [1,2]) is taken as such, else as text.",
+)
+@click.option(
+    "--file",
+    "file",
+    type=click.File("r", encoding="utf-8"),
+    help="Take the job as JSON from a file; - is standard input.",
+)
+@_site_option
+@_user_option
+@_json_option
+def send(
+    device: str | None,
+    instance: str | None,
+    action: str | None,
+    parameters: tuple[str, ...],
+    file: IO[str] | None,
+    site: str | None,
+    user: str,
+    as_json: bool,
+) -> None:
+    r"""Send one job.
+
+    \b
+    flask jobs send --site wmd camera camera_1_1 expose -p time=5 -p image_type=light
+    flask jobs send --file job.json
+    flask jobs send - < job.json
+    """
+    if device == "-" and instance is None:
+        file = click.open_file("-", encoding="utf-8")
+    if file is not None:
+        body = _read_job(file)
+    elif device and instance and action:
+        body = {"device": device, "instance": instance, "action": action} | _place(device, action, parameters)
+    else:
+        raise click.UsageError("say DEVICE INSTANCE ACTION, or --file job.json, or - for standard input")
+    if "site" not in body:
+        body["site"] = _needed(site)
+    job = _submit({"user_name": user, "user_id": user, "required_params": {}, "optional_params": {}} | body)
+    _print(job, f"Sent {job.action} to {job.device} {job.instance} at {job.site}: {job.ulid}", as_json)
+
+
+@jobs.command("cancel-all")
+@_site_option
+@_user_option
+@_json_option
+def cancel_all(site: str | None, user: str, as_json: bool) -> None:
+    """Cancel what waits at a site, and tell the site to stop what it does.
+
+    This is no emergency stop: it acts when the site's software next asks for jobs. Keep a hardware one.
+    """
+    everything = {"device": "all", "instance": "all", "action": "cancel_all_commands"}
+    job = _submit(
+        {"site": _needed(site), "user_name": user, "user_id": user, "required_params": {}, "optional_params": {}}
+        | everything
+    )
+    _print(job, f"What waited at {job.site} is canceled; the stop itself now waits for the site: {job.ulid}", as_json)
+
+
+@jobs.command("list")
+@_site_option
+@click.option("--hours", type=click.FloatRange(min=0), default=24, show_default=True, help="How far back to look.")
+@_json_option
+def list_jobs(site: str | None, hours: float, as_json: bool) -> None:
+    """List a site's jobs, oldest first."""
+    since_ms = max(0, clock.now_ms() - round(hours * HOUR_MS))
+    rows = list(chain.from_iterable(queries.recent(current(), _needed(site), since_ms)))
+    if as_json:
+        click.echo(wire.jobs(rows))
+    elif rows:
+        terminal.print_jobs(rows)
+    else:
+        click.echo(f"No jobs at {_needed(site)} in the last {hours:g} hours.")
+
+
+@jobs.command()
+@click.argument("ulid")
+@_json_option
+def show(ulid: str, as_json: bool) -> None:
+    """Show one job and all that happened to it."""
+    with reading() as connection:
+        row = queries.job_anywhere(connection, ulid)
+        events = queries.history(connection, row.id) if row else []
+    if row is None:
+        raise click.ClickException(f"there is no job {ulid}")
+    if as_json:
+        history = [wire.event_object(event) for event in events]
+        click.echo(json.dumps(wire.job_object(row) | {"history": history}, ensure_ascii=False))
+    else:
+        terminal.print_job(row, events)
+
+
+@jobs.command()
+@_site_option
+@_json_option
+def watch(site: str | None, as_json: bool) -> None:
+    """Print what happens at a site as it happens, until Ctrl-C."""
+    site = _needed(site)
+    with reading() as connection:
+        seen = queries.last_event(connection)
+    click.echo(f"Watching {site}; Ctrl-C ends.", err=True)
+    try:
+        while True:
+            with reading() as connection:
+                changes = queries.events_after(connection, site, seen)
+            for event, row in changes:
+                seen = event.seq
+                click.echo(json.dumps(_change(event, row)) if as_json else terminal.event_line(event, row))
+            time.sleep(_LOOK_SECONDS)
+    except KeyboardInterrupt:
+        pass
+
+
+def _needed(site: str | None) -> str:
+    """Take the site that is named, or the only one there is."""
+    sites = _settings().sites
+    if site is None and len(sites) != 1:
+        raise click.UsageError(f"name the site, such as --site {sites[0] if sites else 'wmd'}")
+    return site or sites[0]
+
+
+def _read_job(file: IO[str]) -> dict[str, Any]:
+    try:
+        body = json.load(file)
+    except ValueError as error:
+        raise click.ClickException(f"{file.name} is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise click.ClickException(f"{file.name} must hold one JSON object, a job")
+    return body
+
+
+def _place(device: str, action: str, parameters: tuple[str, ...]) -> dict[str, Any]:
+    """Put each KEY=VALUE where the catalogue says that the action takes it."""
+    placed: dict[str, dict[str, Any]] = {"required_params": {}, "optional_params": {}}
+    for parameter in parameters:
+        key, separator, text = parameter.partition("=")
+        if not separator or not key:
+            raise click.BadParameter(f"{parameter!r} is not KEY=VALUE", param_hint="-p")
+        kind = "optional_params" if catalogue.is_optional(device, action, key) else "required_params"
+        placed[kind][key] = _value(text)
+    return placed
+
+
+def _value(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _submit(body: dict[str, Any]) -> queries.JobRow:
+    command = commands.parse(commands.SubmitJob, json.dumps(body).encode())
+    settings = _settings()
+    commands.check_site(command, settings.sites)
+    actor = actors.said(command.user_id, command.user_name, settings.open_roles)
+    with transaction() as connection:
+        return operations.submit(connection, command, actor, clock.now_ms(), stop_scope=settings.stop_scope)
+
+
+def _print(job: queries.JobRow, sentence: str, as_json: bool) -> None:
+    click.echo(wire.job(job) if as_json else sentence)
+
+
+def _change(event: queries.EventRow, row: queries.JobRow) -> dict[str, Any]:
+    return {"job": wire.job_object(row), "event": wire.event_object(event)}
+
+
+def _settings() -> Settings:
+    return cast(Loaded, current_app.extensions[EXTENSION]).settings

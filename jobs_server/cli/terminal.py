@@ -1,0 +1,78 @@
+"""How jobs look on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..lifecycle import Queue
+from ..queries import EventRow, JobRow
+
+
+def print_jobs(rows: Iterable[JobRow]) -> None:
+    """Print a list of jobs."""
+    table = _table("UTC", "Job", "What", "By", "Status")
+    for row in rows:
+        cells = (_when(row.timestamp_ms), row.ulid, f"{row.action} {row.device} {row.instance}", row.user_name)
+        table.add_row(*map(Text, cells), Text(_status(row)))
+    Console().print(table)
+
+
+def print_job(row: JobRow, events: Iterable[EventRow]) -> None:
+    """Print one job and its history."""
+    facts = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("Job", f"{row.action} for {row.device} {row.instance} at {row.site}"),
+        ("Asked by", f"{row.user_name} ({row.user_id}), {_when(row.timestamp_ms)} UTC"),
+        ("Status", _status(row)),
+        ("Parameters", row.required_params),
+        ("Optional", row.optional_params),
+    ):
+        facts.add_row(Text(name, "bold"), Text(value))
+    history = _table("UTC", "Status", "Estimate", "By", "Remark")
+    for event in events:
+        by = f"{event.actor_known} {event.actor_id}"
+        cells = (_when(event.at_ms), _event(event), _estimate(event.seconds_until_complete), by, event.message or "")
+        history.add_row(*map(Text, cells))
+    console = Console()
+    console.print(facts)
+    console.print(history)
+
+
+def event_line(event: EventRow, row: JobRow) -> str:
+    """Write one event as a line."""
+    remark = f" - {event.message}" if event.message else ""
+    estimate = _estimate(event.seconds_until_complete)
+    job = f"{row.ulid}  {row.device} {row.instance} {row.action}"
+    return f"{_when(event.at_ms)}  {job}: {_event(event)} {estimate}{remark}".rstrip()
+
+
+def _table(*headings: str) -> Table:
+    """Make a table in which times and ULIDs, which are copied from it, are never cut."""
+    table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading in ("UTC", "Job"), overflow="fold")
+    return table
+
+
+def _status(row: JobRow) -> str:
+    if row.replica_status == row.status:
+        return row.status
+    return f"{row.status} (alternate queue: {row.replica_status})"
+
+
+def _event(event: EventRow) -> str:
+    return event.status if event.queue == Queue.PRIMARY.value else f"{event.status} (alternate queue)"
+
+
+def _estimate(seconds: int | None) -> str:
+    return "" if seconds is None or seconds < 0 else f"{seconds} s left"
+
+
+def _when(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%m-%d %H:%M:%S")
