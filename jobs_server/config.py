@@ -155,7 +155,7 @@ def _from_overrides(overrides: Mapping[str, object]) -> _Given:
 def _from_file(path: Path) -> _Given:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None

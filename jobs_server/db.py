@@ -27,7 +27,7 @@ from sqlalchemy.orm import DeclarativeBase, registry
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from .errors import Unavailable
+from .errors import ConfigError, Unavailable
 
 EXTENSION = "jobs_server.database"
 
@@ -283,7 +283,9 @@ def is_memory(url: URL) -> bool:
 
 def engine_options(url: URL, threads: int, timeout_seconds: float) -> dict[str, Any]:
     """Give the options with which SQLAlchemy makes the engine."""
-    options: dict[str, Any] = {"module": driver, "connect_args": {"timeout": timeout_seconds}}
+    options: dict[str, Any] = {}
+    if url.get_backend_name() == "sqlite":
+        options |= {"module": driver, "connect_args": {"timeout": timeout_seconds}}
     if not is_memory(url):
         # Each thread may hold one connection; a few more for the command line's tasks and the like.
         options |= {"pool_size": threads, "max_overflow": 4, "pool_timeout": timeout_seconds}
@@ -291,10 +293,16 @@ def engine_options(url: URL, threads: int, timeout_seconds: float) -> dict[str, 
 
 
 def init_app(app: Flask, timeout_seconds: float) -> None:
-    """Give an app its database; no connection is made yet."""
-    db.init_app(app)
+    """Give an app its database; no connection is made yet. Raises ConfigError when the URL's driver is not there."""
+    try:
+        db.init_app(app)
+    except ImportError as error:
+        raise ConfigError(
+            f"JOBS_DATABASE_URL needs {error.name}, which is not installed: pip install 'jobs-server[postgres]'"
+        ) from None
     with app.app_context():
-        _set_up(db.engine)
+        if db.engine.dialect.name == "sqlite":
+            _set_up(db.engine)
         app.extensions[EXTENSION] = Database(db.engine, timeout_seconds, Turns())
 
 

@@ -18,7 +18,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from flask import Flask
 from flask.cli import run_command
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from werkzeug.serving import is_running_from_reloader
 
@@ -38,6 +38,8 @@ MIGRATIONS = next(
 _MIGRATION_SECONDS = 60
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+_TOUCH = db.Statement(text("UPDATE alembic_version SET version_num = version_num"))
 
 
 def set_up(app: Flask) -> None:
@@ -92,8 +94,8 @@ def prepare(app: Flask) -> None:
             behind = _is_behind(connection, where)
         if behind:
             _migrate(app)
-        with database.transaction():
-            pass  # shows that it can be written
+        with database.transaction() as transaction:
+            transaction.run(_TOUCH)  # shows that it can be written
     except (DBAPIError, Unavailable) as error:
         raise StartRefused(f"the database {where} cannot be used: {db.reason(error)}") from None
     _warn_of_old_sqlite()

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from flask import Flask
 
-from jobs_server import create_app, serving
+from jobs_server import create_app, db, serving
 
 from .support import servers
 from .support.observatory import Observatory, Reply
@@ -32,11 +32,12 @@ def app() -> Flask:
 
 
 @pytest.fixture
-def file_app(tmp_path: Path) -> Flask:
+def file_app(tmp_path: Path) -> Iterator[Flask]:
     """An app whose database is a file, prepared as at the start of serving."""
     app = create_app({"TESTING": True, "INSTANCE": str(tmp_path / "instance")})
     serving.prepare(app)
-    return app
+    yield app
+    app.extensions[db.EXTENSION].engine.dispose()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..lifecycle import Queue
+from ..lifecycle import UNREAD, Queue
 from ..queries import EventRow, JobRow
 
 
@@ -61,7 +61,7 @@ def _table(*headings: str) -> Table:
 
 
 def _status(row: JobRow) -> str:
-    if row.replica_status == row.status:
+    if row.replica_status in (UNREAD, row.status):  # most sites never read the alternate queue
         return row.status
     return f"{row.status} (alternate queue: {row.replica_status})"
 

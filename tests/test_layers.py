@@ -1,0 +1,84 @@
+"""Modules import only downwards, so that data flows one way."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import jobs_server
+
+PACKAGE = Path(jobs_server.__file__).parent
+
+LEVELS = {
+    **dict.fromkeys(("errors", "config", "lifecycle", "db", "clock", "catalogue"), 1),
+    **dict.fromkeys(("models", "actors", "commands"), 2),
+    **dict.fromkeys(("queries",), 3),
+    **dict.fromkeys(("jobs", "wire"), 4),
+    **dict.fromkeys(("api", "refusals", "cors", "cli"), 6),
+    **dict.fromkeys(("__init__", "serving"), 7),
+}
+APART = {"client": set[str](), "durations": {"client", "catalogue"}, "simulator": {"client", "durations", "catalogue"}}
+"""The site's side: only these may be imported by it."""
+
+# Errors stand below everything; within a level only these may look at one another.
+NEIGHBOURS = {("db", "errors"), ("config", "errors"), ("models", "commands"), ("queries", "queries")}
+MAY_START_THE_SITES_SIDE = {"cli"}
+WIRED_BY = {("serving", "__init__"), ("__init__", "serving"), ("jobs", "wire")}
+
+
+def modules() -> list[str]:
+    names = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")}
+    return sorted(names - {"migrations"})
+
+
+def imports_of(module: str) -> set[str]:
+    path = PACKAGE / f"{module}.py"
+    files = [path] if path.exists() else sorted((PACKAGE / module).rglob("*.py"))
+    found: set[str] = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            found |= imported_modules(node, depth=len(file.relative_to(PACKAGE).parts))
+    return {name for name in found if name in modules()} - {module}
+
+
+def imported_modules(node: ast.AST, depth: int) -> set[str]:
+    if isinstance(node, ast.ImportFrom) and node.level == depth:
+        return {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
+    if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("jobs_server"):
+        return {*(node.module or "").split(".")[1:2]} or {alias.name for alias in node.names}
+    return set()
+
+
+def test_every_module_has_a_level() -> None:
+    assert set(modules()) == set(LEVELS) | {name for name in APART if name in modules()}
+
+
+@pytest.mark.parametrize("module", sorted(LEVELS))
+def test_a_module_imports_only_from_below(module: str) -> None:
+    for other in imports_of(module):
+        if other in APART:
+            assert module in MAY_START_THE_SITES_SIDE, f"{module} imports {other}, the site's side"
+        elif (module, other) not in NEIGHBOURS | WIRED_BY:
+            assert LEVELS[other] < LEVELS[module], f"{module} imports {other}, which is not below it"
+
+
+@pytest.mark.parametrize("module", sorted(APART))
+def test_the_sites_side_knows_nothing_of_the_server(module: str) -> None:
+    assert imports_of(module) <= APART[module]
+
+
+def test_only_one_place_may_open_a_sqlite_file() -> None:
+    holders = [path.name for path in PACKAGE.rglob("*.py") if "sqlite3" in imported_names(path)]
+    assert holders == ["db.py"]
+
+
+def imported_names(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").split(".")[0])
+    return {name.replace("pysqlite3", "sqlite3") for name in names}

@@ -1,0 +1,117 @@
+"""Settings are typed, come from where they are said to come from, and are refused at start when wrong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+
+import pytest
+
+from jobs_server import config, create_app
+from jobs_server.config import Settings
+from jobs_server.errors import ConfigError
+
+from .conftest import inside
+from .support.servers import ROOT
+
+
+def load(tmp_path: Path, file: str = "", environ: dict[str, str] | None = None, **overrides: object) -> config.Loaded:
+    (tmp_path / "config.toml").write_text(file, encoding="utf-8")
+    return config.load(tmp_path, overrides, environ or {})
+
+
+def test_defaults_need_nothing(tmp_path: Path) -> None:
+    settings = load(tmp_path).settings
+    assert settings.url.database == str(tmp_path / "jobs.db")
+    assert settings.sites == ()
+
+
+def test_create_app_goes_before_the_environment_before_the_file(tmp_path: Path) -> None:
+    file = "threads = 1\nopen_roles = ['a']\nsites = ['x']"
+    loaded = load(tmp_path, file, {"JOBS_THREADS": "2", "JOBS_OPEN_ROLES": "b, c"}, THREADS=3)
+    assert (loaded.settings.threads, loaded.settings.open_roles, loaded.settings.sites) == (3, ("b", "c"), ("x",))
+    assert loaded.origins["threads"] == "create_app"
+    assert loaded.origins["open_roles"] == "environment JOBS_OPEN_ROLES"
+    assert loaded.origins["sites"] == str(tmp_path / "config.toml")
+    assert loaded.origins["stop_scope"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"JOBS_TREADS": "3"}, "JOBS_TREADS"),
+        ({"JOBS_THREADS": "many"}, "JOBS_THREADS"),
+        ({"JOBS_THREADS": "0"}, "JOBS_THREADS"),
+        ({"JOBS_STOP_SCOPE": "galaxy"}, "JOBS_STOP_SCOPE"),
+        ({"JOBS_DATABASE_TIMEOUT_SECONDS": "nan"}, "JOBS_DATABASE_TIMEOUT_SECONDS"),
+        ({"JOBS_DATABASE_URL": "nonsense"}, "JOBS_DATABASE_URL"),
+        ({"JOBS_ALLOWED_ORIGINS": "https://ui.example.org/path"}, "JOBS_ALLOWED_ORIGINS"),
+        ({"JOBS_ALLOWED_ORIGINS": "*"}, "JOBS_ALLOWED_ORIGINS"),
+    ],
+)
+def test_a_wrong_or_unknown_setting_is_refused_by_name(tmp_path: Path, environ: dict[str, str], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        load(tmp_path, environ=environ)
+
+
+@pytest.mark.parametrize("file", ["treads = 3", "threads = 'many'", "threads = ", "instance = '/elsewhere'"])
+def test_a_wrong_file_is_refused_by_name(tmp_path: Path, file: str) -> None:
+    with pytest.raises(ConfigError, match=r"config\.toml"):
+        load(tmp_path, file)
+
+
+def test_create_app_refuses_a_key_that_is_neither_a_setting_nor_flasks() -> None:
+    with pytest.raises(ConfigError, match="DATABASE_ULR"):
+        create_app({"DATABASE_ULR": "sqlite://"})
+
+
+def test_create_app_takes_flasks_own_keys() -> None:
+    app = create_app({"TESTING": True, "SECRET_KEY": "quiet", "DATABASE_URL": "sqlite://"})
+    assert app.testing
+    assert app.config["SECRET_KEY"] == "quiet"
+
+
+def test_settings_cannot_be_changed(tmp_path: Path) -> None:
+    with pytest.raises(FrozenInstanceError):
+        load(tmp_path).settings.threads = 5  # type: ignore[misc]
+
+
+def test_jobs_instance_names_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.toml").write_text("threads = 7", encoding="utf-8")
+    loaded = load(tmp_path, "threads = 8", {"JOBS_INSTANCE": str(tmp_path / "other")})
+    assert loaded.settings.threads == 7
+    assert loaded.settings.url.database == str(tmp_path / "other" / "jobs.db")
+
+
+def test_every_setting_says_what_it_does() -> None:
+    assert all(field.metadata["help"].endswith(".") for field in fields(Settings))
+
+
+def test_every_setting_stands_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip().strip("`") for line in readme.splitlines() if line.startswith("| `JOBS_")}
+    assert rows == {config.variable(name) for name in config.names()}
+
+
+def test_the_command_shows_values_and_where_they_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOBS_DATABASE_URL", "postgresql+psycopg://jobs:opensesame@db.example.org/jobs")
+    monkeypatch.setenv("JOBS_SITES", "wmd,mrc1")
+    runner = create_app().test_cli_runner()
+    shown = json.loads(runner.invoke(args=["settings", "--json"]).output)
+    assert shown["sites"] == {"value": "wmd, mrc1", "from": "environment JOBS_SITES"}
+    assert shown["database_url"]["value"] == "postgresql+psycopg://jobs:***@db.example.org/jobs"
+    text = runner.invoke(args=["settings"]).output
+    assert "JOBS_SITES = wmd, mrc1" in text
+    assert "opensesame" not in text
+
+
+def test_other_site_codes_are_refused_everywhere() -> None:
+    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "SITES": ("wmd", "mrc1")})
+    typo = inside(app, site="wmb")
+    refusal = typo.asks()
+    assert (refusal.status, refusal.text) == (400, "Error: site must be one of wmd, mrc1, not wmb")
+    poll = typo.posts("getnewjobs", {"site": "wmb"})
+    assert (poll.status, poll.text) == (400, "[]")
+    assert inside(app).sends()["site"] == "wmd"

@@ -1,0 +1,200 @@
+"""What is acknowledged is kept: durable, in one transaction with its event, and found without a search."""
+
+from __future__ import annotations
+
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from jobs_server import db, jobs, queries
+from jobs_server.db import Database, Turns
+from jobs_server.errors import Unavailable
+from jobs_server.lifecycle import Queue, Report
+
+from .conftest import inside
+
+
+def database(app: Flask) -> Database:
+    found = app.extensions[db.EXTENSION]
+    assert isinstance(found, Database)
+    return found
+
+
+def select(app: Flask, sql: str) -> list[tuple[Any, ...]]:
+    with database(app).engine.connect() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(sql)]
+
+
+def test_every_connection_is_durable_and_checked(file_app: Flask) -> None:
+    pragmas = {name: select(file_app, f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous", "foreign_keys")}
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_each_change_of_a_job_has_its_event(file_app: Flask) -> None:
+    observatory = inside(file_app)
+    job = observatory.sends()
+    observatory.polls()
+    observatory.polls(alternateQueue=True)
+    observatory.starts(job, secondsUntilComplete=9)
+    observatory.reports(job, "COMPLETE")
+    observatory.reports(job, "COMPLETE")
+    observatory.starts(job)
+    waiting = observatory.sends()
+    observatory.sends("stop")
+    told = select(file_app, "SELECT job_id, queue, status, seconds_until_complete, actor_known FROM job_event ORDER BY seq")
+    assert told == [
+        (1, 0, "UNREAD", None, "said"),
+        (1, 0, "RECEIVED", None, "site"),
+        (1, 1, "RECEIVED", None, "site"),
+        (1, 0, "STARTED", 9, "site"),
+        (1, 0, "COMPLETE", -1, "site"),
+        (2, 0, "UNREAD", None, "said"),
+        (2, 0, "CANCELED", None, "said"),
+        (2, 1, "CANCELED", None, "said"),
+        (3, 0, "UNREAD", None, "said"),
+    ], waiting
+
+
+def test_a_job_whose_event_cannot_be_written_is_not_kept(file_app: Flask) -> None:
+    with database(file_app).engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER no_events BEFORE INSERT ON job_event BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END"
+        )
+    file_app.testing = False
+    assert inside(file_app).asks().status >= 500
+    assert select(file_app, "SELECT count(*) FROM job") == [(0,)]
+
+
+def test_an_empty_poll_opens_no_write_transaction(file_app: Flask) -> None:
+    observatory = inside(file_app)
+    before = select(file_app, "PRAGMA data_version"), Path(database(file_app).engine.url.database + "-wal").stat().st_size
+    opened: list[str] = []
+    with database(file_app).engine.connect() as connection:
+        raw = connection.connection.driver_connection
+        raw.set_trace_callback(opened.append)
+    observatory.polls()
+    observatory.polls(alternateQueue=True)
+    assert opened, "the poll used another connection than the one watched"
+    assert not [statement for statement in opened if statement.startswith(("BEGIN", "UPDATE", "INSERT"))]
+    after = select(file_app, "PRAGMA data_version"), Path(database(file_app).engine.url.database + "-wal").stat().st_size
+    assert after == before
+
+
+HOT = {
+    "claim": (jobs._CLAIM[Queue.PRIMARY], "ix_job_waiting"),
+    "claim on the alternate queue": (jobs._CLAIM[Queue.ALTERNATE], "ix_job_replica_waiting"),
+    "is anything waiting": (queries._ANY_WAITING[Queue.PRIMARY], "ix_job_waiting"),
+    "is anything waiting on the alternate queue": (queries._ANY_WAITING[Queue.ALTERNATE], "ix_job_replica_waiting"),
+    "newest waiting": (jobs._LAST, "ix_job_waiting"),
+    "last ulid": (jobs._LAST, "sqlite_autoindex_job_1"),
+    "cancel a site": (jobs._CANCEL_SITE[Queue.PRIMARY], "ix_job_waiting"),
+    "cancel a device": (jobs._CANCEL_DEVICE[Queue.ALTERNATE], "ix_job_replica_waiting"),
+    "report": (jobs._REPORT[Queue.PRIMARY, Report.END], "sqlite_autoindex_job_1"),
+    "recent": (queries._RECENT, "ix_job_recent"),
+    "one job": (queries._JOB, "sqlite_autoindex_job_1"),
+    "history": (queries._HISTORY, "ix_job_event_job_id"),
+}
+
+
+@pytest.mark.parametrize("analyzed", [False, True], ids=["fresh", "after ANALYZE"])
+@pytest.mark.parametrize("hot", HOT)
+def test_hot_statements_use_their_index(file_app: Flask, hot: str, analyzed: bool) -> None:
+    statement, index = HOT[hot]
+    if analyzed:
+        observatory = inside(file_app)
+        for _ in range(20):
+            observatory.reports(observatory.sends(), "COMPLETE")
+        with database(file_app).engine.begin() as connection:
+            connection.exec_driver_sql("ANALYZE")
+    sql, fixed = statement.compiled("sqlite")
+    values = {name: fixed.get(name, 1) for name in re.findall(r":(\w+)", sql)}
+    with database(file_app).engine.connect() as connection:
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)]
+    assert any(index in step for step in plan), plan
+    assert not [step for step in plan if step.startswith("SCAN job") and "USING" not in step], plan
+    assert not [step for step in plan if "TEMP B-TREE" in step], plan
+
+
+def test_writers_are_served_in_the_order_they_came() -> None:
+    turns, served = Turns(), list[int]()
+    assert turns.take(1)
+
+    def wait(number: int) -> None:
+        assert turns.take(10)
+        served.append(number)
+        turns.pass_on()
+
+    threads = []
+    for number in range(8):
+        threads.append(threading.Thread(target=wait, args=(number,)))
+        threads[-1].start()
+        while len(turns._tickets) <= number:
+            pass  # until it stands in line
+    turns.pass_on()
+    for thread in threads:
+        thread.join()
+    assert served == list(range(8))
+
+
+def test_who_waits_too_long_leaves_the_line() -> None:
+    turns = Turns()
+    assert turns.take(1)
+    assert not turns.take(0.01)
+    turns.pass_on()
+    assert turns.take(0)
+
+
+def test_a_database_locked_by_another_process_is_a_503_that_changes_nothing(file_app: Flask) -> None:
+    impatient = Database(database(file_app).engine, 0.05, database(file_app).turns)
+    other = db.driver.connect(database(file_app).engine.url.database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="busy"), impatient.transaction():
+        raise AssertionError("the transaction opened")
+    file_app.extensions[db.EXTENSION] = impatient
+    refusal = inside(file_app).asks()
+    assert (refusal.status, refusal.headers["Retry-After"]) == (503, "2")
+    assert refusal.text.startswith("Error: the database cannot be used now: it is busy.")
+    other.execute("ROLLBACK")
+    other.close()
+    assert inside(file_app).sends()
+
+
+@pytest.mark.parametrize(
+    ("version", "affected"),
+    [
+        ((3, 6, 23), False),
+        ((3, 7, 0), True),
+        ((3, 40, 1), True),
+        ((3, 44, 5), True),
+        ((3, 44, 6), False),
+        ((3, 45, 0), True),
+        ((3, 50, 7), False),
+        ((3, 51, 2), True),
+        ((3, 51, 3), False),
+        ((3, 53, 4), False),
+    ],
+)
+def test_the_versions_with_the_wal_bug_are_known(version: tuple[int, ...], affected: bool) -> None:
+    assert db.has_wal_bug(version) is affected
+
+
+def test_the_orm_sees_the_same_tables(file_app: Flask) -> None:
+    from jobs_server.models import Job, JobEvent
+
+    sent = inside(file_app).sends()
+    with file_app.app_context():
+        job = db.db.session.execute(db.db.select(Job)).scalar_one()
+        told = db.db.session.execute(db.db.select(JobEvent.status)).scalars().all()
+    assert (job.ulid, job.phase, told) == (sent["ulid"], "waiting", ["UNREAD"])
+
+
+def test_a_list_of_any_length_is_complete_and_in_order(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "_PAGE", 3)
+    observatory = inside(file_app)
+    sent = [observatory.sends()["ulid"] for _ in range(10)]
+    assert [job["ulid"] for job in observatory.lists()] == sent
+    assert observatory.lists(timeRange=0) == []
