@@ -63,12 +63,16 @@ def start(kind: str, instance: Path, settings: Mapping[str, str] | None = None, 
     """Start a server of a kind (`flask`, `gunicorn`, `waitress`) on an instance folder, and wait until it answers."""
     port = port or free_port()
     instance.mkdir(parents=True, exist_ok=True)
-    log = instance / f"server-{port}.log"
     command = [sys.executable, *(part.format(port=port) for part in COMMANDS[kind])]
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("JOBS_", "FLASK_"))}
     environment |= {"JOBS_INSTANCE": str(instance), "PYTHONUNBUFFERED": "1", **(settings or {})}
+    return launch(command, port, ROOT, environment, instance / f"server-{port}.log")
+
+
+def launch(command: list[str], port: int, folder: Path, environment: Mapping[str, str], log: Path) -> Server:
+    """Start a command that serves on a port, and wait until it answers."""
     with log.open("ab") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
     server = Server(f"http://127.0.0.1:{port}", port, process, log)
     try:
         _wait_until_it_answers(server)
@@ -81,7 +85,13 @@ def start(kind: str, instance: Path, settings: Mapping[str, str] | None = None, 
 @contextmanager
 def running(kind: str, instance: Path, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
     """Run a server for the length of a block."""
-    server = start(kind, instance, settings)
+    with stopped_at_the_end(start(kind, instance, settings)) as server:
+        yield server
+
+
+@contextmanager
+def stopped_at_the_end(server: Server) -> Iterator[Server]:
+    """Stop a server at the end of a block."""
     try:
         yield server
     finally:
