@@ -11,7 +11,7 @@ from . import actors, clock, commands, jobs, queries, wire
 from .commands import AnyCommand
 from .config import EXTENSION, Loaded, Settings
 from .db import current, reading, transaction
-from .lifecycle import Queue
+from .errors import NotFound
 
 bp = Blueprint("jobs", __name__)
 
@@ -19,33 +19,36 @@ bp = Blueprint("jobs", __name__)
 @bp.post("/newjob")
 def new_job() -> Response:
     """Queue a job."""
+    key = commands.parse_key(request.headers.get("Idempotency-Key"))
     command = _parse(commands.SubmitJob)
     settings = _settings()
     actor = actors.said(command.user_id, command.user_name, settings.open_roles)
     with transaction() as connection:
-        job = jobs.submit(connection, command, actor, clock.now_ms(), stop_scope=settings.stop_scope)
+        job = jobs.submit(connection, command, actor, clock.read(), settings, key)
     return _json(wire.job(job))
 
 
 @bp.post("/getnewjobs")
 def get_new_jobs() -> Response:
-    """Hand over the waiting jobs of a site; an empty poll writes nothing."""
+    """Hand over the waiting jobs of a site; a poll that gets nothing new writes nothing."""
     command = _parse(commands.ClaimJobs)
-    queue = Queue.ALTERNATE if command.alternate_queue else Queue.PRIMARY
     with reading() as connection:
-        if not queries.any_waiting(connection, command.site, queue):
-            return _json(b"[]")
-    with transaction() as connection:
-        claimed = jobs.claim(connection, command.site, queue, actors.site(command.site), clock.now_ms())
-    return _json(wire.handed_over(claimed, queue))
+        claimed = jobs.replay(connection, command)
+        nothing = claimed is None and not queries.any_deliverable(connection, command.site, command.queue, clock.read())
+    if nothing:
+        return _json(b"[]")
+    if claimed is None:
+        with transaction() as connection:
+            claimed = jobs.claim(connection, command, actors.site(command.site), clock.read())
+    return _json(wire.handed_over(claimed, command.queue))
 
 
 @bp.post("/startjob")
 def start_job() -> Response:
-    """Note that a job has begun."""
+    """Note that a job has begun; with a claim id, tell first whether it still may."""
     command = _parse(commands.StartJob)
     with transaction() as connection:
-        job = jobs.start(connection, command, actors.site(command.site), clock.now_ms())
+        job = jobs.start(connection, command, actors.site(command.site), clock.read(), _settings())
     return _json(wire.job(job))
 
 
@@ -54,8 +57,30 @@ def update_job_status() -> Response:
     """Note what a site says of a job."""
     command = _parse(commands.UpdateStatus)
     with transaction() as connection:
-        job = jobs.report(connection, command, actors.site(command.site), clock.now_ms())
+        job = jobs.report(connection, command, actors.site(command.site), clock.read())
     return _json(wire.job(job))
+
+
+@bp.post("/canceljob")
+def cancel_job() -> Response:
+    """Cancel a job, or ask the site to end it."""
+    command = _parse(commands.CancelJob)
+    actor = actors.said(command.user_id, command.user_name, ())
+    with transaction() as connection:
+        job = jobs.cancel(connection, command, actor, clock.read())
+    return _json(wire.job(job))
+
+
+@bp.post("/getjob")
+def get_job() -> Response:
+    """Show a job and its history."""
+    command = _parse(commands.ShowJob)
+    with reading() as connection:
+        job = queries.job(connection, command.site, command.ulid)
+        history = queries.history(connection, job.id) if job else []
+    if job is None:
+        raise NotFound(f"Error: site {command.site} has no job {command.ulid}")
+    return _json(wire.job_with_history(job, history))
 
 
 @bp.post("/getrecentjobs")

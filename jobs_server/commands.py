@@ -23,9 +23,12 @@ from pydantic import (
 from pydantic_core import ErrorDetails, from_json
 
 from .errors import BadRequest, Fault
+from .lifecycle import Queue
 
 DAY_MS = 24 * 60 * 60 * 1000
 NO_ESTIMATE = -1
+MAX_LIFE_SECONDS = 7 * 24 * 60 * 60
+MAX_HOLD_SECONDS = 60 * 60
 _LARGEST_SECONDS = 2**53  # the largest integer that every JSON reader keeps
 _MAY_OVERFLOW = re.compile(rb"[eE]\+?\d{3}|\d{300}")  # only such numbers can be beyond a double
 
@@ -34,6 +37,10 @@ def _visible(text: str) -> str:
     if "\0" in text or not text.strip():
         raise ValueError
     return text
+
+
+def _visible_or_none(text: str | None) -> str | None:
+    return None if text is None else _visible(text)
 
 
 def _without_hash(text: str) -> str:
@@ -79,6 +86,13 @@ Estimate = Annotated[
 ]
 AlternateQueue = Annotated[bool, _or_default(False), Field(alias="alternateQueue", description="true or false")]
 
+ClaimId = Annotated[
+    str | None,
+    StringConstraints(min_length=1, max_length=64),
+    AfterValidator(_visible_or_none),
+    Field(alias="claimId", description="a text of 1 to 64 characters"),
+]
+
 
 class Command(BaseModel):
     """Hold a checked request body. Unknown keys are ignored: user interfaces send more than is needed."""
@@ -98,29 +112,76 @@ class SubmitJob(Command):
     user_id: Name
     required_params: Params
     optional_params: Params
+    expires_in_seconds: Annotated[
+        int | float | None,
+        Field(alias="expiresInSeconds", gt=0, le=MAX_LIFE_SECONDS, description="a number of seconds, at most 7 days"),
+    ] = None
+    not_before_seconds: Annotated[
+        int | float,
+        _or_default(0),
+        Field(alias="notBeforeSeconds", ge=0, le=MAX_HOLD_SECONDS, description="a number of seconds from 0 to 3600"),
+    ] = 0
 
 
-class ClaimJobs(Command):
-    """Ask for the waiting jobs (`getnewjobs`)."""
+class OnAQueue(Command):
+    """Speak of one of the two queues."""
 
     alternate_queue: AlternateQueue = False
 
+    @property
+    def queue(self) -> Queue:
+        """Give the queue that is spoken of."""
+        return Queue.ALTERNATE if self.alternate_queue else Queue.PRIMARY
 
-class StartJob(Command):
-    """Report that a job has begun (`startjob`)."""
+
+class ClaimJobs(OnAQueue):
+    """Ask for the waiting jobs (`getnewjobs`)."""
+
+    claim_id: ClaimId = None
+    limit: Annotated[int | None, Field(ge=1, le=2**31 - 1, description="a whole number, 1 or more")] = None
+
+
+class StartJob(OnAQueue):
+    """Report that a job has begun (`startjob`); with a claim id, ask whether it still may."""
 
     ulid: Name
     seconds_until_complete: Annotated[Estimate, Field(alias="secondsUntilComplete")] = NO_ESTIMATE
-    alternate_queue: AlternateQueue = False
+    claim_id: ClaimId = None
+
+    def as_report(self, status: str) -> UpdateStatus:
+        """Give the plain report that this is without a claim id."""
+        return UpdateStatus(
+            site=self.site,
+            ulid=self.ulid,
+            status=status,
+            seconds_until_complete=self.seconds_until_complete,
+            alternate_queue=self.alternate_queue,
+        )
 
 
-class UpdateStatus(Command):
+class UpdateStatus(OnAQueue):
     """Report what became of a job (`updatejobstatus`)."""
 
     ulid: Name
     status: Annotated[Status, Field(alias="newStatus")]
     seconds_until_complete: Annotated[Estimate, Field(alias="secondsUntilComplete")] = NO_ESTIMATE
-    alternate_queue: AlternateQueue = False
+    message: Annotated[
+        str | None, StringConstraints(max_length=500), Field(description="a text of at most 500 characters")
+    ] = None
+
+
+class CancelJob(Command):
+    """Ask for one job to be canceled (`canceljob`). Who asks is believed while no sign-in is set."""
+
+    ulid: Name
+    user_id: Name = "anonymous"
+    user_name: Name = "somebody"
+
+
+class ShowJob(Command):
+    """Ask for one job and its history (`getjob`)."""
+
+    ulid: Name
 
 
 class ListRecent(Command):
@@ -188,3 +249,13 @@ def _fault(model: type[Command], detail: ErrorDetails) -> Fault:
         return Fault(key, f"missing required key {key}")
     wanted = next(field.description for name, field in model.model_fields.items() if key in (name, field.alias))
     return Fault(key, f"{key} must be {wanted}")
+
+
+def parse_key(header: str | None) -> str | None:
+    """Read the header `Idempotency-Key`: 1 to 255 visible characters. Raises BadRequest."""
+    if header is None:
+        return None
+    key = header.strip()
+    if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
+        raise BadRequest("Error: Idempotency-Key must be 1 to 255 visible ASCII characters")
+    return key

@@ -53,6 +53,27 @@ class Settings:
     stop_scope: Literal["device", "site"] = _setting(
         "device", "What a stop command to one device covers: that device, or the whole site."
     )
+    expires_in_seconds: int = _setting(
+        15 * 60, "How long a job may wait to be handed over, unless it says so itself.", unit="seconds", minimum=1
+    )
+    start_within_seconds: int = _setting(
+        4 * 60 * 60,
+        "How long after it was handed over a job may still start through the fence.",
+        unit="seconds",
+        minimum=1,
+    )
+    lost_after_seconds: int = _setting(
+        600, "How long past its own estimate a job started through the fence may be silent.", unit="seconds", minimum=1
+    )
+    silent_start_seconds: int = _setting(
+        4 * 60 * 60, "How long such a job may be silent when it gave no estimate.", unit="seconds", minimum=1
+    )
+    sweep_seconds: float = _setting(
+        5.0,
+        "How often jobs that are too old or silent are labelled; they are never handed over anyway.",
+        unit="seconds",
+        minimum=0.1,
+    )
     max_body_bytes: int = _setting(256 * 1024, "Largest request body.", unit="bytes", minimum=1024)
     threads: int = _setting(
         64, "Threads that the server runs; the pool of database connections is sized to them.", minimum=1

@@ -57,6 +57,12 @@ class Conflict(JobsError):
     status, code = 409, "conflict"
 
 
+class KeyReused(JobsError):
+    """The idempotency key came before with another command."""
+
+    status, code = 422, "key-reused"
+
+
 class Unavailable(JobsError):
     """The database is busy, full or broken; nothing was changed."""
 

@@ -1,114 +1,167 @@
-"""Every write to a job: submit, claim, report.
+"""Every write to a job: submit, claim, start, report, cancel.
 
-Operations take a connection inside a transaction, a checked command, the actor and the time; each change of a job
-writes its event in the same transaction. The database decides: one conditional statement each, no select-then-update.
+Operations take a connection inside a transaction, a checked command, the actor, the time and the settings; each change
+of a job writes its event in the same transaction. The database decides: one conditional statement (`statements`) a
+step, no select-then-update.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from pydantic_core import to_json
-from sqlalchemy import Update, bindparam, case, func, insert, or_, select, update
 from ulid import ULID
 
-from . import queries
+from . import queries, statements
 from .actors import Actor
-from .commands import StartJob, SubmitJob, UpdateStatus
-from .db import Connection, Statement
-from .errors import Conflict, NotFound
+from .clock import Now
+from .commands import CancelJob, ClaimJobs, StartJob, SubmitJob, UpdateStatus
+from .config import Settings
+from .db import Connection
+from .errors import Conflict, KeyReused, NotFound
 from .lifecycle import (
     CANCELED,
+    LOST,
     RECEIVED,
     STARTED,
-    STEPS,
     UNREAD,
+    Mark,
     Phase,
     Queue,
-    Report,
     classify,
     is_stop,
     same_status,
     stop_covers_site,
 )
-from .models import Job, JobEvent
-from .queries import JOB, PHASE, STATUS, WAITING, JobRow, literal
+from .queries import JobRow
+
+KEY_LIFE_MS = 24 * 60 * 60 * 1000
+"""How long an idempotency key is remembered."""
+
+_NO_LIMIT = 2**31
 
 
-def submit(connection: Connection, command: SubmitJob, actor: Actor, now_ms: int, *, stop_scope: str) -> JobRow:
-    """Queue a job; a stop command first cancels the waiting jobs that it covers (contract, Stop commands).
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What to note of a change."""
 
-    `stop_scope` is the setting of that name: `device` or `site`.
+    queue: Queue
+    status: str
+    estimated: bool = False  # the report said how long it will take, or that it does not know
+    message: str | None = None
+    mark: Mark | None = None
+
+
+def submit(
+    connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings, key: str | None = None
+) -> JobRow:
+    """Queue a job; a stop command first cancels the earlier jobs that it covers (contract, Stop commands).
+
+    With an idempotency key, the same command sent again within a day gives the first job again and makes no second.
+    Raises KeyReused when the key came with another command.
     """
+    if key is not None and (first := _sent_before(connection, command, now, key)):
+        return first
     if is_stop(command.action, command.required_params):
-        _cancel_covered(connection, command, actor, now_ms, stop_scope)
-    last_ulid, newest_waiting_ms = connection.rows(_LAST, site=command.site)[0]
-    values = {
-        "ulid": next_ulid(last_ulid, now_ms),
-        "site": command.site,
-        "device": command.device,
-        "instance": command.instance,
-        "action": command.action,
-        "required_params": to_json(command.required_params).decode(),
-        "optional_params": to_json(command.optional_params).decode(),
-        "user_name": actor.name,
-        "user_id": actor.id,
-        "user_roles": to_json(actor.roles).decode(),
-        "timestamp_ms": max(now_ms, newest_waiting_ms or 0),
-        "status": UNREAD,
-        "phase": Phase.WAITING.value,
-        "replica_status": UNREAD,
-        "replica_phase": Phase.WAITING.value,
-        "seconds_until_complete": None,
-    }
-    (job_id,) = connection.rows(_INSERT, **values)[0]
-    job = JobRow(id=job_id, **values)  # type: ignore[arg-type]
-    _record(connection, [job], Queue.PRIMARY, UNREAD, actor, now_ms)
+        _cancel_covered(connection, command, actor, now, settings)
+    job = _insert(connection, command, actor, now, settings)
+    record(connection, [job], Event(Queue.PRIMARY, UNREAD), actor, now)
+    if key is not None:
+        _remember(connection, command, now, key, job)
     return job
 
 
-def claim(connection: Connection, site: str, queue: Queue, actor: Actor, now_ms: int) -> list[JobRow]:
-    """Hand over a site's waiting jobs, oldest first, and mark them received.
+def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now) -> list[JobRow]:
+    """Hand over waiting jobs, oldest first, and mark them received; replay first when a claim id comes again.
 
     The rows show the status they now have; the wire shows the one they were read with.
     """
-    jobs = sorted((JobRow._make(row) for row in connection.rows(_CLAIM[queue], site=site)), key=lambda job: job.ulid)
-    _record(connection, jobs, queue, RECEIVED, actor, now_ms)
+    if command.claim_id is not None and (replayed := replay(connection, command)) is not None:
+        return replayed
+    values = {"site": command.site, "claim_id": command.claim_id, **now._asdict()}
+    if command.claim_id is None and command.limit is None:
+        rows = connection.rows(statements.CLAIM[command.queue], **values)
+    else:
+        ends_at_stop = int(command.claim_id is not None)
+        limit = _NO_LIMIT if command.limit is None else command.limit
+        rows = connection.rows(statements.CLAIM_SOME[command.queue], **values, ends_at_stop=ends_at_stop, limit=limit)
+    jobs = sorted(map(JobRow._make, rows), key=lambda job: job.ulid)
+    record(connection, jobs, Event(command.queue, RECEIVED), actor, now)
     return jobs
 
 
-def start(connection: Connection, command: StartJob, actor: Actor, now_ms: int) -> JobRow:
-    """Note that a job has begun; see `report`."""
-    as_report = UpdateStatus(
+def replay(connection: Connection, command: ClaimJobs) -> list[JobRow] | None:
+    """Give what is still to be run of what this claim id got; None when it got nothing yet and may claim."""
+    if command.claim_id is None:
+        return None
+    jobs = queries.claimed(connection, command.site, command.queue, command.claim_id)
+    if not jobs:
+        return None
+    return [job for job in jobs if job.standing(command.queue).phase == Phase.RECEIVED]
+
+
+def start(connection: Connection, command: StartJob, actor: Actor, now: Now, settings: Settings) -> JobRow:
+    """Note that a job has begun; with a claim id, tell first whether it still may (the fence).
+
+    Raises Conflict with the reason when it may not: then nothing must move.
+    """
+    if command.claim_id is None:
+        return report(connection, command.as_report(STARTED), actor, now)
+    row = connection.row(
+        statements.START_FENCED[command.queue],
         site=command.site,
         ulid=command.ulid,
-        status=STARTED,
-        seconds_until_complete=command.seconds_until_complete,
-        alternate_queue=command.alternate_queue,
+        claim_id=command.claim_id,
+        seconds=command.seconds_until_complete,
+        start_within_ms=settings.start_within_seconds * 1000,
+        **now._asdict(),
     )
-    return report(connection, as_report, actor, now_ms)
+    if row is None:
+        return _started_already(_found(connection, command.site, command.ulid), command, settings)
+    job = JobRow._make(row)
+    record(connection, [job], Event(command.queue, STARTED, estimated=True), actor, now)
+    return job
 
 
-def report(connection: Connection, command: UpdateStatus, actor: Actor, now_ms: int) -> JobRow:
+def report(connection: Connection, command: UpdateStatus, actor: Actor, now: Now) -> JobRow:
     """Note what a site says of a job; the report of an end already noted changes nothing.
 
+    The site's word stands: an end that the server put on a job already handed over is left by it.
     Raises NotFound when the site has no such job, Conflict when the job's life allows no such step.
     """
-    queue = Queue.ALTERNATE if command.alternate_queue else Queue.PRIMARY
     kind = classify(command.status)
     row = kind and connection.row(
-        _REPORT[queue, kind],
+        statements.REPORT[command.queue, kind],
         site=command.site,
         ulid=command.ulid,
         new_status=command.status,
         seconds=command.seconds_until_complete,
+        **now._asdict(),
     )
     if not row:
-        return _already_said(connection, command, queue)
+        return _already_said(_found(connection, command.site, command.ulid), command)
     job = JobRow._make(row)
-    _record(connection, [job], queue, command.status, actor, now_ms)
+    mark = Mark.AGAINST_LABEL if job.against_label else None
+    event = Event(command.queue, command.status, estimated=True, message=command.message, mark=mark)
+    record(connection, [job], event, actor, now)
     return job
+
+
+def cancel(connection: Connection, command: CancelJob, actor: Actor, now: Now) -> JobRow:
+    """Cancel a job that cannot have started; ask the site to end one that may have.
+
+    The same again changes nothing. Raises NotFound, or Conflict when the job has ended.
+    """
+    before = _found(connection, command.site, command.ulid)
+    by_server = before.phase in (Phase.WITHDRAWN, Phase.LABELLED)
+    if before.phase == Phase.ENDED or (by_server and before.status not in (CANCELED, LOST)):
+        raise Conflict(f"Error: job {before.ulid} is {before.status}; there is nothing left to cancel")
+    _cancel(connection, statements.CANCEL_ONE, {"site": command.site, "ulid": command.ulid}, actor, now, "canceled")
+    return _found(connection, command.site, command.ulid)
 
 
 def next_ulid(last: str | None, now_ms: int) -> str:
@@ -119,116 +172,149 @@ def next_ulid(last: str | None, now_ms: int) -> str:
     return str(drawn)
 
 
-def _already_said(connection: Connection, command: UpdateStatus, queue: Queue) -> JobRow:
-    """Answer a report that moved nothing: a retry of the end that stands is fine, everything else is refused."""
-    job = queries.job(connection, command.site, command.ulid)
-    if job is None:
-        raise NotFound(f"Error: site {command.site} has no job {command.ulid}")
-    status, phase = (job.status, job.phase) if queue is Queue.PRIMARY else (job.replica_status, job.replica_phase)
-    if phase == Phase.ENDED and same_status(status, command.status):
-        return job
-    raise Conflict(f"Error: job {job.ulid} is {status} and cannot become {command.status}")
-
-
-def _cancel_covered(connection: Connection, command: SubmitJob, actor: Actor, now_ms: int, stop_scope: str) -> None:
-    whole_site = stop_scope == "site" or stop_covers_site(command.device, command.instance, command.action)
-    for queue in Queue:
-        if whole_site:
-            rows = connection.rows(_CANCEL_SITE[queue], site=command.site)
-        else:
-            rows = connection.rows(
-                _CANCEL_DEVICE[queue], site=command.site, device=command.device, instance=command.instance
-            )
-        jobs = [JobRow._make(row) for row in rows]
-        _record(connection, jobs, queue, CANCELED, actor, now_ms, message=f"canceled by {command.action}")
-
-
-def _record(
-    connection: Connection,
-    jobs: Iterable[JobRow],
-    queue: Queue,
-    status: str,
-    actor: Actor,
-    now_ms: int,
-    message: str | None = None,
-) -> None:
-    events = [
+def record(connection: Connection, jobs: Iterable[JobRow], event: Event, actor: Actor, now: Now) -> None:
+    """Write the event of a change, for each job that changed."""
+    rows = [
         {
             "job_id": job.id,
             "site": job.site,
-            "at_ms": now_ms,
-            "queue": queue.value,
-            "status": status,
-            "seconds_until_complete": job.seconds_until_complete,
+            "at_ms": now.wall_ms,
+            "queue": event.queue.value,
+            "status": event.status,
+            "seconds_until_complete": job.seconds_until_complete if event.estimated else None,
             "actor_known": actor.known.value,
             "actor_id": actor.id,
-            "message": message,
+            "actor_name": actor.name,
+            "message": event.message,
+            "mark": event.mark,
         }
         for job in jobs
     ]
-    if events:
-        connection.run_many(_EVENT, events)
+    if rows:
+        connection.run_many(statements.EVENT, rows)
 
 
-def _to_phase(phase: Phase, status: str, queue: Queue) -> Update:
-    return update(Job).values({PHASE[queue]: phase.value, STATUS[queue]: status})
+def _insert(connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings) -> JobRow:
+    last_ulid, newest_waiting_ms = connection.rows(statements.LAST, site=command.site)[0]
+    hold_ms = round(command.not_before_seconds * 1000)
+    expires_in_seconds = command.expires_in_seconds or settings.expires_in_seconds
+    values = {
+        "ulid": next_ulid(last_ulid, now.wall_ms),
+        "site": command.site,
+        "device": command.device,
+        "instance": command.instance,
+        "action": command.action,
+        "required_params": to_json(command.required_params).decode(),
+        "optional_params": to_json(command.optional_params).decode(),
+        "user_name": actor.name,
+        "user_id": actor.id,
+        "user_roles": to_json(actor.roles).decode(),
+        "is_stop": int(is_stop(command.action, command.required_params)),
+        "timestamp_ms": max(now.wall_ms, newest_waiting_ms or 0),
+        "accepted_ms": now.wall_ms,
+        "accepted_boot_ms": now.boot_ms,
+        "hold_ms": hold_ms,
+        "expires_after_ms": hold_ms + round(expires_in_seconds * 1000),
+        "seconds_until_complete": None,
+        "cancel_requested": 0,
+        "against_label": 0,
+        "status": UNREAD,
+        "phase": Phase.WAITING.value,
+        "claim_id": None,
+        "fenced": 0,
+        "replica_status": UNREAD,
+        "replica_phase": Phase.WAITING.value,
+        "replica_claim_id": None,
+        "replica_fenced": 0,
+    }
+    (job_id,) = connection.rows(statements.INSERT, **values)[0]
+    return JobRow(id=job_id, **values)  # type: ignore[arg-type]
 
 
-def _claim(queue: Queue) -> Statement:
-    step = _to_phase(Phase.RECEIVED, RECEIVED, queue)
-    return Statement(step.where(Job.site == bindparam("site"), PHASE[queue] == WAITING).returning(*JOB))
+def _found(connection: Connection, site: str, ulid: str) -> JobRow:
+    job = queries.job(connection, site, ulid)
+    if job is None:
+        raise NotFound(f"Error: site {site} has no job {ulid}")
+    return job
 
 
-def _cancel(queue: Queue, *, device_only: bool) -> Statement:
-    step = _to_phase(Phase.WITHDRAWN, CANCELED, queue).where(Job.site == bindparam("site"), PHASE[queue] == WAITING)
-    if device_only:
-        step = step.where(Job.device == bindparam("device"), Job.instance == bindparam("instance"))
-    return Statement(step.returning(*JOB))
+def _already_said(job: JobRow, command: UpdateStatus) -> JobRow:
+    """Answer a report that moved nothing: a retry of the end that stands is fine, everything else is refused."""
+    standing = job.standing(command.queue)
+    if standing.phase == Phase.ENDED and same_status(standing.status, command.status):
+        return job
+    raise Conflict(f"Error: job {job.ulid} is {standing.status} and cannot become {command.status}")
 
 
-def _report(queue: Queue, kind: Report) -> Statement:
-    """Write the step of `lifecycle.STEPS` as one statement: it changes nothing where the table allows nothing."""
-    phase = PHASE[queue]
-    steps = [(phase == literal(before), literal(after)) for before, after in STEPS[kind].items()]
-    step = (
-        update(Job)
-        .where(Job.ulid == bindparam("ulid"), Job.site == bindparam("site"), or_(*(may for may, _ in steps)))
-        .values(
-            {
-                phase: case(*steps),
-                STATUS[queue]: bindparam("new_status"),
-                Job.seconds_until_complete: bindparam("seconds"),
-            }
-        )
+def _started_already(job: JobRow, command: StartJob, settings: Settings) -> JobRow:
+    """Answer a start that the fence did not let through: fine when it is the same start again, its reply lost."""
+    standing = job.standing(command.queue)
+    mine = standing.claim_id == command.claim_id
+    if mine and standing.fenced and standing.phase == Phase.RUNNING:
+        return job
+    if standing.phase == Phase.WAITING:
+        reason = "was not handed over yet"
+    elif not mine:
+        reason = f"was handed over to another claim and is {standing.status}"
+    elif standing.phase == Phase.RECEIVED:
+        reason = f"was handed over more than {settings.start_within_seconds} seconds ago"
+    else:
+        reason = f"is {standing.status}"
+    raise Conflict(f"Error: job {job.ulid} must not start: it {reason}")
+
+
+def _cancel_covered(connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings) -> None:
+    message = f"canceled by {command.action}"
+    if settings.stop_scope == "site" or stop_covers_site(command.device, command.instance, command.action):
+        _cancel(connection, statements.CANCEL_SITE, {"site": command.site}, actor, now, message)
+    else:
+        device = {"site": command.site, "device": command.device, "instance": command.instance}
+        _cancel(connection, statements.CANCEL_DEVICE, device, actor, now, message)
+
+
+def _cancel(
+    connection: Connection,
+    steps: Mapping[Queue, statements.Cancel],
+    which: Mapping[str, str],
+    actor: Actor,
+    now: Now,
+    message: str,
+) -> None:
+    for queue in Queue:
+        for step in (steps[queue].waiting, steps[queue].claimed):
+            canceled = map(JobRow._make, connection.rows(step, **which))
+            record(connection, canceled, Event(queue, CANCELED, message=message), actor, now)
+        for job in map(JobRow._make, connection.rows(steps[queue].request, **which)):
+            event = Event(queue, job.standing(queue).status, message=message, mark=Mark.CANCEL_REQUESTED)
+            record(connection, [job], event, actor, now)
+
+
+def _sent_before(connection: Connection, command: SubmitJob, now: Now, key: str) -> JobRow | None:
+    """Find the job that this key made within a day; a key older than that is forgotten."""
+    names = {"site": command.site, "user_id": command.user_id, "key": key}
+    row = connection.row(statements.FIND_KEY, **names, since_ms=now.wall_ms - KEY_LIFE_MS)
+    if row is None:
+        connection.run(statements.FORGET_KEY, **names)
+        return None
+    command_hash, *job = row
+    if command_hash != _hash(command):
+        raise KeyReused(f"Error: the Idempotency-Key {key} was sent before with another command")
+    return JobRow._make(job)
+
+
+def _remember(connection: Connection, command: SubmitJob, now: Now, key: str, job: JobRow) -> None:
+    connection.run(
+        statements.KEEP_KEY,
+        site=command.site,
+        user_id=command.user_id,
+        key=key,
+        command_hash=_hash(command),
+        job_id=job.id,
+        created_ms=now.wall_ms,
     )
-    return Statement(step.returning(*JOB))
 
 
-_LAST = Statement(
-    select(
-        select(func.max(Job.ulid)).scalar_subquery(),
-        select(Job.timestamp_ms)
-        .where(Job.site == bindparam("site"), Job.phase == WAITING)
-        .order_by(Job.ulid.desc())
-        .limit(1)
-        .scalar_subquery(),
-    )
-)
-_INSERT = Statement(
-    insert(Job).values({name: bindparam(name) for name in JobRow._fields if name != "id"}).returning(Job.id)
-)
-_EVENT = Statement(
-    insert(JobEvent).values(
-        {
-            name: bindparam(name)
-            for name in (
-                *("job_id", "site", "at_ms", "queue", "status"),
-                *("seconds_until_complete", "actor_known", "actor_id", "message"),
-            )
-        }
-    )
-)
-_CLAIM = {queue: _claim(queue) for queue in Queue}
-_CANCEL_SITE = {queue: _cancel(queue, device_only=False) for queue in Queue}
-_CANCEL_DEVICE = {queue: _cancel(queue, device_only=True) for queue in Queue}
-_REPORT = {(queue, kind): _report(queue, kind) for queue in Queue for kind in Report}
+def _hash(command: SubmitJob) -> str:
+    """Tell one command from another: the checked fields count, in whatever order they came."""
+    text = json.dumps(command.model_dump(), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -13,6 +13,8 @@ UNREAD = "UNREAD"
 RECEIVED = "RECEIVED"
 STARTED = "STARTED"
 CANCELED = "CANCELED"
+EXPIRED = "EXPIRED"
+LOST = "LOST"
 
 _END_WORDS = frozenset(
     {
@@ -40,6 +42,13 @@ class Phase(StrEnum):
     ENDED = "ended"  # by the site's own word: nothing leads on
     WITHDRAWN = "withdrawn"  # ended by the server before it was handed over: nothing leads on
     LABELLED = "labelled"  # ended by the server after it was handed over: the site's word still stands
+
+
+class Mark(StrEnum):
+    """Say what is special about an event of a job's history."""
+
+    CANCEL_REQUESTED = "cancel requested"  # the status stays: the site is asked to stop
+    AGAINST_LABEL = "against the label"  # the site reported on a job that the server had ended
 
 
 class Report(Enum):

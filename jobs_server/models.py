@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import DDL, CheckConstraint, ForeignKey, Index, UniqueConstraint, event, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .db import Base
@@ -11,9 +11,20 @@ from .lifecycle import Phase
 _PHASES = ", ".join(f"'{phase}'" for phase in Phase)
 
 
-def _waiting_index(name: str, column: str) -> Index:
-    condition = text(f"{column} = '{Phase.WAITING}'")
-    return Index(name, "site", "ulid", sqlite_where=condition, postgresql_where=condition)
+def _partial_index(name: str, columns: tuple[str, ...], condition: str) -> Index:
+    where = text(condition)
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
+
+def _queue_indexes(queue: str) -> tuple[Index, ...]:
+    """Index one queue; all but the claims' are partial, so that the cost of a poll does not grow with history."""
+    unfinished = f"{queue}phase IN ('{Phase.RECEIVED}', '{Phase.RUNNING}')"
+    return (
+        _partial_index(f"ix_job_{queue}waiting", ("site", "ulid"), f"{queue}phase = '{Phase.WAITING}'"),
+        _partial_index(f"ix_job_{queue}claim", ("site", f"{queue}claim_id", "ulid"), f"{queue}claim_id IS NOT NULL"),
+        _partial_index(f"ix_job_{queue}unfinished", ("site", f"{queue}heard_ms"), unfinished),
+        _partial_index(f"ix_job_{queue}watched", ("ulid",), f"{queue}claim_id IS NOT NULL AND {unfinished}"),
+    )
 
 
 class Job(Base):
@@ -23,9 +34,8 @@ class Job(Base):
     __table_args__ = (
         CheckConstraint(f"phase IN ({_PHASES})", name="phase"),
         CheckConstraint(f"replica_phase IN ({_PHASES})", name="replica_phase"),
-        # Partial: the cost of a poll must not grow with history.
-        _waiting_index("ix_job_waiting", "phase"),
-        _waiting_index("ix_job_replica_waiting", "replica_phase"),
+        *_queue_indexes(""),
+        *_queue_indexes("replica_"),
         Index("ix_job_recent", "site", "timestamp_ms", "ulid"),
     )
 
@@ -40,16 +50,36 @@ class Job(Base):
     user_name: Mapped[str]
     user_id: Mapped[str]
     user_roles: Mapped[str]  # JSON, a list of texts
+    is_stop: Mapped[int]  # 1: a stop command, which goes before all others
     timestamp_ms: Mapped[int]  # when it was accepted, never less than that of the newest job still waiting at the site
+    accepted_ms: Mapped[int]  # when it was accepted, as both clocks said (clock.Now): what its age is counted from
+    accepted_boot_ms: Mapped[int]
+    hold_ms: Mapped[int]  # not handed over before this age
+    expires_after_ms: Mapped[int]  # not handed over from this age on
+    seconds_until_complete: Mapped[int | None]  # -1: no estimate; none until a report has said
+    cancel_requested: Mapped[int]  # 1: somebody asked to cancel what had been handed over already
+    against_label: Mapped[int]  # 1: the last report came against an end that the server had put on the job
+
+    # Once for each queue:
     status: Mapped[str]  # as the site wrote it
     phase: Mapped[str]
+    claim_id: Mapped[str | None]  # with which it was handed over; none: by a poll that cannot be repeated
+    fenced: Mapped[int]  # 1: started through the fence, so that its silence means something
+    heard_ms: Mapped[int | None]  # when it was handed over or last reported on, as both clocks said
+    heard_boot_ms: Mapped[int | None]
     replica_status: Mapped[str]
     replica_phase: Mapped[str]
-    seconds_until_complete: Mapped[int | None]  # -1: no estimate; none until a report has said
+    replica_claim_id: Mapped[str | None]
+    replica_fenced: Mapped[int]
+    replica_heard_ms: Mapped[int | None]
+    replica_heard_boot_ms: Mapped[int | None]
 
 
 class JobEvent(Base):
-    """One change of a job, written in the transaction that made it: audit trail, history and live feed in one."""
+    """One change of a job, written in the transaction that made it: audit trail, history and live feed in one.
+
+    Append-only: triggers refuse what would change it.
+    """
 
     __tablename__ = "job_event"
     __table_args__ = (
@@ -66,4 +96,38 @@ class JobEvent(Base):
     seconds_until_complete: Mapped[int | None]
     actor_known: Mapped[str]  # actors.Known
     actor_id: Mapped[str]
+    actor_name: Mapped[str]
     message: Mapped[str | None]
+    mark: Mapped[str | None]  # lifecycle.Mark: what is special about this event
+
+
+class PrunePermit(Base):
+    """The way through for pruning: while a row is in here, history may be deleted. It never outlives a transaction."""
+
+    __tablename__ = "prune_permit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class IdempotencyKey(Base):
+    """A key that a client sent with a job, so that the same job sent again makes no second one."""
+
+    __tablename__ = "idempotency_key"
+    __table_args__ = (UniqueConstraint("site", "user_id", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    site: Mapped[str]
+    user_id: Mapped[str]
+    key: Mapped[str]
+    command_hash: Mapped[str]
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), index=True)
+    created_ms: Mapped[int] = mapped_column(index=True)
+
+
+for _trigger in (
+    "CREATE TRIGGER job_event_no_update BEFORE UPDATE ON job_event"
+    " BEGIN SELECT RAISE(ABORT, 'history is append-only'); END",
+    "CREATE TRIGGER job_event_no_delete BEFORE DELETE ON job_event WHEN NOT EXISTS (SELECT 1 FROM prune_permit)"
+    " BEGIN SELECT RAISE(ABORT, 'history is append-only'); END",
+):
+    event.listen(JobEvent.__table__, "after_create", DDL(_trigger).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]

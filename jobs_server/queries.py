@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, func, literal_column, not_, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
+from .clock import BOOT_BITS, Now
 from .db import Connection, Database, Statement
 from .lifecycle import Phase, Queue
 from .models import Job, JobEvent
 
+_CLOCKS_DIFFER_MS = 60_000  # how far two machines' clocks may be apart
 _PAGE = 500  # jobs read at once: keeps memory bounded however long the list is
 
 
@@ -28,12 +32,38 @@ class JobRow(NamedTuple):
     user_name: str
     user_id: str
     user_roles: str
+    is_stop: int
     timestamp_ms: int
+    accepted_ms: int
+    accepted_boot_ms: int
+    hold_ms: int
+    expires_after_ms: int
+    seconds_until_complete: int | None
+    cancel_requested: int
+    against_label: int
     status: str
     phase: str
+    claim_id: str | None
+    fenced: int
     replica_status: str
     replica_phase: str
-    seconds_until_complete: int | None
+    replica_claim_id: str | None
+    replica_fenced: int
+
+    def standing(self, queue: Queue) -> Standing:
+        """Tell how the job stands on one queue."""
+        if queue is Queue.PRIMARY:
+            return Standing(self.status, self.phase, self.claim_id, self.fenced)
+        return Standing(self.replica_status, self.replica_phase, self.replica_claim_id, self.replica_fenced)
+
+
+class Standing(NamedTuple):
+    """How a job stands on one queue."""
+
+    status: str
+    phase: str
+    claim_id: str | None
+    fenced: int
 
 
 class EventRow(NamedTuple):
@@ -46,14 +76,29 @@ class EventRow(NamedTuple):
     seconds_until_complete: int | None
     actor_known: str
     actor_id: str
+    actor_name: str
     message: str | None
+    mark: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueColumns:
+    """The columns of `models.Job` that are kept once for each queue."""
+
+    status: InstrumentedAttribute[str]
+    phase: InstrumentedAttribute[str]
+    claim_id: InstrumentedAttribute[str | None]
+    fenced: InstrumentedAttribute[int]
+    heard_ms: InstrumentedAttribute[int | None]
+    heard_boot_ms: InstrumentedAttribute[int | None]
 
 
 JOB = tuple(getattr(Job, name) for name in JobRow._fields)
 EVENT = tuple(getattr(JobEvent, name) for name in EventRow._fields)
-
-PHASE = {Queue.PRIMARY: Job.phase, Queue.ALTERNATE: Job.replica_phase}
-STATUS = {Queue.PRIMARY: Job.status, Queue.ALTERNATE: Job.replica_status}
+ON = {
+    Queue.PRIMARY: QueueColumns(*(getattr(Job, each.name) for each in fields(QueueColumns))),
+    Queue.ALTERNATE: QueueColumns(*(getattr(Job, f"replica_{each.name}") for each in fields(QueueColumns))),
+}
 
 
 def literal(phase: Phase) -> ColumnElement[str]:
@@ -61,10 +106,51 @@ def literal(phase: Phase) -> ColumnElement[str]:
     return literal_column(f"'{phase}'")
 
 
-WAITING = literal(Phase.WAITING)
+def older_than(since_ms: Any, since_boot_ms: Any, limit_ms: Any) -> ColumnElement[bool]:
+    """Write that an age has reached a limit by either clock; binds `wall_ms` and `boot_ms`, see `clock.Now`.
 
-_ANY_WAITING = {
-    queue: Statement(select(Job.id).where(Job.site == bindparam("site"), PHASE[queue] == WAITING).limit(1))
+    What is from the future by the wall's clock, and of another boot, has an age that nobody knows: it counts as old.
+    """
+    since_boot, same_boot = _since_boot(since_boot_ms)
+    since_wall = bindparam("wall_ms", type_=BigInteger) - since_ms
+    return or_(
+        since_wall >= limit_ms,
+        and_(same_boot, since_boot >= limit_ms),
+        and_(not_(same_boot), since_wall < -_CLOCKS_DIFFER_MS),
+    )
+
+
+def deliverable(queue: Queue) -> ColumnElement[bool]:
+    """Write that a job waits on a queue, is not too old, and need not be held back any more."""
+    since_boot, same_boot = _since_boot(Job.accepted_boot_ms)
+    since_wall = bindparam("wall_ms", type_=BigInteger) - Job.accepted_ms
+    return and_(
+        Job.site == bindparam("site"),
+        ON[queue].phase == literal(Phase.WAITING),
+        not_(older_than(Job.accepted_ms, Job.accepted_boot_ms, Job.expires_after_ms)),
+        or_(
+            Job.hold_ms == literal_column("0"),
+            and_(same_boot, since_boot >= Job.hold_ms),
+            and_(not_(same_boot), since_wall >= Job.hold_ms),
+        ),
+    )
+
+
+def _since_boot(since_boot_ms: Any) -> tuple[ColumnElement[int], ColumnElement[bool]]:
+    """Write the time since a reading of the clock that nobody can set, and whether it is of the same boot."""
+    since = bindparam("boot_ms", type_=BigInteger) - since_boot_ms
+    return since, since.between(literal_column("0"), literal_column(str(2**BOOT_BITS - 1)))
+
+
+_ANY_DELIVERABLE = {
+    queue: Statement(select(Job.id).where(deliverable(queue)).limit(1)) for queue in Queue
+}
+_CLAIMED = {
+    queue: Statement(
+        select(*JOB)
+        .where(Job.site == bindparam("site"), ON[queue].claim_id == bindparam("claim_id"))
+        .order_by(Job.ulid)
+    )
     for queue in Queue
 }
 _JOB = Statement(select(*JOB).where(Job.ulid == bindparam("ulid"), Job.site == bindparam("site")))
@@ -92,9 +178,14 @@ _EVENTS_AFTER = Statement(
 )
 
 
-def any_waiting(connection: Connection, site: str, queue: Queue) -> bool:
-    """Tell whether a job waits at a site."""
-    return connection.row(_ANY_WAITING[queue], site=site) is not None
+def any_deliverable(connection: Connection, site: str, queue: Queue, now: Now) -> bool:
+    """Tell whether a poll of a site would get a job."""
+    return connection.row(_ANY_DELIVERABLE[queue], site=site, **now._asdict()) is not None
+
+
+def claimed(connection: Connection, site: str, queue: Queue, claim_id: str) -> list[JobRow]:
+    """List the jobs that were handed over with a claim id, oldest first."""
+    return [JobRow._make(row) for row in connection.rows(_CLAIMED[queue], site=site, claim_id=claim_id)]
 
 
 def job(connection: Connection, site: str, ulid: str) -> JobRow | None:

@@ -22,7 +22,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from werkzeug.serving import is_running_from_reloader
 
-from . import create_app, db
+from . import create_app, db, sweeper
 from .config import EXTENSION, Loaded, Settings
 from .errors import StartRefused, Unavailable
 
@@ -54,6 +54,7 @@ def set_up(app: Flask) -> None:
         prepare(app)
     if context is not None and context.command is run_command:
         prepare(app)
+        sweeper.start(_database(app), _settings(app))
         if not is_running_from_reloader():
             _announce(app, context.params["host"], context.params["port"])
 
@@ -68,6 +69,7 @@ def application() -> Flask:
     except StartRefused as refusal:
         sys.stderr.write(f"Error: {refusal.message}\n")
         sys.exit(refusal.exit_code)
+    sweeper.start(_database(app), _settings(app))
     _announce(app)
     return app
 

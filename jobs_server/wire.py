@@ -41,17 +41,34 @@ def job_object(row: JobRow) -> dict[str, Any]:
     return orjson.loads(job(row))  # type: ignore[no-any-return]
 
 
-def event_object(row: EventRow) -> dict[str, Any]:
-    """Give one event of a job's history as an object of plain values."""
-    return {
+def job_with_history(row: JobRow, events: Iterable[EventRow]) -> bytes:
+    """Write one job and all that happened to it, oldest first."""
+    return orjson.dumps(_job(row) | {"history": list(_history(events))})
+
+
+def event_object(row: EventRow, before: str | None = None) -> dict[str, Any]:
+    """Give one event of a job's history; `before` is the status that it left."""
+    public: dict[str, Any] = {
         "timestamp_ms": row.at_ms,
-        "queue": Queue(row.queue).name.lower(),
-        "status": row.status,
-        "secondsUntilComplete": row.seconds_until_complete,
-        "by": row.actor_known,
-        "by_id": row.actor_id,
-        "message": row.message,
+        "from": before,
+        "to": row.status,
+        "by": {"id": row.actor_id, "name": row.actor_name, "known": row.actor_known},
+        "alternateQueue": row.queue == Queue.ALTERNATE.value,
     }
+    if row.seconds_until_complete is not None:
+        public["secondsUntilComplete"] = row.seconds_until_complete
+    if row.message is not None:
+        public["message"] = row.message
+    if row.mark is not None:
+        public["mark"] = row.mark
+    return public
+
+
+def _history(events: Iterable[EventRow]) -> Iterator[dict[str, Any]]:
+    before: dict[int, str | None] = {Queue.PRIMARY.value: None, Queue.ALTERNATE.value: UNREAD}
+    for event in events:
+        yield event_object(event, before[event.queue])
+        before[event.queue] = event.status
 
 
 def _job(row: JobRow) -> dict[str, Any]:
@@ -72,4 +89,6 @@ def _job(row: JobRow) -> dict[str, Any]:
     }
     if row.seconds_until_complete is not None:
         public["secondsUntilComplete"] = row.seconds_until_complete
+    if row.cancel_requested:
+        public["cancelRequested"] = True
     return public

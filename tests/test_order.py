@@ -34,7 +34,7 @@ def test_a_first_ulid_tells_its_time(now_ms: int) -> None:
 def test_a_clock_set_back_reorders_nothing_that_waits(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     observatory = inside(app)
     for now_ms in (5_000_000, 4_000_000, 6_000_000, 1_000_000):
-        monkeypatch.setattr(clock, "now_ms", lambda now_ms=now_ms: now_ms)
+        monkeypatch.setattr(clock, "read", lambda now_ms=now_ms: clock.Now(now_ms, 1))
         observatory.sends()
     waiting = observatory.polls()
     assert [job["timestamp_ms"] for job in waiting] == [5_000_000, 5_000_000, 6_000_000, 6_000_000]
@@ -43,10 +43,10 @@ def test_a_clock_set_back_reorders_nothing_that_waits(app: Flask, monkeypatch: p
 
 def test_once_nothing_waits_the_clock_is_believed_again(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     observatory = inside(app)
-    monkeypatch.setattr(clock, "now_ms", lambda: 5_000_000)
+    monkeypatch.setattr(clock, "read", lambda: clock.Now(5_000_000, 5_000_000))
     first = observatory.sends()
     observatory.polls()
-    monkeypatch.setattr(clock, "now_ms", lambda: 4_000_000)
+    monkeypatch.setattr(clock, "read", lambda: clock.Now(4_000_000, 5_000_001))
     second = observatory.sends()
     assert second["timestamp_ms"] == 4_000_000
     assert second["ulid"] > first["ulid"]

@@ -148,8 +148,7 @@ def show(ulid: str, as_json: bool) -> None:
     if row is None:
         raise click.ClickException(f"there is no job {ulid}")
     if as_json:
-        history = [wire.event_object(event) for event in events]
-        click.echo(json.dumps(wire.job_object(row) | {"history": history}, ensure_ascii=False))
+        click.echo(wire.job_with_history(row, events))
     else:
         terminal.print_job(row, events)
 
@@ -218,7 +217,7 @@ def _submit(body: dict[str, Any]) -> queries.JobRow:
     commands.check_site(command, settings.sites)
     actor = actors.said(command.user_id, command.user_name, settings.open_roles)
     with transaction() as connection:
-        return operations.submit(connection, command, actor, clock.now_ms(), stop_scope=settings.stop_scope)
+        return operations.submit(connection, command, actor, clock.read(), settings)
 
 
 def _print(job: queries.JobRow, sentence: str, as_json: bool) -> None:

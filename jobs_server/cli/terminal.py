@@ -36,8 +36,8 @@ def print_job(row: JobRow, events: Iterable[EventRow]) -> None:
         facts.add_row(Text(name, "bold"), Text(value))
     history = _table("UTC", "Status", "Estimate", "By", "Remark")
     for event in events:
-        by = f"{event.actor_known} {event.actor_id}"
-        cells = (_when(event.at_ms), _event(event), _estimate(event.seconds_until_complete), by, event.message or "")
+        by = f"{event.actor_known} {event.actor_name}"
+        cells = (_when(event.at_ms), _event(event), _estimate(event.seconds_until_complete), by, _remark(event))
         history.add_row(*map(Text, cells))
     console = Console()
     console.print(facts)
@@ -46,10 +46,14 @@ def print_job(row: JobRow, events: Iterable[EventRow]) -> None:
 
 def event_line(event: EventRow, row: JobRow) -> str:
     """Write one event as a line."""
-    remark = f" - {event.message}" if event.message else ""
+    remark = f" - {_remark(event)}" if _remark(event) else ""
     estimate = _estimate(event.seconds_until_complete)
     job = f"{row.ulid}  {row.device} {row.instance} {row.action}"
     return f"{_when(event.at_ms)}  {job}: {_event(event)} {estimate}{remark}".rstrip()
+
+
+def _remark(event: EventRow) -> str:
+    return "; ".join(filter(None, (event.mark, event.message)))
 
 
 def _table(*headings: str) -> Table:

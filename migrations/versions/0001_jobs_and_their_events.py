@@ -1,6 +1,8 @@
-"""Jobs and their events."""
+"""Jobs, their events, and keys against double sends."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,9 +15,16 @@ depends_on = None
 WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 PHASES = "'waiting', 'received', 'running', 'ended', 'withdrawn', 'labelled'"
 
+TRIGGERS = (
+    "CREATE TRIGGER job_event_no_update BEFORE UPDATE ON job_event"
+    " BEGIN SELECT RAISE(ABORT, 'history is append-only'); END",
+    "CREATE TRIGGER job_event_no_delete BEFORE DELETE ON job_event WHEN NOT EXISTS (SELECT 1 FROM prune_permit)"
+    " BEGIN SELECT RAISE(ABORT, 'history is append-only'); END",
+)
+
 
 def upgrade() -> None:
-    """Make both tables."""
+    """Make the tables."""
     op.create_table(
         "job",
         sa.Column("id", WHOLE, nullable=False),
@@ -29,21 +38,29 @@ def upgrade() -> None:
         sa.Column("user_name", sa.Text(), nullable=False),
         sa.Column("user_id", sa.Text(), nullable=False),
         sa.Column("user_roles", sa.Text(), nullable=False),
+        sa.Column("is_stop", WHOLE, nullable=False),
         sa.Column("timestamp_ms", WHOLE, nullable=False),
-        sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("phase", sa.Text(), nullable=False),
-        sa.Column("replica_status", sa.Text(), nullable=False),
-        sa.Column("replica_phase", sa.Text(), nullable=False),
+        sa.Column("accepted_ms", WHOLE, nullable=False),
+        sa.Column("accepted_boot_ms", WHOLE, nullable=False),
+        sa.Column("hold_ms", WHOLE, nullable=False),
+        sa.Column("expires_after_ms", WHOLE, nullable=False),
         sa.Column("seconds_until_complete", WHOLE, nullable=True),
+        sa.Column("cancel_requested", WHOLE, nullable=False),
+        sa.Column("against_label", WHOLE, nullable=False),
+        *_queue_columns(""),
+        *_queue_columns("replica_"),
         sa.CheckConstraint(f"phase IN ({PHASES})", name=op.f("ck_job_phase")),
         sa.CheckConstraint(f"replica_phase IN ({PHASES})", name=op.f("ck_job_replica_phase")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
         sa.UniqueConstraint("ulid", name=op.f("uq_job_ulid")),
     )
     op.create_index("ix_job_recent", "job", ["site", "timestamp_ms", "ulid"])
-    for name, column in (("ix_job_waiting", "phase"), ("ix_job_replica_waiting", "replica_phase")):
-        condition = sa.text(f"{column} = 'waiting'")
-        op.create_index(name, "job", ["site", "ulid"], sqlite_where=condition, postgresql_where=condition)
+    for queue in ("", "replica_"):
+        _partial_index(f"ix_job_{queue}waiting", ["site", "ulid"], f"{queue}phase = 'waiting'")
+        _partial_index(f"ix_job_{queue}claim", ["site", f"{queue}claim_id", "ulid"], f"{queue}claim_id IS NOT NULL")
+        unfinished = f"{queue}phase IN ('received', 'running')"
+        _partial_index(f"ix_job_{queue}unfinished", ["site", f"{queue}heard_ms"], unfinished)
+        _partial_index(f"ix_job_{queue}watched", ["ulid"], f"{queue}claim_id IS NOT NULL AND {unfinished}")
     op.create_table(
         "job_event",
         sa.Column("seq", WHOLE, nullable=False),
@@ -55,15 +72,58 @@ def upgrade() -> None:
         sa.Column("seconds_until_complete", WHOLE, nullable=True),
         sa.Column("actor_known", sa.Text(), nullable=False),
         sa.Column("actor_id", sa.Text(), nullable=False),
+        sa.Column("actor_name", sa.Text(), nullable=False),
         sa.Column("message", sa.Text(), nullable=True),
+        sa.Column("mark", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_job_event_job_id_job")),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_job_event")),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_job_event_job_id", "job_event", ["job_id"])
+    op.create_table(
+        "prune_permit",
+        sa.Column("id", WHOLE, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_prune_permit")),
+    )
+    for trigger in TRIGGERS:
+        op.execute(trigger)
+    op.create_table(
+        "idempotency_key",
+        sa.Column("id", WHOLE, nullable=False),
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("command_hash", sa.Text(), nullable=False),
+        sa.Column("job_id", WHOLE, nullable=False),
+        sa.Column("created_ms", WHOLE, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_idempotency_key")),
+        sa.UniqueConstraint("site", "user_id", "key", name=op.f("uq_idempotency_key_site_user_id_key")),
+        sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_idempotency_key_job_id_job")),
+    )
+    op.create_index("ix_idempotency_key_created_ms", "idempotency_key", ["created_ms"])
+    op.create_index("ix_idempotency_key_job_id", "idempotency_key", ["job_id"])
+
+
+def _queue_columns(queue: str) -> list[sa.Column[Any]]:
+    """Give what is kept once for each of the two queues."""
+    return [
+        sa.Column(f"{queue}status", sa.Text(), nullable=False),
+        sa.Column(f"{queue}phase", sa.Text(), nullable=False),
+        sa.Column(f"{queue}claim_id", sa.Text(), nullable=True),
+        sa.Column(f"{queue}fenced", WHOLE, nullable=False),
+        sa.Column(f"{queue}heard_ms", WHOLE, nullable=True),
+        sa.Column(f"{queue}heard_boot_ms", WHOLE, nullable=True),
+    ]
+
+
+def _partial_index(name: str, columns: list[str], condition: str) -> None:
+    where = sa.text(condition)
+    op.create_index(name, "job", columns, sqlite_where=where, postgresql_where=where)
 
 
 def downgrade() -> None:
-    """Drop both tables."""
+    """Drop the tables, and with them their indexes and triggers."""
+    op.drop_table("idempotency_key")
+    op.drop_table("prune_permit")
     op.drop_table("job_event")
     op.drop_table("job")

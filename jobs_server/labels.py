@@ -1,0 +1,66 @@
+"""The labels that the server itself puts on jobs: EXPIRED on what is too old to run, LOST on what fell silent.
+
+A label stops nothing by itself: what is too old is not handed over and does not pass the fence, labelled or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from . import statements
+from .actors import SERVER
+from .clock import Now
+from .config import Settings
+from .db import Connection
+from .jobs import KEY_LIFE_MS, Event, record
+from .lifecycle import EXPIRED, LOST, Queue
+from .queries import JobRow
+from .statements import Label
+
+
+def any_to_put(connection: Connection, now: Now, started: Now, settings: Settings) -> bool:
+    """Tell whether `put` would change anything, without writing."""
+    values = _values(now, started, settings)
+    labels = (label for label, *_ in _labels(settings))
+    return any(connection.row(label.any, **values) for label in labels) or bool(
+        connection.row(statements.ANY_OLD_KEY, **values)
+    )
+
+
+def put(connection: Connection, now: Now, started: Now, settings: Settings) -> int:
+    """Label what is too old or silent, and forget old idempotency keys; gives how many jobs were labelled.
+
+    `started` is when this server began to serve: silence before that is not the site's fault.
+    """
+    values = _values(now, started, settings)
+    count = 0
+    for label, queue, status, message in _labels(settings):
+        jobs = [JobRow._make(row) for row in connection.rows(label.step, **values)]
+        count += len(jobs)
+        if message is not None:
+            record(connection, jobs, Event(queue, status, message=message), SERVER, now)
+    connection.run(statements.FORGET_OLD_KEYS, **values)
+    return count
+
+
+def _labels(settings: Settings) -> Iterator[tuple[Label, Queue, str, str | None]]:
+    """List the labels, each with its queue, its status and its message; without a message it is put in silence."""
+    too_late = f"was handed over and not started within {settings.start_within_seconds} seconds"
+    for queue in Queue:
+        # Most sites never read the alternate queue: that nobody took a job from it is no news.
+        waited = "waited too long to be handed over" if queue is Queue.PRIMARY else None
+        yield statements.EXPIRE_WAITING[queue], queue, EXPIRED, waited
+        yield statements.EXPIRE_CLAIMED[queue], queue, EXPIRED, too_late
+        yield statements.LOSE[queue], queue, LOST, "no word from the site past its own estimate"
+
+
+def _values(now: Now, started: Now, settings: Settings) -> dict[str, Any]:
+    return {
+        **now._asdict(),
+        "started_boot_ms": started.boot_ms,
+        "start_within_ms": settings.start_within_seconds * 1000,
+        "grace_ms": settings.lost_after_seconds * 1000,
+        "silent_start_ms": settings.silent_start_seconds * 1000,
+        "since_ms": now.wall_ms - KEY_LIFE_MS,
+    }

@@ -1,0 +1,38 @@
+"""A thread that labels jobs which are too old or silent, every few seconds."""
+
+from __future__ import annotations
+
+import logging
+from threading import Event, Thread
+
+from . import clock, labels
+from .clock import Now
+from .config import Settings
+from .db import Database
+from .errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+
+def sweep(database: Database, settings: Settings, started: Now) -> int:
+    """Label what is to be labelled now; nothing is written when there is nothing."""
+    with database.reading() as connection:
+        if not labels.any_to_put(connection, clock.read(), started, settings):
+            return 0
+    with database.transaction() as connection:
+        return labels.put(connection, clock.read(), started, settings)
+
+
+def start(database: Database, settings: Settings) -> Event:
+    """Sweep in the background until the event that this gives back is set, or the process ends."""
+    stop, started = Event(), clock.read()
+
+    def run() -> None:
+        while not stop.wait(settings.sweep_seconds):
+            try:
+                sweep(database, settings, started)
+            except Unavailable as error:
+                log.warning("jobs could not be labelled: %s", error.sentence)
+
+    Thread(target=run, name="sweeper", daemon=True).start()
+    return stop
