@@ -13,6 +13,7 @@ from flask import Flask
 from jobs_server import create_app, db, serving
 
 from .support import servers
+from .support.clocks import Clocks
 from .support.observatory import Observatory, Reply
 
 
@@ -71,3 +72,9 @@ def over_http(url: str, client: httpx.Client, site: str = "wmd") -> Observatory:
         return Reply(response.status_code, response.headers, response.text)
 
     return Observatory(post, site)
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    """Both clocks in the test's hands."""
+    return Clocks(monkeypatch)

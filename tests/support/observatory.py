@@ -72,6 +72,20 @@ class Observatory:
         """The site reports that a job has begun."""
         return self.posts("startjob", {"site": job["site"], "ulid": job["ulid"]} | options)
 
+    def asks_to_cancel(self, job: Mapping[str, Any]) -> Reply:
+        """Somebody asks for a job to be canceled."""
+        who = {"user_id": "auth0|vera", "user_name": "Vera"}
+        return self.posts("canceljob", {"site": job["site"], "ulid": job["ulid"]} | who)
+
+    def shows(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Somebody looks at a job and its history."""
+        return self.posts("getjob", {"site": job["site"], "ulid": job["ulid"]}).job
+
+    def history(self, job: Mapping[str, Any]) -> list[str]:
+        """What the history tells on the queue that everybody reads: the statuses, and what is special."""
+        events = [event for event in self.shows(job)["history"] if not event["alternateQueue"]]
+        return [f"{event['to']} ({event['mark']})" if "mark" in event else str(event["to"]) for event in events]
+
     def lists(self, **options: Any) -> list[dict[str, Any]]:
         """Somebody lists the recent jobs."""
         return self.posts("getrecentjobs", {"site": self.site} | options).jobs
