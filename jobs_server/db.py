@@ -102,7 +102,7 @@ class Statement:
 
     def _compile(self, dialect: Dialect) -> tuple[str, dict[str, Any]]:
         compiled = cast(SQLCompiler, self._core.compile(dialect=dialect))
-        fixed = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
+        fixed = {name: bind.value for bind, name in compiled.bind_names.items() if not bind.required}
         return compiled.string, fixed
 
 

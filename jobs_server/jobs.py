@@ -25,7 +25,6 @@ from .db import Connection
 from .errors import Conflict, KeyReused, NotFound
 from .lifecycle import (
     CANCELED,
-    LOST,
     RECEIVED,
     STARTED,
     UNREAD,
@@ -86,9 +85,8 @@ def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now) ->
     if command.claim_id is None and command.limit is None:
         rows = connection.rows(statements.CLAIM[command.queue], **values)
     else:
-        ends_at_stop = int(command.claim_id is not None)
-        limit = _NO_LIMIT if command.limit is None else command.limit
-        rows = connection.rows(statements.CLAIM_SOME[command.queue], **values, ends_at_stop=ends_at_stop, limit=limit)
+        phase = Phase.RECEIVED if command.claim_id is None else Phase.CLAIMED
+        rows = connection.rows(statements.CLAIM_SOME[command.queue, phase], **values, limit=command.limit or _NO_LIMIT)
     jobs = sorted(map(JobRow._make, rows), key=lambda job: job.ulid)
     record(connection, jobs, Event(command.queue, RECEIVED), actor, now)
     return jobs
@@ -101,7 +99,7 @@ def replay(connection: Connection, command: ClaimJobs) -> list[JobRow] | None:
     jobs = queries.claimed(connection, command.site, command.queue, command.claim_id)
     if not jobs:
         return None
-    return [job for job in jobs if job.standing(command.queue).phase == Phase.RECEIVED]
+    return [job for job in jobs if job.standing(command.queue).phase == Phase.CLAIMED]
 
 
 def start(connection: Connection, command: StartJob, actor: Actor, now: Now, settings: Settings) -> JobRow:
@@ -158,7 +156,7 @@ def cancel(connection: Connection, command: CancelJob, actor: Actor, now: Now) -
     """
     before = _found(connection, command.site, command.ulid)
     by_server = before.phase in (Phase.WITHDRAWN, Phase.LABELLED)
-    if before.phase == Phase.ENDED or (by_server and before.status not in (CANCELED, LOST)):
+    if before.phase == Phase.ENDED or (by_server and before.status != CANCELED):
         raise Conflict(f"Error: job {before.ulid} is {before.status}; there is nothing left to cancel")
     _cancel(connection, statements.CANCEL_ONE, {"site": command.site, "ulid": command.ulid}, actor, now, "canceled")
     return _found(connection, command.site, command.ulid)
@@ -221,11 +219,9 @@ def _insert(connection: Connection, command: SubmitJob, actor: Actor, now: Now, 
         "status": UNREAD,
         "phase": Phase.WAITING.value,
         "claim_id": None,
-        "fenced": 0,
         "replica_status": UNREAD,
         "replica_phase": Phase.WAITING.value,
         "replica_claim_id": None,
-        "replica_fenced": 0,
     }
     (job_id,) = connection.rows(statements.INSERT, **values)[0]
     return JobRow(id=job_id, **values)  # type: ignore[arg-type]
@@ -250,13 +246,13 @@ def _started_already(job: JobRow, command: StartJob, settings: Settings) -> JobR
     """Answer a start that the fence did not let through: fine when it is the same start again, its reply lost."""
     standing = job.standing(command.queue)
     mine = standing.claim_id == command.claim_id
-    if mine and standing.fenced and standing.phase == Phase.RUNNING:
+    if mine and standing.phase == Phase.GUARDED:
         return job
     if standing.phase == Phase.WAITING:
         reason = "was not handed over yet"
     elif not mine:
         reason = f"was handed over to another claim and is {standing.status}"
-    elif standing.phase == Phase.RECEIVED:
+    elif standing.phase == Phase.CLAIMED:
         reason = f"was handed over more than {settings.start_within_seconds} seconds ago"
     else:
         reason = f"is {standing.status}"

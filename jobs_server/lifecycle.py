@@ -37,11 +37,22 @@ class Phase(StrEnum):
     """Say how far a job has come on one queue."""
 
     WAITING = "waiting"
-    RECEIVED = "received"
+    RECEIVED = "received"  # handed over to a plain poll: it may have begun
+    CLAIMED = "claimed"  # handed over with a claim id: it has not begun, and begins only through the fence
     RUNNING = "running"
+    GUARDED = "guarded"  # running, begun through the fence: its silence means something
     ENDED = "ended"  # by the site's own word: nothing leads on
     WITHDRAWN = "withdrawn"  # ended by the server before it was handed over: nothing leads on
-    LABELLED = "labelled"  # ended by the server after it was handed over: the site's word still stands
+    LABELLED = "labelled"  # canceled or expired by the server after it was handed over: the site's word still stands
+    LOST = "lost"  # called lost by the server: the site's word still stands
+
+
+UNFINISHED = (Phase.RECEIVED, Phase.CLAIMED, Phase.RUNNING, Phase.GUARDED)
+"""In the site's hands."""
+WATCHED = (Phase.CLAIMED, Phase.GUARDED)
+"""What the server labels when nothing is heard of it for too long."""
+LABELS = (Phase.LABELLED, Phase.LOST)
+"""Ended by the server, in the site's hands."""
 
 
 class Mark(StrEnum):
@@ -59,15 +70,28 @@ class Report(Enum):
     END = "end"
 
 
+_ENDS_FROM = (Phase.WAITING, *UNFINISHED, *LABELS)
+
 STEPS: Mapping[Report, Mapping[Phase, Phase]] = {
     Report.RECEIVED: {
         Phase.WAITING: Phase.RECEIVED,
         Phase.RECEIVED: Phase.RECEIVED,
+        Phase.CLAIMED: Phase.CLAIMED,
         Phase.RUNNING: Phase.RUNNING,  # a late word of receipt stops nothing that already moves
+        Phase.GUARDED: Phase.GUARDED,
         Phase.LABELLED: Phase.RECEIVED,
+        Phase.LOST: Phase.GUARDED,
     },
-    Report.RUNNING: dict.fromkeys((Phase.WAITING, Phase.RECEIVED, Phase.RUNNING, Phase.LABELLED), Phase.RUNNING),
-    Report.END: dict.fromkeys((Phase.WAITING, Phase.RECEIVED, Phase.RUNNING, Phase.LABELLED), Phase.ENDED),
+    Report.RUNNING: {
+        Phase.WAITING: Phase.RUNNING,
+        Phase.RECEIVED: Phase.RUNNING,
+        Phase.CLAIMED: Phase.RUNNING,
+        Phase.RUNNING: Phase.RUNNING,
+        Phase.GUARDED: Phase.GUARDED,
+        Phase.LABELLED: Phase.RUNNING,
+        Phase.LOST: Phase.GUARDED,
+    },
+    Report.END: dict.fromkeys(_ENDS_FROM, Phase.ENDED),
 }
 """For each report, the phases it may come in and where it leads; from a phase not named, it is refused."""
 

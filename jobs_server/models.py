@@ -6,9 +6,7 @@ from sqlalchemy import DDL, CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .db import Base
-from .lifecycle import Phase
-
-_PHASES = ", ".join(f"'{phase}'" for phase in Phase)
+from .lifecycle import UNFINISHED, WATCHED, Phase
 
 
 def _partial_index(name: str, columns: tuple[str, ...], condition: str) -> Index:
@@ -16,14 +14,19 @@ def _partial_index(name: str, columns: tuple[str, ...], condition: str) -> Index
     return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
+def phase_in(queue: str, *phases: Phase) -> str:
+    """Write a condition on a queue's phase; a partial index is used only by statements with the same words."""
+    listed = ", ".join(f"'{phase}'" for phase in phases)
+    return f"{queue}phase IN ({listed})"
+
+
 def _queue_indexes(queue: str) -> tuple[Index, ...]:
     """Index one queue; all but the claims' are partial, so that the cost of a poll does not grow with history."""
-    unfinished = f"{queue}phase IN ('{Phase.RECEIVED}', '{Phase.RUNNING}')"
     return (
         _partial_index(f"ix_job_{queue}waiting", ("site", "ulid"), f"{queue}phase = '{Phase.WAITING}'"),
         _partial_index(f"ix_job_{queue}claim", ("site", f"{queue}claim_id", "ulid"), f"{queue}claim_id IS NOT NULL"),
-        _partial_index(f"ix_job_{queue}unfinished", ("site", f"{queue}heard_ms"), unfinished),
-        _partial_index(f"ix_job_{queue}watched", ("ulid",), f"{queue}claim_id IS NOT NULL AND {unfinished}"),
+        _partial_index(f"ix_job_{queue}unfinished", ("site", f"{queue}heard_ms"), phase_in(queue, *UNFINISHED)),
+        _partial_index(f"ix_job_{queue}watched", ("ulid",), phase_in(queue, *WATCHED)),
     )
 
 
@@ -32,8 +35,8 @@ class Job(Base):
 
     __tablename__ = "job"
     __table_args__ = (
-        CheckConstraint(f"phase IN ({_PHASES})", name="phase"),
-        CheckConstraint(f"replica_phase IN ({_PHASES})", name="replica_phase"),
+        CheckConstraint(phase_in("", *Phase), name="phase"),
+        CheckConstraint(phase_in("replica_", *Phase), name="replica_phase"),
         *_queue_indexes(""),
         *_queue_indexes("replica_"),
         Index("ix_job_recent", "site", "timestamp_ms", "ulid"),
@@ -64,13 +67,11 @@ class Job(Base):
     status: Mapped[str]  # as the site wrote it
     phase: Mapped[str]
     claim_id: Mapped[str | None]  # with which it was handed over; none: by a poll that cannot be repeated
-    fenced: Mapped[int]  # 1: started through the fence, so that its silence means something
     heard_ms: Mapped[int | None]  # when it was handed over or last reported on, as both clocks said
     heard_boot_ms: Mapped[int | None]
     replica_status: Mapped[str]
     replica_phase: Mapped[str]
     replica_claim_id: Mapped[str | None]
-    replica_fenced: Mapped[int]
     replica_heard_ms: Mapped[int | None]
     replica_heard_boot_ms: Mapped[int | None]
 

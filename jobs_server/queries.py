@@ -44,17 +44,15 @@ class JobRow(NamedTuple):
     status: str
     phase: str
     claim_id: str | None
-    fenced: int
     replica_status: str
     replica_phase: str
     replica_claim_id: str | None
-    replica_fenced: int
 
     def standing(self, queue: Queue) -> Standing:
         """Tell how the job stands on one queue."""
         if queue is Queue.PRIMARY:
-            return Standing(self.status, self.phase, self.claim_id, self.fenced)
-        return Standing(self.replica_status, self.replica_phase, self.replica_claim_id, self.replica_fenced)
+            return Standing(self.status, self.phase, self.claim_id)
+        return Standing(self.replica_status, self.replica_phase, self.replica_claim_id)
 
 
 class Standing(NamedTuple):
@@ -63,7 +61,6 @@ class Standing(NamedTuple):
     status: str
     phase: str
     claim_id: str | None
-    fenced: int
 
 
 class EventRow(NamedTuple):
@@ -88,7 +85,6 @@ class QueueColumns:
     status: InstrumentedAttribute[str]
     phase: InstrumentedAttribute[str]
     claim_id: InstrumentedAttribute[str | None]
-    fenced: InstrumentedAttribute[int]
     heard_ms: InstrumentedAttribute[int | None]
     heard_boot_ms: InstrumentedAttribute[int | None]
 
@@ -104,6 +100,14 @@ ON = {
 def literal(phase: Phase) -> ColumnElement[str]:
     """Write a phase into the statement itself: bound as a value, it would keep the planner from the partial indexes."""
     return literal_column(f"'{phase}'")
+
+
+def in_phase(queue: Queue, *phases: Phase) -> ColumnElement[bool]:
+    """Write that a job is in one of these phases, in the words of the partial indexes."""
+    phase = ON[queue].phase
+    if len(phases) == 1:
+        return phase == literal(phases[0])
+    return phase.in_([literal(each) for each in phases])
 
 
 def older_than(since_ms: Any, since_boot_ms: Any, limit_ms: Any) -> ColumnElement[bool]:
@@ -142,9 +146,7 @@ def _since_boot(since_boot_ms: Any) -> tuple[ColumnElement[int], ColumnElement[b
     return since, since.between(literal_column("0"), literal_column(str(2**BOOT_BITS - 1)))
 
 
-_ANY_DELIVERABLE = {
-    queue: Statement(select(Job.id).where(deliverable(queue)).limit(1)) for queue in Queue
-}
+_ANY_DELIVERABLE = {queue: Statement(select(Job.id).where(deliverable(queue)).limit(1)) for queue in Queue}
 _CLAIMED = {
     queue: Statement(
         select(*JOB)

@@ -25,9 +25,22 @@ from sqlalchemy import (
 )
 
 from .db import Statement
-from .lifecycle import CANCELED, EXPIRED, LOST, RECEIVED, STARTED, STEPS, Phase, Queue, Report
+from .lifecycle import (
+    CANCELED,
+    EXPIRED,
+    LABELS,
+    LOST,
+    RECEIVED,
+    STARTED,
+    STEPS,
+    UNFINISHED,
+    WATCHED,
+    Phase,
+    Queue,
+    Report,
+)
 from .models import IdempotencyKey, Job, JobEvent
-from .queries import JOB, ON, JobRow, deliverable, literal, older_than
+from .queries import JOB, ON, JobRow, deliverable, in_phase, literal, older_than
 
 ZERO: ColumnElement[int] = literal_column("0")
 ONE: ColumnElement[int] = literal_column("1")
@@ -44,32 +57,24 @@ _EVENT_VALUES = (
 
 
 def _claim(queue: Queue) -> Statement:
-    """Hand over all that may be."""
-    return Statement(_hand_over(queue).where(deliverable(queue)).returning(*JOB))
+    """Hand over all that may be, to a poll that cannot be repeated."""
+    return Statement(_hand_over(queue, Phase.RECEIVED).where(deliverable(queue)).returning(*JOB))
 
 
-def _claim_some(queue: Queue) -> Statement:
-    """Hand over at most `limit`, stop commands first, and nothing that was posted after a stop if `ends_at_stop`."""
-    first_stop = (
-        select(func.min(Job.ulid)).where(deliverable(queue), Job.is_stop == ONE).correlate(None).scalar_subquery()
-    )
-    chosen = (
-        select(Job.id)
-        .where(
-            deliverable(queue),
-            or_(bindparam("ends_at_stop") == ZERO, Job.ulid <= func.coalesce(first_stop, literal_column("'~'"))),
-        )
-        .order_by(Job.is_stop.desc(), Job.ulid)
-        .limit(bindparam("limit"))
-    )
-    return Statement(_hand_over(queue).where(Job.id.in_(chosen.correlate(None))).returning(*JOB))
+def _claim_some(queue: Queue, phase: Phase) -> Statement:
+    """Hand over at most `limit`, stop commands first; what is claimed ends at the first stop."""
+    chosen = select(Job.id).where(deliverable(queue)).order_by(Job.is_stop.desc(), Job.ulid).limit(bindparam("limit"))
+    if phase is Phase.CLAIMED:
+        first_stop = select(func.min(Job.ulid)).where(deliverable(queue), Job.is_stop == ONE).correlate(None)
+        chosen = chosen.where(Job.ulid <= func.coalesce(first_stop.scalar_subquery(), literal_column("'~'")))
+    return Statement(_hand_over(queue, phase).where(Job.id.in_(chosen.correlate(None))).returning(*JOB))
 
 
-def _hand_over(queue: Queue) -> Update:
+def _hand_over(queue: Queue, phase: Phase) -> Update:
     on = ON[queue]
     return update(Job).values(
         {
-            on.phase: literal(Phase.RECEIVED),
+            on.phase: literal(phase),
             on.status: RECEIVED,
             on.claim_id: bindparam("claim_id"),
             on.heard_ms: _WALL,
@@ -81,42 +86,35 @@ def _hand_over(queue: Queue) -> Update:
 def _report(queue: Queue, kind: Report) -> Statement:
     """Write a row of `lifecycle.STEPS`."""
     on = ON[queue]
-    steps = [(on.phase == literal(before), literal(after)) for before, after in STEPS[kind].items()]
-    # A word of receipt is no word of progress: how long ago the job was handed over must not be forgotten.
-    keep = and_(on.phase == literal(Phase.RECEIVED), literal_column("1" if kind is Report.RECEIVED else "0") == ONE)
-    return Statement(
-        update(Job)
-        .where(_THIS_JOB, or_(*(may for may, _ in steps)))
-        .values(
-            {
-                on.phase: case(*steps),
-                on.status: bindparam("new_status"),
-                on.heard_ms: case((keep, on.heard_ms), else_=_WALL),
-                on.heard_boot_ms: case((keep, on.heard_boot_ms), else_=_BOOT),
-                Job.seconds_until_complete: bindparam("seconds"),
-                Job.against_label: case((on.phase == literal(Phase.LABELLED), ONE), else_=ZERO),
-            }
-        )
-        .returning(*JOB)
-    )
+    steps = {in_phase(queue, before): literal(after) for before, after in STEPS[kind].items()}
+    values = {
+        on.phase: case(*steps.items()),
+        on.status: bindparam("new_status"),
+        Job.seconds_until_complete: bindparam("seconds"),
+        Job.against_label: case((in_phase(queue, *LABELS), ONE), else_=ZERO),
+    }
+    if kind is Report.RECEIVED:
+        # No word of progress: how long ago the job was handed over must not be forgotten.
+        values |= {
+            on.heard_ms: func.coalesce(on.heard_ms, _WALL),
+            on.heard_boot_ms: func.coalesce(on.heard_boot_ms, _BOOT),
+        }
+    else:
+        values |= {on.heard_ms: _WALL, on.heard_boot_ms: _BOOT}
+    return Statement(update(Job).where(_THIS_JOB, or_(*steps)).values(values).returning(*JOB))
 
 
 def _start_fenced(queue: Queue) -> Statement:
     """Let a job start that was handed over with this claim id, not too long ago, and is still to be run."""
     on = ON[queue]
+    too_late = older_than(on.heard_ms, on.heard_boot_ms, bindparam("start_within_ms", type_=BigInteger))
     return Statement(
         update(Job)
-        .where(
-            _THIS_JOB,
-            on.phase == literal(Phase.RECEIVED),
-            on.claim_id == bindparam("claim_id"),
-            ~older_than(on.heard_ms, on.heard_boot_ms, bindparam("start_within_ms", type_=BigInteger)),
-        )
+        .where(_THIS_JOB, in_phase(queue, Phase.CLAIMED), on.claim_id == bindparam("claim_id"), ~too_late)
         .values(
             {
-                on.phase: literal(Phase.RUNNING),
+                on.phase: literal(Phase.GUARDED),
                 on.status: STARTED,
-                on.fenced: ONE,
                 on.heard_ms: _WALL,
                 on.heard_boot_ms: _BOOT,
                 Job.seconds_until_complete: bindparam("seconds"),
@@ -127,58 +125,57 @@ def _start_fenced(queue: Queue) -> Statement:
     )
 
 
-def _cancel(queue: Queue, phase: Phase, which: ColumnElement[bool]) -> Statement:
-    """End what cannot start any more: what waits, and what was handed over behind the fence and has not started."""
-    on = ON[queue]
-    step = update(Job).where(which, on.phase == literal(phase))
-    if phase is Phase.WAITING:
-        step = step.values({on.phase: literal(Phase.WITHDRAWN)})
-    else:
-        step = step.where(on.claim_id.is_not(None)).values(
-            {on.phase: literal(Phase.LABELLED), Job.cancel_requested: ONE}
-        )
-    return Statement(step.values({on.status: CANCELED}).returning(*JOB))
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The steps by which jobs are canceled on one queue.
+
+    What waits, and what was claimed and has not begun, is ended; of the rest the site is asked to end it.
+    """
+
+    waiting: Statement
+    claimed: Statement
+    request: Statement
 
 
-def _request_cancel(queue: Queue, which: ColumnElement[bool]) -> Statement:
-    """Ask for the end of what is in the site's hands; the site learns it with its next report."""
-    on = ON[queue]
-    in_its_hands = or_(
-        on.phase == literal(Phase.RECEIVED),
-        on.phase == literal(Phase.RUNNING),
-        and_(on.phase == literal(Phase.LABELLED), on.status == LOST),
-    )
-    step = update(Job).where(which, in_its_hands, Job.cancel_requested == ZERO)
-    return Statement(step.values({Job.cancel_requested: ONE}).returning(*JOB))
-
-
-def _newest_unfinished(queue: Queue, which: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Write which jobs in a site's hands a stop command reaches.
+def _cancel(queue: Queue, which: ColumnElement[bool], *, reach: bool) -> Cancel:
+    """Write the steps for the jobs in `which`; with `reach`, for the newest of them that are in the site's hands.
 
     Old software ends no job that it does not report on; what it left unfinished in years must not slow a stop down.
     """
     on = ON[queue]
-    unfinished = or_(on.phase == literal(Phase.RECEIVED), on.phase == literal(Phase.RUNNING))
-    newest = select(Job.id).where(which, unfinished).order_by(on.heard_ms.desc()).limit(literal_column(str(_REACH)))
-    return Job.id.in_(newest.correlate(None))
+    in_its_hands = which
+    if reach:
+        newest = select(Job.id).where(which, in_phase(queue, *UNFINISHED)).order_by(on.heard_ms.desc())
+        in_its_hands = Job.id.in_(newest.limit(literal_column(str(_REACH))).correlate(None))
+    ended_elsewhere = or_(*(in_phase(each, Phase.ENDED) for each in Queue if each is not queue))
+    begun = in_phase(queue, Phase.RECEIVED, Phase.RUNNING, Phase.GUARDED, Phase.LOST)
+    waiting = update(Job).where(which, in_phase(queue, Phase.WAITING)).values({on.phase: literal(Phase.WITHDRAWN)})
+    claimed = (
+        update(Job)
+        .where(in_its_hands, in_phase(queue, Phase.CLAIMED))
+        .values({on.phase: literal(Phase.LABELLED), Job.cancel_requested: ONE})
+    )
+    request = update(Job).where(in_its_hands, begun, ~ended_elsewhere, Job.cancel_requested == ZERO)
+    return Cancel(
+        Statement(waiting.values({on.status: CANCELED}).returning(*JOB)),
+        Statement(claimed.values({on.status: CANCELED}).returning(*JOB)),
+        Statement(request.values({Job.cancel_requested: ONE}).returning(*JOB)),
+    )
 
 
-def _expire_waiting(queue: Queue) -> Update:
-    on = ON[queue]
+def _expire_waiting(queue: Queue) -> Label:
     old = older_than(Job.accepted_ms, Job.accepted_boot_ms, Job.expires_after_ms)
-    values = {on.phase: literal(Phase.WITHDRAWN), on.status: EXPIRED}
-    return update(Job).where(on.phase == literal(Phase.WAITING), old).values(values)
+    return _label(queue, EXPIRED, Phase.WITHDRAWN, in_phase(queue, Phase.WAITING), old)
 
 
-def _expire_claimed(queue: Queue) -> Update:
+def _expire_claimed(queue: Queue) -> Label:
     """Label what was handed over behind the fence and can start no more."""
     on = ON[queue]
     old = older_than(on.heard_ms, on.heard_boot_ms, bindparam("start_within_ms", type_=BigInteger))
-    values = {on.phase: literal(Phase.LABELLED), on.status: EXPIRED}
-    return update(Job).where(on.claim_id.is_not(None), on.phase == literal(Phase.RECEIVED), old).values(values)
+    return _label(queue, EXPIRED, Phase.LABELLED, in_phase(queue, *WATCHED), in_phase(queue, Phase.CLAIMED), old)
 
 
-def _lose(queue: Queue) -> Update:
+def _lose(queue: Queue) -> Label:
     """Label what was started through the fence and has been silent for too long, by both clocks.
 
     Time in which this server was down is not counted: the site could not have reported in it.
@@ -197,15 +194,7 @@ def _lose(queue: Queue) -> Update:
         or_(_BOOT - on.heard_boot_ms >= limit, _BOOT - on.heard_boot_ms < ZERO),
         _BOOT - bindparam("started_boot_ms", type_=BigInteger) >= limit,
     )
-    values = {on.phase: literal(Phase.LABELLED), on.status: LOST}
-    running = (on.claim_id.is_not(None), on.phase == literal(Phase.RUNNING), on.fenced == ONE)
-    return update(Job).where(*running, silent).values(values)
-
-
-def _label(step: Update) -> Label:
-    which = step.whereclause
-    assert which is not None
-    return Label(Statement(select(Job.id).where(which).limit(1)), Statement(step.returning(*JOB)))
+    return _label(queue, LOST, Phase.LOST, in_phase(queue, *WATCHED), in_phase(queue, Phase.GUARDED), silent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +203,11 @@ class Label:
 
     any: Statement
     step: Statement
+
+
+def _label(queue: Queue, status: str, phase: Phase, *which: ColumnElement[bool]) -> Label:
+    step = update(Job).where(*which).values({ON[queue].phase: literal(phase), ON[queue].status: status})
+    return Label(Statement(select(Job.id).where(*which).limit(1)), Statement(step.returning(*JOB)))
 
 
 LAST = Statement(
@@ -232,36 +226,18 @@ INSERT = Statement(insert(Job).values({n: bindparam(n) for n in JobRow._fields i
 EVENT = Statement(insert(JobEvent).values({name: bindparam(name) for name in _EVENT_VALUES}))
 
 CLAIM = {queue: _claim(queue) for queue in Queue}
-CLAIM_SOME = {queue: _claim_some(queue) for queue in Queue}
+CLAIM_SOME = {(queue, phase): _claim_some(queue, phase) for queue in Queue for phase in (Phase.RECEIVED, Phase.CLAIMED)}
 REPORT = {(queue, kind): _report(queue, kind) for queue in Queue for kind in Report}
 START_FENCED = {queue: _start_fenced(queue) for queue in Queue}
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """The steps by which jobs are canceled on one queue."""
+CANCEL_ONE = {queue: _cancel(queue, _THIS_JOB, reach=False) for queue in Queue}
+CANCEL_SITE = {queue: _cancel(queue, _THIS_SITE, reach=True) for queue in Queue}
+CANCEL_DEVICE = {queue: _cancel(queue, _THIS_DEVICE, reach=True) for queue in Queue}
 
-    waiting: Statement
-    claimed: Statement
-    request: Statement
-
-
-def _cancel_steps(queue: Queue, which: ColumnElement[bool], *, one: bool) -> Cancel:
-    handed_over = which if one else and_(which, _newest_unfinished(queue, which))
-    return Cancel(
-        _cancel(queue, Phase.WAITING, which),
-        _cancel(queue, Phase.RECEIVED, handed_over),
-        _request_cancel(queue, handed_over),
-    )
-
-
-CANCEL_ONE = {queue: _cancel_steps(queue, _THIS_JOB, one=True) for queue in Queue}
-CANCEL_SITE = {queue: _cancel_steps(queue, _THIS_SITE, one=False) for queue in Queue}
-CANCEL_DEVICE = {queue: _cancel_steps(queue, _THIS_DEVICE, one=False) for queue in Queue}
-
-EXPIRE_WAITING = {queue: _label(_expire_waiting(queue)) for queue in Queue}
-EXPIRE_CLAIMED = {queue: _label(_expire_claimed(queue)) for queue in Queue}
-LOSE = {queue: _label(_lose(queue)) for queue in Queue}
+EXPIRE_WAITING = {queue: _expire_waiting(queue) for queue in Queue}
+EXPIRE_CLAIMED = {queue: _expire_claimed(queue) for queue in Queue}
+LOSE = {queue: _lose(queue) for queue in Queue}
 
 _KEY_IS = and_(
     IdempotencyKey.site == bindparam("site"),

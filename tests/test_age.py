@@ -89,7 +89,10 @@ class TestWaiting:
     @pytest.mark.parametrize("seconds", [-1, 0, 7 * 24 * 3600 + 1, 10**30, "900", True, [900]])
     def test_a_time_to_live_is_a_number_up_to_seven_days(self, desk: Desk, seconds: object) -> None:
         refusal = desk.asks(expiresInSeconds=seconds)
-        assert (refusal.status, refusal.text) == (400, "Error: expiresInSeconds must be a number of seconds, at most 7 days")
+        assert (refusal.status, refusal.text) == (
+            400,
+            "Error: expiresInSeconds must be a number of seconds, at most 7 days",
+        )
         assert desk.lists() == []
 
     def test_the_default_is_a_setting(self, clocks: Clocks, app: Flask) -> None:

@@ -69,7 +69,10 @@ def test_an_ended_job_cannot_be_canceled_and_stays_as_it_is(observatory: Observa
     observatory.reports(job, end)
     before = observatory.shows(job)
     refusal = observatory.asks_to_cancel(job)
-    assert (refusal.status, refusal.text) == (409, f"Error: job {job['ulid']} is {end}; there is nothing left to cancel")
+    assert (refusal.status, refusal.text) == (
+        409,
+        f"Error: job {job['ulid']} is {end}; there is nothing left to cancel",
+    )
     assert observatory.shows(job) == before
 
 

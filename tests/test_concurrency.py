@@ -61,7 +61,9 @@ with create_app().app_context():
 """
 
 
-@pytest.mark.parametrize("shares", [("flask",), ("gunicorn", "gunicorn")], ids=["one server", "two servers on one file"])
+@pytest.mark.parametrize(
+    "shares", [("flask",), ("gunicorn", "gunicorn")], ids=["one server", "two servers on one file"]
+)
 def test_racing_pollers_get_each_job_once_and_in_order(shares: tuple[str, ...], tmp_path: Path) -> None:
     all_posted = tmp_path / "all-posted"
     posted: list[str] = []
@@ -150,4 +152,6 @@ def in_threads(work: list[Callable[[], None]]) -> Iterator[None]:
 def start(script: str, *arguments: str) -> subprocess.Popen[str]:
     """Run a script in a process of its own."""
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-c", script, *arguments], cwd=servers.ROOT, env=os.environ.copy(), **pipes)
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *arguments], cwd=servers.ROOT, env=os.environ.copy(), **pipes
+    )

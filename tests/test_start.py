@@ -164,7 +164,13 @@ def test_a_refused_start_is_one_sentence_and_an_end(kind: str, tmp_path: Path) -
     arguments = [part.format(port=servers.free_port()) for part in servers.COMMANDS[kind]]
     environment = os.environ | {"JOBS_INSTANCE": str(tmp_path)}
     ended = subprocess.run(
-        [sys.executable, *arguments], cwd=servers.ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *arguments],
+        cwd=servers.ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert ended.returncode == 3
     sentences = [line for line in ended.stderr.splitlines() if line.startswith("Error: ")]

@@ -13,7 +13,7 @@ branch_labels = None
 depends_on = None
 
 WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-PHASES = "'waiting', 'received', 'running', 'ended', 'withdrawn', 'labelled'"
+PHASES = "'waiting', 'received', 'claimed', 'running', 'guarded', 'ended', 'withdrawn', 'labelled', 'lost'"
 
 TRIGGERS = (
     "CREATE TRIGGER job_event_no_update BEFORE UPDATE ON job_event"
@@ -58,9 +58,9 @@ def upgrade() -> None:
     for queue in ("", "replica_"):
         _partial_index(f"ix_job_{queue}waiting", ["site", "ulid"], f"{queue}phase = 'waiting'")
         _partial_index(f"ix_job_{queue}claim", ["site", f"{queue}claim_id", "ulid"], f"{queue}claim_id IS NOT NULL")
-        unfinished = f"{queue}phase IN ('received', 'running')"
+        unfinished = f"{queue}phase IN ('received', 'claimed', 'running', 'guarded')"
         _partial_index(f"ix_job_{queue}unfinished", ["site", f"{queue}heard_ms"], unfinished)
-        _partial_index(f"ix_job_{queue}watched", ["ulid"], f"{queue}claim_id IS NOT NULL AND {unfinished}")
+        _partial_index(f"ix_job_{queue}watched", ["ulid"], f"{queue}phase IN ('claimed', 'guarded')")
     op.create_table(
         "job_event",
         sa.Column("seq", WHOLE, nullable=False),
@@ -110,7 +110,6 @@ def _queue_columns(queue: str) -> list[sa.Column[Any]]:
         sa.Column(f"{queue}status", sa.Text(), nullable=False),
         sa.Column(f"{queue}phase", sa.Text(), nullable=False),
         sa.Column(f"{queue}claim_id", sa.Text(), nullable=True),
-        sa.Column(f"{queue}fenced", WHOLE, nullable=False),
         sa.Column(f"{queue}heard_ms", WHOLE, nullable=True),
         sa.Column(f"{queue}heard_boot_ms", WHOLE, nullable=True),
     ]
