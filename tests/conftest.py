@@ -27,9 +27,11 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 @pytest.fixture
-def app() -> Flask:
+def app() -> Iterator[Flask]:
     """An app whose database is in memory."""
-    return create_app({"TESTING": True, "DATABASE_URL": "sqlite://"})
+    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://"})
+    yield app
+    app.extensions[db.EXTENSION].engine.dispose()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from flask import Flask
 
 from .conftest import inside
 from .support.observatory import Observatory

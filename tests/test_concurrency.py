@@ -47,17 +47,20 @@ with httpx.Client(trust_env=False, timeout=60) as client:
 
 # A writer of its own process, whose clock jumps by hours both ways.
 WRITING_PROCESS = """
-import random, sys, time
-from jobs_server import actors, commands, create_app, jobs
+import random, sys
+from jobs_server import actors, clock, commands, create_app, jobs
+from jobs_server.config import EXTENSION
 from jobs_server.db import transaction
 dice = random.Random(int(sys.argv[1]))
 body = {"site": "wmd", "device": "d", "instance": "i", "action": "a", "user_name": "n", "user_id": "u"}
 command = commands.SubmitJob(**body, required_params={}, optional_params={})
-with create_app().app_context():
+app = create_app()
+with app.app_context():
     for _ in range(int(sys.argv[2])):
-        now_ms = time.time_ns() // 1_000_000 + dice.randrange(-10_000_000, 10_000_000)
+        now = clock.read()
+        now = now._replace(wall_ms=now.wall_ms + dice.randrange(-10_000_000, 10_000_000))
         with transaction() as connection:
-            jobs.submit(connection, command, actors.SERVER, now_ms, stop_scope="device")
+            jobs.submit(connection, command, actors.SERVER, now, app.extensions[EXTENSION].settings)
 """
 
 
@@ -68,20 +71,22 @@ def test_racing_pollers_get_each_job_once_and_in_order(shares: tuple[str, ...], 
     all_posted = tmp_path / "all-posted"
     posted: list[str] = []
     polls: list[list[tuple[str, int]]] = []
-    with several(shares, tmp_path / "instance") as urls, httpx.Client(trust_env=False, timeout=60) as client:
+    with several(shares, tmp_path / "instance") as urls:
 
         def post(number: int) -> None:
-            people = over_http(urls[number % len(urls)], client)
-            posted.extend(people.sends()["ulid"] for _ in range(JOBS // POSTERS))
+            with httpx.Client(trust_env=False, timeout=60) as client:
+                people = over_http(urls[number % len(urls)], client)
+                posted.extend(people.sends()["ulid"] for _ in range(JOBS // POSTERS))
 
         def poll(number: int) -> None:
-            site = over_http(urls[number % len(urls)], client)
-            while True:
-                last_look = all_posted.exists()
-                if jobs := site.polls():
-                    polls.append([(job["ulid"], job["timestamp_ms"]) for job in jobs])
-                elif last_look:
-                    return
+            with httpx.Client(trust_env=False, timeout=60) as client:
+                site = over_http(urls[number % len(urls)], client)
+                while True:
+                    last_look = all_posted.exists()
+                    if jobs := site.polls():
+                        polls.append([(job["ulid"], job["timestamp_ms"]) for job in jobs])
+                    elif last_look:
+                        return
 
         processes = [start(POLLING_PROCESS, urls[n % len(urls)], str(all_posted)) for n in range(POLLING_PROCESSES)]
         with in_threads([lambda n=n: poll(n) for n in range(POLLERS)]):  # type: ignore[misc]

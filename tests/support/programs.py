@@ -1,0 +1,19 @@
+"""Programs that some tests need beside Python."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+def needs(program: str) -> str:
+    """Give the path of a program; where it is missing the test skips, or fails when JOBS_TEST_ALL=1."""
+    path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
+    if path is None:
+        reason = f"{program} is not installed (Debian: apt install {program})"
+        if os.environ.get("JOBS_TEST_ALL") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path

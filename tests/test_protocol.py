@@ -1,0 +1,189 @@
+"""A model of the protocol: several actors, lost replies, clocks that are set, restarts; what must hold after each step.
+
+Real operations on a real file, over the routes; the model keeps what each actor was told.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+
+from jobs_server import clock, config, create_app, db, serving, sweeper
+
+from .conftest import inside
+from .support.clocks import HOUR, START_MS
+from .support.observatory import Observatory
+
+ACTORS = ("dome", "spare")
+DEVICES = ({"device": "camera", "instance": "camera1"}, {"device": "mount", "instance": "mount1"})
+EVERYTHING = {"device": "all", "instance": "all"}
+ENDS = ("COMPLETE", "FAILED", "CANCELED")
+
+
+class Protocol(RuleBasedStateMachine):
+    """People, two programs of the site that claim with ids, and an old one that does not."""
+
+    held = Bundle("held")
+    """Jobs in the hands of a program: (program, claim id, job)."""
+    running = Bundle("running")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.read = clock.read
+        self.now = clock.Now(START_MS, (1 << clock.BOOT_BITS) + 1_000_000)
+        clock.read = lambda: self.now
+        self.claim_ids = {actor: f"{actor}-0" for actor in ACTORS}
+        self.sent: list[str] = []
+        self.handed_to: dict[str, str] = {}
+        self.canceled: set[str] = set()  # acknowledged as CANCELED, and nobody has said otherwise since
+        self.started: set[str] = set()
+        self.app: Any = None
+        self.restart()
+
+    def teardown(self) -> None:
+        clock.read = self.read
+        self.app.extensions[db.EXTENSION].engine.dispose()
+        shutil.rmtree(self.folder)
+
+    @rule()
+    def restart(self) -> None:
+        """The server is restarted."""
+        if self.app is not None:
+            self.app.extensions[db.EXTENSION].engine.dispose()
+        self.app = create_app({"TESTING": True, "INSTANCE": str(self.folder)})
+        serving.prepare(self.app)
+        self.site: Observatory = inside(self.app)
+        self.serving_since = self.now
+
+    @rule(seconds=st.sampled_from([1, 60, HOUR / 4, 4 * HOUR]))
+    def time_goes_by(self, seconds: float) -> None:
+        passed_ms = round(seconds * 1000)
+        self.now = clock.Now(self.now.wall_ms + passed_ms, self.now.boot_ms + passed_ms)
+
+    @rule(seconds=st.sampled_from([-8 * HOUR, -30, 30, 8 * HOUR]))
+    def the_wall_clock_is_set(self, seconds: float) -> None:
+        self.now = self.now._replace(wall_ms=self.now.wall_ms + round(seconds * 1000))
+
+    @rule()
+    def the_server_sweeps(self) -> None:
+        loaded: config.Loaded = self.app.extensions[config.EXTENSION]
+        sweeper.sweep(self.app.extensions[db.EXTENSION], loaded.settings, self.serving_since)
+
+    @rule(device=st.sampled_from(DEVICES), hold=st.sampled_from([0, 0, 30]))
+    def somebody_sends(self, device: dict[str, str], hold: int) -> None:
+        self.sent.append(self.site.sends("expose", **device, notBeforeSeconds=hold)["ulid"])
+
+    @rule(device=st.sampled_from([*DEVICES, EVERYTHING]))
+    def somebody_stops(self, device: dict[str, str]) -> None:
+        covered = [u for u in self.sent if device is EVERYTHING or self.shown(u)["deviceType"] == device["device"]]
+        self.sent.append(self.site.sends("stop", **device)["ulid"])
+        self.note_canceled(covered)
+        for ulid in covered:
+            assert self.status(ulid) != "UNREAD", "a stop left an earlier job waiting"
+
+    @rule(data=st.data())
+    def somebody_cancels(self, data: st.DataObject) -> None:
+        if self.sent:
+            ulid = data.draw(st.sampled_from(self.sent))
+            self.site.asks_to_cancel({"site": "wmd", "ulid": ulid})
+            self.note_canceled([ulid])
+
+    @rule(
+        target=held,
+        actor=st.sampled_from(ACTORS),
+        lost=st.booleans(),
+        options=st.sampled_from([{}, {"limit": 1}, {"limit": 2}]),
+    )
+    def a_program_claims(self, actor: str, lost: bool, options: dict[str, int]) -> Any:
+        claim_id = self.claim_ids[actor]
+        jobs = self.site.polls(claimId=claim_id, **options)
+        self.check_handed_over(jobs, claim_id)
+        if lost:
+            return multiple()
+        again = self.site.polls(claimId=claim_id)
+        assert again == jobs or not jobs, "a replay is another reply"
+        if jobs:
+            self.claim_ids[actor] = f"{actor}-{int(claim_id.split('-')[1]) + 1}"
+        return multiple(*((claim_id, job["ulid"]) for job in jobs))
+
+    @rule(limit=st.sampled_from([None, 1]))
+    def an_old_program_polls(self, limit: int | None) -> None:
+        jobs = self.site.polls(**({"limit": limit} if limit else {}))
+        self.check_handed_over(jobs, f"plain-{len(self.handed_to)}")
+
+    @rule(target=running, job=held)
+    def a_program_starts(self, job: tuple[str, str]) -> Any:
+        claim_id, ulid = job
+        reply = self.site.starts({"site": "wmd", "ulid": ulid}, claimId=claim_id, secondsUntilComplete=30)
+        if reply.status != 200:
+            assert reply.status == 409
+            return multiple()
+        assert ulid not in self.canceled, "started after its cancel was acknowledged"
+        self.started.add(ulid)
+        return ulid
+
+    @rule(ulid=running, word=st.sampled_from(["EXPOSING", "RECEIVED"]))
+    def a_program_reports(self, ulid: str, word: str) -> None:
+        self.report(ulid, word)
+
+    @rule(ulid=consumes(running), end=st.sampled_from(ENDS))
+    def a_program_reports_the_end(self, ulid: str, end: str) -> None:
+        self.report(ulid, end)
+
+    @rule(data=st.data(), word=st.sampled_from(["STARTED", "EXPOSING", *ENDS]))
+    def an_old_program_reports(self, data: st.DataObject, word: str) -> None:
+        if self.sent:
+            self.report(data.draw(st.sampled_from(self.sent)), word)
+
+    @invariant()
+    def the_history_is_the_state(self) -> None:
+        for ulid in self.sent:
+            shown = self.shown(ulid)
+            events = [event for event in shown["history"] if not event["alternateQueue"]]
+            assert events[0]["from"] is None
+            assert events[0]["to"] == "UNREAD"
+            assert [event["to"] for event in events].count("UNREAD") <= 1 + sum("mark" in event for event in events)
+            assert all(later["from"] == earlier["to"] for earlier, later in itertools.pairwise(events))
+            assert shown["statusId"] == f"{events[-1]['to']}#{ulid}"
+            assert sum(event["to"] == "RECEIVED" and event["from"] == "UNREAD" for event in events) <= 1
+
+    def check_handed_over(self, jobs: list[dict[str, Any]], claim_id: str) -> None:
+        ulids = [job["ulid"] for job in jobs]
+        assert ulids == sorted(ulids)
+        stamps = [job["timestamp_ms"] for job in jobs]
+        assert stamps == sorted(stamps)
+        for ulid in ulids:
+            assert self.handed_to.setdefault(ulid, claim_id) == claim_id, "handed to two claims"
+            assert ulid not in self.canceled, "handed over after its cancel was acknowledged"
+
+    def note_canceled(self, ulids: list[str]) -> None:
+        self.canceled |= {ulid for ulid in ulids if self.status(ulid) == "CANCELED"}
+
+    def report(self, ulid: str, word: str) -> None:
+        before = self.status(ulid)
+        reply = self.site.reports({"site": "wmd", "ulid": ulid}, word)
+        assert reply.status in (200, 409)
+        if before in ("COMPLETE", "FAILED"):
+            assert (reply.status == 200) == (word == before), "something led on from an end"
+        if reply.status == 200:
+            self.canceled.discard(ulid)  # the site's word stands
+
+    def shown(self, ulid: str) -> dict[str, Any]:
+        return self.site.shows({"site": "wmd", "ulid": ulid})
+
+    def status(self, ulid: str) -> str:
+        return str(self.shown(ulid)["statusId"]).split("#")[0]
+
+
+TestProtocol = Protocol.TestCase
+TestProtocol.settings = settings(
+    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)
