@@ -74,7 +74,7 @@ def test_a_key_is_forgotten_after_a_day(clocks: Clocks, observatory: Observatory
 
 
 def test_a_stop_sent_twice_cancels_nothing_that_came_between(observatory: Observatory) -> None:
-    everything = {"action": "cancel_all_commands", "device": "all", "instance": "all"}
+    everything: dict[str, Any] = {"action": "cancel_all_commands", "device": "all", "instance": "all"}
     sends_with_key(observatory, **everything)
     later = observatory.sends()
     sends_with_key(observatory, **everything)

@@ -102,7 +102,10 @@ def test_two_that_start_together_prepare_it_once(tmp_path: Path) -> None:
         subprocess.Popen([sys.executable, "-c", script], cwd=servers.ROOT, env=environment, text=True, **pipes)
         for _ in range(4)
     ]
-    outputs = [starter.stdin.write("x") and starter.stdin.flush() for starter in starters if starter.stdin]
+    for starter in starters:
+        assert starter.stdin
+        starter.stdin.write("x")
+        starter.stdin.flush()
     outputs = [starter.communicate(timeout=60) for starter in starters]
     assert [out for out, _ in outputs] == ["prepared\n"] * 4, outputs
 

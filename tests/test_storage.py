@@ -76,23 +76,17 @@ def test_a_job_whose_event_cannot_be_written_is_not_kept(file_app: Flask) -> Non
 
 def test_an_empty_poll_opens_no_write_transaction(file_app: Flask) -> None:
     observatory = inside(file_app)
-    before = (
-        select(file_app, "PRAGMA data_version"),
-        Path(database(file_app).engine.url.database + "-wal").stat().st_size,
-    )
+    log = Path(f"{database(file_app).engine.url.database}-wal")
+    before = (select(file_app, "PRAGMA data_version"), log.stat().st_size)
     opened: list[str] = []
     with database(file_app).engine.connect() as connection:
-        raw = connection.connection.driver_connection
+        raw: Any = connection.connection.driver_connection
         raw.set_trace_callback(opened.append)
     observatory.polls()
     observatory.polls(alternateQueue=True)
     assert opened, "the poll used another connection than the one watched"
     assert not [statement for statement in opened if statement.startswith(("BEGIN", "UPDATE", "INSERT"))]
-    after = (
-        select(file_app, "PRAGMA data_version"),
-        Path(database(file_app).engine.url.database + "-wal").stat().st_size,
-    )
-    assert after == before
+    assert (select(file_app, "PRAGMA data_version"), log.stat().st_size) == before
 
 
 ULID_INDEX = "sqlite_autoindex_job_1"

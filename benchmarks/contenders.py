@@ -1,0 +1,101 @@
+"""The two that are measured: the service and the floor, each a server process on a database file of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from jobs_server import actors, clock, create_app, db, jobs, queries, serving
+from jobs_server.commands import ClaimJobs, SubmitJob, UpdateStatus
+from jobs_server.config import EXTENSION
+from jobs_server.queries import JobRow
+from tests.support import servers
+
+GUNICORN = ("-m", "gunicorn", "-k", "gthread", "-w", "1", "--threads", "64", "--bind", "127.0.0.1:{port}")
+
+COMMAND: dict[str, Any] = {
+    "device": "camera",
+    "instance": "camera_1_1",
+    "action": "expose",
+    "user_name": "Vera",
+    "user_id": "auth0|vera",
+    "required_params": {"time": 1.5, "image_type": "light"},
+    "optional_params": {"count": 2, "filter": "R", "dither": "off", "hint": "V838 Mon, second half of the night"},
+}
+"""A command as a user interface sends it, all but its site."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A server process, and its database, which is filled from this process."""
+
+    port: int
+    app: Flask
+
+    def send(self, sites: list[str], each: int) -> list[JobRow]:
+        """Queue a number of jobs at each site, in one transaction."""
+        settings = self.app.extensions[EXTENSION].settings
+        with self._database.transaction() as connection:
+            return [
+                jobs.submit(connection, SubmitJob(**COMMAND, site=site), actors.SERVER, clock.read(), settings)
+                for site in sites
+                for _ in range(each)
+            ]
+
+    def take(self, site: str) -> None:
+        """Hand over all that waits at a site."""
+        with self._database.transaction() as connection:
+            jobs.claim(connection, ClaimJobs(site=site), actors.site(site), clock.read())
+
+    def report(self, job: JobRow, status: str) -> None:
+        """Report on a job, as its site would."""
+        command = UpdateStatus(site=job.site, ulid=job.ulid, status=status, seconds_until_complete=60)
+        with self._database.transaction() as connection:
+            jobs.report(connection, command, actors.site(job.site), clock.read())
+
+    def knows(self, site: str) -> bool:
+        """Tell whether a site has any job."""
+        return next(queries.recent(self._database, site, 0), None) is not None
+
+    @property
+    def _database(self) -> db.Database:
+        database: db.Database = self.app.extensions[db.EXTENSION]
+        return database
+
+
+@contextmanager
+def service(folder: Path) -> Iterator[Contender]:
+    """Run the service as the README says."""
+    with _running(folder, "wsgi:app") as contender:
+        yield contender
+
+
+@contextmanager
+def floor(folder: Path) -> Iterator[Contender]:
+    """Run the floor."""
+    with _running(folder, "benchmarks.floor:app") as contender:
+        yield contender
+
+
+@contextmanager
+def _running(folder: Path, target: str) -> Iterator[Contender]:
+    app = create_app({"INSTANCE": str(folder)})
+    serving.prepare(app)
+    path = app.extensions[EXTENSION].settings.url.database
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("JOBS_")}
+    environment |= {"JOBS_INSTANCE": str(folder), "FLOOR_DATABASE": str(path)}
+    port = servers.free_port()
+    command = [sys.executable, *(part.format(port=port) for part in GUNICORN), target]
+    server = servers.launch(command, port, servers.ROOT, environment, folder / "server.log")
+    try:
+        with servers.stopped_at_the_end(server):
+            yield Contender(port, app)
+    finally:
+        app.extensions[db.EXTENSION].engine.dispose()
