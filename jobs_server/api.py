@@ -7,11 +7,11 @@ from typing import cast
 
 from flask import Blueprint, Response, current_app, request
 
-from . import actors, clock, commands, jobs, queries, wire
+from . import actors, bodies, clock, commands, jobs, queries, wire
 from .commands import AnyCommand
 from .config import EXTENSION, Loaded, Settings
 from .db import current, reading, transaction
-from .errors import NotFound
+from .errors import NotFound, shown
 
 bp = Blueprint("jobs", __name__)
 
@@ -19,8 +19,8 @@ bp = Blueprint("jobs", __name__)
 @bp.post("/newjob")
 def new_job() -> Response:
     """Queue a job."""
-    key = commands.parse_key(request.headers.get("Idempotency-Key"))
     command = _parse(commands.SubmitJob)
+    key = commands.parse_key(request.headers.get("Idempotency-Key"))
     settings = _settings()
     actor = actors.said(command.user_id, command.user_name, settings.open_roles)
     with transaction() as connection:
@@ -79,17 +79,20 @@ def get_job() -> Response:
         job = queries.job(connection, command.site, command.ulid)
         history = queries.history(connection, job.id) if job else []
     if job is None:
-        raise NotFound(f"Error: site {command.site} has no job {command.ulid}")
+        raise NotFound(f"Error: site {shown(command.site)} has no job {shown(command.ulid)}")
     return _json(wire.job_with_history(job, history))
 
 
 @bp.post("/getrecentjobs")
 def get_recent_jobs() -> Response:
-    """List a site's jobs of the last while, complete and in bounded memory."""
+    """List a site's jobs of the last while, complete and in bounded memory, or one page of them."""
     command = _parse(commands.ListRecent)
     if command.time_range_ms <= 0:
         return _json(b"[]")
     since_ms = int(max(0, clock.now_ms() - command.time_range_ms))
+    if command.is_page:
+        with reading() as connection:
+            return _json(wire.jobs(queries.page(connection, command.site, since_ms, command.before, command.limit)))
     pages = queries.recent(current(), command.site, since_ms)
     first, second = next(pages, []), next(pages, None)
     if second is None:
@@ -98,7 +101,7 @@ def get_recent_jobs() -> Response:
 
 
 def _parse(model: type[AnyCommand]) -> AnyCommand:
-    command = commands.parse(model, request.get_data(cache=False))
+    command = commands.parse(model, bodies.read())
     commands.check_site(command, _settings().sites)
     return command
 

@@ -20,17 +20,20 @@ from pydantic import (
     StringConstraints,
     ValidationError,
 )
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import ErrorDetails
 
-from .errors import BadRequest, Fault
+from . import strict_json
+from .errors import BadRequest, Fault, shown
 from .lifecycle import Queue
 
 DAY_MS = 24 * 60 * 60 * 1000
+PAGE, MAX_PAGE = 100, 1000  # jobs, when one leafs through the list
 NO_ESTIMATE = -1
 MAX_LIFE_SECONDS = 7 * 24 * 60 * 60
 MAX_HOLD_SECONDS = 60 * 60
 _LARGEST_SECONDS = 2**53  # the largest integer that every JSON reader keeps
-_MAY_OVERFLOW = re.compile(rb"[eE]\+?\d{3}|\d{300}")  # only such numbers can be beyond a double
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def _visible(text: str) -> str:
@@ -43,6 +46,12 @@ def _visible_or_none(text: str | None) -> str | None:
     return None if text is None else _visible(text)
 
 
+def _without_nul(text: str | None) -> str | None:
+    if text is not None and "\0" in text:  # PostgreSQL cannot keep it
+        raise ValueError
+    return text
+
+
 def _without_hash(text: str) -> str:
     if "#" in text:  # it separates status and ulid in statusId
         raise ValueError
@@ -51,12 +60,23 @@ def _without_hash(text: str) -> str:
 
 def _whole_seconds(value: object) -> object:
     """Take what site software sends as an estimate: a number, a number in a string, or nothing."""
-    if value is None or value == "":
+    if value is None:
         return NO_ESTIMATE
+    if isinstance(value, str):
+        return _whole_seconds(_number(value.strip()))
     if isinstance(value, bool):
         raise ValueError
-    number = float(value) if isinstance(value, str) else value
-    return math.ceil(number) if isinstance(number, float) else number  # infinite or NaN: OverflowError, ValueError
+    return math.ceil(value) if isinstance(value, float) else value  # infinite: OverflowError
+
+
+def _number(text: str) -> int | float | None:
+    if not text:
+        return None
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _DECIMAL.fullmatch(text):
+        return float(text)
+    raise ValueError
 
 
 def _or_default(default: Any) -> BeforeValidator:
@@ -166,7 +186,10 @@ class UpdateStatus(OnAQueue):
     status: Annotated[Status, Field(alias="newStatus")]
     seconds_until_complete: Annotated[Estimate, Field(alias="secondsUntilComplete")] = NO_ESTIMATE
     message: Annotated[
-        str | None, StringConstraints(max_length=500), Field(description="a text of at most 500 characters")
+        str | None,
+        StringConstraints(max_length=500),
+        AfterValidator(_without_nul),
+        Field(description="a text of at most 500 characters"),
     ] = None
 
 
@@ -185,11 +208,32 @@ class ShowJob(Command):
 
 
 class ListRecent(Command):
-    """Ask for the jobs of the last while (`getrecentjobs`)."""
+    """Ask for the jobs of the last while (`getrecentjobs`), or for one page of them."""
 
-    time_range_ms: Annotated[
-        int | float, _or_default(DAY_MS), Field(alias="timeRange", description="a number of milliseconds")
-    ] = DAY_MS
+    given_range_ms: Annotated[int | float | None, Field(alias="timeRange", description="a number of milliseconds")] = (
+        None
+    )
+    given_limit: Annotated[
+        int | None, Field(alias="limit", ge=1, le=MAX_PAGE, description=f"a whole number from 1 to {MAX_PAGE}")
+    ] = None
+    before: Annotated[str | None, AfterValidator(_visible_or_none), Field(description="the ulid of a job")] = None
+
+    @property
+    def is_page(self) -> bool:
+        """Tell whether one page is asked for, and not the whole list."""
+        return self.given_limit is not None or self.before is not None
+
+    @property
+    def limit(self) -> int:
+        """Give how many jobs a page holds at most."""
+        return self.given_limit or PAGE
+
+    @property
+    def time_range_ms(self) -> int | float:
+        """Give how far back to look: a day, or without end when one leafs through the pages."""
+        if self.given_range_ms is not None:
+            return self.given_range_ms
+        return math.inf if self.is_page else DAY_MS
 
 
 AnyCommand = TypeVar("AnyCommand", bound=Command)
@@ -197,7 +241,10 @@ AnyCommand = TypeVar("AnyCommand", bound=Command)
 
 def parse(model: type[AnyCommand], body: bytes) -> AnyCommand:
     """Read a body as a command. Raises BadRequest with every fault found."""
-    value = _read_json(body)
+    try:
+        value = strict_json.read(body)
+    except ValueError as error:
+        raise BadRequest(f"Error: the body is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise BadRequest("Error: the body must be a JSON object")
     try:
@@ -210,30 +257,7 @@ def check_site(command: Command, sites: Sequence[str]) -> None:
     """Refuse a site code that is none of these; no codes, no check. Raises BadRequest."""
     if sites and command.site not in sites:
         sentence = f"site must be one of {', '.join(sites)}"
-        raise BadRequest(f"Error: {sentence}, not {command.site}", [Fault("site", sentence)])
-
-
-def _read_json(body: bytes) -> object:
-    try:
-        value = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise BadRequest(f"Error: the body is not JSON: {error}") from None
-    if _MAY_OVERFLOW.search(body) and _holds_infinity(value):
-        raise BadRequest("Error: the body is not JSON: a number is beyond what a double can hold")
-    return value
-
-
-def _holds_infinity(value: object) -> bool:
-    todo = [value]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, dict):
-            todo.extend(item.values())
-        elif isinstance(item, list):
-            todo.extend(item)
-        elif isinstance(item, float) and math.isinf(item):
-            return True
-    return False
+        raise BadRequest(f"Error: {sentence}, not {shown(command.site)}", [Fault("site", sentence)])
 
 
 def _refusal(model: type[Command], error: ValidationError) -> BadRequest:

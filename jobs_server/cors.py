@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from flask import Flask
@@ -13,7 +14,8 @@ def allow(app: Flask, origins: Sequence[str]) -> None:
     if origins:
         CORS(
             app,
-            origins=list(origins),
+            # As patterns of ours: Flask-CORS takes a text with brackets, such as http://[::1]:3000, for one of its own.
+            origins=[re.compile(re.escape(origin) + r"\Z", re.ASCII | re.IGNORECASE) for origin in origins],
             methods=["GET", "POST", "OPTIONS"],
             # Named one by one: `*` does not cover Authorization.
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],

@@ -21,6 +21,15 @@ class Fault:
     sentence: str
 
 
+_LONGEST_SHOWN = 100
+
+
+def shown(text: str) -> str:
+    """Make a text from outside fit for a sentence: on one line and not too long."""
+    line = "".join(character if character.isprintable() else " " for character in text[: _LONGEST_SHOWN + 1])
+    return line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}..."
+
+
 class JobsError(Exception):
     """The request was refused."""
 

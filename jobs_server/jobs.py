@@ -22,7 +22,7 @@ from .clock import Now
 from .commands import CancelJob, ClaimJobs, StartJob, SubmitJob, UpdateStatus
 from .config import Settings
 from .db import Connection
-from .errors import Conflict, KeyReused, NotFound
+from .errors import Conflict, KeyReused, NotFound, shown
 from .lifecycle import (
     CANCELED,
     RECEIVED,
@@ -157,7 +157,7 @@ def cancel(connection: Connection, command: CancelJob, actor: Actor, now: Now) -
     before = _found(connection, command.site, command.ulid)
     by_server = before.phase in (Phase.WITHDRAWN, Phase.LABELLED)
     if before.phase == Phase.ENDED or (by_server and before.status != CANCELED):
-        raise Conflict(f"Error: job {before.ulid} is {before.status}; there is nothing left to cancel")
+        raise Conflict(f"Error: job {before.ulid} is {shown(before.status)}; there is nothing left to cancel")
     _cancel(connection, statements.CANCEL_ONE, {"site": command.site, "ulid": command.ulid}, actor, now, "canceled")
     return _found(connection, command.site, command.ulid)
 
@@ -230,7 +230,7 @@ def _insert(connection: Connection, command: SubmitJob, actor: Actor, now: Now, 
 def _found(connection: Connection, site: str, ulid: str) -> JobRow:
     job = queries.job(connection, site, ulid)
     if job is None:
-        raise NotFound(f"Error: site {site} has no job {ulid}")
+        raise NotFound(f"Error: site {shown(site)} has no job {shown(ulid)}")
     return job
 
 
@@ -239,7 +239,7 @@ def _already_said(job: JobRow, command: UpdateStatus) -> JobRow:
     standing = job.standing(command.queue)
     if standing.phase == Phase.ENDED and same_status(standing.status, command.status):
         return job
-    raise Conflict(f"Error: job {job.ulid} is {standing.status} and cannot become {command.status}")
+    raise Conflict(f"Error: job {job.ulid} is {shown(standing.status)} and cannot become {shown(command.status)}")
 
 
 def _started_already(job: JobRow, command: StartJob, settings: Settings) -> JobRow:
@@ -251,11 +251,11 @@ def _started_already(job: JobRow, command: StartJob, settings: Settings) -> JobR
     if standing.phase == Phase.WAITING:
         reason = "was not handed over yet"
     elif not mine:
-        reason = f"was handed over to another claim and is {standing.status}"
+        reason = f"was handed over to another claim and is {shown(standing.status)}"
     elif standing.phase == Phase.CLAIMED:
         reason = f"was handed over more than {settings.start_within_seconds} seconds ago"
     else:
-        reason = f"is {standing.status}"
+        reason = f"is {shown(standing.status)}"
     raise Conflict(f"Error: job {job.ulid} must not start: it {reason}")
 
 

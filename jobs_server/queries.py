@@ -11,10 +11,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from .clock import BOOT_BITS, Now
 from .db import Connection, Database, Statement
+from .errors import NotFound, shown
 from .lifecycle import Phase, Queue
 from .models import Job, JobEvent
 
 _CLOCKS_DIFFER_MS = 60_000  # how far two machines' clocks may be apart
+_END_OF_TIME_MS = 2**63 - 1
 _PAGE = 500  # jobs read at once: keeps memory bounded however long the list is
 
 
@@ -168,6 +170,17 @@ _RECENT = Statement(
     .order_by(Job.timestamp_ms, Job.ulid)
     .limit(bindparam("count"))
 )
+_PAGE_BEFORE = Statement(
+    select(*JOB)
+    .where(
+        Job.site == bindparam("site"),
+        Job.timestamp_ms >= bindparam("from_ms"),
+        Job.timestamp_ms <= bindparam("before_ms"),
+        (Job.timestamp_ms < bindparam("before_ms")) | (Job.ulid < bindparam("before")),
+    )
+    .order_by(Job.timestamp_ms.desc(), Job.ulid.desc())
+    .limit(bindparam("count"))
+)
 _HISTORY = Statement(select(*EVENT).where(JobEvent.job_id == bindparam("job_id")).order_by(JobEvent.seq))
 
 _LAST_EVENT = Statement(select(func.max(JobEvent.seq)))
@@ -219,6 +232,21 @@ def recent(database: Database, site: str, since_ms: int) -> Iterator[list[JobRow
             after_ms, after = page[-1].timestamp_ms, page[-1].ulid
         if len(page) < _PAGE:
             return
+
+
+def page(connection: Connection, site: str, since_ms: int, before: str | None, count: int) -> list[JobRow]:
+    """List the newest `count` of a site's jobs accepted since a time and earlier than the job `before`, oldest first.
+
+    Raises NotFound when the site has no such job.
+    """
+    before_ms = _END_OF_TIME_MS
+    if before is not None:
+        border = job(connection, site, before)
+        if border is None:
+            raise NotFound(f"Error: site {shown(site)} has no job {shown(before)}, before which to list")
+        before_ms = border.timestamp_ms
+    values = {"site": site, "from_ms": since_ms, "before_ms": before_ms, "before": before or "", "count": count}
+    return [JobRow._make(row) for row in reversed(connection.rows(_PAGE_BEFORE, **values))]
 
 
 def last_event(connection: Connection) -> int:

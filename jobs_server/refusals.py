@@ -8,11 +8,12 @@ import orjson
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
-from .errors import Fault, JobsError
+from . import bodies
+from .errors import Fault, JobsError, shown
 
 PROBLEM = "application/problem+json"
-_DRAIN_BYTES = 16 * 1024 * 1024
 _HEADER_CHARACTERS = 500
+_ASIDE = {"OPTIONS", "HEAD"}  # methods that Flask adds by itself
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +34,6 @@ def _refused(error: JobsError) -> Response:
 
 
 def _http_error(error: HTTPException) -> Response:
-    if isinstance(error, RequestEntityTooLarge):
-        _drain()
     status = error.code or 500
     response = _render(status, error.name.lower().replace(" ", "-"), error.name, _http_sentence(error), ())
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
@@ -44,9 +43,10 @@ def _http_error(error: HTTPException) -> Response:
 
 def _http_sentence(error: HTTPException) -> str:
     if isinstance(error, NotFound):
-        return f"Error: there is nothing at {request.path}; the routes are under /jobs, such as /jobs/newjob"
+        return f"Error: there is nothing at {shown(request.path)}; the routes are under /jobs, such as /jobs/newjob"
     if isinstance(error, MethodNotAllowed):
-        return f"Error: {request.path} takes {' or '.join(sorted(error.valid_methods or ()))}, not {request.method}"
+        wanted = " or ".join(sorted(set(error.valid_methods or ()) - _ASIDE))
+        return f"Error: {shown(request.path)} takes {wanted}, not {shown(request.method)}"
     if isinstance(error, RequestEntityTooLarge):
         return f"Error: the body is larger than {current_app.config['MAX_CONTENT_LENGTH']} bytes"
     if isinstance(error, InternalServerError):
@@ -55,6 +55,7 @@ def _http_sentence(error: HTTPException) -> str:
 
 
 def _render(status: int, code: str, title: str, sentence: str, faults: tuple[Fault, ...]) -> Response:
+    bodies.drain()
     if _is_poll():
         # Site software parses the body whatever the status, and takes any non-empty JSON for commands.
         response = Response(b"[]", status, mimetype="application/json")
@@ -92,14 +93,5 @@ def _wants_problem() -> bool:
 
 
 def _header_text(sentence: str) -> str:
-    """Make a sentence fit for a header: no control character, nothing but ASCII, not too long."""
-    printable = "".join(character if character.isprintable() else " " for character in sentence)
-    return printable.encode("ascii", "backslashreplace").decode()[:_HEADER_CHARACTERS]
-
-
-def _drain() -> None:
-    """Read the rest of a body that is too large: a client that still sends would not see the answer."""
-    stream = request.environ["wsgi.input"]
-    left = min(request.content_length or 0, _DRAIN_BYTES)
-    while left > 0 and (chunk := stream.read(min(left, 64 * 1024))):
-        left -= len(chunk)
+    """Make a sentence, which is on one line, fit for a header: nothing but ASCII, not too long."""
+    return sentence.encode("ascii", "backslashreplace").decode()[:_HEADER_CHARACTERS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -38,7 +39,7 @@ def job_pages(pages: Iterable[list[JobRow]]) -> Iterator[bytes]:
 
 def job_object(row: JobRow) -> dict[str, Any]:
     """Give one job as an object of plain values, for programs that go on from it."""
-    return orjson.loads(job(row))  # type: ignore[no-any-return]
+    return json.loads(job(row))  # type: ignore[no-any-return]  # and not orjson, which makes floats of long integers
 
 
 def job_with_history(row: JobRow, events: Iterable[EventRow]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,8 @@ from jobs_server import create_app, db, serving
 from .support import servers
 from .support.clocks import Clocks
 from .support.observatory import Observatory, Reply
+
+_site_numbers = itertools.count()
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +50,24 @@ def file_app(tmp_path: Path) -> Iterator[Flask]:
 def observatory(app: Flask) -> Observatory:
     """An observatory that speaks to the app in memory."""
     return inside(app)
+
+
+@pytest.fixture(scope="session")
+def shared_app() -> Iterator[Flask]:
+    """One app in memory for all tests that need no other; each has a site of its own, see `desk`."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith("JOBS_") and not name.startswith("JOBS_TEST_"):
+                patch.delenv(name)
+        app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://"})
+    yield app
+    app.extensions[db.EXTENSION].engine.dispose()
+
+
+@pytest.fixture
+def desk(shared_app: Flask) -> Observatory:
+    """An observatory of a new site on the shared app: a fresh start that costs nothing."""
+    return inside(shared_app, f"site{next(_site_numbers)}")
 
 
 @pytest.fixture(params=["flask", "gunicorn"])

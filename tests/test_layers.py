@@ -12,10 +12,10 @@ import jobs_server
 PACKAGE = Path(jobs_server.__file__).parent
 
 ORDER = (
-    *("errors", "clock", "catalogue", "config", "lifecycle", "db"),
+    *("errors", "clock", "catalogue", "strict_json", "config", "lifecycle", "db"),
     *("models", "actors", "commands"),
     *("queries", "statements", "jobs", "labels", "wire"),
-    *("sweeper", "refusals", "cors", "api", "cli", "__init__", "serving"),
+    *("sweeper", "bodies", "refusals", "cors", "api", "cli", "__init__", "serving"),
 )
 """A module may import only from modules before it."""
 

@@ -95,6 +95,7 @@ HOT: dict[str, tuple[db.Statement, str]] = {
     "last ulid": (statements.LAST, ULID_INDEX),
     "newest waiting": (statements.LAST, "ix_job_waiting"),
     "recent": (queries._RECENT, "ix_job_recent"),
+    "a page of the recent": (queries._PAGE_BEFORE, "ix_job_recent"),
     "one job": (queries._JOB, ULID_INDEX),
     "history": (queries._HISTORY, "ix_job_event_job_id"),
     "find a key": (statements.FIND_KEY, "sqlite_autoindex_idempotency_key_1"),

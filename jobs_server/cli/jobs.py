@@ -13,7 +13,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from .. import actors, catalogue, clock, commands, queries, wire
+from .. import actors, catalogue, clock, commands, queries, strict_json, wire
 from .. import jobs as operations
 from ..config import EXTENSION, Loaded, Settings
 from ..db import current, reading, transaction
@@ -67,7 +67,7 @@ def _user_option(function: AnyFunction) -> AnyFunction:
 @click.option(
     "--file",
     "file",
-    type=click.File("r", encoding="utf-8"),
+    type=click.File("r", encoding="utf-8-sig"),  # Windows writes a byte order mark
     help="Take the job as JSON from a file; - is standard input.",
 )
 @_site_option
@@ -91,7 +91,7 @@ def send(
     flask jobs send - < job.json
     """
     if device == "-" and instance is None:
-        file = click.open_file("-", encoding="utf-8")
+        file = click.open_file("-", encoding="utf-8-sig")
     if file is not None:
         body = _read_job(file)
     elif device and instance and action:
@@ -206,7 +206,7 @@ def _place(device: str, action: str, parameters: tuple[str, ...]) -> dict[str, A
 
 def _value(text: str) -> object:
     try:
-        return json.loads(text)
+        return strict_json.read(text.encode())
     except ValueError:
         return text
 

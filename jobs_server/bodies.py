@@ -1,0 +1,62 @@
+"""The bytes of a request's body: all of them or a refusal, whatever server is in front."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Protocol
+
+from flask import request
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
+
+from .errors import BadRequest
+
+_DRAIN_BYTES = 16 * 1024 * 1024
+_PIECE_BYTES = 64 * 1024
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def read() -> bytes:
+    """Read the whole body.
+
+    Raises RequestEntityTooLarge past `MAX_CONTENT_LENGTH`, BadRequest when the body breaks off.
+    """
+    try:
+        body = request.get_data(cache=False)
+        goes_on = len(body) == request.max_content_length and _goes_on()
+    except ClientDisconnected:
+        raise BadRequest("Error: the body broke off before its end") from None
+    except HTTPException:
+        raise
+    except Exception as error:  # servers have errors of their own for a body that is sent wrongly
+        raise BadRequest("Error: the body was sent in a way that is not HTTP") from error
+    if goes_on:
+        raise RequestEntityTooLarge
+    return body
+
+
+def drain() -> None:
+    """Read off what is left of the body: a client that still sends would not see the answer."""
+    with suppress(Exception):  # it is gone, or sends nonsense: then nobody waits for the rest
+        try:
+            _read_off(request.stream, _DRAIN_BYTES)
+        except RequestEntityTooLarge:
+            _read_off(request.environ["wsgi.input"], _left_to_send())
+
+
+def _goes_on() -> bool:
+    """Tell whether a body without a length goes on: Werkzeug stops reading at the limit and says nothing."""
+    return request.content_length is None and bool(request.environ["wsgi.input"].read(1))
+
+
+def _left_to_send() -> int:
+    if request.environ.get("wsgi.input_terminated"):
+        return _DRAIN_BYTES
+    return min(request.content_length or 0, _DRAIN_BYTES)
+
+
+def _read_off(stream: _Readable, most: int) -> None:
+    while most > 0 and (piece := stream.read(min(most, _PIECE_BYTES))):
+        most -= len(piece)

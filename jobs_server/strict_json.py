@@ -1,0 +1,54 @@
+"""JSON as it comes from outside, read strictly: what could not be given back as it came is refused."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+
+from pydantic_core import from_json
+
+MAX_NESTING = 200
+"""Objects and lists within each other; every JSON reader of the field can take as many."""
+
+_MAY_OVERFLOW = re.compile(rb"[eE]\+?\d{3}|\d{200}")  # only such numbers can be beyond a double
+
+
+def read(text: bytes) -> object:
+    """Read JSON; integers of up to 4,300 digits stay exact, since no Python client reads longer ones.
+
+    Raises ValueError, saying why, when it is no JSON (RFC 8259: no NaN, no lone surrogates), holds a number beyond a
+    double, or is nested too deep.
+    """
+    if not text.strip():
+        raise ValueError("it is empty")
+    value = from_json(text, allow_inf_nan=False)
+    if _MAY_OVERFLOW.search(text) and any(isinstance(item, float) and math.isinf(item) for item in _items(value)):
+        raise ValueError("a number is beyond what a double can hold")
+    if text.count(b"[") + text.count(b"{") > MAX_NESTING and _nesting(value) > MAX_NESTING:
+        raise ValueError(f"it is nested deeper than {MAX_NESTING} levels")
+    return value
+
+
+def _items(value: object) -> Iterator[object]:
+    """Walk through all that a value holds, itself included."""
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        yield item
+        todo.extend(_inside(item))
+
+
+def _nesting(value: object) -> int:
+    """Count how many objects and lists stand within each other."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        level = [inner for item in level for inner in _inside(item)]
+    return depth
+
+
+def _inside(item: object) -> list[object]:
+    if isinstance(item, dict):
+        return list(item.values())
+    return item if isinstance(item, list) else []
