@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -18,6 +18,27 @@ from .support.clocks import Clocks
 from .support.observatory import Observatory, Reply
 
 _site_numbers = itertools.count()
+
+_TOLD = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Say how long the tests may take that get better with time."""
+    parser.addoption("--kills", type=int, default=20, help="how often the fault tests kill a server under load")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what tests counted."""
+    if told := config.stash.get(_TOLD, []):
+        terminalreporter.section("counted")
+        for line in told:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Tell the person who runs the tests what was counted, at the end of the run."""
+    return request.config.stash.setdefault(_TOLD, []).append
 
 
 @pytest.fixture(autouse=True)

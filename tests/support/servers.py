@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +39,12 @@ class Server:
     log: Path
 
     def kill(self) -> None:
-        """End it as a power cut would."""
-        self.process.kill()
+        """End it as a power cut would, with all the processes that it started."""
+        if sys.platform == "win32":
+            self.process.kill()
+        else:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(STOP_SECONDS)
 
     def stop(self) -> None:
@@ -72,7 +77,9 @@ def start(kind: str, instance: Path, settings: Mapping[str, str] | None = None, 
 def launch(command: list[str], port: int, folder: Path, environment: Mapping[str, str], log: Path) -> Server:
     """Start a command that serves on a port, and wait until it answers."""
     with log.open("ab") as output:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
     server = Server(f"http://127.0.0.1:{port}", port, process, log)
     try:
         _wait_until_it_answers(server)
