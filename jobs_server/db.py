@@ -237,7 +237,7 @@ class Database:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         if not self.turns.take(self.timeout_seconds):
-            raise Unavailable(_sentence("it is busy"))
+            raise Unavailable(_sentence(_BUSY))
         try:
             yield
         finally:
@@ -258,7 +258,11 @@ class Database:
         except (driver.IntegrityError, driver.ProgrammingError):
             raise  # a fault of ours, not of the database
         except (driver.Error, DBAPIError, PoolTimeout) as error:
-            raise Unavailable(_sentence(reason(error))) from error
+            words = reason(error)
+            if words != _BUSY and not self.in_memory:
+                # A connection stays as it was opened: to a file that was read-only, damaged or away for a moment.
+                self.engine.dispose()
+            raise Unavailable(_sentence(words)) from error
 
 
 def current() -> Database:
@@ -332,12 +336,14 @@ def reason(error: BaseException) -> str:
     for sign, words in _SIGNS.items():
         if sign in text:
             return words
-    return "it is busy" if isinstance(error, PoolTimeout) else text.splitlines()[0]
+    return _BUSY if isinstance(error, PoolTimeout) else text.splitlines()[0]
 
 
+_BUSY = "it is busy"
 _SIGNS = {
-    "locked": "it is busy",
+    "locked": _BUSY,
     "full": "the disk is full",
+    "i/o error": "its disk reports errors",
     "readonly": "it may only be read",
     "no such table": "it was never prepared (serve once, or run `flask db upgrade`)",
     "unable to open": "its file cannot be opened (was it ever prepared? serve once, or run `flask db upgrade`)",

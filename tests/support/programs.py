@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -12,8 +13,12 @@ def needs(program: str) -> str:
     """Give the path of a program; where it is missing the test skips, or fails when JOBS_TEST_ALL=1."""
     path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
     if path is None:
-        reason = f"{program} is not installed (Debian: apt install {program})"
-        if os.environ.get("JOBS_TEST_ALL") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing(f"{program} is not installed (Debian: apt install {program})")
     return path
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test since something it needs is not there; fail it when JOBS_TEST_ALL=1."""
+    if os.environ.get("JOBS_TEST_ALL") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,11 +64,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(kind: str, instance: Path, settings: Mapping[str, str] | None = None, port: int | None = None) -> Server:
-    """Start a server of a kind (`flask`, `gunicorn`, `waitress`) on an instance folder, and wait until it answers."""
+def start(
+    kind: str,
+    instance: Path,
+    settings: Mapping[str, str] | None = None,
+    port: int | None = None,
+    prefix: Sequence[str] = (),
+) -> Server:
+    """Start a server of a kind (`flask`, `gunicorn`, `waitress`) on an instance folder, and wait until it answers.
+
+    `prefix` is a command that runs it, such as a tracer.
+    """
     port = port or free_port()
     instance.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, *(part.format(port=port) for part in COMMANDS[kind])]
+    command = [*prefix, sys.executable, *(part.format(port=port) for part in COMMANDS[kind])]
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("JOBS_", "FLASK_"))}
     environment |= {"JOBS_INSTANCE": str(instance), "PYTHONUNBUFFERED": "1", **(settings or {})}
     return launch(command, port, ROOT, environment, instance / f"server-{port}.log")
