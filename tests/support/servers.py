@@ -78,16 +78,20 @@ def start(
     port = port or free_port()
     instance.mkdir(parents=True, exist_ok=True)
     command = [*prefix, sys.executable, *(part.format(port=port) for part in COMMANDS[kind])]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("JOBS_", "FLASK_"))}
-    environment |= {"JOBS_INSTANCE": str(instance), "PYTHONUNBUFFERED": "1", **(settings or {})}
-    return launch(command, port, ROOT, environment, instance / f"server-{port}.log")
+    return launch(command, port, ROOT, environment(instance, settings), instance / f"server-{port}.log")
 
 
-def launch(command: list[str], port: int, folder: Path, environment: Mapping[str, str], log: Path) -> Server:
+def environment(instance: Path, settings: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Give the environment of a server on an instance folder, without the settings of whoever runs the tests."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("JOBS_", "FLASK_"))}
+    return kept | {"JOBS_INSTANCE": str(instance), "PYTHONUNBUFFERED": "1", **(settings or {})}
+
+
+def launch(command: list[str], port: int, folder: Path, variables: Mapping[str, str], log: Path) -> Server:
     """Start a command that serves on a port, and wait until it answers."""
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=output, stderr=output, start_new_session=True
+            command, cwd=folder, env=variables, stdout=output, stderr=output, start_new_session=True
         )
     server = Server(f"http://127.0.0.1:{port}", port, process, log)
     try:
