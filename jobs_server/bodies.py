@@ -10,8 +10,9 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntity
 
 from .errors import BadRequest
 
-_DRAIN_BYTES = 16 * 1024 * 1024
+DRAIN_BYTES = 16 * 1024 * 1024
 _PIECE_BYTES = 64 * 1024
+_BROKE_OFF = "Error: the body broke off before its end"
 
 
 class _Readable(Protocol):
@@ -27,13 +28,15 @@ def read() -> bytes:
         body = request.get_data(cache=False)
         goes_on = len(body) == request.max_content_length and _goes_on()
     except ClientDisconnected:
-        raise BadRequest("Error: the body broke off before its end") from None
+        raise BadRequest(_BROKE_OFF) from None
     except HTTPException:
         raise
     except Exception as error:  # servers have errors of their own for a body that is sent wrongly
         raise BadRequest("Error: the body was sent in a way that is not HTTP") from error
     if goes_on:
         raise RequestEntityTooLarge
+    if len(body) < (request.content_length or 0):  # where the server says that it ends the stream, nobody counts
+        raise BadRequest(_BROKE_OFF)
     return body
 
 
@@ -41,7 +44,7 @@ def drain() -> None:
     """Read off what is left of the body: a client that still sends would not see the answer."""
     with suppress(Exception):  # it is gone, or sends nonsense: then nobody waits for the rest
         try:
-            _read_off(request.stream, _DRAIN_BYTES)
+            _read_off(request.stream, DRAIN_BYTES)
         except RequestEntityTooLarge:
             _read_off(request.environ["wsgi.input"], _left_to_send())
 
@@ -53,8 +56,8 @@ def _goes_on() -> bool:
 
 def _left_to_send() -> int:
     if request.environ.get("wsgi.input_terminated"):
-        return _DRAIN_BYTES
-    return min(request.content_length or 0, _DRAIN_BYTES)
+        return DRAIN_BYTES
+    return min(request.content_length or 0, DRAIN_BYTES)
 
 
 def _read_off(stream: _Readable, most: int) -> None:
