@@ -24,7 +24,7 @@ from pydantic_core import ErrorDetails
 
 from . import strict_json
 from .errors import BadRequest, Fault, shown
-from .lifecycle import Queue
+from .lifecycle import STARTED, Queue
 
 DAY_MS = 24 * 60 * 60 * 1000
 PAGE, MAX_PAGE = 100, 1000  # jobs, when one leafs through the list
@@ -164,19 +164,12 @@ class ClaimJobs(OnAQueue):
 class StartJob(OnAQueue):
     """Report that a job has begun (`startjob`); with a claim id, ask whether it still may."""
 
+    status: ClassVar[str] = STARTED
+    message: ClassVar[None] = None
+
     ulid: Name
     seconds_until_complete: Annotated[Estimate, Field(alias="secondsUntilComplete")] = NO_ESTIMATE
     claim_id: ClaimId = None
-
-    def as_report(self, status: str) -> UpdateStatus:
-        """Give the plain report that this is without a claim id."""
-        return UpdateStatus(
-            site=self.site,
-            ulid=self.ulid,
-            status=status,
-            seconds_until_complete=self.seconds_until_complete,
-            alternate_queue=self.alternate_queue,
-        )
 
 
 class UpdateStatus(OnAQueue):

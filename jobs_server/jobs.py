@@ -108,7 +108,7 @@ def start(connection: Connection, command: StartJob, actor: Actor, now: Now, set
     Raises Conflict with the reason when it may not: then nothing must move.
     """
     if command.claim_id is None:
-        return report(connection, command.as_report(STARTED), actor, now)
+        return report(connection, command, actor, now)
     row = connection.row(
         statements.START_FENCED[command.queue],
         site=command.site,
@@ -125,7 +125,7 @@ def start(connection: Connection, command: StartJob, actor: Actor, now: Now, set
     return job
 
 
-def report(connection: Connection, command: UpdateStatus, actor: Actor, now: Now) -> JobRow:
+def report(connection: Connection, command: UpdateStatus | StartJob, actor: Actor, now: Now) -> JobRow:
     """Note what a site says of a job; the report of an end already noted changes nothing.
 
     The site's word stands: an end that the server put on a job already handed over is left by it.
@@ -164,10 +164,10 @@ def cancel(connection: Connection, command: CancelJob, actor: Actor, now: Now) -
 
 def next_ulid(last: str | None, now_ms: int) -> str:
     """Draw a ULID above the last one, whatever the clock says (ULID specification, Monotonicity)."""
-    drawn = ULID.from_bytes(now_ms.to_bytes(6, "big") + secrets.token_bytes(10))
-    if last is not None and str(drawn) <= last:
+    drawn = str(ULID.from_bytes(now_ms.to_bytes(6, "big") + secrets.token_bytes(10)))
+    if last is not None and drawn <= last:
         return str(ULID.from_int(int(ULID.from_str(last)) + 1))
-    return str(drawn)
+    return drawn
 
 
 def record(connection: Connection, jobs: Iterable[JobRow], event: Event, actor: Actor, now: Now) -> None:
@@ -234,7 +234,7 @@ def _found(connection: Connection, site: str, ulid: str) -> JobRow:
     return job
 
 
-def _already_said(job: JobRow, command: UpdateStatus) -> JobRow:
+def _already_said(job: JobRow, command: UpdateStatus | StartJob) -> JobRow:
     """Answer a report that moved nothing: a retry of the end that stands is fine, everything else is refused."""
     standing = job.standing(command.queue)
     if standing.phase == Phase.ENDED and same_status(standing.status, command.status):

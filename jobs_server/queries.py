@@ -112,6 +112,16 @@ def in_phase(queue: Queue, *phases: Phase) -> ColumnElement[bool]:
     return phase.in_([literal(each) for each in phases])
 
 
+def at_most(count: int | str) -> ColumnElement[int]:
+    """Write a limit: a number, or the name of a value.
+
+    SQLite looks into a value that is a limit by itself, and so prepares the statement anew each time it is run.
+    """
+    if isinstance(count, int):
+        return literal_column(str(count))
+    return bindparam(count, type_=BigInteger) + literal_column("0")
+
+
 def older_than(since_ms: Any, since_boot_ms: Any, limit_ms: Any) -> ColumnElement[bool]:
     """Write that an age has reached a limit by either clock; binds `wall_ms` and `boot_ms`, see `clock.Now`.
 
@@ -148,7 +158,7 @@ def _since_boot(since_boot_ms: Any) -> tuple[ColumnElement[int], ColumnElement[b
     return since, since.between(literal_column("0"), literal_column(str(2**BOOT_BITS - 1)))
 
 
-_ANY_DELIVERABLE = {queue: Statement(select(Job.id).where(deliverable(queue)).limit(1)) for queue in Queue}
+_ANY_DELIVERABLE = {queue: Statement(select(Job.id).where(deliverable(queue)).limit(at_most(1))) for queue in Queue}
 _CLAIMED = {
     queue: Statement(
         select(*JOB)
@@ -168,7 +178,7 @@ _RECENT = Statement(
         | ((Job.timestamp_ms == bindparam("after_ms")) & (Job.ulid > bindparam("after"))),
     )
     .order_by(Job.timestamp_ms, Job.ulid)
-    .limit(bindparam("count"))
+    .limit(at_most("count"))
 )
 _PAGE_BEFORE = Statement(
     select(*JOB)
@@ -189,7 +199,7 @@ _EVENTS_AFTER = Statement(
     .join(Job, Job.id == JobEvent.job_id)
     .where(JobEvent.seq > bindparam("seq"), JobEvent.site == bindparam("site"))
     .order_by(JobEvent.seq)
-    .limit(_PAGE)
+    .limit(at_most(_PAGE))
 )
 
 

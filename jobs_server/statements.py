@@ -40,7 +40,7 @@ from .lifecycle import (
     Report,
 )
 from .models import IdempotencyKey, Job, JobEvent
-from .queries import JOB, ON, JobRow, deliverable, in_phase, literal, older_than
+from .queries import JOB, ON, JobRow, at_most, deliverable, in_phase, literal, older_than
 
 ZERO: ColumnElement[int] = literal_column("0")
 ONE: ColumnElement[int] = literal_column("1")
@@ -63,7 +63,7 @@ def _claim(queue: Queue) -> Statement:
 
 def _claim_some(queue: Queue, phase: Phase) -> Statement:
     """Hand over at most `limit`, stop commands first; what is claimed ends at the first stop."""
-    chosen = select(Job.id).where(deliverable(queue)).order_by(Job.is_stop.desc(), Job.ulid).limit(bindparam("limit"))
+    chosen = select(Job.id).where(deliverable(queue)).order_by(Job.is_stop.desc(), Job.ulid).limit(at_most("limit"))
     if phase is Phase.CLAIMED:
         first_stop = select(func.min(Job.ulid)).where(deliverable(queue), Job.is_stop == ONE).correlate(None)
         chosen = chosen.where(Job.ulid <= func.coalesce(first_stop.scalar_subquery(), literal_column("'~'")))
@@ -146,7 +146,7 @@ def _cancel(queue: Queue, which: ColumnElement[bool], *, reach: bool) -> Cancel:
     in_its_hands = which
     if reach:
         newest = select(Job.id).where(which, in_phase(queue, *UNFINISHED)).order_by(on.heard_ms.desc())
-        in_its_hands = Job.id.in_(newest.limit(literal_column(str(_REACH))).correlate(None))
+        in_its_hands = Job.id.in_(newest.limit(at_most(_REACH)).correlate(None))
     ended_elsewhere = or_(*(in_phase(each, Phase.ENDED) for each in Queue if each is not queue))
     begun = in_phase(queue, Phase.RECEIVED, Phase.RUNNING, Phase.GUARDED, Phase.LOST)
     waiting = update(Job).where(which, in_phase(queue, Phase.WAITING)).values({on.phase: literal(Phase.WITHDRAWN)})
@@ -207,7 +207,7 @@ class Label:
 
 def _label(queue: Queue, status: str, phase: Phase, *which: ColumnElement[bool]) -> Label:
     step = update(Job).where(*which).values({ON[queue].phase: literal(phase), ON[queue].status: status})
-    return Label(Statement(select(Job.id).where(*which).limit(1)), Statement(step.returning(*JOB)))
+    return Label(Statement(select(Job.id).where(*which).limit(at_most(1))), Statement(step.returning(*JOB)))
 
 
 LAST = Statement(
@@ -216,7 +216,7 @@ LAST = Statement(
         select(Job.timestamp_ms)
         .where(_THIS_SITE, Job.phase == literal(Phase.WAITING))
         .order_by(Job.ulid.desc())
-        .limit(1)
+        .limit(at_most(1))
         .scalar_subquery(),
     )
 )
@@ -255,5 +255,7 @@ KEEP_KEY = Statement(
         {name: bindparam(name) for name in ("site", "user_id", "key", "command_hash", "job_id", "created_ms")}
     )
 )
-ANY_OLD_KEY = Statement(select(IdempotencyKey.id).where(IdempotencyKey.created_ms <= bindparam("since_ms")).limit(1))
+ANY_OLD_KEY = Statement(
+    select(IdempotencyKey.id).where(IdempotencyKey.created_ms <= bindparam("since_ms")).limit(at_most(1))
+)
 FORGET_OLD_KEYS = Statement(delete(IdempotencyKey).where(IdempotencyKey.created_ms <= bindparam("since_ms")))
