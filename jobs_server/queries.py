@@ -189,7 +189,7 @@ _PAGE_BEFORE = Statement(
         (Job.timestamp_ms < bindparam("before_ms")) | (Job.ulid < bindparam("before")),
     )
     .order_by(Job.timestamp_ms.desc(), Job.ulid.desc())
-    .limit(bindparam("count"))
+    .limit(at_most("count"))
 )
 _HISTORY = Statement(select(*EVENT).where(JobEvent.job_id == bindparam("job_id")).order_by(JobEvent.seq))
 
