@@ -75,6 +75,11 @@ class Settings:
         minimum=0.1,
     )
     max_body_bytes: int = _setting(256 * 1024, "Largest request body.", unit="bytes", minimum=1024)
+    host: str = _setting("127.0.0.1", "Address that `flask serve` listens on; `0.0.0.0` opens it to the LAN.")
+    port: int = _setting(5000, "Port that `flask serve` listens on.", minimum=1)
+    workers: int = _setting(
+        0, "Server processes. 0: one for SQLite, which more do not serve faster; with PostgreSQL up to four.", minimum=0
+    )
     threads: int = _setting(
         64, "Threads that the server runs; the pool of database connections is sized to them.", minimum=1
     )

@@ -6,7 +6,10 @@ Preparing is no part of `create_app`: commands such as `flask settings` must run
 from __future__ import annotations
 
 import logging
+import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -53,25 +56,37 @@ def set_up(app: Flask) -> None:
     if _database(app).in_memory:
         prepare(app)
     if context is not None and context.command is run_command:
-        prepare(app)
-        sweeper.start(_database(app), _settings(app))
+        begin(app)
         if not is_running_from_reloader():
-            _announce(app, context.params["host"], context.params["port"])
+            announce(app)
+            announce_address("flask run", context.params["host"], context.params["port"] or 5000)
 
 
 def application() -> Flask:
     """Make the app for a WSGI server: prepared, or the process ended with one sentence."""
     if click.get_current_context(silent=True) is not None:
         return create_app()  # loaded by a `flask` command, which shows refusals itself
-    try:
+    with refusals_end_the_process():
         app = create_app()
-        prepare(app)
+        begin(app)
+    announce(app)
+    return app
+
+
+def begin(app: Flask) -> None:
+    """Prepare the database and start what runs beside the requests. Raises StartRefused."""
+    prepare(app)
+    sweeper.start(_database(app), _settings(app))
+
+
+@contextmanager
+def refusals_end_the_process() -> Iterator[None]:
+    """End the process with one sentence when the start is refused: a server would show a traceback."""
+    try:
+        yield
     except StartRefused as refusal:
         sys.stderr.write(f"Error: {refusal.message}\n")
         sys.exit(refusal.exit_code)
-    sweeper.start(_database(app), _settings(app))
-    _announce(app)
-    return app
 
 
 def prepare(app: Flask) -> None:
@@ -142,16 +157,29 @@ def make_folder(settings: Settings) -> None:
         ) from None
 
 
-def _announce(app: Flask, host: str | None = None, port: int | None = None) -> None:
-    """Say where the data is, where to look, and who may command."""
-    settings = _settings(app)
-    lines = [f"Jobs are kept in {settings.url.database or 'memory'}."]
-    if host is not None:
-        lines.append(f"The service answers at http://{'127.0.0.1' if host in _ANYWHERE else host}:{port or 5000}/jobs.")
+def announce(app: Flask) -> None:
+    """Say where the data is, and who may command."""
+    click.echo(f"Jobs are kept in {_settings(app).url.database or 'memory'}.", err=True)
+    click.echo("No sign-in is set: whoever can reach this port may command the telescope.", err=True)
+
+
+def announce_address(command: str, host: str, port: int) -> None:
+    """Say where to look, and how the command opens it to the LAN."""
+    click.echo(f"The service answers at http://{_reached_at(host)}:{port}/jobs.", err=True)
     if host in _LOOPBACK:
-        lines.append("Only this PC can reach it; open it to the LAN with: flask run --host 0.0.0.0")
-    lines.append("No sign-in is set: whoever can reach this port may command the telescope.")
-    click.echo("\n".join(lines), err=True)
+        click.echo(f"Only this PC can reach it; open it to the LAN with: {command} --host 0.0.0.0", err=True)
+
+
+def _reached_at(host: str) -> str:
+    """Give the address under which others find a listener; of one that listens everywhere, this PC's on the LAN."""
+    if host not in _ANYWHERE:
+        return f"[{host}]" if ":" in host else host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: only asks which of this PC's addresses would be used
+        except OSError:
+            return socket.gethostname()
+        return str(probe.getsockname()[0])
 
 
 def _warn_of_old_sqlite() -> None:

@@ -15,14 +15,15 @@ ORDER = (
     *("errors", "clock", "catalogue", "strict_json", "config", "lifecycle", "db"),
     *("models", "actors", "commands"),
     *("queries", "statements", "jobs", "labels", "wire"),
-    *("sweeper", "bodies", "refusals", "cors", "api", "cli", "__init__", "serving"),
+    *("sweeper", "bodies", "refusals", "cors", "api", "cli", "__init__", "serving", "gunicorn_conf"),
 )
 """A module may import only from modules before it."""
 
 APART = {"client": set[str](), "durations": {"client", "catalogue"}, "simulator": {"client", "durations", "catalogue"}}
 """The site's side: only these may be imported by it, and only the command line starts it."""
 
-WIRED = {("__init__", "serving")}  # the factory makes the app, and serving makes an app with the factory
+WIRED = {("__init__", "serving"), ("cli", "serving")}
+"""The factory sets up serving, which makes an app with the factory; `flask serve` begins to serve."""
 
 
 def modules() -> list[str]:

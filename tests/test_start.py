@@ -22,6 +22,9 @@ from .support import servers
 TABLES = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE tbl_name != 'alembic_version' ORDER BY name"
 
 
+ANNOUNCED = {"flask": "flask run", "serve": "flask serve", "serve-waitress": "flask serve"}
+
+
 def file_app_at(folder: Path, **settings: object) -> Flask:
     return create_app({"TESTING": True, "INSTANCE": str(folder)} | settings)
 
@@ -188,9 +191,9 @@ def test_the_start_says_where_the_data_is_and_who_may_command(kind: str, tmp_pat
         said = server.log.read_text(encoding="utf-8")
     assert f"Jobs are kept in {tmp_path / 'instance' / 'jobs.db'}." in said
     assert "No sign-in is set: whoever can reach this port may command the telescope." in said
-    if kind == "flask":
+    if kind in ANNOUNCED:
         assert f"http://127.0.0.1:{server.port}/jobs" in said
-        assert "flask run --host 0.0.0.0" in said
+        assert f"{ANNOUNCED[kind]} --host 0.0.0.0" in said
 
 
 def test_commands_run_on_a_broken_database(tmp_path: Path) -> None:

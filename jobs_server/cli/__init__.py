@@ -8,7 +8,8 @@ from flask import Flask
 def register(app: Flask) -> None:
     """Give an app its commands."""
     from .jobs import jobs
+    from .serve import serve
     from .settings import settings
 
-    for command in (jobs, settings):
+    for command in (jobs, serve, settings):
         app.cli.add_command(command)

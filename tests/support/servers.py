@@ -25,6 +25,8 @@ COMMANDS = {
         *("-m", "gunicorn", "-k", "gthread", "-w", "1", "--threads", "64", "--graceful-timeout", "2"),
         *("--bind", "127.0.0.1:{port}", "wsgi:app"),
     ),
+    "serve": ("-m", "flask", "--app", "jobs_server", "serve", "--port", "{port}"),
+    "serve-waitress": (*("-m", "flask", "--app", "jobs_server", "serve", "--server", "waitress", "--port", "{port}"),),
     "waitress": ("-m", "waitress", "--listen", "127.0.0.1:{port}", "--threads", "64", "wsgi:app"),
 }
 

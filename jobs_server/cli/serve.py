@@ -1,0 +1,104 @@
+"""`flask serve`: the server for every day, gunicorn where it runs and waitress elsewhere."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+from importlib.util import find_spec
+from typing import Any, NoReturn, cast
+
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+
+from ..config import EXTENSION, Loaded, Settings, variable
+
+_DRAIN_BYTES = 16 * 1024 * 1024  # larger bodies are cut off by the server, smaller ones refused in our own words
+_BROWSERS = 200  # idle connections kept beside the threads: browsers hold several each
+
+
+@click.command
+@click.option("--host", help="Address to listen on; 0.0.0.0 opens it to the LAN.  [default: JOBS_HOST, 127.0.0.1]")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.  [default: JOBS_PORT, 5000]")
+@click.option(
+    "--server",
+    type=click.Choice(["auto", "gunicorn", "waitress"]),
+    default="auto",
+    help="auto: gunicorn where it is installed, which is not on Windows, else waitress.",
+)
+@with_appcontext
+def serve(host: str | None, port: int | None, server: str) -> None:
+    """Serve every day's work, and prepare the database first.
+
+    `flask run` is for trying out; this one stands many people, streams and years. Stop it with Ctrl-C.
+    """
+    settings = cast(Loaded, current_app.extensions[EXTENSION]).settings
+    host, port = host or settings.host, port or settings.port
+    chosen = _choose(server)
+    _check_address(host, port)
+    # The listener's settings are read again where the server's own configuration is made.
+    os.environ |= {variable("host"): host, variable("port"): str(port)}
+    if chosen == "gunicorn":
+        _become_gunicorn()
+    _run_waitress(current_app._get_current_object(), settings, host, port)  # type: ignore[attr-defined]
+
+
+def _choose(server: str) -> str:
+    found = [name for name in ("gunicorn", "waitress") if find_spec(name) and (name, os.name) != ("gunicorn", "nt")]
+    if server in found:
+        return server
+    if server == "auto" and found:
+        return found[0]
+    raise click.ClickException(
+        f"{'no server for every day' if server == 'auto' else server} is installed for this system:"
+        " pip install 'jobs-server[serve]'"
+    )
+
+
+def _check_address(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened on, in one sentence, before anything starts."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        if os.name != "nt":  # there it would let two listen on one port
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise click.ClickException(_why_not(error, host, port)) from None
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} is taken by another program, perhaps this service itself, already running;"
+            " stop that one, or choose another with --port"
+        )
+    if error.errno == errno.EACCES:
+        return f"port {port} is for the administrator alone; choose one above 1023 with --port"
+    return f"{host} port {port} cannot be listened on: {error.strerror or error}; choose this PC's address with --host"
+
+
+def _become_gunicorn() -> NoReturn:
+    """Go on as gunicorn, in this very process: what started it stops it."""
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:jobs_server.gunicorn_conf"]
+    os.execv(sys.executable, [*command, "jobs_server.serving:application()"])  # noqa: S606
+
+
+def _run_waitress(app: Flask, settings: Settings, host: str, port: int) -> None:
+    from waitress import serve as run
+
+    from ..serving import announce, announce_address, begin
+
+    begin(app)
+    announce(app)
+    announce_address("flask serve", host, port)
+    options: dict[str, Any] = {
+        "threads": settings.threads,
+        "connection_limit": settings.threads + _BROWSERS,
+        "channel_timeout": 75,
+        "max_request_body_size": _DRAIN_BYTES,
+        "ident": None,
+    }
+    run(app, host=host, port=port, **options)

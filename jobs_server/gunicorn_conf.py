@@ -1,0 +1,41 @@
+"""gunicorn's configuration (`--config python:jobs_server.gunicorn_conf`): what `flask serve` runs on Linux and macOS.
+
+The names are gunicorn's settings; what may differ between installations comes from this service's own settings.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import cast
+
+from . import create_app
+from .config import EXTENSION, Loaded
+from .serving import announce_address, refusals_end_the_process
+
+with refusals_end_the_process():
+    _settings = cast(Loaded, create_app().extensions[EXTENSION]).settings
+
+_ON_SQLITE = _settings.url.get_backend_name() == "sqlite"
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+
+bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
+proc_name = "jobs-server"
+worker_class = "gthread"
+# SQLite has one writer, so that more processes gain nothing and would each watch the file.
+workers = _settings.workers or (1 if _ON_SQLITE else min(4, os.cpu_count() or 1))
+# Threads must outnumber all streams, waiting polls and calls together.
+threads = _settings.threads
+# A stop waits for requests under way; a stream never ends by itself.
+graceful_timeout = 2
+# Longer than a proxy keeps its idle connections (60 s), which would else send a request into a closing one.
+keepalive = 75
+# The heartbeat's file: on a disk, a stall of the disk would look like a dead worker.
+worker_tmp_dir = str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None
+# Nobody steers it through a socket of gunicorn's own.
+control_socket_disable = True
+
+
+def when_ready(_arbiter: object) -> None:
+    """Say where to look, once the port is this server's."""
+    announce_address("flask serve", _settings.host, _settings.port)
