@@ -15,7 +15,7 @@ ORDER = (
     *("errors", "clock", "catalogue", "strict_json", "config", "lifecycle", "db"),
     *("models", "actors", "commands"),
     *("queries", "statements", "jobs", "labels", "wire"),
-    *("sweeper", "bodies", "refusals", "cors", "api", "cli", "__init__", "serving", "gunicorn_conf"),
+    *("sweeper", "bodies", "refusals", "cors", "api", "cli", "__init__", "serving", "gunicorn_conf", "__main__"),
 )
 """A module may import only from modules before it."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -11,7 +13,8 @@ import pytest
 
 def needs(program: str) -> str:
     """Give the path of a program; where it is missing the test skips, or fails when JOBS_TEST_ALL=1."""
-    path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
+    beside_python = str(Path(sys.executable).parent)
+    path = shutil.which(program) or shutil.which(program, path=f"{beside_python}:/usr/sbin:/sbin")
     if path is None:
         missing(f"{program} is not installed (Debian: apt install {program})")
     return path
