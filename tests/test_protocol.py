@@ -16,14 +16,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from jobs_server import clock, config, create_app, db, serving, sweeper
+from jobs_server.lifecycle import UNREAD
 
 from .conftest import inside
 from .support.clocks import HOUR, START_MS
-from .support.observatory import Observatory
+from .support.observatory import Observatory, a_command
 
 ACTORS = ("dome", "spare")
 DEVICES = ({"device": "camera", "instance": "camera1"}, {"device": "mount", "instance": "mount1"})
 EVERYTHING = {"device": "all", "instance": "all"}
+EXPIRES_MS = 15 * 60 * 1000
 ENDS = ("COMPLETE", "FAILED", "CANCELED")
 
 
@@ -31,7 +33,7 @@ class Protocol(RuleBasedStateMachine):
     """People, two programs of the site that claim with ids, and an old one that does not."""
 
     held = Bundle("held")
-    """Jobs in the hands of a program: (program, claim id, job)."""
+    """Jobs in the hands of a program: (claim id, ulid, whether on the alternate queue)."""
     running = Bundle("running")
 
     def __init__(self) -> None:
@@ -40,9 +42,12 @@ class Protocol(RuleBasedStateMachine):
         self.read = clock.read
         self.now = clock.Now(START_MS, (1 << clock.BOOT_BITS) + 1_000_000)
         clock.read = lambda: self.now
-        self.claim_ids = {actor: f"{actor}-0" for actor in ACTORS}
+        self.claims = dict.fromkeys(itertools.product(ACTORS, [False, True]), 0)
         self.sent: list[str] = []
-        self.handed_to: dict[str, str] = {}
+        self.accepted: dict[str, clock.Now] = {}
+        self.urgent: set[str] = set()  # stop commands, which go before all others
+        self.held_back: set[str] = set()
+        self.handed_to: dict[tuple[bool, str], str] = {}  # by queue (is it the alternate one) and ulid
         self.canceled: set[str] = set()  # acknowledged as CANCELED, and nobody has said otherwise since
         self.started: set[str] = set()
         self.app: Any = None
@@ -77,14 +82,22 @@ class Protocol(RuleBasedStateMachine):
         loaded: config.Loaded = self.app.extensions[config.EXTENSION]
         sweeper.sweep(self.app.extensions[db.EXTENSION], loaded.settings, self.serving_since)
 
-    @rule(device=st.sampled_from(DEVICES), hold=st.sampled_from([0, 0, 30]))
-    def somebody_sends(self, device: dict[str, str], hold: int) -> None:
-        self.sent.append(self.site.sends("expose", **device, notBeforeSeconds=hold)["ulid"])
+    @rule(device=st.sampled_from(DEVICES), hold=st.sampled_from([0, 0, 30]), lost=st.booleans())
+    def somebody_sends(self, device: dict[str, str], hold: int, lost: bool) -> None:
+        body, key = a_command("expose", **device, notBeforeSeconds=hold), {"Idempotency-Key": f"key-{len(self.sent)}"}
+        ulid = self.site.posts("newjob", body, key).job["ulid"]
+        if lost:  # the reply, so it is sent again
+            assert self.site.posts("newjob", body, key).job["ulid"] == ulid, "a double send made a second job"
+        self.note_sent(ulid)
+        if hold:
+            self.held_back.add(ulid)
 
     @rule(device=st.sampled_from([*DEVICES, EVERYTHING]))
     def somebody_stops(self, device: dict[str, str]) -> None:
         covered = [u for u in self.sent if device is EVERYTHING or self.shown(u)["deviceType"] == device["device"]]
-        self.sent.append(self.site.sends("stop", **device)["ulid"])
+        ulid = self.site.sends("stop", **device)["ulid"]
+        self.note_sent(ulid)
+        self.urgent.add(ulid)
         self.note_canceled(covered)
         for ulid in covered:
             assert self.status(ulid) != "UNREAD", "a stop left an earlier job waiting"
@@ -100,33 +113,45 @@ class Protocol(RuleBasedStateMachine):
         target=held,
         actor=st.sampled_from(ACTORS),
         lost=st.booleans(),
-        options=st.sampled_from([{}, {"limit": 1}, {"limit": 2}]),
+        limit=st.sampled_from([{}, {"limit": 1}, {"limit": 2}]),
+        alternate=st.sampled_from([False, False, True]),
     )
-    def a_program_claims(self, actor: str, lost: bool, options: dict[str, int]) -> Any:
-        claim_id = self.claim_ids[actor]
-        jobs = self.site.polls(claimId=claim_id, **options)
-        self.check_handed_over(jobs, claim_id)
+    def a_program_claims(self, actor: str, lost: bool, limit: dict[str, int], alternate: bool) -> Any:
+        name = (actor, alternate)
+        claim_id = f"{actor}-{self.claims[name]}"
+        queue = {"alternateQueue": True} if alternate else {}
+        jobs = self.site.polls(claimId=claim_id, **limit, **queue)
+        fresh = [job for job in jobs if (alternate, job["ulid"]) not in self.handed_to]
+        self.check_handed_over(jobs, claim_id, alternate)
+        self.check_queue_order(fresh, alternate)
         if lost:
             return multiple()
-        again = self.site.polls(claimId=claim_id)
+        again = self.site.polls(claimId=claim_id, **queue)
         assert again == jobs or not jobs, "a replay is another reply"
+        self.check_handed_over(again, claim_id, alternate)
         if jobs:
-            self.claim_ids[actor] = f"{actor}-{int(claim_id.split('-')[1]) + 1}"
-        return multiple(*((claim_id, job["ulid"]) for job in jobs))
+            self.claims[name] += 1
+        return multiple(*((claim_id, job["ulid"], alternate) for job in jobs))
 
     @rule(limit=st.sampled_from([None, 1]))
     def an_old_program_polls(self, limit: int | None) -> None:
         jobs = self.site.polls(**({"limit": limit} if limit else {}))
         self.check_handed_over(jobs, f"plain-{len(self.handed_to)}")
+        self.check_queue_order(jobs)
 
-    @rule(target=running, job=held)
-    def a_program_starts(self, job: tuple[str, str]) -> Any:
-        claim_id, ulid = job
-        reply = self.site.starts({"site": "wmd", "ulid": ulid}, claimId=claim_id, secondsUntilComplete=30)
+    @rule(target=running, job=held, lost=st.booleans())
+    def a_program_starts(self, job: tuple[str, str, bool], lost: bool) -> Any:
+        claim_id, ulid, alternate = job
+        start = {"claimId": claim_id, "secondsUntilComplete": 30, "alternateQueue": alternate}
+        reply = self.site.starts({"site": "wmd", "ulid": ulid}, **start)
+        if lost:
+            reply = self.site.starts({"site": "wmd", "ulid": ulid}, **start)
         if reply.status != 200:
             assert reply.status == 409
             return multiple()
         assert ulid not in self.canceled, "started after its cancel was acknowledged"
+        if alternate:
+            return multiple()
         self.started.add(ulid)
         return ulid
 
@@ -147,6 +172,10 @@ class Protocol(RuleBasedStateMachine):
     def the_history_is_the_state(self) -> None:
         for ulid in self.sent:
             shown = self.shown(ulid)
+            replica = [event["to"] for event in shown["history"] if event["alternateQueue"]]
+            if shown["replicaStatusId"] != f"EXPIRED#{ulid}":  # on that queue jobs expire in silence
+                assert shown["replicaStatusId"] == f"{[UNREAD, *replica][-1]}#{ulid}"
+            assert UNREAD not in replica
             events = [event for event in shown["history"] if not event["alternateQueue"]]
             assert events[0]["from"] is None
             assert events[0]["to"] == "UNREAD"
@@ -155,14 +184,37 @@ class Protocol(RuleBasedStateMachine):
             assert shown["statusId"] == f"{events[-1]['to']}#{ulid}"
             assert sum(event["to"] == "RECEIVED" and event["from"] == "UNREAD" for event in events) <= 1
 
-    def check_handed_over(self, jobs: list[dict[str, Any]], claim_id: str) -> None:
+    def check_handed_over(self, jobs: list[dict[str, Any]], claim_id: str, alternate: bool = False) -> None:
         ulids = [job["ulid"] for job in jobs]
         assert ulids == sorted(ulids)
         stamps = [job["timestamp_ms"] for job in jobs]
         assert stamps == sorted(stamps)
         for ulid in ulids:
-            assert self.handed_to.setdefault(ulid, claim_id) == claim_id, "handed to two claims"
+            new = (alternate, ulid) not in self.handed_to
+            assert self.handed_to.setdefault((alternate, ulid), claim_id) == claim_id, "handed to two claims"
             assert ulid not in self.canceled, "handed over after its cancel was acknowledged"
+            assert not (new and self.is_too_old(ulid)), "handed over when it was too old"
+
+    def check_queue_order(self, jobs: list[dict[str, Any]], alternate: bool = False) -> None:
+        """Hold what was handed over just now against what was left: only a stop may overtake."""
+        overtakers = [job["ulid"] for job in jobs if job["ulid"] not in self.urgent]
+        for ulid in self.sent:
+            shown = self.shown(ulid)["replicaStatusId" if alternate else "statusId"]
+            left = shown == f"{UNREAD}#{ulid}" and ulid not in self.held_back and not self.is_too_old(ulid)
+            if left:
+                assert not [later for later in overtakers if later > ulid], "a later job overtook one that waited"
+                assert ulid not in self.urgent or not overtakers, "a stop was left waiting behind others"
+
+    def note_sent(self, ulid: str) -> None:
+        assert ulid > max(self.sent, default=""), "ULIDs do not rise"
+        self.sent.append(ulid)
+        self.accepted[ulid] = self.now
+
+    def is_too_old(self, ulid: str) -> bool:
+        """Tell whether a job's time to live is over, by the clock that says so first."""
+        then, hold_ms = self.accepted[ulid], 30_000 if ulid in self.held_back else 0
+        age_ms = max(self.now.wall_ms - then.wall_ms, self.now.boot_ms - then.boot_ms)
+        return age_ms >= EXPIRES_MS + hold_ms
 
     def note_canceled(self, ulids: list[str]) -> None:
         self.canceled |= {ulid for ulid in ulids if self.status(ulid) == "CANCELED"}
