@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import event
 
 from jobs_server import db, queries, statements
 from jobs_server.db import Database, Turns
@@ -74,19 +75,32 @@ def test_a_job_whose_event_cannot_be_written_is_not_kept(file_app: Flask) -> Non
     assert select(file_app, "SELECT count(*) FROM job") == [(0,)]
 
 
-def test_an_empty_poll_opens_no_write_transaction(file_app: Flask) -> None:
+def test_an_empty_poll_and_a_replay_write_nothing(file_app: Flask) -> None:
     observatory = inside(file_app)
     log = Path(f"{database(file_app).engine.url.database}-wal")
+    ran: list[str] = []
+
+    def watch(connection: Any, *_: object) -> None:
+        connection.set_trace_callback(ran.append)
+
+    event.listen(database(file_app).engine, "checkout", watch)
+    observatory.sends()
+    observatory.polls(claimId="a")
+    assert written(ran) == 2, "the count does not count"
     before = (select(file_app, "PRAGMA data_version"), log.stat().st_size)
-    opened: list[str] = []
-    with database(file_app).engine.connect() as connection:
-        raw: Any = connection.connection.driver_connection
-        raw.set_trace_callback(opened.append)
-    observatory.polls()
-    observatory.polls(alternateQueue=True)
-    assert opened, "the poll used another connection than the one watched"
-    assert not [statement for statement in opened if statement.startswith(("BEGIN", "UPDATE", "INSERT"))]
+    ran.clear()
+    for options in ({}, {"limit": 1}, {"claimId": "b"}):
+        assert observatory.polls(**options) == []
+    assert len(observatory.polls(claimId="a")) == 1
+    assert ran, "the polls used other connections than those watched"
+    assert written(ran) == 0
     assert (select(file_app, "PRAGMA data_version"), log.stat().st_size) == before
+
+
+def written(statements: list[str]) -> int:
+    """Count the write transactions among statements."""
+    assert all(each.startswith(("BEGIN", "SELECT", "PRAGMA")) for each in statements) or "BEGIN IMMEDIATE" in statements
+    return statements.count("BEGIN IMMEDIATE")
 
 
 ULID_INDEX = "sqlite_autoindex_job_1"
