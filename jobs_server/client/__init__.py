@@ -1,0 +1,43 @@
+"""The site's side: a small client for the software beside the telescope; it loads nothing of the server."""
+
+from __future__ import annotations
+
+from .claimed import Canceled, ClaimedJob
+from .errors import (
+    BadReply,
+    BadRequest,
+    Conflict,
+    Forbidden,
+    KeyReused,
+    LockedOut,
+    NotFound,
+    Refused,
+    SiteClientError,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+    Unreachable,
+)
+from .job import HistoryEvent, Job
+from .site import SiteClient
+
+__all__ = [
+    "BadReply",
+    "BadRequest",
+    "Canceled",
+    "ClaimedJob",
+    "Conflict",
+    "Forbidden",
+    "HistoryEvent",
+    "Job",
+    "KeyReused",
+    "LockedOut",
+    "NotFound",
+    "Refused",
+    "SiteClient",
+    "SiteClientError",
+    "TooManyRequests",
+    "Unauthorized",
+    "Unavailable",
+    "Unreachable",
+]

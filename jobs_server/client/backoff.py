@@ -1,0 +1,34 @@
+"""How long to wait before something is tried again."""
+
+from __future__ import annotations
+
+import random
+import time
+
+FIRST_SECONDS = 0.2
+LONGEST_SECONDS = 5.0
+
+
+class Backoff:
+    """Grow the pauses between tries, with jitter, so that many clients do not come back all at once.
+
+    A pause is drawn between nothing and a bound that doubles with each try. Chance is here no secret.
+    """
+
+    def __init__(
+        self, patience_seconds: float = float("inf"), first: float = FIRST_SECONDS, longest: float = LONGEST_SECONDS
+    ) -> None:
+        self._deadline = time.monotonic() + patience_seconds
+        self._first, self._longest = first, longest
+        self._tries = 0
+
+    def reset(self) -> None:
+        """Begin anew with short pauses: it worked."""
+        self._tries = 0
+
+    def pause(self, at_least: float = 0.0) -> float | None:
+        """Draw the next pause in seconds; None when it would end past the patience."""
+        bound = min(self._longest, self._first * 2 ** min(self._tries, 30))
+        self._tries += 1
+        seconds = at_least + random.uniform(0, bound)  # noqa: S311
+        return seconds if time.monotonic() + seconds < self._deadline else None

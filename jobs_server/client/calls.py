@@ -1,0 +1,166 @@
+"""Calls over HTTP: time-outs, retries that never repeat what must not be repeated, refusals as exceptions."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from ssl import SSLContext
+from typing import Any
+
+import httpx
+
+from .backoff import Backoff
+from .errors import BadReply, Refused, SiteClientError, TooManyRequests, Unavailable, Unreachable, refusal
+
+CONNECT_SECONDS = 5.0
+REPLY_SECONDS = 10.0
+_IDLE_SECONDS = 1.0  # less than servers keep a silent connection (gunicorn: 2), so that none dies under a request
+_NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
+MakeTransport = Callable[[], httpx.BaseTransport]
+
+
+class Connections:
+    """Lend an HTTP client to one thread at a time: one that is shared between threads has been seen to fail.
+
+    A proxy that the environment names is not used: a command to a telescope on the LAN has no business there.
+    """
+
+    def __init__(self, base_url: str, headers: Mapping[str, str], transport: MakeTransport | None = None) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._headers = dict(headers)
+        self._transport = transport
+        self._trust: SSLContext | bool = httpx.create_ssl_context() if base_url.startswith("https:") else False
+        self._lock = threading.Lock()
+        self._idle: list[httpx.Client] = []
+        self._closed = False
+        self._server_ms: tuple[int, float] | None = None
+
+    @contextmanager
+    def borrow(self) -> Iterator[httpx.Client]:
+        """Lend a client that nobody else uses."""
+        with self._lock:
+            client = self._idle.pop() if self._idle else None
+        client = client or self._make()
+        try:
+            yield client
+        finally:
+            with self._lock:
+                closed = self._closed
+                if not closed:
+                    self._idle.append(client)
+            if closed:
+                client.close()
+
+    def close(self) -> None:
+        """Close what is idle now, and the rest as it is given back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for client in idle:
+            client.close()
+
+    def note_time(self, date_header: str | None) -> None:
+        """Note what time it is at the service, by its reply."""
+        try:
+            server_ms = round(parsedate_to_datetime(date_header or "").timestamp() * 1000)
+        except ValueError:
+            return
+        self._server_ms = (server_ms, time.monotonic())
+
+    def server_time_ms(self) -> int | None:
+        """Tell the time by the service's own clock, to about a second; None before its first dated reply."""
+        if self._server_ms is None:
+            return None
+        server_ms, then = self._server_ms
+        return server_ms + round((time.monotonic() - then) * 1000)
+
+    def _make(self) -> httpx.Client:
+        return httpx.Client(
+            headers=self._headers,
+            verify=self._trust,
+            trust_env=False,
+            transport=self._transport() if self._transport else None,
+            limits=httpx.Limits(keepalive_expiry=_IDLE_SECONDS),
+        )
+
+
+class Calls:
+    """Post to the service's routes, again while patience lasts where that is safe."""
+
+    def __init__(self, connections: Connections, patience_seconds: float) -> None:
+        self.connections = connections
+        self.patience_seconds = patience_seconds
+
+    def post(
+        self,
+        route: str,
+        body: Mapping[str, Any],
+        *,
+        repeatable: bool,
+        headers: Mapping[str, str] | None = None,
+        reply_seconds: float = REPLY_SECONDS,
+    ) -> Any:
+        """Post a body and give the reply's JSON.
+
+        A call that is not repeatable is tried again only when it surely did nothing: no connection came about, or the
+        service said so (429, 503). Raises Refused, Unreachable or BadReply.
+        """
+        content = json.dumps(body, allow_nan=False).encode()
+        backoff = Backoff(self.patience_seconds)
+        while True:
+            try:
+                return self._once(route, content, headers or {}, reply_seconds)
+            except (Unreachable, TooManyRequests, Unavailable) as error:
+                if isinstance(error, Unreachable) and error.may_have_arrived and not repeatable:
+                    raise
+                pause = backoff.pause(at_least=_asked_pause(error))
+                if pause is None:
+                    raise
+            time.sleep(pause)
+
+    def _once(self, route: str, content: bytes, headers: Mapping[str, str], reply_seconds: float) -> Any:
+        timeout = httpx.Timeout(reply_seconds, connect=CONNECT_SECONDS)
+        url = f"{self.connections.base_url}/{route}"
+        try:
+            with self.connections.borrow() as client:
+                response = client.post(url, content=content, headers=dict(headers), timeout=timeout)
+        except httpx.HTTPError as error:
+            raise unreachable(self.connections.base_url, error) from error
+        self.connections.note_time(response.headers.get("Date"))
+        if response.status_code != httpx.codes.OK:
+            raise refused(response)
+        try:
+            return response.json()
+        except ValueError:
+            raise BadReply(f"{url} answered with something that is not JSON; is this the jobs service?") from None
+
+
+def unreachable(base_url: str, error: httpx.HTTPError) -> Unreachable:
+    """Say that no answer came, and whether the request may have arrived."""
+    nothing_sent = isinstance(error, _NOTHING_SENT)
+    reason = str(error) or type(error).__name__
+    return Unreachable(f"no answer from {base_url}: {reason}", may_have_arrived=not nothing_sent)
+
+
+def refused(response: httpx.Response) -> Refused:
+    """Read a refusal; a poll has its sentence in a header, since its body is for commands alone."""
+    sentence = response.headers.get("X-Error") or response.text.strip()
+    if not sentence or "<html" in sentence[:200].lower():
+        sentence = f"{response.url} answered {response.status_code} {response.reason_phrase}"
+    return refusal(response.status_code, sentence.removeprefix("Error: "), _retry_after(response))
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    try:
+        return max(0.0, float(response.headers["Retry-After"]))
+    except (KeyError, ValueError):
+        return None
+
+
+def _asked_pause(error: SiteClientError) -> float:
+    return (error.retry_after_seconds or 0.0) if isinstance(error, Refused) else 0.0

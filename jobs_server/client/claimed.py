@@ -1,0 +1,184 @@
+"""A job that this site carries out: what the code that moves the telescope sees of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from .job import Job
+from .ledger import Entry
+
+log = logging.getLogger(__name__)
+
+COMPLETE = "COMPLETE"
+FAILED = "FAILED"
+CANCELED = "CANCELED"
+_LONGEST_MESSAGE = 500
+_LONGEST_STATUS = 64
+
+
+class Canceled(Exception):
+    """Somebody asked to cancel this job, and it obeys; raised out of the block that carries it out."""
+
+
+class Desk(Protocol):
+    """Where a job's news go."""
+
+    def progress(self, run: ClaimedJob, status: str, seconds: float | None, message: str | None) -> None:
+        """Send how far it is."""
+
+    def end(self, run: ClaimedJob, status: str, message: str | None) -> None:
+        """Keep and send how it ended."""
+
+    def abandon(self, run: ClaimedJob) -> None:
+        """Send nothing any more."""
+
+
+class ClaimedJob:
+    """A job that has begun. Carry it out inside `with job:`, which reports its end.
+
+    COMPLETE when the block ends; FAILED with the message when it raises, which goes to the log and no further, so that
+    the next job can follow; CANCELED when somebody asked for that and the block obeyed, by `check` or `wait` or any
+    exception after it.
+    """
+
+    def __init__(self, entry: Entry, desk: Desk) -> None:
+        self.entry = entry
+        self.job: Job = entry.job
+        self.status = "STARTED"
+        self.seconds: float | None = None
+        self.reported = time.monotonic()
+        """When it last reported, by the monotonic clock."""
+        self.told = threading.Event()
+        """Set once the service knows how it ended."""
+        self._desk = desk
+        self._lock = threading.Lock()
+        self._cancel = threading.Event()
+        self._on_cancel: list[Callable[[], object]] = []
+        self._ended = False
+
+    @property
+    def ulid(self) -> str:
+        """Give the job's id."""
+        return self.job.ulid
+
+    @property
+    def device(self) -> str:
+        """Give the kind of device, such as camera."""
+        return self.job.device
+
+    @property
+    def instance(self) -> str:
+        """Give the device's own name."""
+        return self.job.instance
+
+    @property
+    def action(self) -> str:
+        """Give what is to be done."""
+        return self.job.action
+
+    @property
+    def required_params(self) -> dict[str, Any]:
+        """Give the required parameters."""
+        return self.job.required_params
+
+    @property
+    def optional_params(self) -> dict[str, Any]:
+        """Give the optional parameters."""
+        return self.job.optional_params
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Tell whether somebody asked to end this job; look often while hardware moves."""
+        return self._cancel.is_set()
+
+    def check(self) -> None:
+        """Raise Canceled when somebody asked to end this job."""
+        if self.cancel_requested:
+            raise Canceled(f"job {self.ulid} was canceled")
+
+    def wait(self, seconds: float) -> None:
+        """Let time go by while the hardware works; raises Canceled the moment that somebody asks for it."""
+        self._cancel.wait(max(0.0, seconds))
+        self.check()
+
+    def when_canceled(self, function: Callable[[], object]) -> None:
+        """Call a function once, in a thread of its own, when somebody asks to end this job: abort what moves there."""
+        with self._lock:
+            if not self.cancel_requested:
+                self._on_cancel.append(function)
+                return
+        _call([function])
+
+    def report(self, status: str, seconds: float | None = None, message: str | None = None) -> None:
+        """Say how far it is; `seconds` is how long it will still take.
+
+        Never waits and never fails for want of a network: the report goes out as soon as it can. Raises ValueError when
+        the status is not 1 to 64 characters without `#`.
+        """
+        self.status, self.seconds, self.reported = _checked(status), seconds, time.monotonic()
+        self._desk.progress(self, status, seconds, _cut(message))
+
+    def end(self, status: str = COMPLETE, message: str | None = None) -> None:
+        """Report the end, once: what comes after says nothing. The block's own end does this by itself."""
+        _checked(status)
+        if self._end_once():
+            self._desk.end(self, status, _cut(message))
+
+    def abandon(self) -> None:
+        """Say nothing more of this job, as a program that hangs: for simulations."""
+        if self._end_once():
+            self._desk.abandon(self)
+
+    def request_cancel(self) -> None:
+        """Note that somebody asked to end this job."""
+        with self._lock:
+            if self.cancel_requested:
+                return
+            self._cancel.set()
+            functions, self._on_cancel = self._on_cancel, []
+        _call(functions)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if error is None:
+            self.end()
+        elif isinstance(error, Canceled):
+            self.end(CANCELED)
+        elif not isinstance(error, Exception):
+            self.end(FAILED, f"the site's program was ended while this ran ({type(error).__name__})")
+            return False
+        elif self.cancel_requested:
+            self.end(CANCELED, f"ended when it was canceled: {error}")
+        else:
+            log.error("%s failed", self.job, exc_info=error)
+            self.end(FAILED, f"{type(error).__name__}: {error}")
+        return True
+
+    def _end_once(self) -> bool:
+        with self._lock:
+            first, self._ended = not self._ended, True
+        return first
+
+
+def _checked(status: str) -> str:
+    if not 1 <= len(status) <= _LONGEST_STATUS or "#" in status or "\0" in status or not status.strip():
+        raise ValueError(f"a status is 1 to {_LONGEST_STATUS} characters without #, not {status!r}")
+    return status
+
+
+def _call(functions: list[Callable[[], object]]) -> None:
+    for function in functions:
+        threading.Thread(target=function, name="cancel", daemon=True).start()
+
+
+def _cut(message: str | None) -> str | None:
+    return message[:_LONGEST_MESSAGE] if message else None

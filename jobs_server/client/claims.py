@@ -1,0 +1,319 @@
+"""Take jobs so that none is run twice, none is lost in silence, none runs stale, and a stop wins."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from .backoff import Backoff
+from .claimed import ClaimedJob
+from .errors import BadReply, Conflict, NotFound, Refused, SiteClientError, Unreachable
+from .job import Job
+from .ledger import Entry, Ledger, Stage
+from .reporter import Report, Reporter
+from .site import SiteClient
+
+log = logging.getLogger(__name__)
+
+EXPIRED = "EXPIRED"
+LOST = "LOST"
+STARTED = "STARTED"
+_BATCH = 100  # jobs taken with one claim
+_FIRST_IN_LINE = 50  # queued jobs that are looked at to find one that may run beside what runs
+_CLOCKS_DIFFER_MS = 60_000  # how far a clock may be put back before it counts
+_TOLD_SECONDS = 5.0  # how long the end of a job holds up the next one until the service knows it
+_CLOSE_SECONDS = 5.0
+
+_NOT_KNOWN = (
+    "the site's program ended while this job ran: what became of it is not known; look at the telescope before going on"
+)
+
+
+def age_seconds(accepted_ms: int, server_ms: int | None, received_ms: int, here_ms: int) -> float | None:
+    """Tell a job's age: the larger of what the service's clock and this machine's say; None when it cannot be told.
+
+    Two machines' clocks may differ, so each is compared with itself alone: the service's now (the `Date` of its reply)
+    with when it accepted the job, this machine's now with when the job came here. A job that the service accepted in
+    its own future, its clock having been set back, has an age that nobody knows.
+    """
+    if server_ms is None or server_ms < accepted_ms - _CLOCKS_DIFFER_MS:
+        return None
+    return max(server_ms - accepted_ms, here_ms - received_ms) / 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How a site takes and watches its jobs; see `SiteClient.claims`."""
+
+    on_stop: Callable[[ClaimedJob], object] | None
+    beside: Callable[[Job, Job], bool] | None
+    max_age_seconds: float | None
+    wait_seconds: float
+    poll_seconds: float
+    look_seconds: float
+    heartbeat_seconds: float
+    alternate_queue: bool
+
+
+class Claims:
+    """Iterate over the jobs of a site, each begun through the fence; see `SiteClient.claims`.
+
+    One thread claims, also while jobs run, so that a stop arrives at once; another reports. Nothing is yielded before
+    the file says that it begins.
+    """
+
+    def __init__(self, client: SiteClient, path: Path, rules: Rules) -> None:
+        self._client = client.with_patience(0)
+        self._rules = rules
+        self._ledger = Ledger(path, client.site, alternate_queue=rules.alternate_queue)
+        self._reporter = Reporter(
+            client,
+            self._told,
+            look_seconds=rules.look_seconds,
+            heartbeat_seconds=rules.heartbeat_seconds,
+            alternate_queue=rules.alternate_queue,
+        )
+        self._changed = threading.Condition()
+        self._queue: list[Entry] = []
+        self._runs: dict[str, ClaimedJob] = {}
+        self._ending: dict[str, ClaimedJob] = {}
+        self._failure: Exception | None = None
+        self._closing = False
+        self._left = self._ledger.entries()  # by an earlier run of the program
+        self._in_doubt = self._ledger.was_there  # the next reply may repeat one that was lost
+        self._thread = threading.Thread(target=self._claim_always, name="claims", daemon=True)
+
+    def __iter__(self) -> Iterator[ClaimedJob]:
+        with self:
+            while (run := self.next()) is not None:
+                yield run
+
+    def __enter__(self) -> Self:
+        if not self._thread.is_alive():
+            self._account_for_what_ran()
+            self._reporter.start()
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def next(self) -> ClaimedJob | None:
+        """Wait for the next job that may begin, and begin it; None once closed.
+
+        Raises Refused when the service does not let this site claim, such as for a wrong site code.
+        """
+        backoff = Backoff()
+        while (entry := self._next_entry()) is not None:
+            try:
+                if (run := self._begin(entry)) is not None:
+                    return run
+                backoff.reset()
+            except (Unreachable, BadReply, Refused) as error:
+                log.warning("cannot ask whether %s may begin, trying again: %s", entry.job, error)
+                self._put_back(entry)
+                time.sleep(backoff.pause() or 0.0)
+        return None
+
+    def close(self) -> None:
+        """Stop taking jobs. What is not told yet, and what has not begun, is dealt with at the next start."""
+        with self._changed:
+            if self._closing:
+                return
+            self._closing = True
+            self._changed.notify_all()
+        self._reporter.close(_CLOSE_SECONDS)
+        self._ledger.close()
+
+    def progress(self, run: ClaimedJob, status: str, seconds: float | None, message: str | None) -> None:
+        """Send how far a job is (called by the job)."""
+        self._reporter.say(Report(run.job, status, seconds, message, made=time.monotonic()))
+
+    def end(self, run: ClaimedJob, status: str, message: str | None) -> None:
+        """Keep and send how a job ended (called by the job); waits a little until the service knows it."""
+        try:
+            self._ledger.ended(run.entry, status, message)
+        except OSError as error:
+            log.error("the end of %s (%s) cannot be kept: %s", run.job, status, error)  # noqa: TRY400
+        with self._changed:
+            self._ending[run.ulid] = run
+        self._reporter.say(Report(run.job, status, message=message, is_end=True))
+        run.told.wait(_TOLD_SECONDS)
+        self.abandon(run)
+
+    def abandon(self, run: ClaimedJob) -> None:
+        """Let others go on in a job's place (called by the job)."""
+        self._reporter.leave(run)
+        with self._changed:
+            self._runs.pop(run.ulid, None)
+            self._changed.notify_all()
+
+    def _told(self, ulid: str) -> None:
+        self._ledger.forget(ulid)
+        with self._changed:
+            run = self._ending.pop(ulid, None)
+        if run is not None:
+            run.told.set()
+
+    def _account_for_what_ran(self) -> None:
+        """Tell the ends that an earlier run of the program did not tell; of what ran then, nobody knows the end."""
+        for entry in self._left:
+            if entry.stage is Stage.ENDED:
+                self._reporter.say(Report(entry.job, entry.status, message=entry.message, is_end=True))
+            elif entry.stage is Stage.STARTED:
+                self._tell_end(entry, LOST, _NOT_KNOWN)
+
+    def _tell_end(self, entry: Entry, status: str, message: str) -> None:
+        self._ledger.ended(entry, status, message)
+        self._reporter.say(Report(entry.job, status, message=message, is_end=True))
+
+    def _claim_always(self) -> None:
+        """Claim for as long as the program runs; an answer that lets this site claim no more ends the iteration."""
+        backoff = Backoff()
+        while not self._closing:
+            asked = time.monotonic()
+            try:
+                jobs = self._client.poll(
+                    claim_id=self._ledger.claim_id,
+                    limit=_BATCH,
+                    wait_seconds=self._rules.wait_seconds,
+                    alternate_queue=self._rules.alternate_queue,
+                )
+                self._take(jobs)
+                backoff.reset()
+                answered_at_once = (
+                    time.monotonic() - asked < self._rules.wait_seconds / 2
+                )  # an older service cannot wait
+                pause = self._rules.poll_seconds if not jobs and answered_at_once else 0.0
+            except (SiteClientError, OSError) as error:
+                if isinstance(error, Refused) and error.status < 500 and error.status not in (408, 429):
+                    self._fail(error)
+                    return
+                self._in_doubt = self._in_doubt or not isinstance(error, Unreachable) or error.may_have_arrived
+                log.warning("no jobs can be had, trying again: %s", error)
+                pause = backoff.pause() or 0.0
+            self._rest(pause)
+
+    def _take(self, jobs: list[Job]) -> None:
+        """Keep what a claim brought; stops act before anything else."""
+        doubtful, self._in_doubt = self._in_doubt, False
+        entries = []
+        with self._changed:
+            if self._closing:
+                return  # it is not ours any more: the next start gets these jobs again, by the same claim id
+            if jobs:
+                entries = self._ledger.take(jobs)
+        if doubtful:
+            entries = [entry for entry in self._what_was_left() + entries if self._is_fresh(entry)]
+        for entry in entries:
+            if entry.job.is_stop:
+                self._stop(entry)
+        self._enqueue([entry for entry in entries if not (entry.job.is_stop and self._rules.on_stop)])
+
+    def _what_was_left(self) -> list[Entry]:
+        left, self._left = self._left, []
+        return [entry for entry in left if entry.stage is Stage.RECEIVED]
+
+    def _is_fresh(self, entry: Entry) -> bool:
+        """Tell whether a job of which the site lost sight for a while may still begin; if not, say so."""
+        now_ms = time.time_ns() // 1_000_000
+        age = age_seconds(entry.job.timestamp_ms, self._client.server_time_ms(), entry.received_ms, now_ms)
+        if self._rules.max_age_seconds is None or (age is not None and age <= self._rules.max_age_seconds):
+            return True
+        how_old = "of unknown age" if age is None else f"{age:.0f} s old"
+        limit = f"the limit is {self._rules.max_age_seconds:g} s"
+        why = f"not begun: it was out of the site's sight for a while and is {how_old}; {limit}"
+        self._tell_end(entry, EXPIRED, why)
+        return False
+
+    def _stop(self, stop: Entry) -> None:
+        """Act on a stop: what it covers and runs is told to end, here and now, before any word with the service."""
+        with self._changed:
+            covered = [run for run in self._runs.values() if stop.job.covers(run.job)]
+        for run in covered:
+            run.request_cancel()
+        self._reporter.look_now()  # the service may be set to let it cover more
+        if self._rules.on_stop is not None:
+            threading.Thread(target=self._run_stop, args=(stop, self._rules.on_stop), name="stop", daemon=True).start()
+
+    def _run_stop(self, stop: Entry, on_stop: Callable[[ClaimedJob], object]) -> None:
+        try:
+            self._ledger.started(stop)
+        except OSError as error:
+            log.error("%s cannot be kept, it is obeyed all the same: %s", stop.job, error)  # noqa: TRY400
+        run = ClaimedJob(stop, self)
+        with run:
+            run.report(STARTED)
+            on_stop(run)
+
+    def _enqueue(self, entries: list[Entry]) -> None:
+        with self._changed:
+            self._queue = sorted(self._queue + entries, key=lambda entry: (not entry.job.is_stop, entry.job.ulid))
+            self._changed.notify_all()
+
+    def _put_back(self, entry: Entry) -> None:
+        with self._changed:
+            self._runs.pop(entry.job.ulid, None)
+        self._enqueue([entry])
+
+    def _next_entry(self) -> Entry | None:
+        with self._changed:
+            while not self._closing:
+                if self._failure is not None:
+                    raise self._failure
+                entry = self._first_that_may()
+                if entry is not None:
+                    self._queue.remove(entry)
+                    return entry
+                self._changed.wait(0.5)  # not for ever: on Windows, Ctrl-C is not heard in a wait without end
+        return None
+
+    def _first_that_may(self) -> Entry | None:
+        """Find the first job that may run beside what runs, and beside what waits before it."""
+        before = [run.job for run in self._runs.values()]
+        for entry in self._queue[:_FIRST_IN_LINE]:
+            if entry.job.is_stop or not before or self._may_run_beside(entry.job, before):
+                return entry
+            before.append(entry.job)
+        return None
+
+    def _may_run_beside(self, job: Job, others: list[Job]) -> bool:
+        beside = self._rules.beside
+        return beside is not None and all(beside(job, other) for other in others)
+
+    def _begin(self, entry: Entry) -> ClaimedJob | None:
+        """Pass the fence; None when the job must not begin any more."""
+        run = ClaimedJob(entry, self)
+        with self._changed:
+            self._runs[run.ulid] = run  # from now on a stop reaches it
+        try:
+            answer = self._client.start(entry.job, claim_id=entry.claim_id, alternate_queue=self._rules.alternate_queue)
+        except (Conflict, NotFound) as refusal:
+            log.info("%s does not begin: %s", entry.job, refusal)
+            self._ledger.forget(run.ulid)
+            self.abandon(run)
+            return None
+        self._ledger.started(entry)
+        if answer.cancel_requested:
+            run.request_cancel()
+        self._reporter.watch(run)
+        return run
+
+    def _fail(self, error: Exception) -> None:
+        with self._changed:
+            self._failure = error
+            self._changed.notify_all()
+
+    def _rest(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while not self._closing and (left := deadline - time.monotonic()) > 0:
+                self._changed.wait(left)

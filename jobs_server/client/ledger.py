@@ -1,0 +1,177 @@
+"""What a site has in its hands, on disk: what was claimed, what has begun, which ends are still to be told.
+
+A small JSON file, written anew for each change that must survive (temporary file, fsync, atomic replace).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from .errors import SiteClientError
+from .job import Job, read_job
+
+_VERSION = 1
+_REPLACE_SECONDS = 2.0  # how long another program, such as a virus scanner, may hold the file on Windows
+
+
+class Stage(StrEnum):
+    """How far a job has come at the site."""
+
+    RECEIVED = "received"  # nothing has moved
+    STARTED = "started"  # something may have moved
+    ENDED = "ended"  # its end is still to be told
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One job in the site's hands. `received_ms` is by this machine's clock."""
+
+    job: Job
+    claim_id: str
+    received_ms: int
+    stage: Stage = Stage.RECEIVED
+    status: str = ""
+    message: str | None = None
+
+    def text(self) -> str:
+        """Write the entry as JSON."""
+        fields = {name: getattr(self, name) for name in ("claim_id", "received_ms", "stage", "status", "message")}
+        return json.dumps({"job": dict(self.job.wire)} | fields)
+
+
+class Ledger:
+    """The file of one site's program; no second program may use it at the same time."""
+
+    def __init__(self, path: Path, site: str, *, alternate_queue: bool = False) -> None:
+        """Open or make the file. Raises SiteClientError when another program has it, or it is another site's."""
+        self._path = path
+        self._whose = {"version": _VERSION, "site": site, "alternate_queue": alternate_queue}
+        self._mutex = threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._held = FileLock(f"{path}.lock", timeout=0, thread_local=False)
+        try:
+            self._held.acquire()
+        except Timeout:
+            raise SiteClientError(f"another program that takes jobs for {site} runs already: it holds {path}") from None
+        try:
+            self.claim_id, self.was_there, self._entries = self._read()
+            self._texts = {ulid: entry.text() for ulid, entry in self._entries.items()}
+            self._write()
+        except BaseException:
+            self._held.release()
+            raise
+
+    def entries(self) -> list[Entry]:
+        """List what is in the site's hands, oldest first."""
+        with self._mutex:
+            return sorted(self._entries.values(), key=lambda entry: entry.job.ulid)
+
+    def take(self, jobs: Iterable[Job]) -> list[Entry]:
+        """Keep what a claim brought, and draw the next claim id; gives the entries that are new."""
+        received_ms = time.time_ns() // 1_000_000
+        with self._mutex:
+            new = [Entry(job, self.claim_id, received_ms) for job in jobs if job.ulid not in self._entries]
+            spent, self.claim_id = self.claim_id, _new_id()
+            try:
+                self._change({entry.job.ulid: entry for entry in new})
+            except OSError:
+                self.claim_id = spent
+                raise
+        return new
+
+    def started(self, entry: Entry) -> None:
+        """Keep that a job begins: from here on something may have moved."""
+        with self._mutex:
+            self._change({entry.job.ulid: replace(entry, stage=Stage.STARTED)})
+
+    def ended(self, entry: Entry, status: str, message: str | None) -> None:
+        """Keep how a job ended, until it is told."""
+        with self._mutex:
+            self._change({entry.job.ulid: replace(entry, stage=Stage.ENDED, status=status, message=message)})
+
+    def forget(self, ulid: str) -> None:
+        """Let go of a job. Not written at once: an end that is told twice does no harm."""
+        with self._mutex:
+            self._entries.pop(ulid, None)
+            self._texts.pop(ulid, None)
+
+    def close(self) -> None:
+        """Write what is left, and let another program have the file."""
+        with self._mutex:
+            self._write()
+        self._held.release()
+
+    def _change(self, entries: Mapping[str, Entry]) -> None:
+        before = self._texts
+        self._texts = before | {ulid: entry.text() for ulid, entry in entries.items()}
+        try:
+            self._write()
+        except OSError:
+            self._texts = before
+            raise
+        self._entries.update(entries)
+
+    def _read(self) -> tuple[str, bool, dict[str, Entry]]:
+        try:
+            content = json.loads(self._path.read_text(encoding="utf-8"))
+            entries = {entry.job.ulid: entry for entry in map(_entry, content["entries"])}
+            claim_id, whose = content["claim_id"], {name: content[name] for name in self._whose}
+        except FileNotFoundError:
+            return _new_id(), False, {}
+        except (ValueError, KeyError, TypeError, AttributeError, SiteClientError) as error:
+            raise SiteClientError(
+                f"{self._path} cannot be read ({error}): see what the telescope does, then move the file away"
+            ) from None
+        if whose != self._whose:
+            raise SiteClientError(f"{self._path} is for {whose}, not for {self._whose}; name another file")
+        return claim_id, True, entries
+
+    def _write(self) -> None:
+        head = json.dumps(self._whose | {"claim_id": self.claim_id})
+        entries = ",\n".join(self._texts.values())
+        text = f'{head[:-1]}, "entries": [\n{entries}\n]}}\n'
+        temporary = self._path.with_name(f"{self._path.name}.new")
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        _replace(temporary, self._path)
+
+
+def _entry(value: Mapping[str, Any]) -> Entry:
+    stage = Stage(value["stage"])
+    job = read_job(value["job"])
+    return Entry(job, value["claim_id"], value["received_ms"], stage, value["status"], value["message"])
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    deadline = time.monotonic() + _REPLACE_SECONDS
+    while True:
+        try:
+            temporary.replace(path)
+            break
+        except PermissionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+    if os.name == "posix":  # the new name must survive a power cut too; Windows has no way to say so
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,0 +1,197 @@
+"""The thread that tells the service what becomes of jobs, and looks whether somebody wants them ended."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from .backoff import Backoff
+from .claimed import ClaimedJob
+from .errors import BadRequest, Conflict, NotFound, SiteClientError
+from .job import Job
+from .site import SiteClient
+
+log = logging.getLogger(__name__)
+
+_MOST_WAITING = 16  # reports of one job that wait to be sent, before the oldest are left out
+_REFUSED_FOR_GOOD = (BadRequest, Conflict, NotFound)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One thing to tell. `made` is by the monotonic clock: an estimate shrinks while the report waits."""
+
+    job: Job
+    status: str
+    seconds: float | None = None
+    message: str | None = None
+    is_end: bool = False
+    made: float = 0.0
+
+    def seconds_left(self) -> float | None:
+        """Give the estimate as of now."""
+        return None if self.seconds is None else max(0.0, self.seconds - (time.monotonic() - self.made))
+
+
+class Reporter:
+    """Send reports in their order, again until they arrive; ask after running jobs; keep their estimates fresh."""
+
+    def __init__(
+        self,
+        client: SiteClient,
+        told: Callable[[str], None],
+        *,
+        look_seconds: float,
+        heartbeat_seconds: float,
+        alternate_queue: bool,
+    ) -> None:
+        """Take what to call with a job's id once the service knows its end."""
+        self._client = client.with_patience(0)
+        self._told = told
+        self._look_seconds, self._heartbeat_seconds = look_seconds, heartbeat_seconds
+        self._alternate_queue = alternate_queue
+        self._changed = threading.Condition()
+        self._waiting: dict[str, list[Report]] = {}
+        self._running: dict[str, ClaimedJob] = {}
+        self._next_look = 0.0
+        self._closing_at: float | None = None
+        self._thread = threading.Thread(target=self._work, name="reports", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def watch(self, run: ClaimedJob) -> None:
+        """Look after a job that has begun."""
+        with self._changed:
+            self._running[run.ulid] = run
+            self._changed.notify()
+
+    def leave(self, run: ClaimedJob) -> None:
+        """Look after a job no more."""
+        with self._changed:
+            self._running.pop(run.ulid, None)
+
+    def say(self, report: Report) -> None:
+        """Send a report as soon as it can be."""
+        with self._changed:
+            waiting = self._waiting.setdefault(report.job.ulid, [])
+            waiting.append(report)
+            del waiting[: max(0, len(waiting) - _MOST_WAITING)]
+            self._changed.notify()
+
+    def look_now(self) -> None:
+        """Ask after all running jobs at once: a stop has come."""
+        with self._changed:
+            self._next_look = 0.0
+            self._changed.notify()
+
+    def close(self, seconds: float) -> None:
+        """End, when all is told or so much time has gone by."""
+        with self._changed:
+            self._closing_at = time.monotonic() + seconds
+            self._changed.notify()
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+
+    def _work(self) -> None:
+        backoff = Backoff(first=0.1, longest=2.0)
+        while not self._is_over():
+            try:
+                if not self._step():
+                    self._pause()
+                backoff.reset()
+            except SiteClientError as error:
+                log.warning("cannot report to the service, trying again: %s", error)
+                self._leave_out_old_news()
+                with self._changed:
+                    self._changed.wait(backoff.pause())
+
+    def _is_over(self) -> bool:
+        with self._changed:
+            if self._closing_at is None:
+                return False
+            return not self._waiting or time.monotonic() >= self._closing_at
+
+    def _step(self) -> bool:
+        """Do one thing that is due; False when nothing is."""
+        report = self._first()
+        if report is not None:
+            self._send(report)
+        elif time.monotonic() >= self._next_look and self._runs():
+            self._next_look = time.monotonic() + self._look_seconds
+            self._look(self._runs())
+        else:
+            return False
+        return True
+
+    def _pause(self) -> None:
+        with self._changed:
+            if not self._waiting and self._closing_at is None:
+                self._changed.wait(self._next_look - time.monotonic() if self._running else None)
+
+    def _first(self) -> Report | None:
+        with self._changed:
+            return next((reports[0] for reports in self._waiting.values()), None)
+
+    def _runs(self) -> list[ClaimedJob]:
+        with self._changed:
+            return list(self._running.values())
+
+    def _send(self, report: Report) -> None:
+        try:
+            job = self._client.update(
+                report.job,
+                report.status,
+                seconds_until_complete=report.seconds_left(),
+                message=report.message,
+                alternate_queue=self._alternate_queue,
+            )
+        except _REFUSED_FOR_GOOD as refusal:
+            log.warning("the service does not take %s for %s: %s", report.status, report.job, refusal)
+        else:
+            self._heed(job)
+        self._sent(report)
+
+    def _sent(self, report: Report) -> None:
+        ulid = report.job.ulid
+        with self._changed:
+            left = [each for each in self._waiting.get(ulid, []) if each is not report]
+            self._waiting.pop(ulid, None)
+            if left:
+                self._waiting[ulid] = left  # at the end: the jobs take turns
+        if report.is_end:
+            self._told(ulid)
+
+    def _look(self, runs: Iterable[ClaimedJob]) -> None:
+        for run in runs:
+            try:
+                self._heed(self._client.get(run.job))
+            except NotFound:  # an older service does not know the question; a report's reply tells too
+                continue
+            if self._heartbeat_due(run):
+                run.report(run.status, _left(run))
+
+    def _heartbeat_due(self, run: ClaimedJob) -> bool:
+        """Tell whether to refresh an estimate. Past it nothing is said: a job that hangs must look like one."""
+        silent = time.monotonic() - run.reported
+        return run.seconds is not None and self._heartbeat_seconds <= silent < run.seconds
+
+    def _heed(self, job: Job) -> None:
+        with self._changed:
+            run = self._running.get(job.ulid)
+        if run is not None and job.cancel_requested:
+            run.request_cancel()
+
+    def _leave_out_old_news(self) -> None:
+        """Keep the newest report of each job alone: told late, the others would look like news."""
+        with self._changed:
+            for reports in self._waiting.values():
+                del reports[:-1]
+
+
+def _left(run: ClaimedJob) -> float:
+    return max(0.0, (run.seconds or 0.0) - (time.monotonic() - run.reported))

@@ -1,0 +1,240 @@
+"""The client of one site: what its software says to the service, and hears from it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from .calls import REPLY_SECONDS, Calls, Connections, MakeTransport
+from .errors import BadReply
+from .job import Job, read_job
+
+if TYPE_CHECKING:
+    from .claimed import ClaimedJob
+    from .claims import Claims
+
+PATIENCE_SECONDS = 30.0
+MAX_AGE_SECONDS = 15 * 60.0
+DAY_SECONDS = 24 * 60 * 60.0
+
+
+class SiteClient:
+    """Speak to the service for one site.
+
+    All calls may come from any thread. They raise `Refused` (by status: `Conflict`, `NotFound`, ...) with the service's
+    own sentence, `Unreachable` when no answer came within `patience_seconds`, and `BadReply` when something else
+    answers. What is safe to repeat is tried again until then, with growing pauses.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        site: str,
+        *,
+        token: str | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
+        name: str = "SiteClient",
+        transport: MakeTransport | None = None,
+    ) -> None:
+        """Take the service's address, such as `http://192.168.1.5:5000`, and the site code.
+
+        `name` tells the service which program this is. `token` is sent where sign-in is set.
+        """
+        headers = {"User-Agent": f"{name} jobs_server/{_version()}", "Content-Type": "application/json"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        self._calls = Calls(Connections(url, headers, transport), patience_seconds)
+        self.url = url
+        self.site = site
+
+    def poll(
+        self,
+        *,
+        claim_id: str | None = None,
+        limit: int | None = None,
+        wait_seconds: float = 0,
+        alternate_queue: bool = False,
+    ) -> list[Job]:
+        """Take the waiting jobs, stop commands first, then the oldest.
+
+        With a `claim_id` the call is repeatable: the same id gives the same jobs again, and it is spent by a reply with
+        jobs. Without one a lost reply is a lost job, so such a poll is not tried again (`Unreachable`, with
+        `may_have_arrived`). `wait_seconds` (0 to 60) lets the service hold the answer back until a job is there.
+        """
+        body = {"claimId": claim_id, "limit": limit, "waitSeconds": wait_seconds or None}
+        reply_seconds = REPLY_SECONDS + wait_seconds
+        queue = {"alternateQueue": True} if alternate_queue else {}
+        reply = self._post("getnewjobs", body | queue, repeatable=claim_id is not None, reply_seconds=reply_seconds)
+        if not isinstance(reply, list):
+            raise BadReply("the service sent something that is no list of jobs")
+        jobs = [read_job(each, alternate_queue=alternate_queue) for each in reply]
+        return sorted(jobs, key=lambda job: (not job.is_stop, job.ulid))
+
+    def start(
+        self,
+        job: Job | str,
+        *,
+        claim_id: str | None = None,
+        seconds_until_complete: float | None = None,
+        alternate_queue: bool = False,
+    ) -> Job:
+        """Report that a job begins; with the claim id it came by, ask first whether it still may.
+
+        Raises Conflict when it must not begin any more: then nothing may move.
+        """
+        body = _report(job, seconds_until_complete, alternate_queue) | {"claimId": claim_id}
+        return read_job(self._post("startjob", body, repeatable=True), alternate_queue=alternate_queue)
+
+    def update(
+        self,
+        job: Job | str,
+        status: str,
+        *,
+        seconds_until_complete: float | None = None,
+        message: str | None = None,
+        alternate_queue: bool = False,
+    ) -> Job:
+        """Report a job's status; look at `cancel_requested` of what comes back.
+
+        Raises Conflict when the job has ended otherwise, NotFound when there is none such.
+        """
+        body = _report(job, seconds_until_complete, alternate_queue) | {"newStatus": status, "message": message}
+        return read_job(self._post("updatejobstatus", body, repeatable=True), alternate_queue=alternate_queue)
+
+    def recent(self, *, seconds: float = DAY_SECONDS) -> list[Job]:
+        """List the jobs of the last while (default one day), oldest first."""
+        return [read_job(each) for each in self._post("getrecentjobs", {"timeRange": seconds * 1000}, repeatable=True)]
+
+    def get(self, job: Job | str) -> Job:
+        """Show one job with its `history`."""
+        return read_job(self._post("getjob", {"ulid": _ulid(job)}, repeatable=True))
+
+    def submit(
+        self,
+        device: str,
+        instance: str,
+        action: str,
+        required_params: Mapping[str, Any] | None = None,
+        optional_params: Mapping[str, Any] | None = None,
+        *,
+        user_name: str,
+        user_id: str,
+        expires_in_seconds: float | None = None,
+        not_before_seconds: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Send a command. It carries an Idempotency-Key, so that a retry makes no second job.
+
+        Give a key of your own (1 to 255 visible characters) to be safe across a restart of your program as well.
+        """
+        body = {
+            "device": device,
+            "instance": instance,
+            "action": action,
+            "user_name": user_name,
+            "user_id": user_id,
+            "required_params": required_params or {},
+            "optional_params": optional_params or {},
+            "expiresInSeconds": expires_in_seconds,
+            "notBeforeSeconds": not_before_seconds,
+        }
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return read_job(self._post("newjob", body, repeatable=True, headers=headers))
+
+    def cancel(self, job: Job | str, *, user_name: str, user_id: str) -> Job:
+        """Cancel a job that has not begun, or ask the site to end one that has; the reply's status tells which.
+
+        Raises Conflict when it has ended.
+        """
+        body = {"ulid": _ulid(job), "user_name": user_name, "user_id": user_id}
+        return read_job(self._post("canceljob", body, repeatable=True))
+
+    def claims(
+        self,
+        path: str | Path,
+        *,
+        on_stop: Callable[[ClaimedJob], object] | None = None,
+        beside: Callable[[Job, Job], bool] | None = None,
+        max_age_seconds: float | None = MAX_AGE_SECONDS,
+        wait_seconds: float = 20,
+        poll_seconds: float = 1,
+        look_seconds: float = 1,
+        heartbeat_seconds: float = 60,
+        alternate_queue: bool = False,
+    ) -> Claims:
+        """Iterate over the jobs of this site, each begun through the fence; carry each out inside `with job:`.
+
+        What is in the site's hands is kept in the file `path`. After a crash the last claim is asked for again; what
+        had begun is reported LOST, since nobody knows what became of it, and is never begun twice; what had not begun
+        begins now, unless it is older than `max_age_seconds` (None: however old): then it is reported EXPIRED.
+        A second program on the same file is refused.
+
+        Jobs are taken while others run, so that a stop acts at once: the jobs it covers get `cancel_requested`, and
+        `on_stop` is called with the stop in a thread of its own; without `on_stop` the stop is the next job yielded.
+        One job at a time begins, in order, unless `beside(job, other)` says that it may run beside the other, which
+        came earlier: then hand the jobs to threads. Closing, or leaving the loop, takes no more jobs.
+
+        A poll waits up to `wait_seconds` at the service; one that cannot wait is asked every `poll_seconds`. Running
+        jobs are asked after every `look_seconds`, and their estimates refreshed every `heartbeat_seconds`.
+        Raises SiteClientError when the file cannot be used.
+        """
+        from .claims import Claims, Rules
+
+        rules = Rules(
+            on_stop=on_stop,
+            beside=beside,
+            max_age_seconds=max_age_seconds,
+            wait_seconds=wait_seconds,
+            poll_seconds=poll_seconds,
+            look_seconds=look_seconds,
+            heartbeat_seconds=heartbeat_seconds,
+            alternate_queue=alternate_queue,
+        )
+        return Claims(self, Path(path), rules)
+
+    def server_time_ms(self) -> int | None:
+        """Tell the time by the service's own clock, to about a second; None before its first reply."""
+        return self._calls.connections.server_time_ms()
+
+    def with_patience(self, seconds: float) -> SiteClient:
+        """Give this client with another patience; it shares the connections."""
+        other = object.__new__(SiteClient)
+        other._calls = Calls(self._calls.connections, seconds)
+        other.url, other.site = self.url, self.site
+        return other
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._calls.connections.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _post(self, route: str, body: Mapping[str, Any], **options: Any) -> Any:
+        said = {name: value for name, value in body.items() if value is not None}
+        return self._calls.post(route, {"site": self.site} | said, **options)
+
+
+def _report(job: Job | str, seconds: float | None, alternate_queue: bool) -> dict[str, Any]:
+    queue = {"alternateQueue": True} if alternate_queue else {}
+    return {"ulid": _ulid(job), "secondsUntilComplete": seconds} | queue
+
+
+def _ulid(job: Job | str) -> str:
+    return job if isinstance(job, str) else job.ulid
+
+
+def _version() -> str:
+    try:
+        return version("jobs_server")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,19 @@
+"""Wait for something that will surely come, and fail when it does not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
+PATIENCE_SECONDS = 30.0
+
+
+def until(look: Callable[[], Found]) -> Found:
+    """Look until there is something, and give it."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
+    return found
