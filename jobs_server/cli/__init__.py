@@ -10,6 +10,7 @@ def register(app: Flask) -> None:
     from .jobs import jobs
     from .serve import serve
     from .settings import settings
+    from .simulate import simulate
 
-    for command in (jobs, serve, settings):
+    for command in (jobs, serve, settings, simulate):
         app.cli.add_command(command)

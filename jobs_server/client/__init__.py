@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .claimed import Canceled, ClaimedJob
+from .claimed import CANCELED, COMPLETE, FAILED, Canceled, ClaimedJob
 from .errors import (
     BadReply,
     BadRequest,
@@ -22,6 +22,9 @@ from .job import HistoryEvent, Job
 from .site import SiteClient
 
 __all__ = [
+    "CANCELED",
+    "COMPLETE",
+    "FAILED",
     "BadReply",
     "BadRequest",
     "Canceled",

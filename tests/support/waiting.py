@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 Found = TypeVar("Found")
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
-def until(look: Callable[[], Found]) -> Found:
+def until(look: Callable[[], Found], patience_seconds: float = PATIENCE_SECONDS) -> Found:
     """Look until there is something, and give it."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while not (found := look()):
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.02)
