@@ -20,7 +20,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
 
     from flask import Flask
 
-    from . import api, cli, cors, db, refusals, serving
+    from . import api, cli, cors, db, refusals, serving, web
     from . import config as configuration
 
     app = Flask(__name__, instance_relative_config=True)
@@ -44,6 +44,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     db.init_app(app, settings.database_timeout_seconds)
     app.register_blueprint(api.bp, url_prefix="/jobs")
     app.register_blueprint(api.bp, name="jobs_at_root")
+    web.register(app)
     refusals.register(app)
     cors.allow(app, settings.allowed_origins)
     cli.register(app)

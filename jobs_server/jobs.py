@@ -162,6 +162,19 @@ def cancel(connection: Connection, command: CancelJob, actor: Actor, now: Now) -
     return _found(connection, command.site, command.ulid)
 
 
+def cancel_waiting(connection: Connection, site: str, actor: Actor, now: Now) -> int:
+    """Cancel what waits at a site on the queue that everybody reads, and give how many jobs that were.
+
+    What is in the site's hands goes on.
+    """
+    counts = []
+    for queue in Queue:
+        canceled = [JobRow._make(row) for row in connection.rows(statements.CANCEL_SITE[queue].waiting, site=site)]
+        record(connection, canceled, Event(queue, CANCELED, message="canceled with all that waited"), actor, now)
+        counts.append(len(canceled))
+    return counts[Queue.PRIMARY.value]
+
+
 def next_ulid(last: str | None, now_ms: int) -> str:
     """Draw a ULID above the last one, whatever the clock says (ULID specification, Monotonicity)."""
     drawn = str(ULID.from_bytes(now_ms.to_bytes(6, "big") + secrets.token_bytes(10)))

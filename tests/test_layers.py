@@ -13,9 +13,11 @@ PACKAGE = Path(jobs_server.__file__).parent
 
 ORDER = (
     *("errors", "clock", "catalogue", "strict_json", "config", "lifecycle", "db"),
+    *("profiles", "sky", "coordinates", "words"),
     *("models", "actors", "commands"),
-    *("queries", "statements", "jobs", "labels", "wire"),
-    *("sweeper", "bodies", "refusals", "cors", "api", "cli", "__init__", "serving", "gunicorn_conf", "__main__"),
+    *("queries", "lives", "board", "search", "reports"),
+    *("statements", "jobs", "labels", "wire"),
+    *("sweeper", "bodies", "refusals", "cors", "api", "web", "cli", "__init__", "serving", "gunicorn_conf", "__main__"),
 )
 """A module may import only from modules before it."""
 

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import event
 
-from jobs_server import db, queries, statements
+from jobs_server import board, db, queries, reports, search, statements
 from jobs_server.db import Database, Turns
 from jobs_server.errors import Unavailable
 from jobs_server.lifecycle import Phase, Queue, Report
@@ -112,6 +112,16 @@ HOT: dict[str, tuple[db.Statement, str]] = {
     "a page of the recent": (queries._PAGE_BEFORE, "ix_job_recent"),
     "one job": (queries._JOB, ULID_INDEX),
     "history": (queries._HISTORY, "ix_job_event_job_id"),
+    "in a site's hands": (board._IN_HANDS, "ix_job_unfinished"),
+    "waiting at a site": (board._WAITING, "ix_job_waiting"),
+    "count what waits": (board._COUNT_WAITING, "ix_job_waiting"),
+    "latest of a site": (board._LATEST, "ix_job_recent"),
+    "stops of a site": (board._STOPS, "ix_job_recent"),
+    "site codes": (board._SITES, "ix_job_recent"),
+    "search": (search._FIND, "ix_job_recent"),
+    "end of a search": (search._BUDGET_END, "ix_job_recent"),
+    "jobs of a night": (reports._JOBS, "ix_job_recent"),
+    "events of a night": (reports._EVENTS, "ix_job_event_job_id"),
     "find a key": (statements.FIND_KEY, "sqlite_autoindex_idempotency_key_1"),
     "forget old keys": (statements.FORGET_OLD_KEYS, "ix_idempotency_key_created_ms"),
 }
@@ -132,7 +142,7 @@ for queue, prefix in BY_QUEUE.items():
         f"any claimed to expire, {queue.name}": (statements.EXPIRE_CLAIMED[queue].any, f"{prefix}watched"),
         f"lose, {queue.name}": (statements.LOSE[queue].step, f"{prefix}watched"),
     }
-MAY_SORT = ("claim some",)  # the jobs that wait at a site, to put stops first
+MAY_SORT = ("claim some", "search", "events of a night")  # no more than waits, a budget of jobs, a night
 
 
 def fill_with_history(app: Flask) -> None:

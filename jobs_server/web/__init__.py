@@ -1,0 +1,7 @@
+"""The pages on the LAN: server-rendered, without a database statement or a write of their own."""
+
+from __future__ import annotations
+
+from .pages import register
+
+__all__ = ["register"]

@@ -1,0 +1,126 @@
+"""What the bar and the small forms do: stop, cancel, choose a theme, say a name.
+
+Each is a plain form post that works without JavaScript; a script that posts the same form gets a line of JSON.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
+
+from .. import board, clock, commands, jobs
+from ..commands import CancelJob, SubmitJob
+from ..db import reading, transaction
+from ..errors import BadRequest
+from .page import NAME_LONGEST, THEMES, page, remember
+
+PARK_AFTER_SECONDS = 30
+
+
+def add_to(bp: Blueprint) -> None:
+    """Add the routes."""
+    bp.add_url_rule("/act/stop", view_func=stop, methods=["POST"])
+    bp.add_url_rule("/act/cancel", view_func=cancel, methods=["POST"])
+    bp.add_url_rule("/act/theme", view_func=theme, methods=["POST"])
+    bp.add_url_rule("/act/name", view_func=name, methods=["POST"])
+
+
+def stop() -> Response:
+    """Cancel what waits, stop everything, or stop everything and park."""
+    how = request.form.get("how", "now")
+    if how == "waiting":
+        return _cancel_waiting()
+    if how not in ("now", "park"):
+        raise BadRequest("Error: how must be waiting, now or park")
+    site = _site()
+    with reading() as connection:
+        mount = _mount(board.last_instance(connection, site, "mount")) if how == "park" else ""
+    stop_all = command("all", "all", "cancel_all_commands")
+    with transaction() as connection:
+        jobs.submit(connection, stop_all, page().actor, clock.read(), page().settings)
+        if how == "park":
+            park = command("mount", mount, "park", not_before_seconds=PARK_AFTER_SECONDS)
+            jobs.submit(connection, park, page().actor, clock.read(), page().settings)
+    return done(how)
+
+
+def cancel() -> Response:
+    """Cancel one job."""
+    actor = page().actor
+    asked = CancelJob(site=_site(), ulid=request.form.get("ulid", "?"), user_id=actor.id, user_name=actor.name)
+    with transaction() as connection:
+        job = jobs.cancel(connection, asked, actor, clock.read())
+    return done("cancel-asked" if job.cancel_requested else "canceled")
+
+
+def theme() -> Response:
+    """Choose a theme, for this browser."""
+    chosen = request.form.get("theme", "")
+    if chosen not in THEMES:
+        raise BadRequest(f"Error: theme must be one of {', '.join(THEMES)}")
+    return remember(_back(), "theme", chosen)
+
+
+def name() -> Response:
+    """Say which name this browser's jobs carry."""
+    said = " ".join(request.form.get("name", "").split())[:NAME_LONGEST]
+    if not said or "\0" in said:
+        raise BadRequest("Error: write a name, so that others see who commands")
+    return remember(_back(), "name", said)
+
+
+def command(device: str, instance: str, action: str, **more: object) -> SubmitJob:
+    """Make a command without parameters, from whoever looks at this page."""
+    actor = page().actor
+    made = SubmitJob.model_validate(
+        {
+            "site": _site(),
+            "device": device,
+            "instance": instance,
+            "action": action,
+            "user_name": actor.name,
+            "user_id": actor.id,
+            "required_params": {},
+            "optional_params": {},
+            **more,
+        }
+    )
+    commands.check_site(made, page().settings.sites)
+    return made
+
+
+def done(what: str, **told: object) -> Response:
+    """Answer that it was done: with a line for a script, else with the page that was left, which says it."""
+    line = render_template("pages/_done.html", what=what, **told).strip()
+    if not page().wants_page:
+        return jsonify({"done": what, "line": line, **told})
+    response = _back()
+    response.set_cookie("done", what, max_age=20, httponly=True, samesite="Lax")
+    return response
+
+
+def _cancel_waiting() -> Response:
+    with transaction() as connection:
+        count = jobs.cancel_waiting(connection, _site(), page().actor, clock.read())
+    return done("waiting", count=count)
+
+
+def _mount(last: str | None) -> str:
+    known = page().profile.device("mount").instances
+    return known[0] if known else last or "mount1"
+
+
+def _site() -> str:
+    site = page().site
+    if not site.strip() or "\0" in site:
+        raise BadRequest("Error: name a site")
+    return site
+
+
+def _back() -> Response:
+    """Go back to the page that was left; only ever to one of ours."""
+    left = urlsplit(request.referrer or "")
+    path = left.path + (f"?{left.query}" if left.query else "")
+    ours = left.netloc == request.host and path.startswith("/") and not path.startswith("//")
+    return redirect(path if ours and not path.startswith("/act/") else url_for("pages.now", site=page().site), 303)  # type: ignore[return-value]

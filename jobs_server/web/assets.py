@@ -1,0 +1,78 @@
+"""Styles and scripts: read once, named by the hash of their content, and kept by browsers for ever.
+
+All files share one hash, which stands in the path, so that a script finds the others beside it. Bootstrap's style
+sheet comes out of the Bootstrap-Flask package; nothing is fetched from elsewhere.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import NamedTuple
+
+from flask import Response, request, url_for
+
+from ..errors import NotFound
+
+_TYPES = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+    "webmanifest": "application/manifest+json",
+}
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+class Asset(NamedTuple):
+    """One file: as it is, and compressed."""
+
+    content_type: str
+    plain: bytes
+    packed: bytes
+
+
+@cache
+def all_assets() -> Mapping[str, Asset]:
+    """Read every file that the pages use, by name."""
+    bootstrap = files("flask_bootstrap") / "static" / "bootstrap5" / "css" / "bootstrap.min.css"
+    found = [bootstrap, *(files(__package__) / "static").iterdir()]
+    return {file.name: _read(file) for file in found if file.name.rpartition(".")[2] in _TYPES}
+
+
+@cache
+def version() -> str:
+    """Give the hash of all files together."""
+    digest = hashlib.sha256()
+    for name, asset in sorted(all_assets().items()):
+        digest.update(name.encode() + b"\0" + asset.plain)
+    return digest.hexdigest()[:16]
+
+
+def url(name: str) -> str:
+    """Give the address of a file."""
+    return url_for("pages.asset", version=version(), name=name)
+
+
+def send(asked_version: str, name: str) -> Response:
+    """Answer with a file; an old address gets the file of today, which browsers must not keep."""
+    asset = all_assets().get(name)
+    if asset is None:
+        raise NotFound(f"Error: there is no file {name}")
+    packed = request.accept_encodings["gzip"] > 0
+    response = Response(asset.packed if packed else asset.plain, content_type=asset.content_type)
+    response.headers["Cache-Control"] = _FOR_EVER if asked_version == version() else "no-cache"
+    response.headers["Vary"] = "Accept-Encoding"
+    if packed:
+        response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+def _read(file: Traversable) -> Asset:
+    plain = file.read_bytes()
+    if file.name == "bootstrap.min.css":
+        plain = plain.partition(b"/*# sourceMappingURL")[0]
+    return Asset(_TYPES[file.name.rpartition(".")[2]], plain, gzip.compress(plain, 9, mtime=0))

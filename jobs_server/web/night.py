@@ -1,0 +1,102 @@
+"""One night: its report, its CSV, and the timeline that the script draws."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import date, timedelta
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, make_response, render_template, request
+
+from .. import reports, search, sky, words
+from ..board import Told
+from ..db import current, reading
+from ..errors import NotFound
+from ..search import Filter
+from . import tables
+from .page import page
+
+SHOWN = 2_000
+"""Rows on the page; the CSV has all."""
+DRAWN = 3_000
+"""Newest jobs on a timeline."""
+
+
+def add_to(bp: Blueprint) -> None:
+    """Add the routes."""
+    bp.add_url_rule("/night", view_func=night)
+    bp.add_url_rule("/night/<day>", endpoint="night_of", view_func=night)
+    bp.add_url_rule("/night/<day>.csv", endpoint="night_csv", view_func=night_csv)
+    bp.add_url_rule("/timeline.json", view_func=timeline)
+
+
+def night(day: str = "") -> Response:
+    """Show what a night came to; without a day, the present one."""
+    asked = _date(day)
+    from_ms, to_ms = sky.night_span(asked, page().profile.zone)
+    with reading() as connection:
+        report = reports.report(connection, page().site, from_ms, to_ms)
+    days = {"night": asked, "before": asked - timedelta(days=1), "after": asked + timedelta(days=1)}
+    tonight = sky.night_of(page().now_ms, page().profile.zone)
+    shown = render_template(
+        "pages/night.html",
+        report=report,
+        from_ms=from_ms,
+        to_ms=to_ms,
+        rows=report.jobs[:SHOWN],
+        tonight=tonight,
+        light=_light(from_ms, to_ms),
+        **days,
+    )
+    return make_response(shown)
+
+
+def night_csv(day: str) -> Response:
+    """Give a night's jobs as CSV, newest first."""
+    asked = _date(day)
+    wanted = search.within(Filter(), *sky.night_span(asked, page().profile.zone))
+    return tables.csv_file(search.everything(current(), page().site, wanted), f"night-{page().site}-{asked}")
+
+
+def timeline() -> Response:
+    """Give a night's jobs for drawing: a lane for each type of device, and the light of the sky."""
+    asked = _date(request.args.get("night", ""))
+    from_ms, to_ms = sky.night_span(asked, page().profile.zone)
+    with reading() as connection:
+        report = reports.report(connection, page().site, from_ms, to_ms, DRAWN)
+    lanes: dict[str, list[list[Any]]] = {}
+    for told in report.jobs:
+        lanes.setdefault(told.job.device, []).append(_bar(told))
+    return jsonify(
+        {
+            "from_ms": from_ms,
+            "to_ms": to_ms,
+            "now_ms": page().now_ms,
+            "light": _light(from_ms, to_ms),
+            "left_out": report.left_out,
+            "lanes": [{"device": device, "jobs": lanes[device]} for device in sorted(lanes)],
+        }
+    )
+
+
+def _bar(told: Told) -> list[Any]:
+    job, life = told
+    line = words.describe_texts(job.device, job.action, job.required_params, job.optional_params)
+    begin_ms = life.started_ms or life.seen_ms or life.posted_ms
+    result = life.result.value if life.result else ("running" if life.started_ms else "waiting")
+    return [job.ulid, words.shorten(line, 80), begin_ms, life.ended_ms, result, job.status, job.user_name[:80]]
+
+
+def _light(from_ms: int, to_ms: int) -> list[sky.Span]:
+    place = page().profile.place
+    return sky.spans(*place, from_ms, to_ms) if place else []
+
+
+def _date(text: str) -> date:
+    if not text:
+        return sky.night_of(page().now_ms, page().profile.zone)
+    with suppress(ValueError):
+        found = date.fromisoformat(text)
+        if 1970 < found.year < 2900:
+            return found
+    raise NotFound(f"Error: {text[:40]} is no night; write one as 2026-11-23")

@@ -1,0 +1,111 @@
+"""What every page needs to know: which site, who looks, in which theme, and what the time is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+from urllib.parse import quote, unquote
+
+from flask import Response, current_app, g, request
+
+from .. import board, clock, profiles, sky
+from ..actors import Actor, said
+from ..config import EXTENSION, Loaded, Settings
+from ..db import reading
+from ..profiles import Profile
+
+THEMES = ("light", "dark", "night")
+STRANGER = "somebody on the LAN"
+NAME_LONGEST = 80
+_YEAR_SECONDS = 365 * 24 * 60 * 60
+_RECEIPT_MS = 3 * 60 * 1000
+
+
+@dataclass(frozen=True)
+class Page:
+    """The page that is asked for."""
+
+    now_ms: int
+    settings: Settings
+    profiles: Mapping[str, Profile]
+
+    @cached_property
+    def sites(self) -> list[str]:
+        """List the sites that are known: by setting, by profile, and by the jobs they had."""
+        if self.settings.sites:
+            return list(self.settings.sites)
+        with reading() as connection:
+            return sorted({*self.profiles, *board.sites(connection)})
+
+    @cached_property
+    def site(self) -> str:
+        """Give the site that the page is about; blank when none is known."""
+        asked = request.values.get("site", "").strip()
+        if asked:
+            return asked
+        last = unquote(request.cookies.get("site", ""))
+        return last if last in self.sites else next(iter([*self.profiles, *self.sites]), "")
+
+    @property
+    def profile(self) -> Profile:
+        """Give what is known of the site; an empty profile when nothing is."""
+        return self.profiles.get(self.site) or Profile(code=self.site or "?")
+
+    @property
+    def sidereal_hours(self) -> float | None:
+        """Give the site's sidereal time, when its place is known."""
+        place = self.profile.place
+        return None if place is None else sky.sidereal_hours(self.now_ms, place[1])
+
+    @property
+    def theme(self) -> str:
+        """Give the chosen theme; blank leaves it to the browser's own preference."""
+        chosen = request.cookies.get("theme", "")
+        return chosen if chosen in THEMES else ""
+
+    @property
+    def name(self) -> str:
+        """Give the name that whoever looks has chosen; blank when none was."""
+        return unquote(request.cookies.get("name", ""))[:NAME_LONGEST].strip()
+
+    @property
+    def actor(self) -> Actor:
+        """Tell who acts through this page."""
+        name = self.name or STRANGER
+        return said(f"lan|{name.casefold()}", name, self.settings.open_roles)
+
+    @cached_property
+    def stops(self) -> list[board.Told]:
+        """List the stop commands whose receipts are shown."""
+        if not self.site:
+            return []
+        with reading() as connection:
+            return board.stops(connection, self.site, self.now_ms - _RECEIPT_MS)
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether no sign-in is set, so that anyone may command."""
+        return True
+
+    @property
+    def wants_page(self) -> bool:
+        """Tell whether a browser asks for a page, and not a script of ours for an answer."""
+        return request.headers.get("X-Requested-By") != "script"
+
+
+def page() -> Page:
+    """Give the page that is asked for."""
+    if "page" not in g:
+        loaded = cast(Loaded, current_app.extensions[EXTENSION])
+        g.page = Page(clock.now_ms(), loaded.settings, current_app.extensions[profiles.EXTENSION])
+    return cast(Page, g.page)
+
+
+def remember(response: Response, name: str, value: str) -> Response:
+    """Keep a choice in the browser for a year."""
+    response.set_cookie(
+        name, quote(value), max_age=_YEAR_SECONDS, httponly=True, samesite="Lax", secure=request.is_secure
+    )
+    return response

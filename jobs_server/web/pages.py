@@ -1,0 +1,102 @@
+"""Where the pages come together: the blueprint, its headers, its refusals, and what templates may call."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from urllib.parse import urlencode
+
+from flask import Blueprint, Flask, Response, current_app, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_bootstrap import Bootstrap5
+
+from .. import lives, profiles, wire, words
+from ..config import EXTENSION
+from ..errors import JobsError
+from . import acts, assets, formats, log, night, now
+from .page import page, remember
+
+POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+_WORTH_PACKING = 1024
+
+LINKS = (("now", "Now"), ("send", "Send"), ("log", "Jobs"), ("night", "Night"), ("insights", "Insights"))
+
+bp = Blueprint("pages", __name__, template_folder="templates")
+
+
+def register(app: Flask) -> None:
+    """Give an app its pages. Raises ConfigError when `site.toml` is wrong."""
+    app.extensions[profiles.EXTENSION] = profiles.load(Path(app.extensions[EXTENSION].settings.instance))
+    app.config["BOOTSTRAP_SERVE_LOCAL"] = True
+    Bootstrap5(app)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.register_blueprint(bp)
+
+
+@bp.get("/assets/<version>/<name>")
+def asset(version: str, name: str) -> Response:
+    """Answer with a style sheet or a script."""
+    return assets.send(version, name)
+
+
+for _views in (now, log, night, acts):
+    _views.add_to(bp)
+
+
+@bp.context_processor
+def _for_templates() -> dict[str, object]:
+    return {
+        "page": page(),
+        "page_links": [
+            (f"pages.{name}", label) for name, label in LINKS if f"pages.{name}" in current_app.view_functions
+        ],
+        "asset": assets.url,
+        "job_path": url_for("pages.job", ulid=""),
+        "site_query": urlencode({"site": page().site}),
+        "formats": formats,
+        "in_words": words.describe_texts,
+        "result_of": lives.result_of,
+        "from_json": json.loads,  # orjson refuses integers beyond 64 bits
+        "pretty": _pretty,
+        "wire_job": lambda job: json.loads(wire.job(job)),
+        "filter_without": lambda given, name: {key: value for key, value in given.items() if key != name},
+        "send_known": "pages.send" in current_app.view_functions,
+    }
+
+
+def _pretty(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@bp.after_request
+def _finish(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers.setdefault("Cache-Control", "no-store")
+    if request.cookies.get("done") and response.status_code == 200 and response.mimetype == "text/html":
+        response.delete_cookie("done")  # it was said
+    if request.args.get("site") and response.status_code == 200 and response.mimetype == "text/html":
+        remember(response, "site", page().site)
+    return _packed(response)
+
+
+def _packed(response: Response) -> Response:
+    """Compress a page: phones are far from the access point in a dome."""
+    if response.is_streamed or response.headers.get("Content-Encoding") or request.accept_encodings["gzip"] <= 0:
+        return response
+    body = response.get_data()
+    if len(body) >= _WORTH_PACKING:
+        response.set_data(gzip.compress(body, 4))
+        response.headers["Content-Encoding"] = "gzip"
+        response.vary.add("Accept-Encoding")
+    return response
+
+
+@bp.errorhandler(JobsError)
+def _refused(error: JobsError) -> ResponseReturnValue:
+    """Tell a person what was refused: on a page of its own, or in a line for the script that asked."""
+    if not page().wants_page:
+        return Response(error.sentence, error.status, mimetype="text/plain")
+    return render_template("pages/refused.html", error=error), error.status

@@ -1,0 +1,258 @@
+// A night as a drawing: one lane for each type of device over the light of the sky. Zoom with the wheel, two fingers or
+// the keys + and -, move by dragging or with the arrows, read a job by pointing at it, open it with a click.
+import { age, duration, instant, now } from "./clock.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const LANE = 26;
+const TOP = 6;
+const AXIS = 22;
+const NARROWEST_MS = 60000;
+const RENEW_MS = 4000;
+
+export function start(holders) {
+  for (const holder of holders) new Timeline(holder).load();
+}
+
+class Timeline {
+  constructor(holder) {
+    this.holder = holder;
+    this.src = holder.dataset.timeline;
+    this.pointers = new Map();
+    this.lastLoad = -Infinity;
+    this.tip = element("p", "timeline-tip");
+    this.tip.hidden = true;
+    this.legend = element("p", "hint timeline-legend");
+    this.svg = document.createElementNS(SVG, "svg");
+    this.svg.setAttribute("tabindex", "0");
+    this.svg.setAttribute("role", "img");
+    holder.replaceChildren(this.svg, this.tip, this.legend);
+    this.listen();
+  }
+
+  listen() {
+    document.addEventListener("jobs:shown", () => performance.now() - this.lastLoad > RENEW_MS && this.load());
+    new ResizeObserver(() => this.draw()).observe(this.holder);
+    setInterval(() => this.moveNow(), 5000);
+    this.svg.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    this.svg.addEventListener("pointerdown", (event) => this.press(event));
+    this.svg.addEventListener("pointermove", (event) => this.move(event));
+    for (const end of ["pointerup", "pointercancel"]) this.svg.addEventListener(end, (event) => this.pointers.delete(event.pointerId));
+    this.svg.addEventListener("pointerleave", () => (this.tip.hidden = true));
+    this.svg.addEventListener("click", (event) => this.open(event));
+    this.svg.addEventListener("keydown", (event) => this.key(event));
+    this.svg.addEventListener("dblclick", () => this.show(this.data.from_ms, this.data.to_ms));
+  }
+
+  async load() {
+    this.lastLoad = performance.now();
+    const answer = await fetch(this.src, { headers: { "X-Requested-By": "script" } }).catch(() => null);
+    if (!answer?.ok) return;
+    const first = !this.data;
+    const night = this.data?.from_ms;
+    this.data = await answer.json();
+    if (first || night !== this.data.from_ms) [this.from, this.to] = this.opening();
+    this.draw();
+  }
+
+  // At first: from before sunset to after sunrise, and whatever was done or is now outside of that.
+  opening() {
+    const { from_ms: first, to_ms: last, light, lanes } = this.data;
+    const dark = light.filter(([kind]) => kind !== "day");
+    if (!dark.length) return [first, last];
+    const begins = lanes.flatMap((lane) => lane.jobs.map((job) => job[2]));
+    const at = [dark[0][1], dark.at(-1)[2], ...begins, Math.min(last, Math.max(first, now()))];
+    return [Math.max(first, Math.min(...at) - 1800000), Math.min(last, Math.max(...at) + 1800000)];
+  }
+
+  draw() {
+    if (!this.data) return;
+    this.width = Math.max(240, this.holder.clientWidth);
+    this.label = Math.min(96, this.width * 0.22);
+    const lanes = this.data.lanes;
+    this.bottom = TOP + Math.max(1, lanes.length) * LANE;
+    const height = this.bottom + AXIS;
+    this.svg.setAttribute("viewBox", `0 0 ${this.width} ${height}`);
+    this.svg.setAttribute("height", height);
+    const count = lanes.reduce((sum, lane) => sum + lane.jobs.length, 0);
+    this.svg.setAttribute("aria-label", `Timeline of ${count} jobs. Plus and minus zoom, arrows move.`);
+    const parts = [this.sky(), this.axis()];
+    lanes.forEach((lane, index) => parts.push(this.lane(lane, TOP + index * LANE)));
+    this.nowLine = shape("line", { class: "now-line", y1: TOP, y2: this.bottom });
+    parts.push(this.nowLine);
+    this.svg.replaceChildren(...parts);
+    this.moveNow();
+    this.tellLegend(count);
+  }
+
+  sky() {
+    const group = shape("g", {});
+    group.append(shape("rect", { class: "sky unknown", x: this.label, y: TOP, width: this.width - this.label, height: this.bottom - TOP }));
+    for (const [light, from, to] of this.data.light) {
+      const [begin, end] = [this.x(from), this.x(to)];
+      if (end > begin) group.append(shape("rect", { class: `sky ${light}`, x: begin, y: TOP, width: end - begin, height: this.bottom - TOP }));
+    }
+    return group;
+  }
+
+  axis() {
+    const group = shape("g", { class: "axis" });
+    const step = stepFor((this.to - this.from) / ((this.width - this.label) / 70));
+    for (let at = Math.ceil(this.from / step) * step; at < this.to; at += step) {
+      const x = this.x(at);
+      group.append(shape("line", { x1: x, x2: x, y1: TOP, y2: this.bottom + 4 }));
+      if (x > this.width - 18) continue;
+      group.append(words(x, this.bottom + 16, instant(at).slice(0, step < 60000 ? 8 : 5), { "text-anchor": x < this.label + 14 ? "start" : "middle" }));
+    }
+    group.append(words(0, this.bottom + 16, "UTC", {}));
+    return group;
+  }
+
+  lane(lane, y) {
+    const group = shape("g", { class: "lane" });
+    const name = lane.device.replaceAll("_", " ");
+    group.append(shape("line", { class: "rule", x1: 0, x2: this.width, y1: y + LANE, y2: y + LANE }));
+    group.append(words(0, y + LANE / 2 + 4, name.length > 13 ? `${name.slice(0, 12)}…` : name, { class: "device" }));
+    const at = now();
+    lane.jobs.forEach((job, index) => {
+      const [, , begin, ended, result] = job;
+      const end = ended ?? (result === "running" ? Math.max(at, begin) : begin);
+      if (end < this.from || begin > this.to) return;
+      const x = this.x(begin);
+      const bar = shape("rect", { class: `bar ${result}`, x, y: y + 5, width: Math.max(3, this.x(end) - x), height: LANE - 10, rx: 2 });
+      bar.job = job;
+      bar.dataset.index = index;
+      group.append(bar);
+    });
+    return group;
+  }
+
+  moveNow() {
+    if (!this.nowLine) return;
+    const at = now();
+    const inside = at >= this.from && at <= this.to;
+    this.nowLine.setAttribute("visibility", inside ? "visible" : "hidden");
+    if (!inside) return;
+    for (const end of ["x1", "x2"]) this.nowLine.setAttribute(end, this.x(at));
+  }
+
+  tellLegend(count) {
+    const parts = [];
+    if (!count) parts.push("No job was posted in this night yet.");
+    if (this.data.left_out) parts.push(`The newest ${count} jobs; ${this.data.left_out} older ones are in the report.`);
+    if (this.data.light.length) parts.push("Shaded: day, civil, nautical and astronomical twilight, night.");
+    if (this.to - this.from < this.data.to_ms - this.data.from_ms) parts.push("Double click shows the whole night.");
+    this.legend.textContent = parts.join(" ");
+  }
+
+  x(ms) {
+    const part = (Math.min(this.to, Math.max(this.from, ms)) - this.from) / (this.to - this.from);
+    return Math.round((this.label + part * (this.width - this.label)) * 10) / 10;
+  }
+
+  at(event) {
+    const box = this.svg.getBoundingClientRect();
+    const part = ((event.clientX - box.left) * (this.width / box.width) - this.label) / (this.width - this.label);
+    return this.from + Math.min(1, Math.max(0, part)) * (this.to - this.from);
+  }
+
+  show(from, to) {
+    const [first, last] = [this.data.from_ms, this.data.to_ms];
+    const length = Math.min(last - first, Math.max(NARROWEST_MS, to - from));
+    this.from = Math.min(Math.max(first, from), last - length);
+    this.to = this.from + length;
+    this.draw();
+  }
+
+  zoom(factor, around) {
+    this.show(around - (around - this.from) * factor, around + (this.to - around) * factor);
+  }
+
+  wheel(event) {
+    if (!this.data || (!event.ctrlKey && Math.abs(event.deltaY) < 1)) return;
+    const whole = this.to - this.from >= this.data.to_ms - this.data.from_ms;
+    if (whole && event.deltaY > 0) return; // nothing to zoom out of: the page scrolls
+    event.preventDefault();
+    this.zoom(event.deltaY > 0 ? 1.25 : 0.8, this.at(event));
+  }
+
+  press(event) {
+    this.dragged = false;
+    this.pointers.set(event.pointerId, { x: event.clientX, ms: this.at(event) });
+    if (event.pointerType !== "mouse") this.point(event);
+  }
+
+  move(event) {
+    const held = this.pointers.get(event.pointerId);
+    if (!held || !this.data) return this.point(event);
+    if (this.pointers.size === 2) {
+      const other = [...this.pointers].find(([id]) => id !== event.pointerId)[1];
+      const [before, after] = [Math.abs(held.x - other.x), Math.abs(event.clientX - other.x)];
+      if (after > 8 && before > 8) this.zoom(before / after, (held.ms + other.ms) / 2);
+      this.pointers.set(event.pointerId, { x: event.clientX, ms: this.at(event) });
+      this.dragged = true;
+    } else if (this.dragged || Math.abs(event.clientX - held.x) > 6) {
+      this.dragged = true;
+      this.tip.hidden = true;
+      const shift = held.ms - this.at(event);
+      this.show(this.from + shift, this.to + shift);
+    }
+  }
+
+  point(event) {
+    const job = event.target.job;
+    this.tip.hidden = !job;
+    if (!job) return;
+    const [, line, begin, ended, result, status, who] = job;
+    const took = ended ? duration(ended - begin) : result === "running" ? `running for ${age(now() - begin)}` : "not begun";
+    this.tip.textContent = `${line} · ${who} · ${instant(begin)} UTC · ${took} · ${status}`;
+    const box = this.holder.getBoundingClientRect();
+    const left = Math.min(event.clientX - box.left, box.width - Math.min(300, box.width));
+    this.tip.style.left = `${Math.max(0, left)}px`;
+    this.tip.style.top = `${event.target.getBoundingClientRect().bottom - box.top + 6}px`;
+  }
+
+  open(event) {
+    if (this.dragged || !event.target.job || event.pointerType === "touch") return;
+    location.href = `/job/${event.target.job[0]}?site=${encodeURIComponent(document.body.dataset.site)}`;
+  }
+
+  key(event) {
+    if (!this.data) return;
+    const length = this.to - this.from;
+    const middle = this.from + length / 2;
+    const moves = {
+      "+": () => this.zoom(0.7, middle),
+      "=": () => this.zoom(0.7, middle),
+      "-": () => this.zoom(1.43, middle),
+      0: () => this.show(this.data.from_ms, this.data.to_ms),
+      ArrowLeft: () => this.show(this.from - length / 5, this.to - length / 5),
+      ArrowRight: () => this.show(this.from + length / 5, this.to + length / 5),
+    };
+    if (!moves[event.key]) return;
+    event.preventDefault();
+    moves[event.key]();
+  }
+}
+
+function stepFor(least) {
+  const minutes = [1 / 6, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360];
+  return (minutes.find((step) => step * 60000 >= least) ?? 720) * 60000;
+}
+
+function shape(name, attributes) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+function words(x, y, text, attributes) {
+  const made = shape("text", { x, y, ...attributes });
+  made.textContent = text;
+  return made;
+}
+
+function element(name, className) {
+  const made = document.createElement(name);
+  made.className = className;
+  return made;
+}

@@ -1,0 +1,51 @@
+"""Pictures of every page: `python -m tests.browser.screenshots [folder]`, by default into `build/screenshots`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.support.observatory import Observatory
+
+from . import stage
+
+PAGES = {
+    "now": "/?site=wmd",
+    "jobs": "/jobs-log?site=wmd",
+    "night": "/night?site=wmd",
+}
+
+
+def job_page(observatory: Observatory) -> str:
+    """Name the page of a job that has ended."""
+    ended = [job for job in observatory.lists() if job["statusId"].startswith("COMPLETE")]
+    return f"/job/{ended[-1]['ulid']}?site=wmd"
+
+
+def main(folder: Path, only: tuple[str, ...] = ()) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as instance,
+        stage.served(Path(instance)) as (server, observatory),
+        stage.chromium() as browser,
+    ):
+        stage.a_present(observatory)
+        pages = PAGES | {"job": job_page(observatory)}
+        for theme in stage.THEMES:
+            for width in (stage.PHONE, stage.DESK):
+                context = stage.context(browser, server, width, theme)
+                for name, path in pages.items():
+                    if only and name not in only:
+                        continue
+                    page = stage.open_page(context, server.url + path)
+                    page.wait_for_timeout(400)
+                    page.screenshot(
+                        path=folder / f"{name}-{theme}-{width[0]}.png", full_page=name in ("send", "insights")
+                    )
+                    page.close()
+                context.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "build/screenshots"), tuple(sys.argv[2:]))

@@ -1,0 +1,81 @@
+"""A real server with a believable past, and a real Chromium before it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.conftest import over_http
+from tests.support import nights, servers
+from tests.support.observatory import Observatory
+from tests.support.programs import needs
+
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+PHONE, DESK = (360, 740), (1440, 900)
+THEMES = ("light", "dark", "night")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start Debian's Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=needs("chromium"), args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def context(
+    browser: Browser, server: servers.Server, width: tuple[int, int], theme: str = "light", **more: Any
+) -> BrowserContext:
+    """Open a browser profile of a person who has chosen a name and a theme."""
+    made = browser.new_context(viewport={"width": width[0], "height": width[1]}, **more)
+    cookies = {"theme": theme, "name": "Vera"}
+    made.add_cookies([{"name": name, "value": value, "url": server.url} for name, value in cookies.items()])
+    return made
+
+
+def a_past(folder: Path, nights_ago: int = 3) -> None:
+    """Write a few nights, and the beginning of the present one."""
+    nights.a_site(folder)
+    past, now_ms = nights.Past(folder), time.time_ns() // 1_000_000
+    for ago in range(nights_ago, 0, -1):
+        past.night(now_ms - ago * 24 * nights.HOUR_MS - 4 * nights.HOUR_MS, 7)
+    past.night(now_ms - 3 * nights.HOUR_MS, 2.8)
+
+
+def a_present(observatory: Observatory) -> dict[str, Any]:
+    """Let one job run, two wait, and one be handed over without a word."""
+    running = observatory.sends(**nights.expose("M 31"))
+    observatory.polls()
+    observatory.reports(running, "EXPOSING", secondsUntilComplete=300)
+    for band in ("V", "B"):
+        observatory.sends(**nights.expose("NGC 891", 120, 3, band), user_name="Tycho", user_id="lan|tycho")
+    return running
+
+
+@contextmanager
+def served(folder: Path, *, past: bool = True) -> Iterator[tuple[servers.Server, Observatory]]:
+    """Serve a site with a past."""
+    if past:
+        a_past(folder)
+    with servers.running("gunicorn", folder) as server, httpx.Client(trust_env=False) as client:
+        yield server, over_http(server.url, client)
+
+
+def open_page(context: BrowserContext, url: str) -> Page:
+    """Open a page and wait until it has drawn itself."""
+    page = context.new_page()
+    page.goto(url)
+    page.wait_for_load_state("load")
+    return page

@@ -1,0 +1,94 @@
+"""Angles are read as people write them, and written so that reading gives them back."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs_server.coordinates import parse, parse_within, sexagesimal
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [
+        ("00 42 44.3", 0.712305556),
+        ("0:42:44.3", 0.712305556),
+        ("0h42m44.3s", 0.712305556),
+        ("00h 42m 44.3s", 0.712305556),
+        ("0h 42.5m", 0.708333333),
+        ("5 35", 5.583333333),
+        ("0.7123", 0.7123),
+        ("0.7123 h", 0.7123),
+        ("10.6845 deg", 0.7123),
+        ("10.6845°", 0.7123),
+        ("10d41m04.2s", 0.7123),
+        (" 23:59:59.9 ", 23.999972222),
+        (".5", 0.5),
+    ],
+)
+def test_right_ascension(text: str, hours: float) -> None:
+    assert parse(text, "h") == pytest.approx(hours, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("text", "degrees"),
+    [
+        ("+41 16 09", 41.269166667),
+        ("-0 30 00", -0.5),
+        ("-00:00:36", -0.01),
+        ("−5° 23′ 24″", -5.39),
+        ("-5d23m24s", -5.39),
+        ("41.269", 41.269),
+        ("- 5.39", -5.39),
+        ("1h", 15.0),
+    ],
+)
+def test_declination(text: str, degrees: float) -> None:
+    assert parse(text, "deg") == pytest.approx(degrees, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "north",
+        "12 61 00",
+        "12 00 60",
+        "1 2 3 4",
+        "12h30d",
+        "1e5",
+        "nan",
+        "inf",
+        "--5",
+        "0 30.5 20",
+        "5 35 17 N",
+        "٣",
+    ],
+)
+def test_what_is_no_angle_is_refused_in_words(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no angle|60 or more|fraction of minutes"):
+        parse(text, "deg")
+
+
+def test_out_of_range_is_refused_with_the_value_understood() -> None:
+    with pytest.raises(ValueError, match=r"'95' is 95\.0000 deg; it must be from -90 to 90 deg"):
+        parse_within("95", "deg", -90, 90)
+
+
+@given(st.floats(0, 24, exclude_max=True))
+def test_hours_written_are_hours_read(hours: float) -> None:
+    assert parse(sexagesimal(hours, "h"), "h") == pytest.approx(hours, abs=0.051 / 3600)
+
+
+@given(st.floats(-90, 90))
+def test_degrees_written_are_degrees_read(degrees: float) -> None:
+    assert parse(sexagesimal(degrees, "deg"), "deg") == pytest.approx(degrees, abs=0.51 / 3600)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_an_angle_or_refused(text: str) -> None:
+    with suppress(ValueError):
+        assert abs(parse(text, "deg")) < 1e41

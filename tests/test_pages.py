@@ -1,0 +1,253 @@
+"""The pages work as plain HTML: without a script, under a strict policy, for any text that people enter."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from jobs_server.web import assets
+
+from .conftest import inside
+from .support.clocks import Clocks
+from .support.observatory import Observatory
+
+TEMPLATES = sorted((Path(assets.__file__).parent / "templates" / "pages").glob("*.html"))
+PAGES = ("/", "/jobs-log", "/night", "/night/2026-11-23", "/part/frame")
+
+
+@pytest.fixture
+def browser(app: Flask) -> FlaskClient:
+    """A browser without scripts."""
+    return app.test_client()
+
+
+def text_of(response: TestResponse) -> str:
+    """What a page says, without its tags."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", response.text)).split())
+
+
+def posts(browser: FlaskClient, path: str, **fields: str) -> TestResponse:
+    return browser.post(path, data={"site": "wmd", **fields}, headers={"Referer": "http://localhost/jobs-log?site=wmd"})
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_whole_html_under_a_strict_policy(
+    browser: FlaskClient, observatory: Observatory, path: str
+) -> None:
+    observatory.sends()
+    page = browser.get(f"{path}?site=wmd")
+    assert page.status_code == 200
+    assert page.text.rstrip().endswith("</html>")
+    policy = page.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'self';")
+    assert "unsafe" not in policy
+    assert page.headers["Referrer-Policy"] == "same-origin"
+    for button in ("Cancel waiting", "Stop now", "Stop and park"):
+        assert button in text_of(page)
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.name))
+def test_no_template_has_an_inline_script_or_style_or_a_foreign_address(template: Path) -> None:
+    source = template.read_text(encoding="utf-8")
+    assert not re.search(r"<script(?![^>]*\bsrc=)", source)
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:|https?://|\|\s*safe", source)
+
+
+def test_styles_and_scripts_are_kept_for_ever_under_the_hash_of_their_content(browser: FlaskClient) -> None:
+    page = browser.get("/?site=wmd").text
+    addresses = set(re.findall(r'(?:href|src)="(/assets/[^"]+)"', page))
+    assert {address.rpartition("/")[2] for address in addresses} >= {"theme.css", "main.js", "bootstrap.min.css"}
+    for address in addresses:
+        file = browser.get(address, headers={"Accept-Encoding": "gzip"})
+        assert (file.status_code, file.headers["Content-Encoding"]) == (200, "gzip")
+        assert "immutable" in file.headers["Cache-Control"]
+    assert browser.get("/assets/old/main.js").headers["Cache-Control"] == "no-cache"
+    assert browser.get("/assets/old/none.js").status_code == 404
+
+
+def test_all_that_a_page_loads_is_small() -> None:
+    assert sum(len(asset.packed) for asset in assets.all_assets().values()) < 250_000
+
+
+def test_without_a_site_the_page_asks_for_one(browser: FlaskClient) -> None:
+    page = browser.get("/")
+    assert "Which site?" in page.text
+    assert "Stop now" not in page.text
+    assert browser.get("/?site=new").status_code == 200
+
+
+def test_the_page_says_what_runs_and_what_waits(browser: FlaskClient, observatory: Observatory, clocks: Clocks) -> None:
+    job = observatory.sends(
+        required_params={"time": 60, "image_type": "light"}, optional_params={"count": 5, "filter": "R"}
+    )
+    observatory.polls()
+    observatory.reports(job, "EXPOSING", secondsUntilComplete=300)
+    clocks.pass_by(40)
+    observatory.sends("darkslide_close", user_name="Tycho")
+    page = text_of(browser.get("/?site=wmd"))
+    assert "Expose 5 × 60 s, filter R, light EXPOSING by Vera" in page
+    assert "4 min 20 s left no word for 40 s" in page
+    assert "Waiting 1" in page
+    assert "Close the dark slide Tycho" in page
+
+
+def test_an_estimate_that_ran_out_and_one_of_a_week(
+    browser: FlaskClient, observatory: Observatory, clocks: Clocks
+) -> None:
+    job = observatory.sends()
+    observatory.reports(job, "EXPOSING", secondsUntilComplete=60)
+    clocks.pass_by(100)
+    assert "over its estimate by 40 s" in text_of(browser.get("/?site=wmd"))
+    observatory.reports(job, "EXPOSING", secondsUntilComplete=7 * 86400)
+    assert "7 d 0 h left" in text_of(browser.get("/?site=wmd"))
+    observatory.reports(job, "EXPOSING", secondsUntilComplete=-1)
+    assert "no estimate" in text_of(browser.get("/?site=wmd"))
+
+
+def test_software_that_reports_nothing(browser: FlaskClient, observatory: Observatory, clocks: Clocks) -> None:
+    observatory.sends()
+    observatory.polls()
+    clocks.pass_by(180)
+    assert "handed over 3 min ago, no word from the site" in text_of(browser.get("/?site=wmd"))
+
+
+def test_stop_goes_out_and_shows_its_receipt(browser: FlaskClient, observatory: Observatory, clocks: Clocks) -> None:
+    waiting = observatory.sends()
+    answer = posts(browser, "/act/stop", how="now")
+    assert (answer.status_code, answer.location) == (303, "/jobs-log?site=wmd")
+    page = text_of(browser.get("/jobs-log?site=wmd"))
+    assert "Stop sent." in page
+    assert "Stop everything by somebody on the LAN sent" in page
+    assert "not seen yet" in page
+    clocks.pass_by(11)
+    loud = browser.get("/jobs-log?site=wmd").text
+    assert re.search(r'class="loud">The site has not taken this stop .*for 11 s', loud)
+    [stop] = observatory.polls()
+    assert (stop["deviceType"], stop["action"]) == ("all", "cancel_all_commands")
+    observatory.reports(stop, "COMPLETE")
+    page = text_of(browser.get("/jobs-log?site=wmd"))
+    assert "seen by the site" in page
+    assert "acted on: COMPLETE" in page
+    assert observatory.status(waiting) == "CANCELED"
+
+
+def test_stop_and_park_parks_later(browser: FlaskClient, observatory: Observatory, clocks: Clocks) -> None:
+    observatory.sends("go", device="mount", instance="eastpier")
+    posts(browser, "/act/stop", how="park")
+    assert [job["action"] for job in observatory.polls()] == ["cancel_all_commands"]
+    clocks.pass_by(29)
+    assert observatory.polls() == []
+    clocks.pass_by(1)
+    assert [(job["action"], job["deviceInstance"]) for job in observatory.polls()] == [("park", "eastpier")]
+
+
+def test_cancel_waiting_leaves_what_runs(browser: FlaskClient, observatory: Observatory) -> None:
+    running = observatory.sends()
+    observatory.polls()
+    observatory.starts(running)
+    first, second = observatory.sends(), observatory.sends()
+    answer = browser.post("/act/stop", data={"site": "wmd", "how": "waiting"}, headers={"X-Requested-By": "script"})
+    assert answer.json == {"done": "waiting", "count": 2, "line": "2 waiting jobs were canceled."}
+    assert [observatory.status(job) for job in (running, first, second)] == ["STARTED", "CANCELED", "CANCELED"]
+    assert "cancelRequested" not in observatory.shows(running)
+    assert observatory.polls() == []
+
+
+def test_one_job_is_canceled_under_the_name_of_who_did_it(browser: FlaskClient, observatory: Observatory) -> None:
+    job = observatory.sends()
+    posts(browser, "/act/name", name="  Caroline   H. ")
+    posts(browser, "/act/cancel", ulid=job["ulid"])
+    last = observatory.shows(job)["history"][-1]
+    assert last["by"]["name"] == "Caroline H."
+    refused = posts(browser, "/act/cancel", ulid="01ARZ3NDEKTSV4RRFFQ69G5FAV")
+    assert refused.status_code == 404
+    assert "has no job" in text_of(refused)
+
+
+def test_a_refusal_is_a_line_for_a_script(browser: FlaskClient) -> None:
+    headers = {"X-Requested-By": "script"}
+    refused = browser.post("/act/cancel", data={"site": "wmd", "ulid": "x"}, headers=headers)
+    assert (refused.status_code, refused.mimetype, refused.text) == (404, "text/plain", "Error: site wmd has no job x")
+
+
+def test_the_theme_is_remembered(browser: FlaskClient) -> None:
+    assert "data-theme=" not in browser.get("/?site=wmd").text
+    posts(browser, "/act/theme", theme="night")
+    page = browser.get("/?site=wmd").text
+    assert 'data-theme="night"' in page
+    assert 'bgcolor="#000000"' in page
+    assert posts(browser, "/act/theme", theme="pink").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "left", ["https://evil.example/", "http://localhost//evil.example/", "http://localhost/act/stop", ""]
+)
+def test_a_form_leads_back_only_to_a_page_of_ours(browser: FlaskClient, left: str) -> None:
+    answer = browser.post("/act/theme", data={"site": "wmd", "theme": "dark"}, headers={"Referer": left})
+    assert answer.location == "/?site=wmd"
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7 * 7 }}",
+    "\u202eright to left\u202c \u05d0\u05d1\u05d2",
+    "🔭" * 50,
+    "n" * 200,
+)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_any_text_is_shown_as_text(browser: FlaskClient, observatory: Observatory, hostile: str) -> None:
+    observatory.sends(
+        user_name=hostile,
+        device=hostile,
+        instance=hostile,
+        required_params={hostile: {"deep": [hostile] * 3}},
+        action=hostile,
+    )
+    job = observatory.sends(user_name=hostile, optional_params={"object_name": hostile, "filter": hostile})
+    observatory.polls()
+    observatory.reports(job, "EXPOSING", message=hostile)
+    for path in ("/", "/jobs-log", "/night", f"/job/{job['ulid']}"):
+        page = browser.get(f"{path}?site=wmd")
+        assert page.status_code == 200
+        assert "<script>alert" not in page.text
+        assert "<img src=x" not in page.text
+    assert hostile in unescape(browser.get(f"/job/{job['ulid']}?site=wmd").text)
+
+
+def test_names_of_sites_are_text_too(browser: FlaskClient, app: Flask) -> None:
+    name = '<b>"site"</b>/../%2e'
+    inside(app, site=name).sends()
+    page = browser.get(f"/?site={quote(name)}")
+    assert page.status_code == 200
+    assert "<b>" not in page.text
+
+
+def test_two_sites_are_kept_apart(browser: FlaskClient, app: Flask) -> None:
+    inside(app, site="wmd").sends()
+    other = inside(app, site="mrc").sends("darkslide_open")
+    assert "Open the dark slide" in text_of(browser.get("/?site=mrc"))
+    assert "Open the dark slide" not in text_of(browser.get("/?site=wmd"))
+    assert browser.get(f"/job/{other['ulid']}?site=wmd").status_code == 404
+    assert "mrc" in text_of(browser.get("/?site=wmd"))
+
+
+def test_pages_are_compressed_for_who_takes_it(browser: FlaskClient) -> None:
+    packed = browser.get("/?site=wmd", headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert len(packed.data) < len(browser.get("/?site=wmd").data) / 2
+
+
+def test_200_jobs_are_a_small_page(browser: FlaskClient, observatory: Observatory) -> None:
+    for _ in range(200):
+        observatory.sends()
+    assert len(browser.get("/?site=wmd").data) < 100_000
