@@ -26,8 +26,13 @@ _LONGEST_SHOWN = 100
 
 def shown(text: str) -> str:
     """Make a text from outside fit for a sentence: on one line and not too long."""
-    line = "".join(character if character.isprintable() else " " for character in text[: _LONGEST_SHOWN + 1])
+    line = on_one_line(text[: _LONGEST_SHOWN + 1])
     return line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}..."
+
+
+def on_one_line(text: str) -> str:
+    """Make a text from outside harmless on a terminal: what is no visible character becomes a space."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 class JobsError(Exception):

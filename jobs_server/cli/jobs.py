@@ -91,14 +91,16 @@ def send(
     flask jobs send - < job.json
     """
     if device == "-" and instance is None:
-        file = click.open_file("-", encoding="utf-8-sig")
+        file, device = click.open_file("-", encoding="utf-8-sig"), None
     if file is not None:
+        if device or parameters:
+            raise click.UsageError("a job from a file is sent as it is: leave out DEVICE INSTANCE ACTION and -p")
         body = _read_job(file)
     elif device and instance and action:
         body = {"device": device, "instance": instance, "action": action} | _place(device, action, parameters)
     else:
         raise click.UsageError("say DEVICE INSTANCE ACTION, or --file job.json, or - for standard input")
-    if "site" not in body:
+    if site or "site" not in body:
         body["site"] = _needed(site)
     job = _submit({"user_name": user, "user_id": user, "required_params": {}, "optional_params": {}} | body)
     _print(job, f"Sent {job.action} to {job.device} {job.instance} at {job.site}: {job.ulid}", as_json)
@@ -179,16 +181,19 @@ def _needed(site: str | None) -> str:
     sites = _settings().sites
     if site is None and len(sites) != 1:
         raise click.UsageError(f"name the site, such as --site {sites[0] if sites else 'wmd'}")
+    if site and sites and site not in sites:
+        raise click.UsageError(f"there is no site {site}; JOBS_SITES names {', '.join(sites)}")
     return site or sites[0]
 
 
 def _read_job(file: IO[str]) -> dict[str, Any]:
+    name = getattr(file, "name", "<stdin>")
     try:
-        body = json.load(file)
+        body = strict_json.read(file.read().encode())
     except ValueError as error:
-        raise click.ClickException(f"{file.name} is not JSON: {error}") from None
+        raise click.ClickException(f"{name} is not JSON: {error}") from None
     if not isinstance(body, dict):
-        raise click.ClickException(f"{file.name} must hold one JSON object, a job")
+        raise click.ClickException(f"{name} must hold one JSON object, a job")
     return body
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..errors import on_one_line
 from ..lifecycle import UNREAD, Queue
 from ..queries import EventRow, JobRow
 
@@ -19,7 +20,7 @@ def print_jobs(rows: Iterable[JobRow]) -> None:
     table = _table("UTC", "Job", "What", "By", "Status")
     for row in rows:
         cells = (_when(row.timestamp_ms), row.ulid, f"{row.action} {row.device} {row.instance}", row.user_name)
-        table.add_row(*map(Text, cells), Text(_status(row)))
+        table.add_row(*map(_cell, (*cells, _status(row))))
     Console().print(table)
 
 
@@ -33,12 +34,12 @@ def print_job(row: JobRow, events: Iterable[EventRow]) -> None:
         ("Parameters", row.required_params),
         ("Optional", row.optional_params),
     ):
-        facts.add_row(Text(name, "bold"), Text(value))
+        facts.add_row(Text(name, "bold"), _cell(value))
     history = _table("UTC", "Status", "Estimate", "By", "Remark")
     for event in events:
         by = f"{event.actor_known} {event.actor_name}"
         cells = (_when(event.at_ms), _event(event), _estimate(event.seconds_until_complete), by, _remark(event))
-        history.add_row(*map(Text, cells))
+        history.add_row(*map(_cell, cells))
     console = Console()
     console.print(facts)
     console.print(history)
@@ -49,7 +50,12 @@ def event_line(event: EventRow, row: JobRow) -> str:
     remark = f" - {_remark(event)}" if _remark(event) else ""
     estimate = _estimate(event.seconds_until_complete)
     job = f"{row.ulid}  {row.device} {row.instance} {row.action}"
-    return f"{_when(event.at_ms)}  {job}: {_event(event)} {estimate}{remark}".rstrip()
+    return on_one_line(f"{_when(event.at_ms)}  {job}: {_event(event)} {estimate}{remark}").rstrip()
+
+
+def _cell(text: str) -> Text:
+    """Make a cell of a text that came from outside: it must not command the terminal."""
+    return Text(on_one_line(text))
 
 
 def _remark(event: EventRow) -> str:
