@@ -20,7 +20,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
 
     from flask import Flask
 
-    from . import api, cli, cors, db, refusals, serving, web
+    from . import api, cli, cors, db, feed, live, refusals, serving, stream, web
     from . import config as configuration
 
     app = Flask(__name__, instance_relative_config=True)
@@ -42,8 +42,10 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     db.init_app(app, settings.database_timeout_seconds)
-    app.register_blueprint(api.bp, url_prefix="/jobs")
-    app.register_blueprint(api.bp, name="jobs_at_root")
+    feed.init_app(app, app.extensions[db.EXTENSION], settings, stream.render)
+    for blueprint in (api.bp, live.bp):
+        app.register_blueprint(blueprint, url_prefix="/jobs")
+        app.register_blueprint(blueprint, name=f"{blueprint.name}_at_root")
     web.register(app)
     refusals.register(app)
     cors.allow(app, settings.allowed_origins)

@@ -7,7 +7,7 @@ from typing import cast
 
 from flask import Blueprint, Response, current_app, request
 
-from . import actors, bodies, clock, commands, jobs, queries, wire
+from . import actors, bodies, clock, commands, feed, hangup, jobs, polling, queries, wire
 from .commands import AnyCommand
 from .config import EXTENSION, Loaded, Settings
 from .db import current, reading, transaction
@@ -30,16 +30,10 @@ def new_job() -> Response:
 
 @bp.post("/getnewjobs")
 def get_new_jobs() -> Response:
-    """Hand over the waiting jobs of a site; a poll that gets nothing new writes nothing."""
+    """Hand over the waiting jobs of a site, or wait for one."""
     command = _parse(commands.ClaimJobs)
-    with reading() as connection:
-        claimed = jobs.replay(connection, command)
-        nothing = claimed is None and not queries.any_deliverable(connection, command.site, command.queue, clock.read())
-    if nothing:
-        return _json(b"[]")
-    if claimed is None:
-        with transaction() as connection:
-            claimed = jobs.claim(connection, command, actors.site(command.site), clock.read())
+    feed.current().presence.alone = not request.is_multiprocess
+    claimed = polling.poll(current(), feed.current(), command, hangup.client(request.environ))
     return _json(wire.handed_over(claimed, command.queue))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
@@ -31,6 +31,7 @@ PAGE, MAX_PAGE = 100, 1000  # jobs, when one leafs through the list
 NO_ESTIMATE = -1
 MAX_LIFE_SECONDS = 7 * 24 * 60 * 60
 MAX_HOLD_SECONDS = 60 * 60
+MAX_WAIT_SECONDS = 60
 _LARGEST_SECONDS = 2**53  # the largest integer that every JSON reader keeps
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -159,6 +160,12 @@ class ClaimJobs(OnAQueue):
 
     claim_id: ClaimId = None
     limit: Annotated[int | None, Field(ge=1, le=2**31 - 1, description="a whole number, 1 or more")] = None
+    wait_seconds: Annotated[
+        int | float,
+        _or_default(0),
+        AfterValidator(lambda seconds: min(max(seconds, 0), MAX_WAIT_SECONDS)),
+        Field(alias="waitSeconds", description="a number of seconds; at most 60 are waited"),
+    ] = 0
 
 
 class StartJob(OnAQueue):
@@ -198,6 +205,10 @@ class ShowJob(Command):
     """Ask for one job and its history (`getjob`)."""
 
     ulid: Name
+
+
+class FollowSite(Command):
+    """Ask for what happens at a site (`stream`)."""
 
 
 class ListRecent(Command):
@@ -242,6 +253,14 @@ def parse(model: type[AnyCommand], body: bytes) -> AnyCommand:
         raise BadRequest("Error: the body must be a JSON object")
     try:
         return model.model_validate(value)
+    except ValidationError as error:
+        raise _refusal(model, error) from None
+
+
+def parse_query(model: type[AnyCommand], values: Mapping[str, str]) -> AnyCommand:
+    """Read an address's query as a command. Raises BadRequest with every fault found."""
+    try:
+        return model.model_validate(values)
     except ValidationError as error:
         raise _refusal(model, error) from None
 

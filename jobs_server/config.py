@@ -74,6 +74,9 @@ class Settings:
         unit="seconds",
         minimum=0.1,
     )
+    silent_after_seconds: float = _setting(
+        30.0, "How long after its last poll a site's software is called silent.", unit="seconds", minimum=1
+    )
     max_body_bytes: int = _setting(256 * 1024, "Largest request body.", unit="bytes", minimum=1024)
     host: str = _setting("127.0.0.1", "Address that `flask serve` listens on; `0.0.0.0` opens it to the LAN.")
     port: int = _setting(5000, "Port that `flask serve` listens on.", minimum=1)
@@ -81,7 +84,10 @@ class Settings:
         0, "Server processes. 0: one for SQLite, which more do not serve faster; with PostgreSQL up to four.", minimum=0
     )
     threads: int = _setting(
-        64, "Threads that the server runs; the pool of database connections is sized to them.", minimum=1
+        64,
+        "Threads that the server runs. Live streams and waiting polls take one each, and at most all but 16; the pool"
+        " of database connections is sized to them.",
+        minimum=1,
     )
     database_timeout_seconds: float = _setting(
         5.0, "Longest wait for the database before a request is refused with 503.", unit="seconds", minimum=0.1

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
-from threading import Lock
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, cast
 
@@ -28,6 +26,7 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from .errors import ConfigError, Unavailable
+from .turns import Turns
 
 EXTENSION = "jobs_server.database"
 
@@ -144,47 +143,14 @@ class Connection:
         return self._raw.execute(sql, {**fixed, **values} if fixed else values)
 
 
-class Turns:
-    """Lock out all but one, and serve those who wait in the order they came."""
-
-    def __init__(self) -> None:
-        self._mutex = Lock()
-        self._taken = False
-        self._tickets: deque[Lock] = deque()
-
-    def take(self, timeout_seconds: float) -> bool:
-        """Wait for the turn; False when the time is over."""
-        with self._mutex:
-            if not self._taken:
-                self._taken = True
-                return True
-            ticket = Lock()
-            ticket.acquire()
-            self._tickets.append(ticket)
-        if ticket.acquire(timeout=timeout_seconds):
-            return True
-        with self._mutex:
-            if ticket in self._tickets:
-                self._tickets.remove(ticket)
-                return False
-        return True  # the turn came between the time-out and the look
-
-    def pass_on(self) -> None:
-        """Give the turn to whoever waits longest."""
-        with self._mutex:
-            if self._tickets:
-                self._tickets.popleft().release()
-            else:
-                self._taken = False
-
-
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Hold one engine and the turns of its writers."""
+    """Hold one engine, the turns of its writers, and who is to be told of each commit."""
 
     engine: Engine
     timeout_seconds: float
     turns: Turns
+    on_commit: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def in_memory(self) -> bool:
@@ -196,6 +162,7 @@ class Database:
         """Open one write unit: committed at the end of the block, rolled back when it raises.
 
         Waiting for the turn and for other processes together takes at most `timeout_seconds`.
+        After the commit, `on_commit` is called, with nothing held.
         Raises Unavailable when the database is busy, full, read-only or broken; then nothing was changed.
         """
         deadline = time.monotonic() + self.timeout_seconds
@@ -209,6 +176,8 @@ class Database:
             except BaseException:
                 raw.rollback()
                 raise
+        for tell in self.on_commit:
+            tell()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -83,6 +83,12 @@ class Unavailable(JobsError):
     status, code, retry_after_seconds = 503, "unavailable", 2
 
 
+class Crowded(JobsError):
+    """As many clients wait for news already as may at once."""
+
+    status, code, retry_after_seconds = 503, "crowded", 5
+
+
 class StartRefused(click.ClickException):
     """The service cannot start as it is set up; the message is one sentence that says what to do.
 

@@ -110,6 +110,17 @@ class PrunePermit(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
 
 
+class FeedRecord(Base):
+    """The one row that says which positions in the feed of events are still good."""
+
+    __tablename__ = "feed_record"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    epoch: Mapped[str]  # changes when the numbers of events count anew: a restored backup
+    pruned_seq: Mapped[int]  # the highest number of an event that was deleted; a trigger keeps it
+
+
 class IdempotencyKey(Base):
     """A key that a client sent with a job, so that the same job sent again makes no second one."""
 
@@ -130,5 +141,7 @@ for _trigger in (
     " BEGIN SELECT RAISE(ABORT, 'history is append-only'); END",
     "CREATE TRIGGER job_event_no_delete BEFORE DELETE ON job_event WHEN NOT EXISTS (SELECT 1 FROM prune_permit)"
     " BEGIN SELECT RAISE(ABORT, 'history is append-only'); END",
+    "CREATE TRIGGER job_event_pruned AFTER DELETE ON job_event"
+    " BEGIN UPDATE feed_record SET pruned_seq = max(pruned_seq, OLD.seq); END",
 ):
     event.listen(JobEvent.__table__, "after_create", DDL(_trigger).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, func, literal_column, not_, or_, select
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, func, literal_column, not_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from .clock import BOOT_BITS, Now
@@ -158,7 +158,21 @@ def _since_boot(since_boot_ms: Any) -> tuple[ColumnElement[int], ColumnElement[b
     return since, since.between(literal_column("0"), literal_column(str(2**BOOT_BITS - 1)))
 
 
+def _next_due(queue: Queue) -> Statement:
+    """Write how long it is until the first of the jobs that are held back may go, in milliseconds."""
+    since_boot, same_boot = _since_boot(Job.accepted_boot_ms)
+    since_wall = bindparam("wall_ms", type_=BigInteger) - Job.accepted_ms
+    held = and_(
+        Job.site == bindparam("site"),
+        ON[queue].phase == literal(Phase.WAITING),
+        Job.hold_ms > literal_column("0"),
+        not_(older_than(Job.accepted_ms, Job.accepted_boot_ms, Job.expires_after_ms)),
+    )
+    return Statement(select(func.min(Job.hold_ms - case((same_boot, since_boot), else_=since_wall))).where(held))
+
+
 _ANY_DELIVERABLE = {queue: Statement(select(Job.id).where(deliverable(queue)).limit(at_most(1))) for queue in Queue}
+_NEXT_DUE = {queue: _next_due(queue) for queue in Queue}
 _CLAIMED = {
     queue: Statement(
         select(*JOB)
@@ -167,6 +181,7 @@ _CLAIMED = {
     )
     for queue in Queue
 }
+_NEXT_SITE = Statement(select(func.min(Job.site)).where(Job.site > bindparam("site")))
 _JOB = Statement(select(*JOB).where(Job.ulid == bindparam("ulid"), Job.site == bindparam("site")))
 _JOB_ANYWHERE = Statement(select(*JOB).where(Job.ulid == bindparam("ulid")))
 _RECENT = Statement(
@@ -206,6 +221,19 @@ _EVENTS_AFTER = Statement(
 def any_deliverable(connection: Connection, site: str, queue: Queue, now: Now) -> bool:
     """Tell whether a poll of a site would get a job."""
     return connection.row(_ANY_DELIVERABLE[queue], site=site, **now._asdict()) is not None
+
+
+def next_due_ms(connection: Connection, site: str, queue: Queue, now: Now) -> int | None:
+    """Tell how long it is until the first of the jobs that are held back may go; None when there is none."""
+    due_ms: int | None = connection.rows(_NEXT_DUE[queue], site=site, **now._asdict())[0][0]
+    return due_ms
+
+
+def sites(connection: Connection) -> Iterator[str]:
+    """List the sites that have jobs, at the cost of a look into the index for each."""
+    site = ""
+    while site := connection.rows(_NEXT_SITE, site=site)[0][0]:
+        yield site
 
 
 def claimed(connection: Connection, site: str, queue: Queue, claim_id: str) -> list[JobRow]:

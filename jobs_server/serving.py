@@ -6,11 +6,14 @@ Preparing is no part of `create_app`: commands such as `flask settings` must run
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import cast
 
 import click
@@ -25,7 +28,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from werkzeug.serving import is_running_from_reloader
 
-from . import create_app, db, sweeper
+from . import create_app, db, feed, sweeper
 from .config import EXTENSION, Loaded, Settings
 from .errors import StartRefused, Unavailable
 
@@ -74,9 +77,15 @@ def application() -> Flask:
 
 
 def begin(app: Flask) -> None:
-    """Prepare the database and start what runs beside the requests. Raises StartRefused."""
+    """Prepare the database and start what runs beside the requests. Raises StartRefused.
+
+    Called where the server's own signal handlers are set already.
+    """
     prepare(app)
     sweeper.start(_database(app), _settings(app))
+    if threading.current_thread() is threading.main_thread():  # only there may signals be set
+        for number in (signal.SIGTERM, signal.SIGINT):
+            _stop_streams_on(number, feed.of(app))
 
 
 @contextmanager
@@ -87,6 +96,19 @@ def refusals_end_the_process() -> Iterator[None]:
     except StartRefused as refusal:
         sys.stderr.write(f"Error: {refusal.message}\n")
         sys.exit(refusal.exit_code)
+
+
+def _stop_streams_on(number: signal.Signals, live: feed.Feed) -> None:
+    """End streams and waiting polls before a server's own handler begins to wait for them."""
+    server_handler = signal.getsignal(number)
+    if not callable(server_handler):
+        return  # the process ends at once, and they with it
+
+    def stop(received: int, frame: FrameType | None) -> None:
+        live.stop()
+        server_handler(received, frame)
+
+    signal.signal(number, stop)
 
 
 def prepare(app: Flask) -> None:

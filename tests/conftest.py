@@ -98,6 +98,20 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[servers.S
         yield server
 
 
+@pytest.fixture(params=sorted(servers.COMMANDS), scope="session")
+def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real server that many tests share, once of each kind."""
+    with servers.running(request.param, tmp_path_factory.mktemp(request.param)) as server:
+        yield server.url
+
+
+@pytest.fixture
+def people(live: str, request: pytest.FixtureRequest) -> Iterator[Observatory]:
+    """People and the software of a site of the test's own, on the server that many tests share."""
+    with httpx.Client(trust_env=False, timeout=30) as client:
+        yield over_http(live, client, site=request.node.name.split("[")[0])
+
+
 def inside(app: Flask, site: str = "wmd") -> Observatory:
     """An observatory that speaks to an app in this process."""
 

@@ -12,12 +12,14 @@ import jobs_server
 PACKAGE = Path(jobs_server.__file__).parent
 
 ORDER = (
-    *("errors", "clock", "catalogue", "strict_json", "config", "lifecycle", "db"),
+    *("errors", "clock", "catalogue", "strict_json", "config", "lifecycle", "turns", "db"),
     *("profiles", "sky", "coordinates", "words"),
     *("models", "actors", "commands"),
-    *("queries", "lives", "board", "search", "reports"),
-    *("statements", "jobs", "labels", "wire"),
-    *("sweeper", "bodies", "refusals", "cors", "api", "web", "cli", "__init__", "serving", "gunicorn_conf", "__main__"),
+    *("queries", "lives", "board", "search", "reports", "changes"),
+    *("statements", "jobs", "labels"),
+    *("presence", "wire", "hangup", "past", "feed", "polling", "stream"),
+    *("sweeper", "bodies", "refusals", "cors", "api", "live", "web", "cli", "__init__", "serving"),
+    *("gunicorn_conf", "__main__"),
 )
 """A module may import only from modules before it."""
 

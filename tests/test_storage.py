@@ -12,10 +12,11 @@ from flask import Flask
 from sqlalchemy import event
 
 from jobs_server import board, db, queries, reports, search, statements
-from jobs_server.db import Database, Turns
+from jobs_server.db import Database
 from jobs_server.errors import Unavailable
 from jobs_server.lifecycle import Phase, Queue, Report
 from jobs_server.models import Job
+from jobs_server.turns import Turns
 
 from .conftest import inside
 

@@ -1,0 +1,152 @@
+"""What happened, event by event, each with its job as it was then.
+
+Of a job's public values only its statuses, its estimate and the request to cancel ever change, and each such change
+has its event. So a job as of its last event is the row as it stands, and as of an earlier one it is what the events
+up to then say.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sqlalchemy import BindParameter, Select, bindparam, exists, func, select, update
+from sqlalchemy.orm import aliased
+
+from .db import Connection, Statement
+from .lifecycle import CANCELED, EXPIRED, UNREAD, Mark, Phase, Queue
+from .models import FeedRecord, Job, JobEvent
+from .queries import EVENT, JOB, EventRow, JobRow, at_most
+
+
+class Change(NamedTuple):
+    """One event, and its job as of that event."""
+
+    event: EventRow
+    before: str | None  # the status that the event left, on its queue; none: the job was made
+    job: JobRow
+
+
+class Record(NamedTuple):
+    """What is kept of the feed as a whole."""
+
+    epoch: str  # another one when the numbers of events count anew
+    pruned_seq: int  # events up to here may have been pruned
+
+
+class AsOf(NamedTuple):
+    """What events can change of a job, as of one of them."""
+
+    status: str = UNREAD
+    replica_status: str = UNREAD
+    seconds_until_complete: int | None = None
+    cancel_requested: int = 0
+
+    def after(self, event: EventRow) -> AsOf:
+        """Tell how the job stands after its next event."""
+        alternate = event.queue == Queue.ALTERNATE.value
+        # Only a report has an estimate: without one, this end was put on a job that the site had in hand.
+        asked = event.seconds_until_complete is None and (
+            event.mark == Mark.CANCEL_REQUESTED
+            or (event.status == CANCELED and (self.replica_status if alternate else self.status) != UNREAD)
+        )
+        return AsOf(
+            self.status if alternate else event.status,
+            event.status if alternate else self.replica_status,
+            self.seconds_until_complete if event.seconds_until_complete is None else event.seconds_until_complete,
+            int(asked or self.cancel_requested),
+        )
+
+
+_LATER, _EARLIER, _SEEN = aliased(JobEvent), aliased(JobEvent), aliased(JobEvent)
+_SEQ: BindParameter[int] = bindparam("seq")
+_SITE: BindParameter[str] = bindparam("site")
+_LAST: BindParameter[int] = bindparam("last")
+
+
+def _changes(*where: object) -> Statement:
+    before = (
+        select(_EARLIER.status)
+        .where(_EARLIER.job_id == JobEvent.job_id, _EARLIER.queue == JobEvent.queue, _EARLIER.seq < JobEvent.seq)
+        .order_by(_EARLIER.seq.desc())
+        .limit(at_most(1))
+    )
+    has_later = exists().where(_LATER.job_id == JobEvent.job_id, _LATER.seq > JobEvent.seq)
+    core: Select[tuple[object, ...]] = select(before.scalar_subquery(), has_later, *EVENT, *JOB)
+    core = core.join(Job, Job.id == JobEvent.job_id).where(JobEvent.seq > _SEQ, *where)  # type: ignore[arg-type]
+    return Statement(core.order_by(JobEvent.seq).limit(at_most("count")))
+
+
+_EVERYWHERE = _changes()
+_AT_SITE = _changes(JobEvent.site == _SITE)
+_HISTORIES = Statement(
+    select(JobEvent.job_id, *EVENT)
+    .where(
+        JobEvent.seq <= _LAST,
+        JobEvent.job_id.in_(select(_SEEN.job_id).where(_SEEN.seq > _SEQ, _SEEN.seq <= _LAST)),
+    )
+    .order_by(JobEvent.seq)
+)
+_LAST_EVENT = Statement(select(func.max(JobEvent.seq)))
+_RECORD = Statement(select(FeedRecord.epoch, FeedRecord.pruned_seq))
+_NEW_EPOCH = Statement(update(FeedRecord).values({"epoch": bindparam("epoch")}))
+
+
+def record(connection: Connection) -> Record:
+    """Tell what the database says of the feed as a whole."""
+    return Record._make(connection.rows(_RECORD)[0])
+
+
+def begin_epoch(connection: Connection) -> None:
+    """Make every position given out so far void: the numbers now count other events, as after a restored backup."""
+    connection.run(_NEW_EPOCH, epoch=secrets.token_hex(4))
+
+
+def last(connection: Connection) -> int:
+    """Give the number of the newest event; 0 when there is none."""
+    return connection.rows(_LAST_EVENT)[0][0] or 0
+
+
+def after(connection: Connection, seq: int, count: int, site: str | None = None) -> list[Change]:
+    """List what happened after an event, oldest first, at most `count`; everywhere, or at one site."""
+    if site is None:
+        rows = connection.rows(_EVERYWHERE, seq=seq, count=count)
+    else:
+        rows = connection.rows(_AT_SITE, seq=seq, count=count, site=site)
+    width = 2 + len(EVENT)
+    found = [(row[0], row[1], EventRow._make(row[2:width]), JobRow._make(row[width:])) for row in rows]
+    then = _as_of(connection, seq, found[-1][2].seq) if any(has_later for _, has_later, *_ in found) else {}
+    return [
+        Change(
+            event,
+            UNREAD if before is None and event.queue == Queue.ALTERNATE.value else before,
+            _as_it_was(job, then[event.seq]) if has_later and event.seq in then else _without_silence(job),
+        )
+        for before, has_later, event, job in found
+    ]
+
+
+def _as_it_was(job: JobRow, then: AsOf) -> JobRow:
+    # The request to cancel is never taken back: what the row does not have, it never had.
+    return job._replace(**then._asdict())._replace(cancel_requested=then.cancel_requested & job.cancel_requested)
+
+
+def _as_of(connection: Connection, seq: int, last: int) -> dict[int, AsOf]:
+    """Tell, for each event after `seq` up to `last`, how its job stood; told from the jobs' whole histories."""
+    rows = connection.rows(_HISTORIES, seq=seq, last=last)
+    return {event: as_of for event, as_of in _stands((row[0], EventRow._make(row[1:])) for row in rows) if event > seq}
+
+
+def _stands(events: Iterable[tuple[int, EventRow]]) -> Iterable[tuple[int, AsOf]]:
+    jobs: dict[int, AsOf] = {}
+    for job_id, event in events:
+        jobs[job_id] = jobs.get(job_id, AsOf()).after(event)
+        yield event.seq, jobs[job_id]
+
+
+def _without_silence(job: JobRow) -> JobRow:
+    """Leave out the one change that has no event: on the alternate queue, jobs expire in silence."""
+    if job.replica_phase == Phase.WITHDRAWN and job.replica_status == EXPIRED:
+        return job._replace(replica_status=UNREAD)
+    return job

@@ -1,0 +1,325 @@
+"""The change feed: whoever waits for something to happen, here waits; one thread of the process looks.
+
+A commit in this process wakes the thread at once; another process's commit is seen through SQLite's `data_version`,
+which is read only while somebody waits. What is found is rendered once and kept for a while, for all who watch.
+Nobody who waits holds a database connection.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import takewhile
+from typing import cast
+
+from flask import Flask, current_app
+from sqlalchemy import text
+
+from . import changes
+from .changes import Change
+from .config import Settings
+from .db import Connection, Database, Statement
+from .errors import Crowded, Unavailable
+from .hangup import Client
+from .past import Frame, Page, Past, Render
+from .presence import Presence
+
+log = logging.getLogger(__name__)
+
+EXTENSION = "jobs_server.feed"
+
+SLOW_SECONDS = 30.0
+"""How long a reader may take over one message before it is dropped."""
+
+_LOOK_SECONDS = 0.01  # how soon another process's commit is seen
+_TEND_SECONDS = 1.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 4.0
+_CALLS = 16  # threads that stay free of streams and waiting polls
+_READ = 100  # events read at once
+_KEPT_EVENTS, _KEPT_BYTES = 1000, 4 * 1024 * 1024  # for each site that is watched
+_DATA_VERSION = Statement(text("PRAGMA data_version"))
+
+
+class Channel:
+    """What happened lately at a site that somebody watches."""
+
+    def __init__(self, site: str, floor: int | None) -> None:
+        self.site = site
+        self.floor = floor
+        """Every event of the site above this, up to the feed's own position, is here; none yet: not live."""
+        self.frames: deque[Frame] = deque()
+        self.viewers = 0
+        self.presence_news = 0
+        """Counts the changes of presence."""
+        self._bytes = 0
+
+    def add(self, frame: Frame) -> None:
+        """Keep a frame, and let go of the oldest ones past the bounds."""
+        self.frames.append(frame)
+        self._bytes += len(frame.data)
+        while len(self.frames) > _KEPT_EVENTS or (self._bytes > _KEPT_BYTES and len(self.frames) > 1):
+            oldest = self.frames.popleft()
+            self._bytes -= len(oldest.data)
+            self.floor = oldest.seq
+
+
+class Waiter:
+    """Somebody who waits for news of a site, on a thread of its own: a poll, or a viewer."""
+
+    def __init__(self, site: str, client: Client) -> None:
+        self.site = site
+        self.client = client
+        self.sending_since: float | None = None
+        self._woken = threading.Event()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until something happens at the site, the client hangs up, or the time is over."""
+        self._woken.wait(max(0.0, seconds))
+        self._woken.clear()
+
+    def wake(self) -> None:
+        """End the sleep, or the next one if there is none now."""
+        self._woken.set()
+
+
+class Viewer(Waiter):
+    """Somebody who follows all that happens at a site."""
+
+    def __init__(self, site: str, client: Client, channel: Channel) -> None:
+        super().__init__(site, client)
+        self.channel = channel
+
+
+class Feed:
+    """Wake whoever waits when something happens. Its thread starts when somebody first waits."""
+
+    def __init__(self, database: Database, settings: Settings, render: Render) -> None:
+        self.presence = Presence(settings.silent_after_seconds, self.nudge)
+        self.places = max(settings.threads - _CALLS, min(4, settings.threads // 4))
+        """How many may wait at once: all threads but 16, so that calls are always answered."""
+        self.tail: int | None = None
+        """The last event seen; none while nobody waits."""
+        self.stopping = False
+        self._database = database
+        self._render = render
+        self._epoch = ""
+        self._past = Past(database, render)
+        self._lock = threading.Lock()
+        self._waiters: set[Waiter] = set()
+        self._channels: dict[str, Channel] = {}
+        self._nudged = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def nudge(self) -> None:
+        """Have the thread look at once: something was committed, or a site's software came back."""
+        if self._waiters:
+            self._nudged.set()
+
+    def watch(self, site: str, client: Client) -> Viewer:
+        """Take a place for a stream. Raises Crowded when all places are taken."""
+        with self._lock:
+            self._check_room()
+            channel = self._channels.setdefault(site, Channel(site, self.tail))
+            channel.viewers += 1
+            viewer = Viewer(site, client, channel)
+            self._waiters.add(viewer)
+        self._begin_to_look()
+        return viewer
+
+    @contextmanager
+    def waiting(self, site: str, client: Client) -> Iterator[Waiter]:
+        """Take a place for a poll, for the length of a block. Raises Crowded when all places are taken."""
+        waiter = Waiter(site, client)
+        with self._lock:
+            self._check_room()
+            self._waiters.add(waiter)
+        self._begin_to_look()
+        try:
+            yield waiter
+        finally:
+            self.leave(waiter)
+
+    def leave(self, waiter: Waiter) -> None:
+        """Give a place back; a second time does nothing."""
+        with self._lock:
+            if waiter not in self._waiters:
+                return
+            self._waiters.remove(waiter)
+            if isinstance(waiter, Viewer):
+                waiter.channel.viewers -= 1
+                if not waiter.channel.viewers:
+                    self._channels.pop(waiter.site)
+
+    def since(self, channel: Channel, seq: int) -> Page:
+        """Give what happened at a channel's site after an event: all of it when it is kept here, else a page."""
+        with self._lock:
+            if channel.floor is not None and self.tail is not None and seq >= channel.floor:
+                newest_first = takewhile(lambda frame: frame.seq > seq, reversed(channel.frames))
+                return Page(list(newest_first)[::-1], max(seq, self.tail))
+        return self._past.after(channel.site, seq)
+
+    def counts(self) -> tuple[int, int]:
+        """Count the streams, and the polls that wait."""
+        with self._lock:
+            streams = sum(channel.viewers for channel in self._channels.values())
+            return streams, len(self._waiters) - streams
+
+    def stop(self) -> None:
+        """End all streams and waiting polls: the server is about to stop. May be called in a signal handler."""
+        self.stopping = True
+        for waiter in tuple(self._waiters):  # without the lock, which the interrupted code may hold
+            waiter.wake()
+        self._nudged.set()
+
+    def _check_room(self) -> None:
+        if len(self._waiters) >= self.places:
+            raise Crowded(
+                f"Error: all {self.places} places for live streams and waiting polls are taken;"
+                " try again in a few seconds (JOBS_THREADS sets how many there are)"
+            )
+
+    def _begin_to_look(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+                self._thread.start()
+        self._nudged.set()
+
+    def _run(self) -> None:
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while not self.stopping:
+            if not self._waiters:
+                self._nudged.wait()
+            try:
+                self._watch()
+                pause_seconds = _FIRST_PAUSE_SECONDS
+            except Exception as error:
+                # Whatever it is, those who wait must not be forgotten; the position is kept, so nothing is missed.
+                cause = None if isinstance(error, Unavailable) else error
+                log.warning("live changes are held up, next try in %g s: %s", pause_seconds, error, exc_info=cause)
+                time.sleep(pause_seconds)
+                pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+
+    def _watch(self) -> None:
+        """Look for changes for as long as somebody waits, on one connection: `data_version` counts from its view."""
+        with self._held() as connection:
+            version: int | None = None
+            next_tend = 0.0
+            while self._waiters and not self.stopping:
+                nudged = self._nudged.wait(_LOOK_SECONDS)
+                self._nudged.clear()
+                before, version = version, _version(connection)
+                if nudged or version != before:
+                    self._look(connection)
+                if nudged or time.monotonic() >= next_tend:
+                    self._tell_presence()
+                if time.monotonic() >= next_tend:
+                    self._tend()
+                    next_tend = time.monotonic() + _TEND_SECONDS
+        self._rest()
+
+    def _held(self) -> AbstractContextManager[Connection | None]:
+        # In memory there is one connection for all, and no other process.
+        return nullcontext() if self._database.in_memory else self._database.reading()
+
+    def _look(self, held: Connection | None) -> None:
+        """Read what is new, keep it for the sites that are watched, and wake who waits for it."""
+        with nullcontext(held) if held else self._database.reading() as connection:
+            if self.tail is None:
+                self._begin(changes.record(connection).epoch, changes.last(connection))
+            while self._read(connection, cast(int, self.tail)) == _READ:
+                pass
+
+    def _read(self, connection: Connection, tail: int) -> int:
+        watched = set(self._channels)
+        found = changes.after(connection, tail, _READ)
+        if found:
+            self._publish(found, watched)
+        return len(found)
+
+    def _begin(self, epoch: str, tail: int) -> None:
+        with self._lock:
+            self._epoch, self.tail = epoch, tail
+            for channel in self._channels.values():
+                channel.floor = tail
+        self._wake_all()
+
+    def _publish(self, found: list[Change], watched: set[str]) -> None:
+        rendered = [
+            (change.job.site, Frame(change.event.seq, self._render(self._epoch, change)))
+            for change in found
+            if change.job.site in watched
+        ]
+        with self._lock:
+            self.tail = found[-1].event.seq
+            for site, frame in rendered:
+                if channel := self._channels.get(site):
+                    channel.add(frame)
+            for site in self._channels.keys() - watched:
+                self._channels[site].floor = self.tail  # it came too late for what was just read
+        self._wake_all({change.job.site for change in found})
+
+    def _tell_presence(self) -> None:
+        changed = self.presence.changed(self._channels)
+        for site in changed:
+            if channel := self._channels.get(site):
+                channel.presence_news += 1
+        if changed:
+            self._wake_all(changed)
+
+    def _tend(self) -> None:
+        """Wake whose client hung up, and cut off who does not read what is sent."""
+        now = time.monotonic()
+        for waiter in self._everybody():
+            since = waiter.sending_since
+            if since is None and waiter.client.hung_up():
+                waiter.wake()
+            elif since is not None and now - since > SLOW_SECONDS:
+                log.warning(
+                    "the stream of %s at %s was dropped: it took nothing for %d s",
+                    waiter.site,
+                    waiter.client.address,
+                    now - since,
+                )
+                waiter.client.cut()
+
+    def _wake_all(self, sites: set[str] | None = None) -> None:
+        for waiter in self._everybody():
+            if sites is None or waiter.site in sites:
+                waiter.wake()
+
+    def _everybody(self) -> tuple[Waiter, ...]:
+        with self._lock:
+            return tuple(self._waiters)
+
+    def _rest(self) -> None:
+        """Forget the position when nobody waits: from then on nothing is read."""
+        with self._lock:
+            if not self._waiters:
+                self.tail = None
+                self._nudged.clear()
+
+
+def _version(connection: Connection | None) -> int:
+    """Give a number that changes with every commit of another connection; in memory there is none."""
+    return connection.rows(_DATA_VERSION)[0][0] if connection else 0
+
+
+def init_app(app: Flask, database: Database, settings: Settings, render: Render) -> None:
+    """Give an app its feed; nothing runs yet."""
+    feed = app.extensions[EXTENSION] = Feed(database, settings, render)
+    database.on_commit.append(feed.nudge)
+
+
+def current() -> Feed:
+    """Give the feed of the running app."""
+    return of(current_app)
+
+
+def of(app: Flask) -> Feed:
+    """Give the feed of an app."""
+    return cast(Feed, app.extensions[EXTENSION])

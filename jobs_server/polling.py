@@ -1,0 +1,57 @@
+"""Polls that wait: answered the moment there is a job, with no connection to the database held until then."""
+
+from __future__ import annotations
+
+import time
+
+from . import actors, clock, jobs, queries
+from .commands import ClaimJobs
+from .db import Database
+from .feed import Feed
+from .hangup import Client
+from .queries import JobRow
+
+_CLOCK_SECONDS = 1.0  # how soon a job is seen that a change of the wall clock makes due
+_SHORTEST_SECONDS = 0.005
+
+
+def poll(database: Database, feed: Feed, command: ClaimJobs, client: Client) -> list[JobRow]:
+    """Hand over what waits; when there is nothing, wait as long as the poll says for something to come.
+
+    Raises Crowded when too many wait already.
+    """
+    feed.presence.heard(command.site, command.queue, client.name)
+    claimed = _take(database, command, client)
+    if claimed is not None or not command.wait_seconds:
+        return claimed or []
+    with feed.presence.waiting(command.site, command.queue), feed.waiting(command.site, client) as waiter:
+        deadline = time.monotonic() + command.wait_seconds
+        while (claimed := _take(database, command, client)) is None:
+            left = deadline - time.monotonic()
+            if left <= 0 or feed.stopping or client.hung_up():
+                return []
+            waiter.wait(min(left, _until_due(database, command)))
+    return claimed
+
+
+def _take(database: Database, command: ClaimJobs, client: Client) -> list[JobRow] | None:
+    """Hand over what there is; None when there is nothing yet. A poll that gets nothing writes nothing."""
+    with database.reading() as connection:
+        replayed = jobs.replay(connection, command)
+        if replayed is not None:
+            return replayed
+        if not queries.any_deliverable(connection, command.site, command.queue, clock.read()):
+            return None
+    if client.hung_up():
+        return []  # nobody is there to get it
+    with database.transaction() as connection:
+        return jobs.claim(connection, command, actors.site(command.site), clock.read()) or None
+
+
+def _until_due(database: Database, command: ClaimJobs) -> float:
+    """Tell how long at most to sleep for the sake of jobs that are held back, in seconds."""
+    with database.reading() as connection:
+        due_ms = queries.next_due_ms(connection, command.site, command.queue, clock.read())
+    if due_ms is None:
+        return command.wait_seconds
+    return min(_CLOCK_SECONDS, max(due_ms / 1000, _SHORTEST_SECONDS))

@@ -1,0 +1,115 @@
+"""When each site's software last asked for jobs, kept in memory: a poll that gets nothing writes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from threading import Lock
+
+from . import clock
+from .lifecycle import Queue
+
+_MOST = 1000  # pollers that are remembered: anybody can make up site codes
+
+
+class State(StrEnum):
+    """Say whether a site's software is there."""
+
+    ONLINE = "online"
+    SILENT = "silent"
+    UNKNOWN = "unknown"  # this process has not listened for long enough, or is not the only one that listens
+
+
+@dataclass(slots=True)
+class Poller:
+    """What is known of the software that polls one queue of a site."""
+
+    client: str = ""
+    last_poll_ms: int | None = None
+    waiting: int = 0
+    heard: float = field(default_factory=time.monotonic)  # the last poll, or when this began to listen
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How one queue of a site was polled, up to now."""
+
+    state: State
+    client: str
+    last_poll_ms: int | None
+    silent_since_ms: int | None
+    waiting: bool
+
+
+class Presence:
+    """Know which sites' software is there. A silence counts from the last poll, or from the start of this server."""
+
+    def __init__(self, silent_after_seconds: float, on_news: Callable[[], None] = lambda: None) -> None:
+        self._silent_after_seconds = silent_after_seconds
+        self._on_news = on_news
+        self._lock = Lock()
+        self._pollers: dict[tuple[str, Queue], Poller] = {}
+        self._told: dict[tuple[str, Queue], State] = {}
+        self._started = time.monotonic()
+        self._started_ms = clock.now_ms()
+        self.alone = True
+        """Whether no other process answers polls: what this one did not hear, nobody did."""
+
+    def heard(self, site: str, queue: Queue, client: str) -> None:
+        """Note a poll."""
+        with self._lock:
+            poller = self._pollers.setdefault((site, queue), Poller())
+            if len(self._pollers) > _MOST:
+                del self._pollers[min(self._pollers, key=lambda key: self._pollers[key].heard)]
+            poller.client, poller.last_poll_ms, poller.heard = client, clock.now_ms(), time.monotonic()
+            news = self._told.get((site, queue)) is not State.ONLINE
+        if news:
+            self._on_news()
+
+    @contextmanager
+    def waiting(self, site: str, queue: Queue) -> Iterator[None]:
+        """Count a poll that waits: its software is there for as long as it does."""
+        with self._lock:
+            poller = self._pollers.setdefault((site, queue), Poller())
+            poller.waiting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                poller.waiting -= 1
+
+    def sites(self) -> set[str]:
+        """List the sites that have polled."""
+        with self._lock:
+            return {site for site, _ in self._pollers}
+
+    def seen(self, site: str, queue: Queue) -> Seen:
+        """Tell how one queue of a site was polled."""
+        with self._lock:
+            poller = self._pollers.get((site, queue)) or Poller(heard=self._started)
+            state = self._state(poller)
+            since_ms = self._started_ms if poller.last_poll_ms is None else poller.last_poll_ms
+            return Seen(
+                state,
+                poller.client,
+                poller.last_poll_ms,
+                since_ms if state is State.SILENT else None,
+                poller.waiting > 0,
+            )
+
+    def changed(self, watched: Iterable[str]) -> set[str]:
+        """List the sites whose state is another than when this was last asked."""
+        with self._lock:
+            asked = {*self._pollers, *((site, Queue.PRIMARY) for site in watched)}
+            states = {key: self._state(self._pollers.get(key) or Poller(heard=self._started)) for key in asked}
+            changed = {site for (site, queue), state in states.items() if self._told.get((site, queue)) != state}
+            self._told = states
+        return changed
+
+    def _state(self, poller: Poller) -> State:
+        if poller.waiting or time.monotonic() - poller.heard < self._silent_after_seconds:
+            return State.UNKNOWN if poller.last_poll_ms is None else State.ONLINE
+        return State.SILENT if self.alone else State.UNKNOWN
