@@ -83,7 +83,7 @@ def send(
     user: str,
     as_json: bool,
 ) -> None:
-    r"""Send one job.
+    """Send one job.
 
     \b
     flask jobs send --site wmd camera camera_1_1 expose -p time=5 -p image_type=light

@@ -42,7 +42,7 @@ DEFAULT_URL = "http://127.0.0.1:5000"
 def simulate(
     site: str | None, speed: float, url: str, faults: float, legacy: bool, ledger: Path | None, seed: int | None
 ) -> None:
-    r"""Play an observatory: take the jobs of a site and carry them out, until Ctrl-C.
+    """Play an observatory: take the jobs of a site and carry them out, until Ctrl-C.
 
     Exposures take their time and a readout, slews go by their angle, scripts by their frames. A stop or a cancel is
     obeyed at once. Of the jobs that go wrong half fail, and of the other half nothing more is heard.
