@@ -81,6 +81,10 @@ class Waiter:
         self._woken.wait(max(0.0, seconds))
         self._woken.clear()
 
+    def has_gone(self) -> bool:
+        """Tell whether the client hung up while nothing was being sent to it."""
+        return self.sending_since is None and self.client.hung_up()
+
     def wake(self) -> None:
         """End the sleep, or the next one if there is none now."""
         self._woken.set()
@@ -176,7 +180,12 @@ class Feed:
         self._nudged.set()
 
     def _check_room(self) -> None:
-        if len(self._waiters) >= self.places:
+        if len(self._waiters) < self.places:
+            return
+        gone = [waiter for waiter in self._waiters if waiter.has_gone()]
+        for waiter in gone:
+            waiter.wake()
+        if len(self._waiters) - len(gone) >= self.places:
             raise Crowded(
                 f"Error: all {self.places} places for live streams and waiting polls are taken;"
                 " try again in a few seconds (JOBS_THREADS sets how many there are)"
@@ -276,7 +285,7 @@ class Feed:
         now = time.monotonic()
         for waiter in self._everybody():
             since = waiter.sending_since
-            if since is None and waiter.client.hung_up():
+            if waiter.has_gone():
                 waiter.wake()
             elif since is not None and now - since > SLOW_SECONDS:
                 log.warning(

@@ -24,6 +24,8 @@ _TOLD = pytest.StashKey[list[str]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Say how long the tests may take that get better with time."""
+    soak_seconds = float(os.environ.get("JOBS_TEST_SOAK_SECONDS", "12"))
+    parser.addoption("--soak-seconds", type=float, default=soak_seconds, help="how long tests/test_soak.py goes on")
     parser.addoption("--kills", type=int, default=20, help="how often the fault tests kill a server under load")
 
 
@@ -98,7 +100,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[servers.S
         yield server
 
 
-@pytest.fixture(params=sorted(servers.COMMANDS), scope="session")
+@pytest.fixture(params=["flask", "gunicorn", "waitress"], scope="session")
 def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real server that many tests share, once of each kind."""
     with servers.running(request.param, tmp_path_factory.mktemp(request.param)) as server:

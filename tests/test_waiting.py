@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class Poll(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        with httpx.Client(trust_env=False, timeout=LONG) as client:
+        with httpx.Client(trust_env=False, timeout=LONG) as client, suppress(httpx.TransportError):
             self.jobs = over_http(self._url, client, self._site).polls(**self._options)
 
     def gets(self) -> list[str]:

@@ -97,7 +97,7 @@ def launch(command: list[str], port: int, folder: Path, variables: Mapping[str, 
         )
     server = Server(f"http://127.0.0.1:{port}", port, process, log)
     try:
-        _wait_until_it_answers(server)
+        until_it_answers(server.url, process, log)
     except BaseException:
         server.kill()
         raise
@@ -120,15 +120,16 @@ def stopped_at_the_end(server: Server) -> Iterator[Server]:
         server.stop()
 
 
-def _wait_until_it_answers(server: Server) -> None:
+def until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a server answers, whatever it says. Raises AssertionError with its log when it does not."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        if server.process.poll() is not None:
+        if process.poll() is not None:
             break
         try:
-            httpx.get(server.url, trust_env=False)
+            httpx.get(url, trust_env=False)
         except httpx.TransportError:
             time.sleep(0.02)
         else:
             return
-    raise AssertionError(f"the server did not start:\n{server.log.read_text(errors='replace')}")
+    raise AssertionError(f"the server did not start:\n{log.read_text(errors='replace')}")

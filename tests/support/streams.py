@@ -106,6 +106,11 @@ class Viewer:
     def comments(self) -> int:
         return self._parser.comments
 
+    @property
+    def states(self) -> list[str]:
+        """What was told of the site's software."""
+        return [each.data["data"]["state"] for each in self._parser.messages if each.data.get("topic") == "presence"]
+
     def all(self, topic: str = "jobs") -> list[Message]:
         """What came of one topic, so far."""
         with self._changed:
