@@ -91,6 +91,7 @@ def _running(folder: Path, target: str) -> Iterator[Contender]:
     path = app.extensions[EXTENSION].settings.url.database
     environment = {key: value for key, value in os.environ.items() if not key.startswith("JOBS_")}
     environment |= {"JOBS_INSTANCE": str(folder), "FLOOR_DATABASE": str(path)}
+    environment |= {"JOBS_MAX_WAITING_JOBS": "0"}  # nobody takes the jobs while they are posted
     port = servers.free_port()
     command = [sys.executable, *(part.format(port=port) for part in GUNICORN), target]
     server = servers.launch(command, port, servers.ROOT, environment, folder / "server.log")

@@ -40,7 +40,7 @@ class _Sql:
         return connection.execute(self.text, {**self.fixed, **values}).fetchall()  # type: ignore[no-any-return]
 
 
-_LAST, _INSERT, _EVENT = _Sql(statements.LAST), _Sql(statements.INSERT), _Sql(statements.EVENT)
+_MEET, _INSERT, _EVENT = _Sql(statements.MEET), _Sql(statements.INSERT), _Sql(statements.EVENT)
 _ANY = _Sql(queries._ANY_DELIVERABLE[Queue.PRIMARY])
 _CLAIM = _Sql(statements.CLAIM[Queue.PRIMARY])
 _REPORT = _Sql(statements.REPORT[Queue.PRIMARY, Report.RUNNING])
@@ -99,7 +99,7 @@ def new_job() -> Response:
         "replica_phase": "waiting",
     }
     with _transaction() as connection:
-        last, newest_ms = _LAST.rows(connection, body)[0]
+        last, newest_ms, *_ = _MEET.rows(connection, {**body, "cap": 0})[0]
         ulid = str(ULID())
         job["ulid"] = ulid if ulid > (last or "") else str(ULID.from_int(int(ULID.from_str(last)) + 1))
         job["timestamp_ms"] = max(now.wall_ms, newest_ms or 0)

@@ -20,7 +20,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
 
     from flask import Flask
 
-    from . import api, cli, cors, db, feed, live, refusals, serving, stream, web
+    from . import api, auth, cli, cors, db, door, feed, live, refusals, serving, stream, web
     from . import config as configuration
 
     app = Flask(__name__, instance_relative_config=True)
@@ -48,6 +48,8 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
         app.register_blueprint(blueprint, name=f"{blueprint.name}_at_root")
     web.register(app)
     refusals.register(app)
+    door.guard(app, settings)
+    auth.register(app)
     cors.allow(app, settings.allowed_origins)
     cli.register(app)
     serving.set_up(app)

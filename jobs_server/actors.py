@@ -10,6 +10,8 @@ class Known(StrEnum):
     """Say how somebody is known."""
 
     SAID = "said"  # a person, by their own word: no sign-in is set
+    SIGNED_IN = "signed in"  # a person, by the word of the issuer
+    CONSOLE = "console"  # whoever sits at the observatory's PC
     SITE = "site"  # the software beside the telescope
     SERVER = "server"  # this service itself
 
@@ -22,11 +24,17 @@ class Actor:
     name: str
     known: Known
     roles: tuple[str, ...] = ()
+    is_admin: bool = False  # of this service; a role that a job carries is no such right by itself
 
 
 def said(user_id: str, user_name: str, roles: tuple[str, ...]) -> Actor:
-    """Take a person at their word, as the open mode does."""
+    """Take a person at their word, as the open mode does: the roles go with their jobs, and nobody is an admin."""
     return Actor(user_id, user_name, Known.SAID, roles)
+
+
+def console(user_id: str, user_name: str, roles: tuple[str, ...] = (), *, is_admin: bool = False) -> Actor:
+    """Name the person at the observatory's PC."""
+    return Actor(user_id, user_name, Known.CONSOLE, roles, is_admin)
 
 
 def site(code: str) -> Actor:

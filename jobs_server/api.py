@@ -7,7 +7,8 @@ from typing import cast
 
 from flask import Blueprint, Response, current_app, request
 
-from . import actors, bodies, clock, commands, feed, hangup, jobs, polling, queries, wire
+from . import auth, bodies, clock, commands, feed, hangup, jobs, lockouts, polling, queries, wire
+from .auth import Access, needs
 from .commands import AnyCommand
 from .config import EXTENSION, Loaded, Settings
 from .db import current, reading, transaction
@@ -17,55 +18,61 @@ bp = Blueprint("jobs", __name__)
 
 
 @bp.post("/newjob")
+@needs(Access.PERSON)
 def new_job() -> Response:
     """Queue a job."""
     command = _parse(commands.SubmitJob)
     key = commands.parse_key(request.headers.get("Idempotency-Key"))
-    settings = _settings()
-    actor = actors.said(command.user_id, command.user_name, settings.open_roles)
+    actor = auth.person(command.user_id, command.user_name)
     with transaction() as connection:
-        job = jobs.submit(connection, command, actor, clock.read(), settings, key)
+        job = jobs.submit(connection, command, actor, clock.read(), _settings(), key)
     return _json(wire.job(job))
 
 
 @bp.post("/getnewjobs")
+@needs(Access.SITE)
 def get_new_jobs() -> Response:
     """Hand over the waiting jobs of a site, or wait for one."""
     command = _parse(commands.ClaimJobs)
+    actor = auth.site(command.site)
     feed.current().presence.alone = not request.is_multiprocess
-    claimed = polling.poll(current(), feed.current(), command, hangup.client(request.environ))
+    claimed = polling.poll(current(), feed.current(), command, actor, hangup.client(request.environ))
     return _json(wire.handed_over(claimed, command.queue))
 
 
 @bp.post("/startjob")
+@needs(Access.SITE)
 def start_job() -> Response:
     """Note that a job has begun; with a claim id, tell first whether it still may."""
     command = _parse(commands.StartJob)
     with transaction() as connection:
-        job = jobs.start(connection, command, actors.site(command.site), clock.read(), _settings())
+        job = jobs.start(connection, command, auth.site(command.site), clock.read(), _settings())
     return _json(wire.job(job))
 
 
 @bp.post("/updatejobstatus")
+@needs(Access.SITE)
 def update_job_status() -> Response:
     """Note what a site says of a job."""
     command = _parse(commands.UpdateStatus)
     with transaction() as connection:
-        job = jobs.report(connection, command, actors.site(command.site), clock.read())
+        job = jobs.report(connection, command, auth.site(command.site), clock.read())
     return _json(wire.job(job))
 
 
 @bp.post("/canceljob")
+@needs(Access.PERSON)
 def cancel_job() -> Response:
     """Cancel a job, or ask the site to end it."""
     command = _parse(commands.CancelJob)
-    actor = actors.said(command.user_id, command.user_name, ())
+    actor = auth.person(command.user_id, command.user_name)
     with transaction() as connection:
         job = jobs.cancel(connection, command, actor, clock.read())
     return _json(wire.job(job))
 
 
 @bp.post("/getjob")
+@needs(Access.ANYBODY)
 def get_job() -> Response:
     """Show a job and its history."""
     command = _parse(commands.ShowJob)
@@ -78,6 +85,7 @@ def get_job() -> Response:
 
 
 @bp.post("/getrecentjobs")
+@needs(Access.ANYBODY)
 def get_recent_jobs() -> Response:
     """List a site's jobs of the last while, complete and in bounded memory, or one page of them."""
     command = _parse(commands.ListRecent)
@@ -92,6 +100,38 @@ def get_recent_jobs() -> Response:
     if second is None:
         return _json(wire.jobs(first))
     return Response(wire.job_pages(chain((first, second), pages)), mimetype="application/json")
+
+
+@bp.post("/lockout")
+@needs(Access.PERSON)
+def lock_out() -> Response:
+    """Lock a telescope out: nothing but stop commands reaches it until the lock-out is lifted."""
+    command = _parse(commands.LockOut)
+    actor = auth.person(command.user_id, command.user_name)
+    with transaction() as connection:
+        lockout = lockouts.put_on(connection, command.site, command.note, actor, clock.read())
+    return _json(wire.lockouts(command.site, [lockout]))
+
+
+@bp.post("/liftlockout")
+@needs(Access.PERSON)
+def lift_lockout() -> Response:
+    """Lift a lock-out; what waited meanwhile is canceled unless it is said to be kept."""
+    command = _parse(commands.LiftLockout)
+    actor = auth.person(command.user_id, command.user_name)
+    with transaction() as connection:
+        lockout, canceled = jobs.lift_lockout(connection, command, actor, clock.read())
+    return _json(wire.lifted(lockout, canceled))
+
+
+@bp.post("/getlockout")
+@needs(Access.ANYBODY)
+def get_lockout() -> Response:
+    """Tell whether a telescope is locked out, by whom, since when and why, and who did before."""
+    command = _parse(commands.ShowLockout)
+    with reading() as connection:
+        rows = lockouts.past(connection, command.site)
+    return _json(wire.lockouts(command.site, rows))
 
 
 def _parse(model: type[AnyCommand]) -> AnyCommand:

@@ -201,6 +201,31 @@ class CancelJob(Command):
     user_name: Name = "somebody"
 
 
+class LockOut(Command):
+    """Lock a telescope out (`lockout`)."""
+
+    note: Annotated[
+        str,
+        StringConstraints(max_length=500),
+        AfterValidator(_visible),
+        Field(description="a text of 1 to 500 characters that says why"),
+    ]
+    user_id: Name = "anonymous"
+    user_name: Name = "somebody"
+
+
+class LiftLockout(Command):
+    """Lift the lock-out of a telescope (`liftlockout`), and say what becomes of the jobs that waited."""
+
+    cancel_waiting: Annotated[bool, _or_default(True), Field(alias="cancelWaiting", description="true or false")] = True
+    user_id: Name = "anonymous"
+    user_name: Name = "somebody"
+
+
+class ShowLockout(Command):
+    """Ask whether a telescope is locked out (`getlockout`)."""
+
+
 class ShowJob(Command):
     """Ask for one job and its history (`getjob`)."""
 
@@ -251,6 +276,11 @@ def parse(model: type[AnyCommand], body: bytes) -> AnyCommand:
         raise BadRequest(f"Error: the body is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise BadRequest("Error: the body must be a JSON object")
+    return checked(model, value)
+
+
+def checked(model: type[AnyCommand], value: Mapping[str, Any]) -> AnyCommand:
+    """Read plain values as a command. Raises BadRequest with every fault found."""
     try:
         return model.model_validate(value)
     except ValidationError as error:

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -25,6 +26,8 @@ CONFIG_FILE = "config.toml"
 
 EXTENSION = "jobs_server.settings"
 """Where an app keeps its `Loaded` settings, among its extensions."""
+
+ANY_ORIGIN = "*"
 
 _ORIGIN = re.compile(r"https?://[^\s/?#@*]+", re.ASCII)
 
@@ -47,7 +50,17 @@ class Settings:
     )
     sites: tuple[str, ...] = _setting((), "The only site codes accepted, against typos. Empty: any.")
     allowed_origins: tuple[str, ...] = _setting(
-        (), "Origins of web pages elsewhere that may call this service, such as `https://ui.example.org`."
+        (),
+        "Origins of web pages elsewhere that may call this service, such as `https://ui.example.org`;"
+        " `*` for any, refused while no sign-in is set.",
+    )
+    trusted_hosts: tuple[str, ...] = _setting(
+        (),
+        "Names of this service beside localhost, the machine's own name and private addresses;"
+        " `.example.org` stands for all names below it.",
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        ("127.0.0.0/8", "::1"), "Addresses or networks of proxies whose `X-Forwarded-` headers are believed."
     )
     open_roles: tuple[str, ...] = _setting((), "Roles that jobs carry while no sign-in is set.")
     stop_scope: Literal["device", "site"] = _setting(
@@ -77,6 +90,9 @@ class Settings:
     silent_after_seconds: float = _setting(
         30.0, "How long after its last poll a site's software is called silent.", unit="seconds", minimum=1
     )
+    max_waiting_jobs: int = _setting(
+        1000, "How many jobs may wait at a site; stop commands are taken beyond it. 0: any number.", minimum=0
+    )
     max_body_bytes: int = _setting(256 * 1024, "Largest request body.", unit="bytes", minimum=1024)
     host: str = _setting("127.0.0.1", "Address that `flask serve` listens on; `0.0.0.0` opens it to the LAN.")
     port: int = _setting(5000, "Port that `flask serve` listens on.", minimum=1)
@@ -97,16 +113,19 @@ class Settings:
         for setting in fields(self):
             _check_minimum(setting, getattr(self, setting.name))
         for origin in self.allowed_origins:
-            if not _ORIGIN.fullmatch(origin):
-                raise ConfigError(
-                    f"{PREFIX}ALLOWED_ORIGINS: {origin!r} is not an origin; write scheme://host or scheme://host:port,"
-                    " without a path and without `*` (anyone on the network may command while no sign-in is set)"
-                )
+            _check_origin(origin, self.is_open)
+        for network in self.trusted_proxies:
+            _check_network(network)
         for site in self.sites:
             if not site.strip():
                 raise ConfigError(f"{PREFIX}SITES: a site code must not be blank")
         if self.database_url:
             _parse_url(self.database_url)
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether no sign-in is set, so that anyone on the network may command."""
+        return True
 
     @property
     def url(self) -> URL:
@@ -227,6 +246,27 @@ def _check_minimum(setting: Field[Any], value: Any) -> None:
     minimum = setting.metadata["minimum"]
     if minimum is not None and not value >= minimum:
         raise ConfigError(f"{variable(setting.name)} is wrong: {value} is less than {minimum:g}")
+
+
+def _check_origin(origin: str, is_open: bool) -> None:
+    if origin == ANY_ORIGIN:
+        if is_open:
+            raise ConfigError(
+                f"{PREFIX}ALLOWED_ORIGINS: `*` would let any page on the internet command the telescope"
+                " while no sign-in is set; name the origins, or set a sign-in"
+            )
+    elif not _ORIGIN.fullmatch(origin):
+        raise ConfigError(
+            f"{PREFIX}ALLOWED_ORIGINS: {origin!r} is not an origin; write scheme://host or scheme://host:port,"
+            " without a path"
+        )
+
+
+def _check_network(network: str) -> None:
+    try:
+        ip_network(network, strict=False)
+    except ValueError:
+        raise ConfigError(f"{PREFIX}TRUSTED_PROXIES: {network!r} is neither an address nor a network") from None
 
 
 def _parse_url(text: str) -> URL:

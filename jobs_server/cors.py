@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from flask import Flask
 from flask_cors import CORS
 
+from .config import ANY_ORIGIN
+
 
 def allow(app: Flask, origins: Sequence[str]) -> None:
     """Answer pages of these origins with CORS headers, on errors too (contract, Cross-origin)."""
@@ -15,7 +17,9 @@ def allow(app: Flask, origins: Sequence[str]) -> None:
         CORS(
             app,
             # As patterns of ours: Flask-CORS takes a text with brackets, such as http://[::1]:3000, for one of its own.
-            origins=[re.compile(re.escape(origin) + r"\Z", re.ASCII | re.IGNORECASE) for origin in origins],
+            origins=ANY_ORIGIN
+            if ANY_ORIGIN in origins
+            else [re.compile(re.escape(origin) + r"\Z", re.ASCII | re.IGNORECASE) for origin in origins],
             methods=["GET", "POST", "OPTIONS"],
             # Named one by one: `*` does not cover Authorization.
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],

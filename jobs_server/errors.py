@@ -24,10 +24,10 @@ class Fault:
 _LONGEST_SHOWN = 100
 
 
-def shown(text: str) -> str:
+def shown(text: str, longest: int = _LONGEST_SHOWN) -> str:
     """Make a text from outside fit for a sentence: on one line and not too long."""
-    line = on_one_line(text[: _LONGEST_SHOWN + 1])
-    return line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}..."
+    line = on_one_line(text[: longest + 1])
+    return line if len(line) <= longest else f"{line[:longest]}..."
 
 
 def on_one_line(text: str) -> str:
@@ -59,6 +59,18 @@ class BadRequest(JobsError):
     status, code = 400, "bad-request"
 
 
+class Unauthorized(JobsError):
+    """Nobody knows who asks, or somebody else holds the telescope."""
+
+    status, code = 401, "unauthorized"
+
+
+class Forbidden(JobsError):
+    """This may not be done by whoever asks, or not from there."""
+
+    status, code = 403, "forbidden"
+
+
 class NotFound(JobsError):
     """There is no such job."""
 
@@ -75,6 +87,18 @@ class KeyReused(JobsError):
     """The idempotency key came before with another command."""
 
     status, code = 422, "key-reused"
+
+
+class LockedOut(JobsError):
+    """The telescope is locked out."""
+
+    status, code = 423, "locked-out"
+
+
+class TooMany(JobsError):
+    """There are too many requests, or too many jobs wait."""
+
+    status, code, retry_after_seconds = 429, "too-many", 1
 
 
 class Unavailable(JobsError):

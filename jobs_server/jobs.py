@@ -7,22 +7,21 @@ step, no select-then-update.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic_core import to_json
 from ulid import ULID
 
-from . import queries, statements
+from . import idempotency, lockouts, queries, statements
 from .actors import Actor
 from .clock import Now
-from .commands import CancelJob, ClaimJobs, StartJob, SubmitJob, UpdateStatus
+from .commands import CancelJob, ClaimJobs, LiftLockout, StartJob, SubmitJob, UpdateStatus
 from .config import Settings
 from .db import Connection
-from .errors import Conflict, KeyReused, NotFound, shown
+from .errors import Conflict, NotFound, TooMany, shown
 from .lifecycle import (
     CANCELED,
     RECEIVED,
@@ -36,10 +35,8 @@ from .lifecycle import (
     same_status,
     stop_covers_site,
 )
+from .lockouts import LockoutRow
 from .queries import JobRow
-
-KEY_LIFE_MS = 24 * 60 * 60 * 1000
-"""How long an idempotency key is remembered."""
 
 _NO_LIMIT = 2**31
 
@@ -55,22 +52,34 @@ class Event:
     mark: Mark | None = None
 
 
+class Met(NamedTuple):
+    """What a new job meets at a site; see `statements.MEET`."""
+
+    last_ulid: str | None
+    newest_waiting_ms: int | None
+    lockout: int | None
+    full: int | None
+
+
 def submit(
     connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings, key: str | None = None
 ) -> JobRow:
     """Queue a job; a stop command first cancels the earlier jobs that it covers (contract, Stop commands).
 
     With an idempotency key, the same command sent again within a day gives the first job again and makes no second.
-    Raises KeyReused when the key came with another command.
+    Raises KeyReused when the key came with another command; LockedOut and TooMany, but not for a stop command.
     """
-    if key is not None and (first := _sent_before(connection, command, now, key)):
+    if key is not None and (first := idempotency.first_job(connection, command, now, key)):
         return first
+    met = _meet(connection, command.site, settings)
     if is_stop(command.action, command.required_params):
         _cancel_covered(connection, command, actor, now, settings)
-    job = _insert(connection, command, actor, now, settings)
+    else:
+        _admit(connection, command.site, met, settings)
+    job = _insert(connection, command, actor, now, settings, met)
     record(connection, [job], Event(Queue.PRIMARY, UNREAD), actor, now)
     if key is not None:
-        _remember(connection, command, now, key, job)
+        idempotency.remember(connection, command, now, key, job)
     return job
 
 
@@ -105,7 +114,8 @@ def replay(connection: Connection, command: ClaimJobs) -> list[JobRow] | None:
 def start(connection: Connection, command: StartJob, actor: Actor, now: Now, settings: Settings) -> JobRow:
     """Note that a job has begun; with a claim id, tell first whether it still may (the fence).
 
-    Raises Conflict with the reason when it may not: then nothing must move.
+    Raises Conflict with the reason when it may not, LockedOut while there are hands on the telescope: then nothing
+    must move.
     """
     if command.claim_id is None:
         return report(connection, command, actor, now)
@@ -119,7 +129,7 @@ def start(connection: Connection, command: StartJob, actor: Actor, now: Now, set
         **now._asdict(),
     )
     if row is None:
-        return _started_already(_found(connection, command.site, command.ulid), command, settings)
+        return _started_already(connection, command, settings)
     job = JobRow._make(row)
     record(connection, [job], Event(command.queue, STARTED, estimated=True), actor, now)
     return job
@@ -175,6 +185,21 @@ def cancel_waiting(connection: Connection, site: str, actor: Actor, now: Now) ->
     return counts[Queue.PRIMARY.value]
 
 
+def lift_lockout(connection: Connection, command: LiftLockout, actor: Actor, now: Now) -> tuple[LockoutRow, int]:
+    """Lift a lock-out and, unless told to keep it, cancel what waited; gives how many jobs that were.
+
+    Stop commands stay. Raises Conflict when there is none to lift, Forbidden when it is somebody else's.
+    """
+    lockout = lockouts.lift(connection, command.site, actor, now)
+    canceled: set[int] = set()
+    for queue, steps in statements.CANCEL_WORK.items() if command.cancel_waiting else ():
+        for step in (steps.waiting, steps.claimed):
+            jobs = [JobRow._make(row) for row in connection.rows(step, site=command.site)]
+            record(connection, jobs, Event(queue, CANCELED, message="waited when the lock-out was lifted"), actor, now)
+            canceled |= {job.id for job in jobs}
+    return lockout, len(canceled)
+
+
 def next_ulid(last: str | None, now_ms: int) -> str:
     """Draw a ULID above the last one, whatever the clock says (ULID specification, Monotonicity)."""
     drawn = str(ULID.from_bytes(now_ms.to_bytes(6, "big") + secrets.token_bytes(10)))
@@ -205,23 +230,37 @@ def record(connection: Connection, jobs: Iterable[JobRow], event: Event, actor: 
         connection.run_many(statements.EVENT, rows)
 
 
-def _insert(connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings) -> JobRow:
-    last_ulid, newest_waiting_ms = connection.rows(statements.LAST, site=command.site)[0]
+def _meet(connection: Connection, site: str, settings: Settings) -> Met:
+    return Met._make(connection.rows(statements.MEET, site=site, cap=settings.max_waiting_jobs)[0])
+
+
+def _admit(connection: Connection, site: str, met: Met, settings: Settings) -> None:
+    """Refuse what is no stop command while the telescope is locked out or too many jobs wait for it."""
+    if met.lockout is not None:
+        lockouts.refuse(connection, site)
+    if met.full is not None:
+        raise TooMany(
+            f"Error: {settings.max_waiting_jobs} jobs wait at {shown(site)} already, as many as may;"
+            " cancel some, or see why its site software does not take them"
+        )
+
+
+def _insert(connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings, met: Met) -> JobRow:
     hold_ms = round(command.not_before_seconds * 1000)
     expires_in_seconds = command.expires_in_seconds or settings.expires_in_seconds
     values = {
-        "ulid": next_ulid(last_ulid, now.wall_ms),
+        "ulid": next_ulid(met.last_ulid, now.wall_ms),
         "site": command.site,
         "device": command.device,
         "instance": command.instance,
         "action": command.action,
         "required_params": to_json(command.required_params).decode(),
         "optional_params": to_json(command.optional_params).decode(),
-        "user_name": actor.name,
-        "user_id": actor.id,
+        "user_name": actor.name if actor.id == command.user_id else command.user_name,
+        "user_id": command.user_id,  # an admin may send for somebody else: the history then shows both
         "user_roles": to_json(actor.roles).decode(),
         "is_stop": int(is_stop(command.action, command.required_params)),
-        "timestamp_ms": max(now.wall_ms, newest_waiting_ms or 0),
+        "timestamp_ms": max(now.wall_ms, met.newest_waiting_ms or 0),
         "accepted_ms": now.wall_ms,
         "accepted_boot_ms": now.boot_ms,
         "hold_ms": hold_ms,
@@ -255,8 +294,9 @@ def _already_said(job: JobRow, command: UpdateStatus | StartJob) -> JobRow:
     raise Conflict(f"Error: job {job.ulid} is {shown(standing.status)} and cannot become {shown(command.status)}")
 
 
-def _started_already(job: JobRow, command: StartJob, settings: Settings) -> JobRow:
+def _started_already(connection: Connection, command: StartJob, settings: Settings) -> JobRow:
     """Answer a start that the fence did not let through: fine when it is the same start again, its reply lost."""
+    job = _found(connection, command.site, command.ulid)
     standing = job.standing(command.queue)
     mine = standing.claim_id == command.claim_id
     if mine and standing.phase == Phase.GUARDED:
@@ -266,6 +306,7 @@ def _started_already(job: JobRow, command: StartJob, settings: Settings) -> JobR
     elif not mine:
         reason = f"was handed over to another claim and is {shown(standing.status)}"
     elif standing.phase == Phase.CLAIMED:
+        lockouts.refuse(connection, job.site)
         reason = f"was handed over more than {settings.start_within_seconds} seconds ago"
     else:
         reason = f"is {shown(standing.status)}"
@@ -296,34 +337,3 @@ def _cancel(
         for job in map(JobRow._make, connection.rows(steps[queue].request, **which)):
             event = Event(queue, job.standing(queue).status, message=message, mark=Mark.CANCEL_REQUESTED)
             record(connection, [job], event, actor, now)
-
-
-def _sent_before(connection: Connection, command: SubmitJob, now: Now, key: str) -> JobRow | None:
-    """Find the job that this key made within a day; a key older than that is forgotten."""
-    names = {"site": command.site, "user_id": command.user_id, "key": key}
-    row = connection.row(statements.FIND_KEY, **names, since_ms=now.wall_ms - KEY_LIFE_MS)
-    if row is None:
-        connection.run(statements.FORGET_KEY, **names)
-        return None
-    command_hash, *job = row
-    if command_hash != _hash(command):
-        raise KeyReused(f"Error: the Idempotency-Key {key} was sent before with another command")
-    return JobRow._make(job)
-
-
-def _remember(connection: Connection, command: SubmitJob, now: Now, key: str, job: JobRow) -> None:
-    connection.run(
-        statements.KEEP_KEY,
-        site=command.site,
-        user_id=command.user_id,
-        key=key,
-        command_hash=_hash(command),
-        job_id=job.id,
-        created_ms=now.wall_ms,
-    )
-
-
-def _hash(command: SubmitJob) -> str:
-    """Tell one command from another: the checked fields count, in whatever order they came."""
-    text = json.dumps(command.model_dump(), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from . import statements
+from . import idempotency, statements
 from .actors import SERVER
 from .clock import Now
 from .config import Settings
 from .db import Connection
-from .jobs import KEY_LIFE_MS, Event, record
+from .jobs import Event, record
 from .lifecycle import EXPIRED, LOST, Queue
 from .queries import JobRow
 from .statements import Label
@@ -62,5 +62,5 @@ def _values(now: Now, started: Now, settings: Settings) -> dict[str, Any]:
         "start_within_ms": settings.start_within_seconds * 1000,
         "grace_ms": settings.lost_after_seconds * 1000,
         "silent_start_ms": settings.silent_start_seconds * 1000,
-        "since_ms": now.wall_ms - KEY_LIFE_MS,
+        "since_ms": now.wall_ms - idempotency.LIFE_MS,
     }

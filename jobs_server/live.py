@@ -7,6 +7,7 @@ from typing import cast
 from flask import Blueprint, Response, current_app, request
 
 from . import clock, commands, feed, hangup, queries, stream, wire
+from .auth import Access, needs
 from .config import EXTENSION, Loaded
 from .db import reading
 
@@ -14,6 +15,7 @@ bp = Blueprint("live", __name__)
 
 
 @bp.get("/stream")
+@needs(Access.ANYBODY)
 def get_stream() -> Response:
     """Follow what happens at a site, from now on or from a position on."""
     command = commands.parse_query(commands.FollowSite, request.args)
@@ -39,6 +41,7 @@ def get_stream() -> Response:
 
 
 @bp.get("/sites")
+@needs(Access.ANYBODY)
 def get_sites() -> Response:
     """List the sites that are known, and whether their software is there."""
     presence, now_ms = feed.current().presence, clock.now_ms()

@@ -102,6 +102,36 @@ class JobEvent(Base):
     mark: Mapped[str | None]  # lifecycle.Mark: what is special about this event
 
 
+class Lockout(Base):
+    """One time that a telescope was locked out: nothing but stop commands reaches it, because of hands on it.
+
+    Kept when it is lifted: who worked when is part of the history.
+    """
+
+    __tablename__ = "lockout"
+    __table_args__ = (
+        Index(
+            "uq_lockout_site_in_force",
+            "site",
+            unique=True,
+            sqlite_where=text("lifted_ms IS NULL"),
+            postgresql_where=text("lifted_ms IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    site: Mapped[str]
+    note: Mapped[str]
+    since_ms: Mapped[int]
+    by_known: Mapped[str]  # actors.Known
+    by_id: Mapped[str]
+    by_name: Mapped[str]
+    lifted_ms: Mapped[int | None]  # none: in force
+    lifted_by_known: Mapped[str | None]
+    lifted_by_id: Mapped[str | None]
+    lifted_by_name: Mapped[str | None]
+
+
 class PrunePermit(Base):
     """The way through for pruning: while a row is in here, history may be deleted. It never outlives a transaction."""
 

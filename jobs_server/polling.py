@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from . import actors, clock, jobs, queries
+from . import clock, jobs, queries
+from .actors import Actor
 from .commands import ClaimJobs
 from .db import Database
 from .feed import Feed
@@ -15,18 +16,18 @@ _CLOCK_SECONDS = 1.0  # how soon a job is seen that a change of the wall clock m
 _SHORTEST_SECONDS = 0.005
 
 
-def poll(database: Database, feed: Feed, command: ClaimJobs, client: Client) -> list[JobRow]:
+def poll(database: Database, feed: Feed, command: ClaimJobs, actor: Actor, client: Client) -> list[JobRow]:
     """Hand over what waits; when there is nothing, wait as long as the poll says for something to come.
 
     Raises Crowded when too many wait already.
     """
     feed.presence.heard(command.site, command.queue, client.name)
-    claimed = _take(database, command, client)
+    claimed = _take(database, command, actor, client)
     if claimed is not None or not command.wait_seconds:
         return claimed or []
     with feed.presence.waiting(command.site, command.queue), feed.waiting(command.site, client) as waiter:
         deadline = time.monotonic() + command.wait_seconds
-        while (claimed := _take(database, command, client)) is None:
+        while (claimed := _take(database, command, actor, client)) is None:
             left = deadline - time.monotonic()
             if left <= 0 or feed.stopping or client.hung_up():
                 return []
@@ -34,7 +35,7 @@ def poll(database: Database, feed: Feed, command: ClaimJobs, client: Client) -> 
     return claimed
 
 
-def _take(database: Database, command: ClaimJobs, client: Client) -> list[JobRow] | None:
+def _take(database: Database, command: ClaimJobs, actor: Actor, client: Client) -> list[JobRow] | None:
     """Hand over what there is; None when there is nothing yet. A poll that gets nothing writes nothing."""
     with database.reading() as connection:
         replayed = jobs.replay(connection, command)
@@ -45,7 +46,7 @@ def _take(database: Database, command: ClaimJobs, client: Client) -> list[JobRow
     if client.hung_up():
         return []  # nobody is there to get it
     with database.transaction() as connection:
-        return jobs.claim(connection, command, actors.site(command.site), clock.read()) or None
+        return jobs.claim(connection, command, actor, clock.read()) or None
 
 
 def _until_due(database: Database, command: ClaimJobs) -> float:

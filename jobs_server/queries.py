@@ -12,8 +12,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from .clock import BOOT_BITS, Now
 from .db import Connection, Database, Statement
 from .errors import NotFound, shown
-from .lifecycle import Phase, Queue
-from .models import Job, JobEvent
+from .lifecycle import UNFINISHED, Phase, Queue
+from .models import Job, JobEvent, Lockout
 
 _CLOCKS_DIFFER_MS = 60_000  # how far two machines' clocks may be apart
 _END_OF_TIME_MS = 2**63 - 1
@@ -136,8 +136,14 @@ def older_than(since_ms: Any, since_boot_ms: Any, limit_ms: Any) -> ColumnElemen
     )
 
 
+def not_locked_out() -> ColumnElement[bool]:
+    """Write that a job may move although its site may be locked out; binds `site`."""
+    in_force = select(Lockout.id).where(Lockout.site == bindparam("site"), Lockout.lifted_ms.is_(None))
+    return or_(Job.is_stop == literal_column("1"), not_(in_force.correlate(None).exists()))
+
+
 def deliverable(queue: Queue) -> ColumnElement[bool]:
-    """Write that a job waits on a queue, is not too old, and need not be held back any more."""
+    """Write that a job waits on a queue, is not too old or locked out, and need not be held back any more."""
     since_boot, same_boot = _since_boot(Job.accepted_boot_ms)
     since_wall = bindparam("wall_ms", type_=BigInteger) - Job.accepted_ms
     return and_(
@@ -149,6 +155,7 @@ def deliverable(queue: Queue) -> ColumnElement[bool]:
             and_(same_boot, since_boot >= Job.hold_ms),
             and_(not_(same_boot), since_wall >= Job.hold_ms),
         ),
+        not_locked_out(),
     )
 
 
@@ -167,16 +174,18 @@ def _next_due(queue: Queue) -> Statement:
         ON[queue].phase == literal(Phase.WAITING),
         Job.hold_ms > literal_column("0"),
         not_(older_than(Job.accepted_ms, Job.accepted_boot_ms, Job.expires_after_ms)),
+        not_locked_out(),
     )
     return Statement(select(func.min(Job.hold_ms - case((same_boot, since_boot), else_=since_wall))).where(held))
 
 
 _ANY_DELIVERABLE = {queue: Statement(select(Job.id).where(deliverable(queue)).limit(at_most(1))) for queue in Queue}
 _NEXT_DUE = {queue: _next_due(queue) for queue in Queue}
+_IN_HAND = Statement(select(func.count()).where(Job.site == bindparam("site"), in_phase(Queue.PRIMARY, *UNFINISHED)))
 _CLAIMED = {
     queue: Statement(
         select(*JOB)
-        .where(Job.site == bindparam("site"), ON[queue].claim_id == bindparam("claim_id"))
+        .where(Job.site == bindparam("site"), ON[queue].claim_id == bindparam("claim_id"), not_locked_out())
         .order_by(Job.ulid)
     )
     for queue in Queue
@@ -234,6 +243,11 @@ def sites(connection: Connection) -> Iterator[str]:
     site = ""
     while site := connection.rows(_NEXT_SITE, site=site)[0][0]:
         yield site
+
+
+def count_in_hand(connection: Connection, site: str) -> int:
+    """Count the jobs that were handed over to a site and are not finished."""
+    return int(connection.rows(_IN_HAND, site=site)[0][0])
 
 
 def claimed(connection: Connection, site: str, queue: Queue, claim_id: str) -> list[JobRow]:

@@ -64,7 +64,6 @@ def _render(status: int, code: str, title: str, sentence: str, faults: tuple[Fau
         response = Response(_problem(status, code, title, sentence, faults), status, mimetype=PROBLEM)
     else:
         response = Response(sentence, status, mimetype="text/plain")
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 

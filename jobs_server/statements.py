@@ -39,13 +39,14 @@ from .lifecycle import (
     Queue,
     Report,
 )
-from .models import IdempotencyKey, Job, JobEvent
-from .queries import JOB, ON, JobRow, at_most, deliverable, in_phase, literal, older_than
+from .models import IdempotencyKey, Job, JobEvent, Lockout
+from .queries import JOB, ON, JobRow, at_most, deliverable, in_phase, literal, not_locked_out, older_than
 
 ZERO: ColumnElement[int] = literal_column("0")
 ONE: ColumnElement[int] = literal_column("1")
 
 _WALL, _BOOT = bindparam("wall_ms", type_=BigInteger), bindparam("boot_ms", type_=BigInteger)
+_CAP = bindparam("cap", type_=BigInteger)
 _THIS_JOB = and_(Job.ulid == bindparam("ulid"), Job.site == bindparam("site"))
 _THIS_SITE = Job.site == bindparam("site")
 _THIS_DEVICE = and_(_THIS_SITE, Job.device == bindparam("device"), Job.instance == bindparam("instance"))
@@ -105,12 +106,16 @@ def _report(queue: Queue, kind: Report) -> Statement:
 
 
 def _start_fenced(queue: Queue) -> Statement:
-    """Let a job start that was handed over with this claim id, not too long ago, and is still to be run."""
+    """Let a job start that was handed over with this claim id, not too long ago, and is still to be run.
+
+    A lock-out that came after it was handed over holds it as well: there may be hands on the telescope.
+    """
     on = ON[queue]
     too_late = older_than(on.heard_ms, on.heard_boot_ms, bindparam("start_within_ms", type_=BigInteger))
     return Statement(
         update(Job)
         .where(_THIS_JOB, in_phase(queue, Phase.CLAIMED), on.claim_id == bindparam("claim_id"), ~too_late)
+        .where(not_locked_out())
         .values(
             {
                 on.phase: literal(Phase.GUARDED),
@@ -210,7 +215,7 @@ def _label(queue: Queue, status: str, phase: Phase, *which: ColumnElement[bool])
     return Label(Statement(select(Job.id).where(*which).limit(at_most(1))), Statement(step.returning(*JOB)))
 
 
-LAST = Statement(
+MEET = Statement(
     select(
         select(func.max(Job.ulid)).scalar_subquery(),
         select(Job.timestamp_ms)
@@ -218,9 +223,17 @@ LAST = Statement(
         .order_by(Job.ulid.desc())
         .limit(at_most(1))
         .scalar_subquery(),
+        select(Lockout.id).where(Lockout.site == bindparam("site"), Lockout.lifted_ms.is_(None)).scalar_subquery(),
+        select(literal_column("1"))
+        .where(_CAP > ZERO, _THIS_SITE, Job.phase == literal(Phase.WAITING))
+        .order_by(Job.ulid)
+        .limit(at_most(1))
+        .offset(_CAP - ONE)
+        .scalar_subquery(),
     )
 )
-"""The last ULID of all, and the timestamp of the newest job that waits at a site."""
+"""What a new job meets at a site: the last ULID of all, the timestamp of the newest job that waits there, the lock-out
+in force, and whether as many jobs wait as may (`cap`; 0: any number)."""
 
 INSERT = Statement(insert(Job).values({n: bindparam(n) for n in JobRow._fields if n != "id"}).returning(Job.id))
 EVENT = Statement(insert(JobEvent).values({name: bindparam(name) for name in _EVENT_VALUES}))
@@ -233,6 +246,7 @@ START_FENCED = {queue: _start_fenced(queue) for queue in Queue}
 
 CANCEL_ONE = {queue: _cancel(queue, _THIS_JOB, reach=False) for queue in Queue}
 CANCEL_SITE = {queue: _cancel(queue, _THIS_SITE, reach=True) for queue in Queue}
+CANCEL_WORK = {queue: _cancel(queue, and_(_THIS_SITE, Job.is_stop == ZERO), reach=True) for queue in Queue}
 CANCEL_DEVICE = {queue: _cancel(queue, _THIS_DEVICE, reach=True) for queue in Queue}
 
 EXPIRE_WAITING = {queue: _expire_waiting(queue) for queue in Queue}

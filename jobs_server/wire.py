@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
 
 from .changes import Change
 from .lifecycle import UNREAD, Queue
+from .lockouts import LockoutRow
 from .presence import Presence, Seen
 from .queries import EventRow, JobRow
 
@@ -100,6 +101,31 @@ def _seen(seen: Seen) -> dict[str, Any]:
         "waiting": seen.waiting,
         "client": seen.client,
     }
+
+
+def lockout(row: LockoutRow) -> dict[str, Any]:
+    """Give one lock-out as an object of plain values."""
+    public: dict[str, Any] = {
+        "site": row.site,
+        "since_ms": row.since_ms,
+        "note": row.note,
+        "by": {"id": row.by_id, "name": row.by_name, "known": row.by_known},
+    }
+    if row.lifted_ms is not None:
+        lifted_by = {"id": row.lifted_by_id, "name": row.lifted_by_name, "known": row.lifted_by_known}
+        public |= {"lifted_ms": row.lifted_ms, "liftedBy": lifted_by}
+    return public
+
+
+def lockouts(site: str, rows: Sequence[LockoutRow]) -> bytes:
+    """Write the lock-out in force at a site, and those before it, newest first."""
+    now = next((lockout(row) for row in rows if row.lifted_ms is None), None)
+    return orjson.dumps({"site": site, "lockout": now, "history": [lockout(row) for row in rows]})
+
+
+def lifted(row: LockoutRow, canceled: int) -> bytes:
+    """Write a lock-out that was lifted, and how many jobs were canceled with it."""
+    return orjson.dumps({"lockout": lockout(row), "canceled": canceled})
 
 
 def _history(events: Iterable[EventRow]) -> Iterator[dict[str, Any]]:

@@ -82,7 +82,7 @@ def shared_app() -> Iterator[Flask]:
         for name in os.environ:
             if name.startswith("JOBS_") and not name.startswith("JOBS_TEST_"):
                 patch.delenv(name)
-        app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://"})
+        app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "MAX_WAITING_JOBS": 0})
     yield app
     app.extensions[db.EXTENSION].engine.dispose()
 

@@ -16,9 +16,9 @@ ORDER = (
     *("profiles", "sky", "coordinates", "words"),
     *("models", "actors", "commands"),
     *("queries", "lives", "board", "search", "reports", "changes"),
-    *("statements", "jobs", "labels"),
+    *("statements", "idempotency", "lockouts", "jobs", "labels"),
     *("presence", "wire", "hangup", "past", "feed", "polling", "stream"),
-    *("sweeper", "bodies", "refusals", "cors", "api", "live", "web", "cli", "__init__", "serving"),
+    *("sweeper", "auth", "bodies", "refusals", "cors", "door", "api", "live", "web", "cli", "__init__", "serving"),
     *("gunicorn_conf", "__main__"),
 )
 """A module may import only from modules before it."""

@@ -107,8 +107,8 @@ def written(statements: list[str]) -> int:
 ULID_INDEX = "sqlite_autoindex_job_1"
 BY_QUEUE = {Queue.PRIMARY: "ix_job_", Queue.ALTERNATE: "ix_job_replica_"}
 HOT: dict[str, tuple[db.Statement, str]] = {
-    "last ulid": (statements.LAST, ULID_INDEX),
-    "newest waiting": (statements.LAST, "ix_job_waiting"),
+    "last ulid": (statements.MEET, ULID_INDEX),
+    "newest waiting": (statements.MEET, "ix_job_waiting"),
     "recent": (queries._RECENT, "ix_job_recent"),
     "a page of the recent": (queries._PAGE_BEFORE, "ix_job_recent"),
     "one job": (queries._JOB, ULID_INDEX),

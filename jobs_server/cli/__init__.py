@@ -8,9 +8,10 @@ from flask import Flask
 def register(app: Flask) -> None:
     """Give an app its commands."""
     from .jobs import jobs
+    from .lockouts import lockout
     from .serve import serve
     from .settings import settings
     from .simulate import simulate
 
-    for command in (jobs, serve, settings, simulate):
+    for command in (jobs, lockout, serve, settings, simulate):
         app.cli.add_command(command)

@@ -7,18 +7,15 @@ import json
 import time
 from collections.abc import Callable
 from itertools import chain
-from typing import IO, Any, TypeVar, cast
+from typing import IO, Any, TypeVar
 
 import click
-from flask import current_app
-from flask.cli import AppGroup
 
 from .. import actors, catalogue, clock, commands, queries, strict_json, wire
 from .. import jobs as operations
-from ..config import EXTENSION, Loaded, Settings
 from ..db import current, reading, transaction
-from ..errors import JobsError
 from . import terminal
+from .common import CommandGroup, json_option, needed_site, settings, site_option
 
 HOUR_MS = 60 * 60 * 1000
 _LOOK_SECONDS = 0.5
@@ -26,27 +23,7 @@ _LOOK_SECONDS = 0.5
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
 
-class JobsGroup(AppGroup):
-    """Show a refusal as the sentence it is."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except JobsError as error:
-            raise click.ClickException(error.sentence.removeprefix("Error: ")) from None
-
-
-jobs = JobsGroup("jobs", help="Send jobs, list them, and watch them being carried out.")
-
-
-def _site_option(function: AnyFunction) -> AnyFunction:
-    text = "Site code, such as wmd; may be left out when JOBS_SITES names just one."
-    return click.option("--site", help=text)(function)
-
-
-def _json_option(function: AnyFunction) -> AnyFunction:
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)
+jobs = CommandGroup("jobs", help="Send jobs, list them, and watch them being carried out.")
 
 
 def _user_option(function: AnyFunction) -> AnyFunction:
@@ -70,9 +47,9 @@ def _user_option(function: AnyFunction) -> AnyFunction:
     type=click.File("r", encoding="utf-8-sig"),  # Windows writes a byte order mark
     help="Take the job as JSON from a file; - is standard input.",
 )
-@_site_option
+@site_option
 @_user_option
-@_json_option
+@json_option
 def send(
     device: str | None,
     instance: str | None,
@@ -101,15 +78,15 @@ def send(
     else:
         raise click.UsageError("say DEVICE INSTANCE ACTION, or --file job.json, or - for standard input")
     if site or "site" not in body:
-        body["site"] = _needed(site)
+        body["site"] = needed_site(site)
     job = _submit({"user_name": user, "user_id": user, "required_params": {}, "optional_params": {}} | body)
     _print(job, f"Sent {job.action} to {job.device} {job.instance} at {job.site}: {job.ulid}", as_json)
 
 
 @jobs.command("cancel-all")
-@_site_option
+@site_option
 @_user_option
-@_json_option
+@json_option
 def cancel_all(site: str | None, user: str, as_json: bool) -> None:
     """Cancel what waits at a site, and tell the site to stop what it does.
 
@@ -117,31 +94,31 @@ def cancel_all(site: str | None, user: str, as_json: bool) -> None:
     """
     everything = {"device": "all", "instance": "all", "action": "cancel_all_commands"}
     job = _submit(
-        {"site": _needed(site), "user_name": user, "user_id": user, "required_params": {}, "optional_params": {}}
+        {"site": needed_site(site), "user_name": user, "user_id": user, "required_params": {}, "optional_params": {}}
         | everything
     )
     _print(job, f"What waited at {job.site} is canceled; the stop itself now waits for the site: {job.ulid}", as_json)
 
 
 @jobs.command("list")
-@_site_option
+@site_option
 @click.option("--hours", type=click.FloatRange(min=0), default=24, show_default=True, help="How far back to look.")
-@_json_option
+@json_option
 def list_jobs(site: str | None, hours: float, as_json: bool) -> None:
     """List a site's jobs, oldest first."""
     since_ms = max(0, clock.now_ms() - round(hours * HOUR_MS))
-    rows = list(chain.from_iterable(queries.recent(current(), _needed(site), since_ms)))
+    rows = list(chain.from_iterable(queries.recent(current(), needed_site(site), since_ms)))
     if as_json:
         click.echo(wire.jobs(rows))
     elif rows:
         terminal.print_jobs(rows)
     else:
-        click.echo(f"No jobs at {_needed(site)} in the last {hours:g} hours.")
+        click.echo(f"No jobs at {needed_site(site)} in the last {hours:g} hours.")
 
 
 @jobs.command()
 @click.argument("ulid")
-@_json_option
+@json_option
 def show(ulid: str, as_json: bool) -> None:
     """Show one job and all that happened to it."""
     with reading() as connection:
@@ -156,11 +133,11 @@ def show(ulid: str, as_json: bool) -> None:
 
 
 @jobs.command()
-@_site_option
-@_json_option
+@site_option
+@json_option
 def watch(site: str | None, as_json: bool) -> None:
     """Print what happens at a site as it happens, until Ctrl-C."""
-    site = _needed(site)
+    site = needed_site(site)
     with reading() as connection:
         seen = queries.last_event(connection)
     click.echo(f"Watching {site}; Ctrl-C ends.", err=True)
@@ -174,16 +151,6 @@ def watch(site: str | None, as_json: bool) -> None:
             time.sleep(_LOOK_SECONDS)
     except KeyboardInterrupt:
         pass
-
-
-def _needed(site: str | None) -> str:
-    """Take the site that is named, or the only one there is."""
-    sites = _settings().sites
-    if site is None and len(sites) != 1:
-        raise click.UsageError(f"name the site, such as --site {sites[0] if sites else 'wmd'}")
-    if site and sites and site not in sites:
-        raise click.UsageError(f"there is no site {site}; JOBS_SITES names {', '.join(sites)}")
-    return site or sites[0]
 
 
 def _read_job(file: IO[str]) -> dict[str, Any]:
@@ -218,11 +185,10 @@ def _value(text: str) -> object:
 
 def _submit(body: dict[str, Any]) -> queries.JobRow:
     command = commands.parse(commands.SubmitJob, json.dumps(body).encode())
-    settings = _settings()
-    commands.check_site(command, settings.sites)
-    actor = actors.said(command.user_id, command.user_name, settings.open_roles)
+    commands.check_site(command, settings().sites)
+    actor = actors.console(command.user_id, command.user_name, settings().open_roles)
     with transaction() as connection:
-        return operations.submit(connection, command, actor, clock.read(), settings)
+        return operations.submit(connection, command, actor, clock.read(), settings())
 
 
 def _print(job: queries.JobRow, sentence: str, as_json: bool) -> None:
@@ -231,7 +197,3 @@ def _print(job: queries.JobRow, sentence: str, as_json: bool) -> None:
 
 def _change(event: queries.EventRow, row: queries.JobRow) -> dict[str, Any]:
     return {"job": wire.job_object(row), "event": wire.event_object(event)}
-
-
-def _settings() -> Settings:
-    return cast(Loaded, current_app.extensions[EXTENSION]).settings

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ..errors import on_one_line
 from ..lifecycle import UNREAD, Queue
+from ..lockouts import LockoutRow
 from ..queries import EventRow, JobRow
 
 
@@ -43,6 +44,15 @@ def print_job(row: JobRow, events: Iterable[EventRow]) -> None:
     console = Console()
     console.print(facts)
     console.print(history)
+
+
+def print_lockouts(rows: Iterable[LockoutRow]) -> None:
+    """Print lock-outs, newest first."""
+    table = _table("UTC", "By", "Why", "Lifted", "Lifted by")
+    for row in rows:
+        lifted = (_when(row.lifted_ms), row.lifted_by_name or "") if row.lifted_ms is not None else ("in force", "")
+        table.add_row(*map(Text, (_when(row.since_ms), row.by_name, row.note, *lifted)))
+    Console().print(table)
 
 
 def event_line(event: EventRow, row: JobRow) -> str:

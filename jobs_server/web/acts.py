@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 
 from .. import board, clock, commands, jobs
+from ..auth import Access, needs
 from ..commands import CancelJob, SubmitJob
 from ..db import reading, transaction
 from ..errors import BadRequest
@@ -26,6 +27,7 @@ def add_to(bp: Blueprint) -> None:
     bp.add_url_rule("/act/name", view_func=name, methods=["POST"])
 
 
+@needs(Access.PERSON)
 def stop() -> Response:
     """Cancel what waits, stop everything, or stop everything and park."""
     how = request.form.get("how", "now")
@@ -45,6 +47,7 @@ def stop() -> Response:
     return done(how)
 
 
+@needs(Access.PERSON)
 def cancel() -> Response:
     """Cancel one job."""
     actor = page().actor
@@ -54,6 +57,7 @@ def cancel() -> Response:
     return done("cancel-asked" if job.cancel_requested else "canceled")
 
 
+@needs(Access.ANYBODY)
 def theme() -> Response:
     """Choose a theme, for this browser."""
     chosen = request.form.get("theme", "")
@@ -62,6 +66,7 @@ def theme() -> Response:
     return remember(_back(), "theme", chosen)
 
 
+@needs(Access.ANYBODY)
 def name() -> Response:
     """Say which name this browser's jobs carry."""
     said = " ".join(request.form.get("name", "").split())[:NAME_LONGEST]

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from flask import Blueprint, Response, make_response, render_template, request
 
 from .. import board, queries, search, sky
+from ..auth import Access, needs
 from ..db import current, reading
 from ..errors import BadRequest, NotFound
 from ..lives import life
@@ -45,6 +46,7 @@ def add_to(bp: Blueprint) -> None:
     bp.add_url_rule("/job/<ulid>", view_func=job)
 
 
+@needs(Access.ANYBODY)
 def log() -> Response:
     """Show a page of the log."""
     asked = _asked()
@@ -68,16 +70,19 @@ def log() -> Response:
     return make_response(shown, 400 if fault else 200)
 
 
+@needs(Access.ANYBODY)
 def log_csv() -> Response:
     """Give all jobs that are asked for as CSV."""
     return tables.csv_file(search.everything(current(), page().site, _filter(_asked())), f"jobs-{page().site}")
 
 
+@needs(Access.ANYBODY)
 def log_json() -> Response:
     """Give all jobs that are asked for as JSON."""
     return tables.json_file(search.everything(current(), page().site, _filter(_asked())), f"jobs-{page().site}")
 
 
+@needs(Access.ANYBODY)
 def job(ulid: str) -> Response:
     """Show one job: what was asked, and what became of it."""
     with reading() as connection:

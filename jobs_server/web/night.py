@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 
 from .. import reports, search, sky, words
+from ..auth import Access, needs
 from ..board import Told
 from ..db import current, reading
 from ..errors import NotFound
@@ -30,6 +31,7 @@ def add_to(bp: Blueprint) -> None:
     bp.add_url_rule("/timeline.json", view_func=timeline)
 
 
+@needs(Access.ANYBODY)
 def night(day: str = "") -> Response:
     """Show what a night came to; without a day, the present one."""
     asked = _date(day)
@@ -51,6 +53,7 @@ def night(day: str = "") -> Response:
     return make_response(shown)
 
 
+@needs(Access.ANYBODY)
 def night_csv(day: str) -> Response:
     """Give a night's jobs as CSV, newest first."""
     asked = _date(day)
@@ -58,6 +61,7 @@ def night_csv(day: str) -> Response:
     return tables.csv_file(search.everything(current(), page().site, wanted), f"night-{page().site}-{asked}")
 
 
+@needs(Access.ANYBODY)
 def timeline() -> Response:
     """Give a night's jobs for drawing: a lane for each type of device, and the light of the sky."""
     asked = _date(request.args.get("night", ""))

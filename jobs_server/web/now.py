@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, make_response, render_template
 
 from .. import board
+from ..auth import Access, needs
 from ..db import reading
 from .page import page
 
@@ -15,6 +16,7 @@ def add_to(bp: Blueprint) -> None:
     bp.add_url_rule("/part/frame", view_func=frame)
 
 
+@needs(Access.ANYBODY)
 def now() -> Response:
     """Show a site's present."""
     if not page().site:
@@ -24,6 +26,7 @@ def now() -> Response:
     return make_response(render_template("pages/now.html", board=seen))
 
 
+@needs(Access.ANYBODY)
 def frame() -> Response:
     """Give what is the same on every page, for pages that renew nothing else."""
     return make_response(render_template("pages/frame.html"))

@@ -12,12 +12,12 @@ from flask.typing import ResponseReturnValue
 from flask_bootstrap import Bootstrap5
 
 from .. import lives, profiles, wire, words
+from ..auth import Access, needs
 from ..config import EXTENSION
 from ..errors import JobsError
 from . import acts, assets, formats, log, night, now
 from .page import page, remember
 
-POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 _WORTH_PACKING = 1024
 
 LINKS = (("now", "Now"), ("send", "Send"), ("log", "Jobs"), ("night", "Night"), ("insights", "Insights"))
@@ -35,6 +35,7 @@ def register(app: Flask) -> None:
 
 
 @bp.get("/assets/<version>/<name>")
+@needs(Access.ANYBODY)
 def asset(version: str, name: str) -> Response:
     """Answer with a style sheet or a script."""
     return assets.send(version, name)
@@ -71,9 +72,6 @@ def _pretty(value: object) -> str:
 
 @bp.after_request
 def _finish(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "same-origin"
     response.headers.setdefault("Cache-Control", "no-store")
     if request.cookies.get("done") and response.status_code == 200 and response.mimetype == "text/html":
         response.delete_cookie("done")  # it was said

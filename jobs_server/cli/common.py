@@ -1,0 +1,52 @@
+"""What the command groups share: how refusals are shown, and the options that most of them take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from ..config import EXTENSION, Loaded, Settings
+from ..errors import JobsError
+
+AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+
+
+class CommandGroup(AppGroup):
+    """Show a refusal as the sentence it is."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except JobsError as error:
+            raise click.ClickException(error.sentence.removeprefix("Error: ")) from None
+
+
+def site_option(function: AnyFunction) -> AnyFunction:
+    """Let a command be told a site."""
+    text = "Site code, such as wmd; may be left out when JOBS_SITES names just one."
+    return click.option("--site", help=text)(function)
+
+
+def json_option(function: AnyFunction) -> AnyFunction:
+    """Let a command print for programs."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)
+
+
+def needed_site(site: str | None) -> str:
+    """Take the site that is named, or the only one there is; refuse one that JOBS_SITES does not know."""
+    sites = settings().sites
+    if site is None and len(sites) != 1:
+        raise click.UsageError(f"name the site, such as --site {sites[0] if sites else 'wmd'}")
+    if site is not None and sites and site not in sites:
+        raise click.UsageError(f"there is no site {site}; JOBS_SITES names {', '.join(sites)}")
+    return site or sites[0]
+
+
+def settings() -> Settings:
+    """Give the settings in force."""
+    return cast(Loaded, current_app.extensions[EXTENSION]).settings
