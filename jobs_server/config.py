@@ -108,6 +108,8 @@ class Settings:
     database_timeout_seconds: float = _setting(
         5.0, "Longest wait for the database before a request is refused with 503.", unit="seconds", minimum=0.1
     )
+    backup_folder: str = _setting("", "Folder for backups. Empty: `backups` in the instance folder.")
+    backup_daily: bool = _setting(True, "Whether the server backs up its SQLite database by itself, after each noon.")
 
     def __post_init__(self) -> None:
         for setting in fields(self):
@@ -133,6 +135,11 @@ class Settings:
         if self.database_url:
             return _parse_url(self.database_url)
         return URL.create("sqlite", database=str(Path(self.instance) / "jobs.db"))
+
+    @property
+    def backups(self) -> Path:
+        """Give the folder for backups, the default filled in."""
+        return Path(self.backup_folder).expanduser() if self.backup_folder else Path(self.instance) / "backups"
 
 
 @dataclass(frozen=True, slots=True)

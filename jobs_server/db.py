@@ -6,12 +6,10 @@ three times the work of a claim. Every write unit is one `transaction()`.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any, cast
 
 from flask import Flask, current_app
@@ -25,10 +23,13 @@ from sqlalchemy.orm import DeclarativeBase, registry
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from . import sqlite_file
 from .errors import ConfigError, Unavailable
 from .turns import Turns
 
 EXTENSION = "jobs_server.database"
+
+driver = sqlite_file.driver
 
 BEGIN = "jobs_server_begin"
 """Execution option: the statement that opens a SQLAlchemy transaction on SQLite."""
@@ -53,34 +54,6 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=Base)
-
-
-def has_wal_bug(version: tuple[int, ...]) -> bool:
-    """Tell whether a SQLite may corrupt a WAL database (fixed in 3.51.3; backports 3.44.6 and 3.50.7).
-
-    Source: https://sqlite.org/wal.html#walresetbug.
-    """
-    return (3, 7, 0) <= version < (3, 51, 3) and not (
-        (3, 44, 6) <= version < (3, 45, 0) or (3, 50, 7) <= version < (3, 51, 0)
-    )
-
-
-def _choose_driver() -> ModuleType:
-    """Take the interpreter's SQLite unless it has the WAL bug and a newer one is installed.
-
-    Two SQLite libraries in one process drop each other's file locks, so this is the only place that chooses and
-    nothing else may open a SQLite file.
-    """
-    if has_wal_bug(sqlite3.sqlite_version_info):
-        try:
-            from pysqlite3 import dbapi2
-        except ImportError:
-            return sqlite3
-        return cast(ModuleType, dbapi2)
-    return sqlite3
-
-
-driver = _choose_driver()
 
 
 class Statement:

@@ -124,3 +124,7 @@ class StartRefused(click.ClickException):
 
 class ConfigError(StartRefused):
     """A setting is wrong or unknown."""
+
+
+class TaskFailed(click.ClickException):
+    """A task such as a backup could not be done; the message is one sentence that says why."""

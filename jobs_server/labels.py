@@ -14,9 +14,11 @@ from .clock import Now
 from .config import Settings
 from .db import Connection
 from .jobs import Event, record
-from .lifecycle import EXPIRED, LOST, Queue
+from .lifecycle import EXPIRED, LOST, Phase, Queue
 from .queries import JobRow
 from .statements import Label
+
+_BATCH = 500
 
 
 def any_to_put(connection: Connection, now: Now, started: Now, settings: Settings) -> bool:
@@ -41,6 +43,21 @@ def put(connection: Connection, now: Now, started: Now, settings: Settings) -> i
         if message is not None:
             record(connection, jobs, Event(queue, status, message=message), SERVER, now)
     connection.run(statements.FORGET_OLD_KEYS, **values)
+    return count
+
+
+def give_up(connection: Connection, now: Now, reason: str) -> int:
+    """End at most a batch of unfinished jobs, for a reason that stands in their history; gives how many, 0 at the end.
+
+    For a database that is the past come back: what was to be done then must not be done now.
+    """
+    count = 0
+    for queue in Queue:
+        jobs = [JobRow._make(row) for row in connection.rows(statements.GIVE_UP[queue], count=_BATCH)]
+        count += len(jobs)
+        # On the alternate queue what waited ends in silence, as it always does.
+        told = [job for job in jobs if queue is Queue.PRIMARY or job.replica_phase == Phase.LABELLED]
+        record(connection, told, Event(queue, EXPIRED, message=reason), SERVER, now)
     return count
 
 

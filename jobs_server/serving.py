@@ -28,7 +28,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from werkzeug.serving import is_running_from_reloader
 
-from . import create_app, db, feed, sweeper
+from . import caretaker, create_app, db, feed, sqlite_file, sweeper
 from .config import EXTENSION, Loaded, Settings
 from .errors import StartRefused, Unavailable
 
@@ -83,6 +83,8 @@ def begin(app: Flask) -> None:
     """
     prepare(app)
     sweeper.start(_database(app), _settings(app))
+    if _settings(app).url.get_backend_name() == "sqlite" and not _database(app).in_memory:
+        caretaker.Caretaker.of(app).start()
     if threading.current_thread() is threading.main_thread():  # only there may signals be set
         for number in (signal.SIGTERM, signal.SIGINT):
             _stop_streams_on(number, feed.of(app))
@@ -205,11 +207,11 @@ def _reached_at(host: str) -> str:
 
 
 def _warn_of_old_sqlite() -> None:
-    if db.has_wal_bug(db.driver.sqlite_version_info):
+    if sqlite_file.has_wal_bug(sqlite_file.driver.sqlite_version_info):
         log.warning(
             "SQLite %s has a rare bug that can damage a database; there is no newer one for this machine among the"
             " packages, so keep backups, or use a Python built with SQLite 3.51.3 or newer",
-            db.driver.sqlite_version,
+            sqlite_file.driver.sqlite_version,
         )
 
 

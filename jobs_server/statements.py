@@ -180,6 +180,15 @@ def _expire_claimed(queue: Queue) -> Label:
     return _label(queue, EXPIRED, Phase.LABELLED, in_phase(queue, *WATCHED), in_phase(queue, Phase.CLAIMED), old)
 
 
+def _give_up(queue: Queue) -> Update:
+    """End what is unfinished, some at a time: what waits, and what is in the site's hands, whose word still stands."""
+    open_jobs = in_phase(queue, Phase.WAITING, *UNFINISHED)
+    waited = in_phase(queue, Phase.WAITING)
+    some = select(Job.id).where(open_jobs).limit(at_most("count")).correlate(None)
+    after = case((waited, literal(Phase.WITHDRAWN)), else_=literal(Phase.LABELLED))
+    return update(Job).where(Job.id.in_(some)).values({ON[queue].phase: after, ON[queue].status: EXPIRED})
+
+
 def _lose(queue: Queue) -> Label:
     """Label what was started through the fence and has been silent for too long, by both clocks.
 
@@ -252,6 +261,7 @@ CANCEL_DEVICE = {queue: _cancel(queue, _THIS_DEVICE, reach=True) for queue in Qu
 EXPIRE_WAITING = {queue: _expire_waiting(queue) for queue in Queue}
 EXPIRE_CLAIMED = {queue: _expire_claimed(queue) for queue in Queue}
 LOSE = {queue: _lose(queue) for queue in Queue}
+GIVE_UP = {queue: Statement(_give_up(queue).returning(*JOB)) for queue in Queue}
 
 _KEY_IS = and_(
     IdempotencyKey.site == bindparam("site"),

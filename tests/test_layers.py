@@ -12,13 +12,14 @@ import jobs_server
 PACKAGE = Path(jobs_server.__file__).parent
 
 ORDER = (
-    *("errors", "clock", "catalogue", "strict_json", "config", "lifecycle", "turns", "db"),
+    *("errors", "clock", "catalogue", "strict_json", "config", "lifecycle", "turns", "sqlite_file", "db"),
     *("profiles", "sky", "coordinates", "words"),
     *("models", "actors", "commands"),
     *("queries", "lives", "board", "search", "reports", "changes"),
     *("statements", "idempotency", "lockouts", "jobs", "labels"),
     *("presence", "wire", "hangup", "past", "feed", "polling", "stream"),
-    *("sweeper", "auth", "bodies", "refusals", "cors", "door", "api", "live", "web", "cli", "__init__", "serving"),
+    *("backups", "sweeper", "caretaker"),
+    *("auth", "bodies", "refusals", "cors", "door", "api", "live", "web", "cli", "__init__", "serving", "restore"),
     *("gunicorn_conf", "__main__"),
 )
 """A module may import only from modules before it."""
@@ -26,8 +27,9 @@ ORDER = (
 APART = {"client": set[str](), "durations": {"client", "catalogue"}, "simulator": {"client", "durations", "catalogue"}}
 """The site's side: only these may be imported by it, and only the command line starts it."""
 
-WIRED = {("__init__", "serving"), ("cli", "serving")}
-"""The factory sets up serving, which makes an app with the factory; `flask serve` begins to serve."""
+WIRED = {("__init__", "serving"), ("cli", "serving"), ("cli", "restore")}
+"""The factory sets up serving, which makes an app with the factory; `flask serve` begins to serve, and
+`flask restore` prepares a database."""
 
 
 def modules() -> list[str]:
@@ -71,7 +73,7 @@ def test_the_sites_side_knows_nothing_of_the_server(module: str) -> None:
 
 def test_only_one_place_may_open_a_sqlite_file() -> None:
     holders = [path.name for path in PACKAGE.rglob("*.py") if "sqlite3" in imported_names(path)]
-    assert holders == ["db.py"]
+    assert holders == ["sqlite_file.py"]
 
 
 def imported_names(path: Path) -> set[str]:

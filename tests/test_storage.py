@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import event
 
-from jobs_server import board, db, queries, reports, search, statements
+from jobs_server import board, db, queries, reports, search, sqlite_file, statements
 from jobs_server.db import Database
 from jobs_server.errors import Unavailable
 from jobs_server.lifecycle import Phase, Queue, Report
@@ -236,7 +236,7 @@ def test_a_database_locked_by_another_process_is_a_503_that_changes_nothing(file
     ],
 )
 def test_the_versions_with_the_wal_bug_are_known(version: tuple[int, ...], affected: bool) -> None:
-    assert db.has_wal_bug(version) is affected
+    assert sqlite_file.has_wal_bug(version) is affected
 
 
 def test_the_orm_sees_the_same_tables(file_app: Flask) -> None:

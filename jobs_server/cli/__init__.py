@@ -7,11 +7,12 @@ from flask import Flask
 
 def register(app: Flask) -> None:
     """Give an app its commands."""
+    from .backup import backup, restore
     from .jobs import jobs
     from .lockouts import lockout
     from .serve import serve
     from .settings import settings
     from .simulate import simulate
 
-    for command in (jobs, lockout, serve, settings, simulate):
+    for command in (backup, jobs, lockout, restore, serve, settings, simulate):
         app.cli.add_command(command)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -22,11 +21,11 @@ from jobs_server import db
 
 from ..conftest import inside, over_http
 from ..support import servers
+from ..support.disks import mounted
 from ..support.observatory import Observatory, Reply
 from ..support.programs import needs
 from . import ledger
 
-DISK_BYTES = 8 * 1024 * 1024
 LARGE = "x" * 50_000
 AT_ONCE = 24
 
@@ -86,21 +85,6 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
         return
     with mounted(tmp_path / "disk") as folder, servers.running("gunicorn", folder) as server, connected(server) as site:
         yield SmallDisk(site, folder)
-
-
-@contextmanager
-def mounted(folder: Path) -> Iterator[Path]:
-    """Mount a small file system in memory."""
-    folder.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)], check=False, capture_output=True
-    )
-    if made.returncode != 0:
-        pytest.skip("mounting a small disk needs root on Linux; the limited file stands for it")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @contextmanager

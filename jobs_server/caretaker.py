@@ -1,0 +1,83 @@
+"""A thread that does by itself what an installation needs once a day: a backup."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from datetime import datetime, timedelta
+from threading import Event, Thread
+from typing import cast
+
+from flask import Flask
+
+from . import backups
+from .config import EXTENSION as SETTINGS
+from .config import Loaded, Settings
+from .errors import TaskFailed
+
+EXTENSION = "jobs_server.caretaker"
+"""Where an app keeps its `Caretaker`, among its extensions."""
+
+FIRST_LOOK_SECONDS = 300.0  # a server that was just started has other things to do
+LOOK_SECONDS = 60.0
+RETRY_SECONDS = 3600.0
+
+log = logging.getLogger(__name__)
+
+
+class Caretaker:
+    """Look after one installation, and remember what could not be done."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.backup_failure: str | None = None
+        """Why the last backup that was due could not be made; none when it was, or when none was due yet."""
+        self._not_before = 0.0
+
+    @staticmethod
+    def of(app: Flask) -> Caretaker:
+        """Give an app's own."""
+        settings = cast(Loaded, app.extensions[SETTINGS]).settings
+        return cast(Caretaker, app.extensions.setdefault(EXTENSION, Caretaker(settings)))
+
+    def start(self) -> Event:
+        """Work in the background until the event that this gives back is set, or the process ends."""
+        stop = Event()
+
+        def run() -> None:
+            # Several processes on one file need not look at once.
+            wait = random.uniform(1, 2) * FIRST_LOOK_SECONDS  # noqa: S311
+            while not stop.wait(wait):
+                self.look(datetime.now().astimezone())
+                wait = LOOK_SECONDS
+
+        Thread(target=run, name="caretaker", daemon=True).start()
+        return stop
+
+    def look(self, now: datetime) -> None:
+        """Do what is due."""
+        if self.settings.backup_daily and time.monotonic() >= self._not_before:
+            self._back_up_if_due(now)
+
+    def _back_up_if_due(self, now: datetime) -> None:
+        made = backups.listed(self.settings.backups)
+        if not is_due(made[0].made if made else None, now):
+            return
+        try:
+            new = backups.make(backups.database_file(self.settings.url), self.settings.backups)
+        except TaskFailed as failure:
+            self.backup_failure = failure.message
+            self._not_before = time.monotonic() + RETRY_SECONDS
+            log.error("backup failed: %s", failure.message)  # noqa: TRY400
+        else:
+            self.backup_failure = None
+            log.info("backup made: %s, %d jobs, %d bytes", new.path, new.counts.jobs, new.size_bytes)
+
+
+def is_due(newest: datetime | None, now: datetime) -> bool:
+    """Tell whether a backup is due: none was made since noon, when an observatory's day begins."""
+    noon = now.replace(hour=12, minute=0, second=0, microsecond=0)
+    if now < noon:
+        noon -= timedelta(days=1)
+    return newest is None or newest < noon
