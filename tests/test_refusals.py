@@ -62,7 +62,7 @@ class Refused:
         return self.send("getjob", {"site": MARKUP, "ulid": LONG})
 
     def no_such_route(self) -> TestResponse:
-        return self.send(f"nothing/{MARKUP}", {})
+        return self.send(f"nothing/{MARKUP}%0A%1B{LONG[:2000]}", {})
 
     def a_wrong_method(self) -> TestResponse:
         return self.send("newjob", {}, method="PUT")
