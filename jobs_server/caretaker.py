@@ -14,6 +14,7 @@ from flask import Flask
 from . import backups
 from .config import EXTENSION as SETTINGS
 from .config import Loaded, Settings
+from .db import is_memory
 from .errors import TaskFailed
 
 EXTENSION = "jobs_server.caretaker"
@@ -35,11 +36,11 @@ class Caretaker:
         """Why the last backup that was due could not be made; none when it was, or when none was due yet."""
         self._not_before = 0.0
 
-    @staticmethod
-    def of(app: Flask) -> Caretaker:
-        """Give an app's own."""
-        settings = cast(Loaded, app.extensions[SETTINGS]).settings
-        return cast(Caretaker, app.extensions.setdefault(EXTENSION, Caretaker(settings)))
+    @property
+    def keeps_backups(self) -> bool:
+        """Tell whether this server is to make backups by itself."""
+        url = self.settings.url
+        return self.settings.backup_daily and url.get_backend_name() == "sqlite" and not is_memory(url)
 
     def start(self) -> Event:
         """Work in the background until the event that this gives back is set, or the process ends."""
@@ -57,7 +58,7 @@ class Caretaker:
 
     def look(self, now: datetime) -> None:
         """Do what is due."""
-        if self.settings.backup_daily and time.monotonic() >= self._not_before:
+        if self.keeps_backups and time.monotonic() >= self._not_before:
             self._back_up_if_due(now)
 
     def _back_up_if_due(self, now: datetime) -> None:
@@ -81,3 +82,9 @@ def is_due(newest: datetime | None, now: datetime) -> bool:
     if now < noon:
         noon -= timedelta(days=1)
     return newest is None or newest < noon
+
+
+def of(app: Flask) -> Caretaker:
+    """Give an app's own."""
+    settings = cast(Loaded, app.extensions[SETTINGS]).settings
+    return cast(Caretaker, app.extensions.setdefault(EXTENSION, Caretaker(settings)))

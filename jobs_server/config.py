@@ -108,6 +108,9 @@ class Settings:
     database_timeout_seconds: float = _setting(
         5.0, "Longest wait for the database before a request is refused with 503.", unit="seconds", minimum=0.1
     )
+    disk_free_mb: int = _setting(
+        500, "The service says that it is not ready when less is free where the jobs are kept.", unit="MB", minimum=0
+    )
     backup_folder: str = _setting("", "Folder for backups. Empty: `backups` in the instance folder.")
     backup_daily: bool = _setting(True, "Whether the server backs up its SQLite database by itself, after each noon.")
 

@@ -172,6 +172,10 @@ class Feed:
             streams = sum(channel.viewers for channel in self._channels.values())
             return streams, len(self._waiters) - streams
 
+    def is_well(self) -> bool:
+        """Tell whether the thread is there, if it ever had to be."""
+        return self._thread is None or self._thread.is_alive() or self.stopping
+
     def stop(self) -> None:
         """End all streams and waiting polls: the server is about to stop. May be called in a signal handler."""
         self.stopping = True

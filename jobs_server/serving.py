@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,18 +29,12 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from werkzeug.serving import is_running_from_reloader
 
-from . import caretaker, create_app, db, feed, sqlite_file, sweeper
+from . import caretaker, create_app, db, feed, health, sqlite_file, sweeper
 from .config import EXTENSION, Loaded, Settings
 from .errors import StartRefused, Unavailable
+from .revisions import MIGRATIONS
 
 log = logging.getLogger(__name__)
-
-_PACKAGE = Path(__file__).parent
-MIGRATIONS = next(
-    (path for path in (_PACKAGE / "migrations", _PACKAGE.parent / "migrations") if path.is_dir()),
-    _PACKAGE / "migrations",
-)
-"""The migrations: inside the package when installed, beside it in a checkout."""
 
 _MIGRATION_SECONDS = 60
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104
@@ -83,8 +78,8 @@ def begin(app: Flask) -> None:
     """
     prepare(app)
     sweeper.start(_database(app), _settings(app))
-    if _settings(app).url.get_backend_name() == "sqlite" and not _database(app).in_memory:
-        caretaker.Caretaker.of(app).start()
+    caretaker.of(app).start()
+    health.of(app).serving_since = time.monotonic()
     if threading.current_thread() is threading.main_thread():  # only there may signals be set
         for number in (signal.SIGTERM, signal.SIGINT):
             _stop_streams_on(number, feed.of(app))

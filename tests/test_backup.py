@@ -211,7 +211,7 @@ class TestDaily:
         assert caretaker.is_due(newest, now) is due
 
     def test_it_is_made_once(self, file_app: Flask, tmp_path: Path) -> None:
-        keeper, now = caretaker.Caretaker.of(file_app), datetime.now().astimezone()
+        keeper, now = caretaker.of(file_app), datetime.now().astimezone()
         for _ in range(3):
             keeper.look(now)
         assert len(backups.listed(tmp_path / "instance" / "backups")) == 1
@@ -223,7 +223,7 @@ class TestDaily:
         monkeypatch.setattr(caretaker, "RETRY_SECONDS", 0.0)
         obstacle = tmp_path / "instance" / "backups"
         obstacle.touch()
-        keeper, now = caretaker.Caretaker.of(file_app), datetime.now().astimezone()
+        keeper, now = caretaker.of(file_app), datetime.now().astimezone()
         keeper.look(now)
         assert keeper.backup_failure == f"no backup can be made in {obstacle}: File exists"
         assert "backup failed: no backup can be made" in caplog.text
@@ -233,12 +233,12 @@ class TestDaily:
 
     def test_it_can_be_switched_off(self, tmp_path: Path) -> None:
         app = create_app({"INSTANCE": str(tmp_path), "BACKUP_DAILY": False})
-        caretaker.Caretaker.of(app).look(datetime.now().astimezone())
+        caretaker.of(app).look(datetime.now().astimezone())
         assert not (tmp_path / "backups").exists()
 
     def test_it_runs_beside_the_server(self, file_app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(caretaker, "FIRST_LOOK_SECONDS", 0.01)
-        stop = caretaker.Caretaker.of(file_app).start()
+        stop = caretaker.of(file_app).start()
         while not backups.listed(tmp_path / "instance" / "backups"):
             time.sleep(0.01)
         stop.set()

@@ -12,14 +12,28 @@ import jobs_server
 PACKAGE = Path(jobs_server.__file__).parent
 
 ORDER = (
-    *("errors", "clock", "catalogue", "strict_json", "config", "lifecycle", "turns", "sqlite_file", "db"),
+    *("errors", "clock", "catalogue", "strict_json", "config", "lifecycle", "turns", "sqlite_file", "revisions", "db"),
     *("profiles", "sky", "coordinates", "words"),
     *("models", "actors", "commands"),
     *("queries", "lives", "board", "search", "reports", "changes"),
     *("statements", "idempotency", "lockouts", "jobs", "labels"),
     *("presence", "wire", "hangup", "past", "feed", "polling", "stream"),
     *("backups", "sweeper", "caretaker"),
-    *("auth", "bodies", "refusals", "cors", "door", "api", "live", "web", "cli", "__init__", "serving", "restore"),
+    *(
+        "auth",
+        "bodies",
+        "refusals",
+        "cors",
+        "door",
+        "health",
+        "api",
+        "live",
+        "web",
+        "cli",
+        "__init__",
+        "serving",
+        "restore",
+    ),
     *("gunicorn_conf", "__main__"),
 )
 """A module may import only from modules before it."""
