@@ -23,7 +23,7 @@ def test_every_real_command_goes_there_and_comes_back(server: servers.Server, tm
     with SiteClient(server.url, SITE) as client:
         sent = [sends(client, command) for command in COMMANDS]
         with simulated(server.url, SITE, tmp_path, "--speed", "1000000"):
-            until(lambda: {job.status for job in client.recent()} <= ENDS, patience_seconds=300)
+            until(lambda: {job.status for job in client.recent()} <= ENDS, patience_seconds=300, every=0.5)
         jobs = client.recent()
         assert [job.ulid for job in jobs] == [job.ulid for job in sent]
         for job, command in zip(jobs, COMMANDS, strict=True):

@@ -84,7 +84,7 @@ class Claims:
         self._runs: dict[str, ClaimedJob] = {}
         self._ending: dict[str, ClaimedJob] = {}
         self._failure: Exception | None = None
-        self._closing = False
+        self._closing = self._let_go = False
         self._left = self._ledger.entries()  # by an earlier run of the program
         self._in_doubt = self._ledger.was_there  # the next reply may repeat one that was lost
         self._thread = threading.Thread(target=self._claim_always, name="claims", daemon=True)
@@ -121,17 +121,18 @@ class Claims:
                 log.warning("cannot ask whether %s may begin, trying again: %s", entry.job, error)
                 self._put_back(entry)
                 time.sleep(backoff.pause() or 0.0)
+        self._let_go_when_idle()
         return None
 
     def close(self) -> None:
-        """Stop taking jobs. What is not told yet, and what has not begun, is dealt with at the next start."""
+        """Take no more jobs; what runs may go on to its end, and then the file is let go.
+
+        What has not begun, and an end that cannot be told within a few seconds, is dealt with at the next start.
+        """
         with self._changed:
-            if self._closing:
-                return
             self._closing = True
             self._changed.notify_all()
-        self._reporter.close(_CLOSE_SECONDS)
-        self._ledger.close()
+        self._let_go_when_idle()
 
     def progress(self, run: ClaimedJob, status: str, seconds: float | None, message: str | None) -> None:
         """Send how far a job is (called by the job)."""
@@ -155,6 +156,15 @@ class Claims:
         with self._changed:
             self._runs.pop(run.ulid, None)
             self._changed.notify_all()
+        self._let_go_when_idle()
+
+    def _let_go_when_idle(self) -> None:
+        with self._changed:
+            if not self._closing or self._runs or self._let_go:
+                return
+            self._let_go = True
+        self._reporter.close(_CLOSE_SECONDS)
+        self._ledger.close()
 
     def _told(self, ulid: str) -> None:
         self._ledger.forget(ulid)
@@ -204,15 +214,13 @@ class Claims:
 
     def _take(self, jobs: list[Job]) -> None:
         """Keep what a claim brought; stops act before anything else."""
-        doubtful, self._in_doubt = self._in_doubt, False
-        entries = []
         with self._changed:
             if self._closing:
                 return  # it is not ours any more: the next start gets these jobs again, by the same claim id
-            if jobs:
-                entries = self._ledger.take(jobs)
-        if doubtful:
-            entries = [entry for entry in self._what_was_left() + entries if self._is_fresh(entry)]
+            entries = self._ledger.take(jobs) if jobs else []
+            doubtful, self._in_doubt = self._in_doubt, False
+            if doubtful:
+                entries = [entry for entry in self._what_was_left() + entries if self._is_fresh(entry)]
         for entry in entries:
             if entry.job.is_stop:
                 self._stop(entry)
@@ -242,14 +250,16 @@ class Claims:
             run.request_cancel()
         self._reporter.look_now()  # the service may be set to let it cover more
         if self._rules.on_stop is not None:
-            threading.Thread(target=self._run_stop, args=(stop, self._rules.on_stop), name="stop", daemon=True).start()
+            run = ClaimedJob(stop, self)
+            with self._changed:
+                self._runs[run.ulid] = run  # until it is obeyed nothing begins that may not run beside it
+            threading.Thread(target=self._run_stop, args=(run, self._rules.on_stop), name="stop", daemon=True).start()
 
-    def _run_stop(self, stop: Entry, on_stop: Callable[[ClaimedJob], object]) -> None:
+    def _run_stop(self, run: ClaimedJob, on_stop: Callable[[ClaimedJob], object]) -> None:
         try:
-            self._ledger.started(stop)
+            self._ledger.started(run.entry)
         except OSError as error:
-            log.error("%s cannot be kept, it is obeyed all the same: %s", stop.job, error)  # noqa: TRY400
-        run = ClaimedJob(stop, self)
+            log.error("%s cannot be kept, it is obeyed all the same: %s", run.job, error)  # noqa: TRY400
         with run:
             run.report(STARTED)
             on_stop(run)

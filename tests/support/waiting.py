@@ -10,10 +10,10 @@ Found = TypeVar("Found")
 PATIENCE_SECONDS = 60.0
 
 
-def until(look: Callable[[], Found], patience_seconds: float = PATIENCE_SECONDS) -> Found:
+def until(look: Callable[[], Found], patience_seconds: float = PATIENCE_SECONDS, every: float = 0.02) -> Found:
     """Look until there is something, and give it."""
     deadline = time.monotonic() + patience_seconds
     while not (found := look()):
         assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
+        time.sleep(every)
     return found
