@@ -363,3 +363,25 @@ def test_a_jobs_age_goes_by_clocks_compared_with_themselves(
     accepted_ms, received_ms = 1_800_000_000_000, 1_500_000_000_000  # this machine's clock is years behind
     now_ms = None if server_ms is None else accepted_ms + server_ms
     assert age_seconds(accepted_ms, now_ms, received_ms, received_ms + here_ms) == seconds
+
+
+def test_a_claim_whose_jobs_were_canceled_before_the_reply_came_holds_nothing_up(
+    service: servers.Server, client: SiteClient, ledger: Path
+) -> None:
+    canceled = sends(client)
+    losing = [Fate.REPLY_LOST]
+
+    def choose(asked: Asked) -> Fate:
+        if asked.route != "getnewjobs" or client.get(canceled).status == "CANCELED":
+            return Fate.PASSES
+        return losing[0]
+
+    with proxied(service.port, choose) as proxy, SiteClient(proxy.url, client.site) as site:
+        with take(site, ledger) as claims:
+            until(lambda: client.get(canceled).status == "RECEIVED")
+            client.cancel(canceled, **WHO)
+            stop = sends(client, action="stop")
+            run = claims.next()
+            assert run is not None
+            assert run.ulid == stop.ulid
+            run.end()

@@ -13,7 +13,8 @@ from typing import Self
 
 from .backoff import Backoff
 from .claimed import ClaimedJob
-from .errors import BadReply, Conflict, NotFound, Refused, SiteClientError, Unreachable
+from .claimer import Claimer
+from .errors import BadReply, Conflict, NotFound, Refused, Unreachable
 from .job import Job
 from .ledger import Entry, Ledger, Stage
 from .reporter import Report, Reporter
@@ -24,7 +25,6 @@ log = logging.getLogger(__name__)
 EXPIRED = "EXPIRED"
 LOST = "LOST"
 STARTED = "STARTED"
-_BATCH = 100  # jobs taken with one claim
 _FIRST_IN_LINE = 50  # queued jobs that are looked at to find one that may run beside what runs
 _CLOCKS_DIFFER_MS = 60_000  # how far a clock may be put back before it counts
 _TOLD_SECONDS = 5.0  # how long the end of a job holds up the next one until the service knows it
@@ -86,8 +86,14 @@ class Claims:
         self._failure: Exception | None = None
         self._closing = self._let_go = False
         self._left = self._ledger.entries()  # by an earlier run of the program
-        self._in_doubt = self._ledger.was_there  # the next reply may repeat one that was lost
-        self._thread = threading.Thread(target=self._claim_always, name="claims", daemon=True)
+        claimer = Claimer(
+            self._client,
+            self._ledger,
+            wait_seconds=rules.wait_seconds,
+            poll_seconds=rules.poll_seconds,
+            alternate_queue=rules.alternate_queue,
+        )
+        self._thread = threading.Thread(target=claimer.work, args=(self,), name="claims", daemon=True)
 
     def __iter__(self) -> Iterator[ClaimedJob]:
         with self:
@@ -185,41 +191,15 @@ class Claims:
         self._ledger.ended(entry, status, message)
         self._reporter.say(Report(entry.job, status, message=message, is_end=True))
 
-    def _claim_always(self) -> None:
-        """Claim for as long as the program runs; an answer that lets this site claim no more ends the iteration."""
-        backoff = Backoff()
-        while not self._closing:
-            asked = time.monotonic()
-            try:
-                jobs = self._client.poll(
-                    claim_id=self._ledger.claim_id,
-                    limit=_BATCH,
-                    wait_seconds=self._rules.wait_seconds,
-                    alternate_queue=self._rules.alternate_queue,
-                )
-                self._take(jobs)
-                backoff.reset()
-                answered_at_once = (
-                    time.monotonic() - asked < self._rules.wait_seconds / 2
-                )  # an older service cannot wait
-                pause = self._rules.poll_seconds if not jobs and answered_at_once else 0.0
-            except (SiteClientError, OSError) as error:
-                if isinstance(error, Refused) and error.status < 500 and error.status not in (408, 429):
-                    self._fail(error)
-                    return
-                self._in_doubt = self._in_doubt or not isinstance(error, Unreachable) or error.may_have_arrived
-                log.warning("no jobs can be had, trying again: %s", error)
-                pause = backoff.pause() or 0.0
-            self._rest(pause)
-
-    def _take(self, jobs: list[Job]) -> None:
-        """Keep what a claim brought; stops act before anything else."""
+    def take(self, jobs: list[Job], claim_id: str, *, doubtful: bool) -> None:
+        """Keep what a claim brought (called by the claimer); stops act before anything else."""
         with self._changed:
             if self._closing:
                 return  # it is not ours any more: the next start gets these jobs again, by the same claim id
-            entries = self._ledger.take(jobs) if jobs else []
-            doubtful, self._in_doubt = self._in_doubt, False
-            if doubtful:
+            entries = self._ledger.take(jobs, claim_id) if jobs else []
+            if doubtful and not jobs:
+                self._ledger.retire(claim_id)
+            if doubtful or self._left:
                 entries = [entry for entry in self._what_was_left() + entries if self._is_fresh(entry)]
         for entry in entries:
             if entry.job.is_stop:
@@ -317,13 +297,16 @@ class Claims:
         self._reporter.watch(run)
         return run
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """End the iteration: this site may not claim (called by the claimer)."""
         with self._changed:
             self._failure = error
             self._changed.notify_all()
 
-    def _rest(self, seconds: float) -> None:
+    def rest(self, seconds: float) -> bool:
+        """Let time go by; False once closed (called by the claimer)."""
         deadline = time.monotonic() + seconds
         with self._changed:
             while not self._closing and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)
+            return not self._closing

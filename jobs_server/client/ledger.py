@@ -65,7 +65,7 @@ class Ledger:
         except Timeout:
             raise SiteClientError(f"another program that takes jobs for {site} runs already: it holds {path}") from None
         try:
-            self.claim_id, self.was_there, self._entries = self._read()
+            self.claim_id, self.was_there, self._entries, self.retired = self._read()
             self._texts = {ulid: entry.text() for ulid, entry in self._entries.items()}
             self._write()
         except BaseException:
@@ -77,18 +77,28 @@ class Ledger:
         with self._mutex:
             return sorted(self._entries.values(), key=lambda entry: entry.job.ulid)
 
-    def take(self, jobs: Iterable[Job]) -> list[Entry]:
+    def take(self, jobs: Iterable[Job], claim_id: str) -> list[Entry]:
         """Keep what a claim brought, and draw the next claim id; gives the entries that are new."""
         received_ms = time.time_ns() // 1_000_000
         with self._mutex:
-            new = [Entry(job, self.claim_id, received_ms) for job in jobs if job.ulid not in self._entries]
-            spent, self.claim_id = self.claim_id, _new_id()
+            new = [Entry(job, claim_id, received_ms) for job in jobs if job.ulid not in self._entries]
+            before = self.claim_id
+            if claim_id == before:
+                self.claim_id = _new_id()
             try:
                 self._change({entry.job.ulid: entry for entry in new})
             except OSError:
-                self.claim_id = spent
+                self.claim_id = before
                 raise
         return new
+
+    def retire(self, claim_id: str) -> None:
+        """Go on with a new claim id, and remember that the old one may still bring jobs."""
+        with self._mutex:
+            if claim_id == self.claim_id:
+                self.retired.add(claim_id)
+                self.claim_id = _new_id()
+                self._write()
 
     def started(self, entry: Entry) -> None:
         """Keep that a job begins: from here on something may have moved."""
@@ -122,23 +132,24 @@ class Ledger:
             raise
         self._entries.update(entries)
 
-    def _read(self) -> tuple[str, bool, dict[str, Entry]]:
+    def _read(self) -> tuple[str, bool, dict[str, Entry], set[str]]:
         try:
             content = json.loads(self._path.read_text(encoding="utf-8"))
             entries = {entry.job.ulid: entry for entry in map(_entry, content["entries"])}
-            claim_id, whose = content["claim_id"], {name: content[name] for name in self._whose}
+            claim_id, retired = content["claim_id"], set(content["retired"])
+            whose = {name: content[name] for name in self._whose}
         except FileNotFoundError:
-            return _new_id(), False, {}
+            return _new_id(), False, {}, set()
         except (ValueError, KeyError, TypeError, AttributeError, SiteClientError) as error:
             raise SiteClientError(
                 f"{self._path} cannot be read ({error}): see what the telescope does, then move the file away"
             ) from None
         if whose != self._whose:
             raise SiteClientError(f"{self._path} is for {whose}, not for {self._whose}; name another file")
-        return claim_id, True, entries
+        return claim_id, True, entries, retired
 
     def _write(self) -> None:
-        head = json.dumps(self._whose | {"claim_id": self.claim_id})
+        head = json.dumps(self._whose | {"claim_id": self.claim_id, "retired": sorted(self.retired)})
         entries = ",\n".join(self._texts.values())
         text = f'{head[:-1]}, "entries": [\n{entries}\n]}}\n'
         temporary = self._path.with_name(f"{self._path.name}.new")

@@ -25,7 +25,7 @@ FAULTY = 0.25  # of all requests
 CANCELED = 0.05  # of all jobs, by the person who sent them
 WHO: dict[str, Any] = {"user_name": "Vera", "user_id": "auth0|vera"}
 ENDS = {"COMPLETE", "CANCELED"}
-PATIENCE_SECONDS = 300.0
+PATIENCE_SECONDS = 500.0
 
 
 class Site:
@@ -56,9 +56,7 @@ class Site:
         self._work_until(all_ended)
 
     def _work_until(self, enough: Callable[[], bool]) -> None:
-        claims = self._client.claims(
-            self._ledger, beside=lambda _job, _other: True, wait_seconds=0, poll_seconds=0.1, look_seconds=5
-        )
+        claims = self._client.claims(self._ledger, beside=lambda _job, _other: True, wait_seconds=2, look_seconds=5)
         with claims, ThreadPoolExecutor(HANDS) as hands:
             closing = threading.Thread(target=_close_when, args=(enough, claims))
             closing.start()
@@ -116,6 +114,6 @@ def in_words(counts: Counter[str]) -> str:
 
 def _close_when(enough: Callable[[], bool], claims: Claims) -> None:
     try:
-        until(enough, PATIENCE_SECONDS, every=0.5)
+        until(enough, PATIENCE_SECONDS, every=1)
     finally:
         claims.close()

@@ -1,0 +1,104 @@
+"""The thread that asks for jobs, with ids by which a lost reply is had again.
+
+An id is used until it brings jobs. When its reply was lost and the next one is empty, it may be spent all the same
+(its jobs were canceled meanwhile), or its first request may still be under way. So a new id goes on, and the old one is
+asked again twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from .backoff import Backoff
+from .errors import Refused, SiteClientError, Unavailable, Unreachable
+from .job import Job
+from .ledger import Ledger
+from .site import SiteClient
+
+log = logging.getLogger(__name__)
+
+ASK_AGAIN_SECONDS = (2.0, 60.0)
+_BATCH = 100  # jobs taken with one claim
+_TRY_LATER = (408, 429)
+
+
+class Taker(Protocol):
+    """Who takes what is claimed."""
+
+    def take(self, jobs: list[Job], claim_id: str, *, doubtful: bool) -> None:
+        """Keep what an id brought; `doubtful` when an earlier reply to it may have been lost."""
+
+    def fail(self, error: Exception) -> None:
+        """Hear that this site may not claim."""
+
+    def rest(self, seconds: float) -> bool:
+        """Let time go by; False when it is over."""
+
+
+class Claimer:
+    """Ask for jobs, for as long as somebody takes them."""
+
+    def __init__(
+        self, client: SiteClient, ledger: Ledger, *, wait_seconds: float, poll_seconds: float, alternate_queue: bool
+    ) -> None:
+        self._client, self._ledger = client, ledger
+        self._wait_seconds, self._poll_seconds = wait_seconds, poll_seconds
+        self._alternate_queue = alternate_queue
+        self._doubtful = {ledger.claim_id} if ledger.was_there else set[str]()
+        self._again = {claim_id: [0.0, ASK_AGAIN_SECONDS[-1] + time.monotonic()] for claim_id in ledger.retired}
+        self._crowded = False
+
+    def work(self, taker: Taker) -> None:
+        """Claim until the taker has enough; an answer that lets this site claim no more ends it as well."""
+        backoff = Backoff()
+        pause = 0.0
+        while taker.rest(pause):
+            claim_id, wait_seconds = self._next_question()
+            try:
+                pause = self._ask(claim_id, wait_seconds, taker.take)
+                backoff.reset()
+            except (SiteClientError, OSError) as error:
+                if isinstance(error, Refused) and error.status < 500 and error.status not in _TRY_LATER:
+                    taker.fail(error)
+                    return
+                log.warning("no jobs can be had, trying again: %s", error)
+                self._note_failure(claim_id, error)
+                pause = backoff.pause() or 0.0
+
+    def _ask(self, claim_id: str, wait_seconds: float, take: Callable[..., None]) -> float:
+        """Ask once, and give how long to wait before the next time."""
+        asked = time.monotonic()
+        jobs = self._client.poll(
+            claim_id=claim_id, limit=_BATCH, wait_seconds=wait_seconds, alternate_queue=self._alternate_queue
+        )
+        self._crowded = False
+        retired = claim_id in self._again
+        take(jobs, claim_id, doubtful=retired or claim_id in self._doubtful)
+        if claim_id in self._doubtful and not jobs:
+            self._again[claim_id] = [time.monotonic() + seconds for seconds in ASK_AGAIN_SECONDS]
+        elif retired and (jobs or not self._again[claim_id]):
+            self._again.pop(claim_id)
+            self._ledger.retired.discard(claim_id)
+        self._doubtful.discard(claim_id)
+        waited = wait_seconds and time.monotonic() - asked >= wait_seconds / 2  # an older service cannot
+        return 0.0 if jobs or waited or retired else self._poll_seconds
+
+    def _next_question(self) -> tuple[str, float]:
+        """Give the id to ask with, and how long the answer may wait."""
+        now = time.monotonic()
+        due = min(((times[0], claim_id) for claim_id, times in self._again.items() if times), default=None)
+        if due is not None and due[0] <= now:
+            self._again[due[1]].pop(0)
+            return due[1], 0.0
+        wait_seconds = 0.0 if self._crowded else self._wait_seconds
+        return self._ledger.claim_id, min(wait_seconds, due[0] - now) if due else wait_seconds
+
+    def _note_failure(self, claim_id: str, error: Exception) -> None:
+        self._crowded = isinstance(error, Unavailable)  # no place to wait, perhaps; a stop must be had all the same
+        if claim_id in self._again:
+            self._again[claim_id].insert(0, time.monotonic() + ASK_AGAIN_SECONDS[0])
+        elif not isinstance(error, Unavailable) and not (isinstance(error, Unreachable) and not error.may_have_arrived):
+            self._doubtful.add(claim_id)
