@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import Result
 from flask import Flask
@@ -18,7 +19,7 @@ from flask.testing import FlaskCliRunner
 
 from jobs_server import create_app
 
-from .conftest import inside
+from .conftest import inside, over_http
 from .support import servers
 from .support.observatory import Observatory, a_command
 
@@ -143,6 +144,57 @@ class TestSend:
         assert [json.loads(said)] == desk.polls()
 
 
+class TestKey:
+    """`flask jobs send --key`."""
+
+    def test_the_same_command_with_the_same_key_is_sent_once(self, run: Run, desk: Observatory) -> None:
+        said = [good(run("send", "camera", "c", "expose", "--key", "tonight")) for _ in range(2)]
+        assert said[0] == said[1]
+        assert len(desk.polls()) == 1
+
+    def test_another_command_with_the_same_key_is_refused(self, run: Run, desk: Observatory) -> None:
+        good(run("send", "camera", "c", "expose", "--key", "tonight"))
+        result = run("send", "camera", "c", "darkslide_open", "--key", "tonight")
+        assert result.exit_code == 1
+        assert "was sent before with another command" in result.output
+
+    def test_without_a_key_each_is_a_command_of_its_own(self, run: Run, desk: Observatory) -> None:
+        assert good(run("send", "camera", "c", "expose")) != good(run("send", "camera", "c", "expose"))
+
+
+class TestCancel:
+    """`flask jobs cancel`."""
+
+    def test_what_waits_will_not_begin(self, run: Run, desk: Observatory) -> None:
+        job = desk.sends()
+        said = good(run("cancel", job["ulid"], "--user", "Vera", site=False))
+        assert said == f"Canceled: expose for camera camera_1_1 at {desk.site} will not begin.\n"
+        assert desk.status(job) == "CANCELED"
+        assert desk.shows(job)["history"][-1]["by"]["name"] == "Vera"
+
+    def test_of_what_runs_the_site_is_asked_to_end_it(self, run: Run, desk: Observatory) -> None:
+        job = desk.sends()
+        desk.reports(job, "EXPOSING")
+        said = good(run("cancel", job["ulid"], site=False))
+        assert said == f"{desk.site} is asked to end expose for camera camera_1_1, now EXPOSING.\n"
+        assert desk.reports(job, "EXPOSING").job["cancelRequested"]
+
+    def test_what_has_ended_or_is_not_there_is_refused(self, run: Run, desk: Observatory) -> None:
+        job = desk.sends()
+        desk.reports(job, "COMPLETE")
+        for ulid, why in (
+            (job["ulid"], "is COMPLETE; there is nothing left to cancel"),
+            ("01NO", "there is no job 01NO"),
+        ):
+            result = run("cancel", ulid, site=False)
+            assert result.exit_code == 1
+            assert why in result.output
+
+    def test_for_programs_it_prints_the_job(self, run: Run, desk: Observatory) -> None:
+        job = desk.sends()
+        assert json.loads(good(run("cancel", job["ulid"], "--json", site=False)))["ulid"] == job["ulid"]
+
+
 class TestCancelAll:
     """`flask jobs cancel-all`."""
 
@@ -257,7 +309,7 @@ def test_where_there_is_one_site_it_need_not_be_named() -> None:
     assert len(inside(app, "mrc1").polls()) == 1
 
 
-@pytest.mark.parametrize("command", ["send", "list", "show", "watch", "cancel-all"])
+@pytest.mark.parametrize("command", ["send", "list", "show", "watch", "cancel", "cancel-all"])
 def test_every_command_has_a_help(run: Run, command: str) -> None:
     said = good(run(command, "--help", site=False))
     assert "Usage: " in said
@@ -265,11 +317,17 @@ def test_every_command_has_a_help(run: Run, command: str) -> None:
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_watch_prints_what_happens_as_it_happens(file_app: Flask, as_json: bool) -> None:
-    observatory = inside(file_app)
+@pytest.mark.parametrize("afar", [False, True], ids=["here", "afar"])
+def test_watch_prints_what_happens_as_it_happens(tmp_path: Path, as_json: bool, afar: bool) -> None:
+    with servers.running("gunicorn", tmp_path / "instance") as server, httpx.Client(trust_env=False) as client:
+        check_watch(over_http(server.url, client), tmp_path / "instance", server.url if afar else None, as_json)
+
+
+def check_watch(observatory: Observatory, instance: Path, url: str | None, as_json: bool) -> None:
     observatory.sends("earlier")
     command = [sys.executable, "-m", "flask", "--app", "jobs_server", "jobs", "watch", "--site", "wmd"]
-    environment = os.environ | {"JOBS_INSTANCE": str(Path(file_app.config["SQLALCHEMY_DATABASE_URI"].database).parent)}
+    command += ["--url", url] if url else []
+    environment = os.environ | {"JOBS_INSTANCE": str(instance)}
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
     with subprocess.Popen(
         [*command, *(["--json"] if as_json else [])],
@@ -278,7 +336,9 @@ def test_watch_prints_what_happens_as_it_happens(file_app: Flask, as_json: bool)
         **pipes,
     ) as watcher:
         try:
-            assert "Watching wmd; Ctrl-C ends." in watcher.stderr.readline()  # type: ignore[union-attr]
+            assert "Watching wmd" in watcher.stderr.readline()  # type: ignore[union-attr]
+            if url:
+                assert "The site's software is" in watcher.stderr.readline()  # type: ignore[union-attr]
             job = observatory.sends(required_params={"n": 10**30})
             observatory.sends(site="elsewhere")
             observatory.reports(job, "EXPOSING ☄", secondsUntilComplete=7, message="first light")

@@ -376,12 +376,15 @@ def test_a_claim_whose_jobs_were_canceled_before_the_reply_came_holds_nothing_up
             return Fate.PASSES
         return losing[0]
 
-    with proxied(service.port, choose) as proxy, SiteClient(proxy.url, client.site) as site:
-        with take(site, ledger) as claims:
-            until(lambda: client.get(canceled).status == "RECEIVED")
-            client.cancel(canceled, **WHO)
-            stop = sends(client, action="stop")
-            run = claims.next()
-            assert run is not None
-            assert run.ulid == stop.ulid
-            run.end()
+    with (
+        proxied(service.port, choose) as proxy,
+        SiteClient(proxy.url, client.site) as site,
+        take(site, ledger) as claims,
+    ):
+        until(lambda: client.get(canceled).status == "RECEIVED")
+        client.cancel(canceled, **WHO)
+        stop = sends(client, action="stop")
+        run = claims.next()
+        assert run is not None
+        assert run.ulid == stop.ulid
+        run.end()

@@ -5,20 +5,25 @@ from __future__ import annotations
 import getpass
 import json
 import time
+import uuid
 from collections.abc import Callable
 from itertools import chain
 from typing import IO, Any, TypeVar
 
 import click
 
-from .. import actors, catalogue, clock, commands, queries, strict_json, wire
+from .. import actors, catalogue, clock, commands, lifecycle, queries, strict_json, wire
 from .. import jobs as operations
+from ..client import JobChange, PresenceChange, SiteClient, SiteClientError
+from ..client.backoff import Backoff
 from ..db import current, reading, transaction
+from ..errors import Unavailable
 from . import terminal
 from .common import CommandGroup, json_option, needed_site, settings, site_option
 
 HOUR_MS = 60 * 60 * 1000
 _LOOK_SECONDS = 0.5
+_BUSY_SECONDS = 20.0  # how long a busy database is waited for
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
@@ -47,6 +52,11 @@ def _user_option(function: AnyFunction) -> AnyFunction:
     type=click.File("r", encoding="utf-8-sig"),  # Windows writes a byte order mark
     help="Take the job as JSON from a file; - is standard input.",
 )
+@click.option(
+    "--key",
+    metavar="TEXT",
+    help="Idempotency-Key: the same command sent again with it within a day, such as by cron, makes no second job.",
+)
 @site_option
 @_user_option
 @json_option
@@ -56,6 +66,7 @@ def send(
     action: str | None,
     parameters: tuple[str, ...],
     file: IO[str] | None,
+    key: str | None,
     site: str | None,
     user: str,
     as_json: bool,
@@ -79,8 +90,30 @@ def send(
         raise click.UsageError("say DEVICE INSTANCE ACTION, or --file job.json, or - for standard input")
     if site or "site" not in body:
         body["site"] = needed_site(site)
-    job = _submit({"user_name": user, "user_id": user, "required_params": {}, "optional_params": {}} | body)
+    job = _submit({"user_name": user, "user_id": user, "required_params": {}, "optional_params": {}} | body, key)
     _print(job, f"Sent {job.action} to {job.device} {job.instance} at {job.site}: {job.ulid}", as_json)
+
+
+@jobs.command()
+@click.argument("ulid")
+@_user_option
+@json_option
+def cancel(ulid: str, user: str, as_json: bool) -> None:
+    """Cancel one job: it will not begin, or the site is asked to end it.
+
+    This is no emergency stop: what runs ends when the site's software next reports. Keep a hardware one.
+    """
+    with transaction() as connection:
+        found = queries.job_anywhere(connection, ulid)
+        if found is None:
+            raise click.ClickException(f"there is no job {ulid}")
+        command = commands.CancelJob(site=found.site, ulid=found.ulid, user_id=user, user_name=user)
+        job = operations.cancel(connection, command, actors.said(user, user, ()), clock.read())
+    if job.status == lifecycle.CANCELED:
+        sentence = f"Canceled: {job.action} for {job.device} {job.instance} at {job.site} will not begin."
+    else:
+        sentence = f"{job.site} is asked to end {job.action} for {job.device} {job.instance}, now {job.status}."
+    _print(job, sentence, as_json)
 
 
 @jobs.command("cancel-all")
@@ -134,23 +167,49 @@ def show(ulid: str, as_json: bool) -> None:
 
 @jobs.command()
 @site_option
+@click.option(
+    "--url", help="Follow a service elsewhere, such as http://192.168.1.5:5000; without it, this PC's own jobs."
+)
 @json_option
-def watch(site: str | None, as_json: bool) -> None:
+def watch(site: str | None, url: str | None, as_json: bool) -> None:
     """Print what happens at a site as it happens, until Ctrl-C."""
     site = needed_site(site)
+    try:
+        if url is None:
+            _watch_here(site, as_json)
+        else:
+            _watch_there(url, site, as_json)
+    except KeyboardInterrupt:
+        pass
+    except SiteClientError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _watch_here(site: str, as_json: bool) -> None:
     with reading() as connection:
         seen = queries.last_event(connection)
     click.echo(f"Watching {site}; Ctrl-C ends.", err=True)
-    try:
-        while True:
-            with reading() as connection:
-                changes = queries.events_after(connection, site, seen)
-            for event, row in changes:
-                seen = event.seq
-                click.echo(json.dumps(_change(event, row)) if as_json else terminal.event_line(event, row))
-            time.sleep(_LOOK_SECONDS)
-    except KeyboardInterrupt:
-        pass
+    while True:
+        with reading() as connection:
+            changes = queries.events_after(connection, site, seen)
+        for event, row in changes:
+            seen = event.seq
+            click.echo(json.dumps(_change(event, row)) if as_json else terminal.event_line(event, row))
+        time.sleep(_LOOK_SECONDS)
+
+
+def _watch_there(url: str, site: str, as_json: bool) -> None:
+    click.echo(f"Watching {site} at {url}; Ctrl-C ends.", err=True)
+    with SiteClient(url, site, name="flask jobs watch") as client:
+        for change in client.follow():
+            if isinstance(change, JobChange):
+                wired = dict(change.job.wire)
+                told = {"event": wired.pop("event"), "job": wired}
+                click.echo(json.dumps(told) if as_json else terminal.change_line(change))
+            elif isinstance(change, PresenceChange):
+                click.echo(f"The site's software is {change.state}.", err=True)
+            else:
+                click.echo(f"Something may have been missed: {change.reason}.", err=True)
 
 
 def _read_job(file: IO[str]) -> dict[str, Any]:
@@ -183,12 +242,22 @@ def _value(text: str) -> object:
         return text
 
 
-def _submit(body: dict[str, Any]) -> queries.JobRow:
+def _submit(body: dict[str, Any], key: str | None = None) -> queries.JobRow:
+    """Queue a job, again while the database is busy: the key makes sure that it is queued once."""
     command = commands.parse(commands.SubmitJob, json.dumps(body).encode())
-    commands.check_site(command, settings().sites)
-    actor = actors.console(command.user_id, command.user_name, settings().open_roles)
-    with transaction() as connection:
-        return operations.submit(connection, command, actor, clock.read(), settings())
+    in_force = settings()
+    commands.check_site(command, in_force.sites)
+    actor = actors.said(command.user_id, command.user_name, in_force.open_roles)
+    key = commands.parse_key(key) or uuid.uuid4().hex
+    backoff = Backoff(_BUSY_SECONDS)
+    while True:
+        try:
+            with transaction() as connection:
+                return operations.submit(connection, command, actor, clock.read(), in_force, key)
+        except Unavailable:
+            if (pause := backoff.pause()) is None:
+                raise
+            time.sleep(pause)
 
 
 def _print(job: queries.JobRow, sentence: str, as_json: bool) -> None:

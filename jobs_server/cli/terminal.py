@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..client import JobChange
 from ..errors import on_one_line
 from ..lifecycle import UNREAD, Queue
 from ..lockouts import LockoutRow
@@ -61,6 +62,16 @@ def event_line(event: EventRow, row: JobRow) -> str:
     estimate = _estimate(event.seconds_until_complete)
     job = f"{row.ulid}  {row.device} {row.instance} {row.action}"
     return on_one_line(f"{_when(event.at_ms)}  {job}: {_event(event)} {estimate}{remark}").rstrip()
+
+
+def change_line(change: JobChange) -> str:
+    """Write one change of a service elsewhere as a line."""
+    event, job = change.event, change.job
+    status = f"{event.after} (alternate queue)" if event.alternate_queue else event.after
+    said = "; ".join(filter(None, (event.mark, event.message)))
+    what = f"{job.ulid}  {job.device} {job.instance} {job.action}"
+    line = f"{_when(event.timestamp_ms)}  {what}: {status} {_estimate(event.seconds_until_complete)}"
+    return on_one_line(f"{line} - {said}" if said else line).rstrip()
 
 
 def _cell(text: str) -> Text:

@@ -20,6 +20,7 @@ from .errors import (
 )
 from .job import HistoryEvent, Job
 from .site import SiteClient
+from .stream import JobChange, PresenceChange, Reset
 
 __all__ = [
     "CANCELED",
@@ -33,10 +34,13 @@ __all__ = [
     "Forbidden",
     "HistoryEvent",
     "Job",
+    "JobChange",
     "KeyReused",
     "LockedOut",
     "NotFound",
+    "PresenceChange",
     "Refused",
+    "Reset",
     "SiteClient",
     "SiteClientError",
     "TooManyRequests",

@@ -92,12 +92,13 @@ def _job(value: Mapping[str, Any], status_key: str) -> Job:
         timestamp_ms=int(value["timestamp_ms"]),
         seconds_until_complete=value.get("secondsUntilComplete"),
         cancel_requested=bool(value.get("cancelRequested")),
-        history=tuple(map(_event, value.get("history", ()))),
+        history=tuple(map(read_event, value.get("history", ()))),
         wire=value,
     )
 
 
-def _event(value: Mapping[str, Any]) -> HistoryEvent:
+def read_event(value: Mapping[str, Any]) -> HistoryEvent:
+    """Read one change of a history."""
     return HistoryEvent(
         timestamp_ms=value["timestamp_ms"],
         before=value["from"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from .calls import REPLY_SECONDS, Calls, Connections, MakeTransport
 from .errors import BadReply
 from .job import Job, read_job
+from .stream import Change, follow
 
 if TYPE_CHECKING:
     from .claimed import ClaimedJob
@@ -195,6 +196,15 @@ class SiteClient:
             alternate_queue=alternate_queue,
         )
         return Claims(self, Path(path), rules)
+
+    def follow(self, last_event_id: str | None = None, *, patience_seconds: float | None = None) -> Iterator[Change]:
+        """Iterate over what happens at the site, as it happens, for ever: `JobChange`, `PresenceChange`, `Reset`.
+
+        Begins now, or after the `position` of a change that was had before. A stream that breaks off, or is silent for
+        longer than the service ever is, is taken up again where it was: nothing is missed and nothing comes twice. With
+        `patience_seconds` it raises Unreachable when nothing is heard for so long. Raises Refused as `poll` does.
+        """
+        return follow(self._calls.connections, self.site, last_event_id, patience_seconds)
 
     def server_time_ms(self) -> int | None:
         """Tell the time by the service's own clock, to about a second; None before its first reply."""

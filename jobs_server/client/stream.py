@@ -1,0 +1,156 @@
+"""Following what happens at a site: Server-Sent Events, resumed where they broke off."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from .backoff import Backoff
+from .calls import CONNECT_SECONDS, Connections, refused, unreachable
+from .errors import BadReply, Refused, SiteClientError
+from .job import HistoryEvent, Job, read_event, read_job
+
+log = logging.getLogger(__name__)
+
+SILENCE_SECONDS = 25.0  # the service gives a sign of life every 15 s: past this the connection is dead
+_TRY_LATER = (408, 429)
+
+
+@dataclass(frozen=True, slots=True)
+class JobChange:
+    """A job changed: the job as it was then, and the change. `position` resumes after it."""
+
+    position: str | None
+    job: Job
+    event: HistoryEvent
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceChange:
+    """The software of the site came or went; `state` is the service's word, times are ms since 1970 UTC."""
+
+    position: str | None
+    state: str
+    last_poll_ms: int | None
+    silent_since_ms: int | None
+    client: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """What happened since cannot be told any more: load everything anew (`recent`)."""
+
+    position: str | None
+    reason: str
+
+
+Change = JobChange | PresenceChange | Reset
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the stream."""
+
+    event: str
+    data: str
+    position: str | None
+
+
+def follow(
+    connections: Connections, site: str, last_event_id: str | None, patience_seconds: float | None
+) -> Iterator[Change]:
+    """Yield what happens at a site, for ever; see `SiteClient.follow`."""
+    backoff, position = Backoff(), last_event_id
+    heard = time.monotonic()
+    while True:
+        at_least = 0.0
+        try:
+            for message in _messages(connections, site, position):
+                backoff.reset()
+                heard = time.monotonic()
+                position = message.position or position
+                if (change := _change(message, position)) is not None:
+                    yield change
+        except SiteClientError as error:
+            if isinstance(error, Refused) and error.status < 500 and error.status not in _TRY_LATER:
+                raise
+            if patience_seconds is not None and time.monotonic() - heard > patience_seconds:
+                raise
+            at_least = (error.retry_after_seconds or 0.0) if isinstance(error, Refused) else 0.0
+            log.warning("the stream broke off, taking it up again: %s", error)
+        time.sleep(backoff.pause(at_least) or 0.0)
+
+
+def parse(chunks: Iterable[bytes]) -> Iterator[Message]:
+    """Read messages out of a stream of bytes (WHATWG HTML, section 9.2.6); comments and retry are left out.
+
+    Lines end at CR, LF or both, and at nothing else: a text may hold any other separator that Unicode knows.
+    """
+    event, data, position = "", list[str](), None
+    for line in _lines(chunks):
+        if not line:
+            if data or position is not None:
+                yield Message(event or "message", "\n".join(data), position)
+            event, data, position = "", [], None
+            continue
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "event":
+            event = value
+        elif name == "data":
+            data.append(value)
+        elif name == "id" and "\0" not in value:
+            position = value
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    rest = b""
+    for chunk in chunks:
+        text = rest + chunk
+        held = b"\r" if text.endswith(b"\r") else b""  # its LF may come with the next chunk
+        lines = text[: len(text) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        rest = lines.pop() + held
+        yield from (line.decode(errors="replace") for line in lines)
+
+
+def _messages(connections: Connections, site: str, position: str | None) -> Iterator[Message]:
+    headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": position} if position else {})
+    timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
+    url = f"{connections.base_url}/stream"
+    try:
+        with (
+            connections.borrow() as client,
+            client.stream("GET", url, params={"site": site}, headers=headers, timeout=timeout) as response,
+        ):
+            if response.status_code != httpx.codes.OK:
+                response.read()
+                raise refused(response)
+            yield from parse(response.iter_bytes())
+    except httpx.HTTPError as error:
+        raise unreachable(connections.base_url, error) from error
+
+
+def _change(message: Message, position: str | None) -> Change | None:
+    """Read a message; None for what needs no telling, such as that a reader was dropped: it comes back by itself."""
+    if not message.data or message.event == "dropped":
+        return None
+    try:
+        content = json.loads(message.data)
+        topic, data = content["topic"], content["data"]
+        if topic == "jobs":
+            return JobChange(position, read_job(data), read_event(data["event"]))
+        if topic == "presence":
+            return _presence(position, data)
+        return Reset(position, str(data["reason"])) if topic == "reset" else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadReply(f"the stream sent something that is no event: {error!r}") from None
+
+
+def _presence(position: str | None, data: Mapping[str, Any]) -> PresenceChange:
+    return PresenceChange(position, data["state"], data["lastPoll_ms"], data["silentSince_ms"], data["client"])
