@@ -7,17 +7,21 @@ from typing import cast
 
 from flask import Blueprint, Response, current_app, request
 
-from . import auth, bodies, clock, commands, feed, hangup, jobs, lockouts, polling, queries, wire
+from . import auth, bodies, clock, commands, feed, hangup, jobs, lockouts, polling, public, queries, wire
 from .auth import Access, needs
 from .commands import AnyCommand
 from .config import EXTENSION, Loaded, Settings
 from .db import current, reading, transaction
-from .errors import NotFound, shown
+from .described import describe
+from .errors import Conflict, Crowded, Forbidden, KeyReused, LockedOut, NotFound, TooMany, shown
 
 bp = Blueprint("jobs", __name__)
 
 
 @bp.post("/newjob")
+@describe(
+    gives=public.Job, body=commands.SubmitJob, headers=("Idempotency-Key",), refusals=(KeyReused, LockedOut, TooMany)
+)
 @needs(Access.PERSON)
 def new_job() -> Response:
     """Queue a job."""
@@ -30,6 +34,7 @@ def new_job() -> Response:
 
 
 @bp.post("/getnewjobs")
+@describe(gives=list[public.Job], body=commands.ClaimJobs, refusals=(Crowded,))
 @needs(Access.SITE)
 def get_new_jobs() -> Response:
     """Hand over the waiting jobs of a site, or wait for one."""
@@ -41,6 +46,7 @@ def get_new_jobs() -> Response:
 
 
 @bp.post("/startjob")
+@describe(gives=public.Job, body=commands.StartJob, refusals=(NotFound, Conflict))
 @needs(Access.SITE)
 def start_job() -> Response:
     """Note that a job has begun; with a claim id, tell first whether it still may."""
@@ -51,6 +57,7 @@ def start_job() -> Response:
 
 
 @bp.post("/updatejobstatus")
+@describe(gives=public.Job, body=commands.UpdateStatus, refusals=(NotFound, Conflict))
 @needs(Access.SITE)
 def update_job_status() -> Response:
     """Note what a site says of a job."""
@@ -61,6 +68,7 @@ def update_job_status() -> Response:
 
 
 @bp.post("/canceljob")
+@describe(gives=public.Job, body=commands.CancelJob, refusals=(NotFound, Conflict))
 @needs(Access.PERSON)
 def cancel_job() -> Response:
     """Cancel a job, or ask the site to end it."""
@@ -72,6 +80,7 @@ def cancel_job() -> Response:
 
 
 @bp.post("/getjob")
+@describe(gives=public.JobWithHistory, body=commands.ShowJob, refusals=(NotFound,))
 @needs(Access.ANYBODY)
 def get_job() -> Response:
     """Show a job and its history."""
@@ -85,6 +94,7 @@ def get_job() -> Response:
 
 
 @bp.post("/getrecentjobs")
+@describe(gives=list[public.Job], body=commands.ListRecent, refusals=(NotFound,))
 @needs(Access.ANYBODY)
 def get_recent_jobs() -> Response:
     """List a site's jobs of the last while, complete and in bounded memory, or one page of them."""
@@ -103,6 +113,7 @@ def get_recent_jobs() -> Response:
 
 
 @bp.post("/lockout")
+@describe(gives=public.Lockouts, body=commands.LockOut, refusals=(Conflict,))
 @needs(Access.PERSON)
 def lock_out() -> Response:
     """Lock a telescope out: nothing but stop commands reaches it until the lock-out is lifted."""
@@ -114,6 +125,7 @@ def lock_out() -> Response:
 
 
 @bp.post("/liftlockout")
+@describe(gives=public.LiftedLockout, body=commands.LiftLockout, refusals=(Conflict, Forbidden))
 @needs(Access.PERSON)
 def lift_lockout() -> Response:
     """Lift a lock-out; what waited meanwhile is canceled unless it is said to be kept."""
@@ -125,6 +137,7 @@ def lift_lockout() -> Response:
 
 
 @bp.post("/getlockout")
+@describe(gives=public.Lockouts, body=commands.ShowLockout)
 @needs(Access.ANYBODY)
 def get_lockout() -> Response:
     """Tell whether a telescope is locked out, by whom, since when and why, and who did before."""

@@ -80,8 +80,13 @@ def _number(text: str) -> int | float | None:
     raise ValueError
 
 
-def _or_default(default: Any) -> BeforeValidator:
-    return BeforeValidator(lambda value: default if value is None else value)
+def _or_default(default: Any, kind: Any) -> BeforeValidator:
+    return BeforeValidator(lambda value: default if value is None else value, json_schema_input_type=kind | None)
+
+
+def _whole(value: object) -> object:
+    """Take 5.0 for 5: to a JSON schema both are integers, and some languages have no others."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _seconds_or_fault(value: object) -> object:
@@ -91,27 +96,54 @@ def _seconds_or_fault(value: object) -> object:
         raise ValueError from None
 
 
-Name = Annotated[str, AfterValidator(_visible), Field(description="a text that is not blank")]
+_VISIBLE = r"^[^\x00]*[^\s\x00][^\x00]*$"  # the rules of the validators, in the words of a JSON schema
+_VISIBLE_WITHOUT_HASH = r"^[^#\x00]*[^#\s\x00][^#\x00]*$"
+_ESTIMATE = r"^\s*([+-]?\d{1,15})?\s*$"
+
+Name = Annotated[
+    str,
+    AfterValidator(_visible),
+    Field(description="a text that is not blank", json_schema_extra={"pattern": _VISIBLE}),
+]
 Params = Annotated[dict[str, Any], Field(description="an object")]
 Status = Annotated[
     str,
     StringConstraints(min_length=1, max_length=64),
     AfterValidator(_visible),
     AfterValidator(_without_hash),
-    Field(description="a text of 1 to 64 characters without #"),
+    Field(
+        description="a text of 1 to 64 characters without #",
+        examples=["EXPOSING", "COMPLETE"],
+        json_schema_extra={"pattern": _VISIBLE_WITHOUT_HASH},
+    ),
 ]
 Estimate = Annotated[
     int,
     Field(ge=-_LARGEST_SECONDS, le=_LARGEST_SECONDS, description="a whole number of seconds, -1 for no estimate"),
-    BeforeValidator(_seconds_or_fault),
+    BeforeValidator(
+        _seconds_or_fault,
+        json_schema_input_type=Annotated[int, Field(ge=-_LARGEST_SECONDS, le=_LARGEST_SECONDS)]
+        | Annotated[float, Field(ge=-_LARGEST_SECONDS, le=_LARGEST_SECONDS)]
+        | Annotated[str, Field(pattern=_ESTIMATE)]
+        | None,
+    ),
 ]
-AlternateQueue = Annotated[bool, _or_default(False), Field(alias="alternateQueue", description="true or false")]
+AlternateQueue = Annotated[
+    bool,
+    _or_default(False, bool),
+    Field(title="speak of the second, independent queue", alias="alternateQueue", description="true or false"),
+]
 
 ClaimId = Annotated[
     str | None,
     StringConstraints(min_length=1, max_length=64),
     AfterValidator(_visible_or_none),
-    Field(alias="claimId", description="a text of 1 to 64 characters"),
+    Field(
+        title="makes a poll repeatable, and a start ask first",
+        alias="claimId",
+        description="a text of 1 to 64 characters",
+        json_schema_extra={"pattern": _VISIBLE},
+    ),
 ]
 
 
@@ -120,27 +152,39 @@ class Command(BaseModel):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(strict=True, frozen=True, extra="ignore", validate_by_name=True)
 
-    site: Name
+    site: Annotated[Name, Field(title="code of the site, such as wmd")]
 
 
 class SubmitJob(Command):
     """Ask for a job to be queued (`newjob`). The fields' order is the order in which missing ones are named."""
 
-    device: Name
-    instance: Name
-    action: Name
-    user_name: Name
-    user_id: Name
-    required_params: Params
-    optional_params: Params
+    device: Annotated[Name, Field(title="kind of device, such as camera")]
+    instance: Annotated[Name, Field(title="which one, as the site calls it")]
+    action: Annotated[Name, Field(title="what it is to do")]
+    user_name: Annotated[Name, Field(title="who asks, for people to read")]
+    user_id: Annotated[Name, Field(title="who asks, the same in every request")]
+    required_params: Annotated[Params, Field(title="what the action needs; handed on as it is")]
+    optional_params: Annotated[Params, Field(title="what may go with it; handed on as it is")]
     expires_in_seconds: Annotated[
         int | float | None,
-        Field(alias="expiresInSeconds", gt=0, le=MAX_LIFE_SECONDS, description="a number of seconds, at most 7 days"),
+        Field(
+            title="how long it may wait to be handed over",
+            alias="expiresInSeconds",
+            gt=0,
+            le=MAX_LIFE_SECONDS,
+            description="a number of seconds, at most 7 days",
+        ),
     ] = None
     not_before_seconds: Annotated[
         int | float,
-        _or_default(0),
-        Field(alias="notBeforeSeconds", ge=0, le=MAX_HOLD_SECONDS, description="a number of seconds from 0 to 3600"),
+        _or_default(0, int | float),
+        Field(
+            title="how long it is held back first",
+            alias="notBeforeSeconds",
+            ge=0,
+            le=MAX_HOLD_SECONDS,
+            description="a number of seconds from 0 to 3600",
+        ),
     ] = 0
 
 
@@ -159,12 +203,20 @@ class ClaimJobs(OnAQueue):
     """Ask for the waiting jobs (`getnewjobs`)."""
 
     claim_id: ClaimId = None
-    limit: Annotated[int | None, Field(ge=1, le=2**31 - 1, description="a whole number, 1 or more")] = None
+    limit: Annotated[
+        Annotated[int, Field(ge=1, le=2**31 - 1)] | None,
+        BeforeValidator(_whole),
+        Field(title="hand over at most so many", description="a whole number, 1 or more"),
+    ] = None
     wait_seconds: Annotated[
         int | float,
-        _or_default(0),
+        _or_default(0, int | float),
         AfterValidator(lambda seconds: min(max(seconds, 0), MAX_WAIT_SECONDS)),
-        Field(alias="waitSeconds", description="a number of seconds; at most 60 are waited"),
+        Field(
+            title="wait for a job so long",
+            alias="waitSeconds",
+            description="a number of seconds; at most 60 are waited",
+        ),
     ] = 0
 
 
@@ -189,7 +241,7 @@ class UpdateStatus(OnAQueue):
         str | None,
         StringConstraints(max_length=500),
         AfterValidator(_without_nul),
-        Field(description="a text of at most 500 characters"),
+        Field(title="a line for the history", description="a text of at most 500 characters"),
     ] = None
 
 
@@ -208,7 +260,11 @@ class LockOut(Command):
         str,
         StringConstraints(max_length=500),
         AfterValidator(_visible),
-        Field(description="a text of 1 to 500 characters that says why"),
+        Field(
+            description="a text of 1 to 500 characters that says why",
+            examples=["The mirror is being washed."],
+            json_schema_extra={"pattern": _VISIBLE},
+        ),
     ]
     user_id: Name = "anonymous"
     user_name: Name = "somebody"
@@ -217,7 +273,9 @@ class LockOut(Command):
 class LiftLockout(Command):
     """Lift the lock-out of a telescope (`liftlockout`), and say what becomes of the jobs that waited."""
 
-    cancel_waiting: Annotated[bool, _or_default(True), Field(alias="cancelWaiting", description="true or false")] = True
+    cancel_waiting: Annotated[
+        bool, _or_default(True, bool), Field(alias="cancelWaiting", description="true or false")
+    ] = True
     user_id: Name = "anonymous"
     user_name: Name = "somebody"
 
@@ -235,6 +293,11 @@ class ShowJob(Command):
 class FollowSite(Command):
     """Ask for what happens at a site (`stream`)."""
 
+    last_event_id: Annotated[
+        str | None,
+        Field(alias="lastEventId", description="a position, as the header `Last-Event-ID`, which goes before it"),
+    ] = None
+
 
 class ListRecent(Command):
     """Ask for the jobs of the last while (`getrecentjobs`), or for one page of them."""
@@ -243,9 +306,15 @@ class ListRecent(Command):
         None
     )
     given_limit: Annotated[
-        int | None, Field(alias="limit", ge=1, le=MAX_PAGE, description=f"a whole number from 1 to {MAX_PAGE}")
+        Annotated[int, Field(ge=1, le=MAX_PAGE)] | None,
+        BeforeValidator(_whole),
+        Field(alias="limit", description=f"a whole number from 1 to {MAX_PAGE}"),
     ] = None
-    before: Annotated[str | None, AfterValidator(_visible_or_none), Field(description="the ulid of a job")] = None
+    before: Annotated[
+        str | None,
+        AfterValidator(_visible_or_none),
+        Field(description="the ulid of a job", json_schema_extra={"pattern": _VISIBLE}),
+    ] = None
 
     @property
     def is_page(self) -> bool:

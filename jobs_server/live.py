@@ -6,21 +6,38 @@ from typing import cast
 
 from flask import Blueprint, Response, current_app, request
 
-from . import clock, commands, feed, hangup, queries, stream, wire
+from . import clock, commands, feed, hangup, public, queries, stream, wire
 from .auth import Access, needs
 from .config import EXTENSION, Loaded
 from .db import reading
+from .described import describe
+from .errors import Crowded
 
 bp = Blueprint("live", __name__)
 
 
 @bp.get("/stream")
+@describe(
+    gives=str,
+    query=commands.FollowSite,
+    headers=("Last-Event-ID",),
+    refusals=(Crowded,),
+    media="text/event-stream",
+)
 @needs(Access.ANYBODY)
 def get_stream() -> Response:
-    """Follow what happens at a site, from now on or from a position on."""
+    """Follow what happens at a site, from now on or from a position on.
+
+    Server-Sent Events. Each carries an `id`, a position of the form `epoch-number`: come back with the last one, as
+    `Last-Event-ID` (browsers do so themselves) or `lastEventId`, and nothing is missed and nothing comes twice. An
+    event without a name has as its data an object with `topic`, `site` and `data`: of the topic `jobs`, a job as it is
+    after a change; of the topic `presence`, whether the site's software is there. An event named `reset` says that the
+    position cannot be gone on from, since the database was restored or pruned: load everything anew. One named
+    `dropped` says why the stream ends. A comment comes every 15 seconds.
+    """
     command = commands.parse_query(commands.FollowSite, request.args)
     commands.check_site(command, _sites())
-    asked = stream.parse_position(request.headers.get("Last-Event-ID") or request.args.get("lastEventId"))
+    asked = stream.parse_position(request.headers.get("Last-Event-ID") or command.last_event_id)
     response = Response(mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # nginx must pass on each message as it comes
@@ -41,6 +58,7 @@ def get_stream() -> Response:
 
 
 @bp.get("/sites")
+@describe(gives=list[public.SitePresence])
 @needs(Access.ANYBODY)
 def get_sites() -> Response:
     """List the sites that are known, and whether their software is there."""

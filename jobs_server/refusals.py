@@ -56,7 +56,7 @@ def _http_sentence(error: HTTPException) -> str:
 
 def _render(status: int, code: str, title: str, sentence: str, faults: tuple[Fault, ...]) -> Response:
     bodies.drain()
-    if _is_poll():
+    if is_poll(request.path):
         # Site software parses the body whatever the status, and takes any non-empty JSON for commands.
         response = Response(b"[]", status, mimetype="application/json")
         response.headers["X-Error"] = _header_text(sentence)
@@ -81,8 +81,9 @@ def _problem(status: int, code: str, title: str, sentence: str, faults: tuple[Fa
     )
 
 
-def _is_poll() -> bool:
-    return request.path.rstrip("/").endswith("/getnewjobs")
+def is_poll(path: str) -> bool:
+    """Tell whether this is the route that answers a refusal with an empty list."""
+    return path.rstrip("/").endswith("/getnewjobs")
 
 
 def _wants_problem() -> bool:

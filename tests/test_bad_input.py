@@ -316,7 +316,7 @@ class TestClaims:
         scene.refuses("updatejobstatus", about | {"newStatus": "FAILED"}, 409, "is COMPLETE and cannot become FAILED")
         scene.refuses("canceljob", about, 409, "is COMPLETE; there is nothing left to cancel")
 
-    @pytest.mark.parametrize("limit", [0, -1, 1.0, 1.5, "1", True, [], 10**30], ids=named)
+    @pytest.mark.parametrize("limit", [0, -1, 0.0, 1.5, "1", True, [], 10**30], ids=named)
     def test_a_limit_that_is_no_whole_number_from_1(self, scene: Scene, limit: object) -> None:
         body = {"site": scene.desk.site, "limit": limit}
         scene.refuses("getnewjobs", body, why="Error: limit must be a whole number, 1 or more")

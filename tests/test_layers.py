@@ -19,22 +19,8 @@ ORDER = (
     *("statements", "idempotency", "lockouts", "jobs", "labels"),
     *("presence", "wire", "hangup", "past", "feed", "polling", "stream"),
     *("backups", "sweeper", "caretaker"),
-    *(
-        "auth",
-        "bodies",
-        "refusals",
-        "cors",
-        "door",
-        "health",
-        "api",
-        "live",
-        "web",
-        "cli",
-        "__init__",
-        "serving",
-        "restore",
-    ),
-    *("gunicorn_conf", "__main__"),
+    *("auth", "bodies", "refusals", "cors", "door", "described", "public", "health", "api", "live", "openapi", "web"),
+    *("cli", "__init__", "serving", "restore", "gunicorn_conf", "__main__"),
 )
 """A module may import only from modules before it."""
 

@@ -1,0 +1,136 @@
+"""The shape of what goes out, for the API's description; `wire` writes it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Ulid = Annotated[str, Field(pattern="^[0-9A-HJKMNP-TV-Z]{26}$", description="sorts by the time of acceptance")]
+TimeMs = Annotated[int, Field(ge=0, description="milliseconds since 1970 UTC")]
+
+
+class Public(BaseModel):
+    """Hold what is documented; nothing else goes out."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class Job(Public):
+    """A job, as every route shows it."""
+
+    site: str
+    ulid: Ulid
+    status_id: Annotated[str, Field(alias="statusId", pattern="#", description="status#ulid, such as UNREAD#01J...")]
+    replica_status_id: Annotated[
+        str, Field(alias="replicaStatusId", pattern="#", description="the same, for the alternate queue")
+    ]
+    user_name: str
+    user_id: str
+    user_roles: Annotated[list[str], Field(description="roles of whoever asked; never taken from the body")]
+    timestamp_ms: Annotated[TimeMs, Field(description="when the job was accepted")]
+    device: Annotated[str, Field(alias="deviceType")]
+    instance: Annotated[str, Field(alias="deviceInstance")]
+    action: str
+    required_params: Annotated[dict[str, Any], Field(description="as they were sent, every number as it was written")]
+    optional_params: dict[str, Any]
+    seconds_until_complete: Annotated[
+        int | None,
+        Field(alias="secondsUntilComplete", description="the site's estimate, -1 for none; missing before its report"),
+    ] = None
+    cancel_requested: Annotated[
+        Literal[True] | None, Field(alias="cancelRequested", description="there when somebody asked to end the job")
+    ] = None
+
+
+class By(Public):
+    """Who did it."""
+
+    id: str
+    name: str
+    known: Annotated[str, Field(description="how the service knows: said so itself, by a token, the site, the server")]
+
+
+class Event(Public):
+    """One step of a job's history."""
+
+    timestamp_ms: TimeMs
+    before: Annotated[str | None, Field(alias="from")]
+    after: Annotated[str, Field(alias="to")]
+    by: By
+    alternate_queue: Annotated[bool, Field(alias="alternateQueue")]
+    seconds_until_complete: Annotated[int | None, Field(alias="secondsUntilComplete")] = None
+    message: str | None = None
+    mark: Annotated[str | None, Field(description="what is special, such as `cancel requested`")] = None
+
+
+class JobWithHistory(Job):
+    """A job and all that happened to it, oldest first."""
+
+    history: list[Event]
+
+
+class Presence(Public):
+    """Whether the software that polls a queue is there."""
+
+    state: Annotated[Literal["online", "silent", "unknown"], Field(description="unknown: not listened long enough")]
+    last_poll_ms: Annotated[int | None, Field(alias="lastPoll_ms", description="milliseconds since 1970 UTC")]
+    silent_since_ms: Annotated[int | None, Field(alias="silentSince_ms")]
+    waiting: Annotated[bool, Field(description="whether a poll waits at this moment")]
+    client: Annotated[str, Field(description="the address from which it polls")]
+
+
+class SitePresence(Presence):
+    """Whether a site's software is there."""
+
+    site: str
+    now_ms: TimeMs
+    alternate_queue: Annotated[
+        Presence | None, Field(alias="alternateQueue", description="the same for that queue, once it is polled")
+    ] = None
+
+
+class Lockout(Public):
+    """A lock-out: nothing but stop commands reaches the telescope until it is lifted."""
+
+    site: str
+    since_ms: TimeMs
+    note: Annotated[str, Field(description="why")]
+    by: By
+    lifted_ms: Annotated[int | None, Field(description="milliseconds since 1970 UTC; missing while it is in force")] = (
+        None
+    )
+    lifted_by: Annotated[By | None, Field(alias="liftedBy")] = None
+
+
+class Lockouts(Public):
+    """The lock-out in force at a site, and those before it."""
+
+    site: str
+    lockout: Annotated[Lockout | None, Field(description="the one in force; null for none")]
+    history: Annotated[list[Lockout], Field(description="newest first")]
+
+
+class LiftedLockout(Public):
+    """A lock-out that was lifted."""
+
+    lockout: Lockout
+    canceled: Annotated[int, Field(description="how many waiting jobs were canceled with it")]
+
+
+class Fault(Public):
+    """What is wrong with one key of a body."""
+
+    key: str | None
+    detail: str
+
+
+class Problem(Public):
+    """A refusal as RFC 9457 problem details, when `Accept: application/problem+json` asks for it."""
+
+    type: str
+    title: str
+    status: int
+    detail: Annotated[str, Field(description="one sentence, the same as the plain text")]
+    code: str
+    errors: list[Fault]

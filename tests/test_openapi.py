@@ -1,0 +1,123 @@
+"""The API's description is valid, is of what there is, and holds under requests that nobody thought of."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import HealthCheck, settings
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+from schemathesis import GenerationMode
+
+from jobs_server import commands, create_app, db, described, openapi
+
+from .support.servers import ROOT
+
+APP = create_app({"DATABASE_URL": "sqlite://"})
+QUICK = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+# The stream has no end; its own tests follow it.
+SCHEMA = schemathesis.openapi.from_wsgi("/openapi.json", APP).exclude(path="/jobs/stream")
+SCHEMA.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+# 422 refuses an idempotency key that came before with another command, whatever the schema says of either.
+SCHEMA.config.checks.positive_data_acceptance.expected_statuses = ["2xx", "404", "409", "422"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _closed_and_in_no_need_to_wait() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(commands, "MAX_WAIT_SECONDS", 0)  # polls that wait a minute would be waited for
+        yield
+    APP.extensions[db.EXTENSION].engine.dispose()
+
+
+@pytest.fixture
+def document(app: Flask) -> dict[str, Any]:
+    found = app.test_client().get("/openapi.json")
+    assert found.mimetype == "application/json"
+    return dict(found.get_json())
+
+
+@SCHEMA.parametrize()
+@QUICK
+def test_every_answer_is_as_described(case: schemathesis.Case[Any]) -> None:
+    case.call_and_validate()
+
+
+def test_the_description_is_openapi(document: dict[str, Any]) -> None:
+    validate(document)
+
+
+def test_every_json_route_is_described(app: Flask) -> None:
+    told = set(openapi.document(app)["paths"])
+    routes = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith(("jobs.", "live."))}
+    assert "/jobs/newjob" in told
+    assert routes <= told | {path.removeprefix(openapi.PREFIX) for path in told}
+
+
+def test_the_examples_fit_the_schemas(document: dict[str, Any]) -> None:
+    found = list(examples(document))
+    assert len(found) > 10
+    for schema, value in found:
+        Draft202012Validator(schema | {"components": document["components"]}).validate(value)
+
+
+def test_the_commands_in_it_are_real_ones() -> None:
+    corpus = (ROOT / "tests" / "data" / "commands.jsonl").read_text(encoding="utf-8")
+    real = [json.loads(line) for line in corpus.splitlines()]
+    assert all(example["value"] in real for example in openapi.examples().values())
+
+
+def test_saying_what_a_route_takes_changes_nothing_of_it() -> None:
+    def view() -> str:
+        return "as it was"
+
+    assert described.describe(gives=str)(view) is view
+    assert described.of(view) == described.Described(gives=str)
+    assert described.of(len) is None
+
+
+def examples(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Any]]:
+    """List every example with its schema."""
+    for operation in (each for path in document["paths"].values() for each in path.values()):
+        contents = [operation.get("requestBody", {}).get("content", {})]
+        contents += [response.get("content", {}) for response in operation["responses"].values()]
+        for media in (each for content in contents for each in content.values()):
+            yield from ((media["schema"], example["value"]) for example in media.get("examples", {}).values())
+            if "example" in media:
+                yield media["schema"], media["example"]
+
+
+Machine = SCHEMA.as_state_machine()
+Machine.TestCase.settings = settings(QUICK, max_examples=20, stateful_step_count=8)
+
+
+class TestRequestsThatFollowTheLinks(Machine.TestCase):  # type: ignore[name-defined,misc]
+    """Each request is made of the answer to the one before."""
+
+
+def test_people_read_the_same_from_local_files_alone(app: Flask, document: dict[str, Any]) -> None:
+    page = app.test_client().get("/docs")
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert f"{method.upper()} {path}" in page.text
+            assert f'id="{operation["operationId"]}"' in page.text
+    loaded = re.findall(r'(?:src|<link[^>]* href)="([^"]*)"', page.text)
+    assert loaded
+    assert all(address.startswith("/") and not address.startswith("//") for address in loaded)
+    assert "<script>" not in page.text
+    assert " style=" not in page.text
+
+
+def test_the_page_tells_how_the_stream_goes_on(app: Flask) -> None:
+    page = app.test_client().get("/docs").text
+    assert "text/event-stream" in page
+    assert "Last-Event-ID" in page
+    assert "nothing is missed and nothing comes twice" in page
