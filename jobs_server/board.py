@@ -69,24 +69,9 @@ _STOPS = Statement(
 )
 
 
-def _sites() -> Statement:
-    """Step from one site code to the next along the index, whatever the number of jobs."""
-    first = select(func.min(Job.site).label("site"))
-    found = first.cte("found", recursive=True)
-    after = select(func.min(Job.site)).where(Job.site > found.c.site).correlate(found).scalar_subquery()
-    found = found.union_all(select(after).where(found.c.site.is_not(None)))
-    return Statement(select(found.c.site).where(found.c.site.is_not(None)))
-
-
-_SITES = _sites()
 _LAST_INSTANCE = Statement(
     select(_newest.instance).where(_newest.device == bindparam("device")).limit(literal_column("1"))
 )
-
-
-def sites(connection: Connection) -> list[str]:
-    """List the codes of all sites that ever had a job."""
-    return [site for (site,) in connection.rows(_SITES)]
 
 
 def board(connection: Connection, site: str) -> Board:

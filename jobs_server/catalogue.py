@@ -9,10 +9,22 @@ from typing import Any
 
 
 @cache
+def _whole() -> dict[str, Any]:
+    text = files(__package__).joinpath("catalogue.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
+@cache
 def devices() -> dict[str, Any]:
     """Give the known devices by name, each with its actions and their parameters."""
-    text = files(__package__).joinpath("catalogue.json").read_text(encoding="utf-8")
-    return dict(json.loads(text)["devices"])
+    return dict(_whole()["devices"])
+
+
+def sent_with(device: str, action_name: str) -> dict[str, Any]:
+    """Give the optional parameters that the public user interface sends with an action, whatever the action."""
+    usual = dict(_whole()["envelope"]["always_in_optional_params_from_ui"])
+    excepted = usual.pop("except")
+    return {} if action_name in excepted or f"{device} {action_name}" in excepted else usual
 
 
 def action(device: str, name: str) -> dict[str, Any]:

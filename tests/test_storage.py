@@ -118,7 +118,6 @@ HOT: dict[str, tuple[db.Statement, str]] = {
     "count what waits": (board._COUNT_WAITING, "ix_job_waiting"),
     "latest of a site": (board._LATEST, "ix_job_recent"),
     "stops of a site": (board._STOPS, "ix_job_recent"),
-    "site codes": (board._SITES, "ix_job_recent"),
     "search": (search._FIND, "ix_job_recent"),
     "end of a search": (search._BUDGET_END, "ix_job_recent"),
     "jobs of a night": (reports._JOBS, "ix_job_recent"),

@@ -10,10 +10,12 @@ from urllib.parse import quote, unquote
 
 from flask import Response, current_app, g, request
 
-from .. import board, clock, profiles, sky
+from .. import board, clock, feed, profiles, queries, sky
 from ..actors import Actor, said
 from ..config import EXTENSION, Loaded, Settings
 from ..db import reading
+from ..lifecycle import Queue
+from ..presence import Seen, State
 from ..profiles import Profile
 
 THEMES = ("light", "dark", "night")
@@ -37,7 +39,7 @@ class Page:
         if self.settings.sites:
             return list(self.settings.sites)
         with reading() as connection:
-            return sorted({*self.profiles, *board.sites(connection)})
+            return sorted({*self.profiles, *queries.sites(connection)})
 
     @cached_property
     def site(self) -> str:
@@ -83,6 +85,18 @@ class Page:
             return []
         with reading() as connection:
             return board.stops(connection, self.site, self.now_ms - _RECEIPT_MS)
+
+    @property
+    def silent(self) -> bool:
+        """Tell whether the site's software has not asked for jobs for a while."""
+        return self.presence.state is State.SILENT
+
+    @cached_property
+    def presence(self) -> Seen:
+        """Tell whether the site's software is there."""
+        presence = feed.current().presence
+        presence.alone = not request.is_multiprocess
+        return presence.seen(self.site, Queue.PRIMARY)
 
     @property
     def is_open(self) -> bool:

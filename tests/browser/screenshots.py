@@ -12,6 +12,9 @@ from . import stage
 
 PAGES = {
     "now": "/?site=wmd",
+    "send": "/send?site=wmd",
+    "send-slew": "/send?site=wmd&device=mount&action=go",
+    "send-raw": "/send?site=wmd&raw=",
     "jobs": "/jobs-log?site=wmd",
     "night": "/night?site=wmd",
 }
@@ -41,7 +44,7 @@ def main(folder: Path, only: tuple[str, ...] = ()) -> None:
                     page = stage.open_page(context, server.url + path)
                     page.wait_for_timeout(400)
                     page.screenshot(
-                        path=folder / f"{name}-{theme}-{width[0]}.png", full_page=name in ("send", "insights")
+                        path=folder / f"{name}-{theme}-{width[0]}.png", full_page=name.startswith(("send", "insights"))
                     )
                     page.close()
                 context.close()

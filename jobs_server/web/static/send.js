@@ -1,0 +1,53 @@
+// The form that sends a job: what it would send is shown while it is filled in. The server reads it, the same way as
+// when it is sent, so that what is shown is what goes out.
+
+const WAIT_MS = 250;
+
+export function start([form]) {
+  let timer = null;
+  let asked = 0;
+  const preview = async () => {
+    const body = new URLSearchParams(new FormData(form));
+    body.set("do", "preview");
+    const mine = ++asked;
+    const answer = await fetch(form.action, { method: "POST", body, headers: { "X-Requested-By": "script" } }).catch(() => null);
+    if (!answer?.ok || mine !== asked) return;
+    show(form, await answer.json());
+  };
+  const soon = (event) => {
+    event?.target?.closest?.("[data-field]")?.classList.add("touched");
+    chooseGroup(form);
+    clearTimeout(timer);
+    timer = setTimeout(preview, WAIT_MS);
+  };
+  form.addEventListener("input", soon);
+  form.addEventListener("submit", () => setTimeout(() => form.querySelector("[value=send]").setAttribute("aria-busy", "true")));
+  chooseGroup(form);
+  preview();
+}
+
+// Show the fields of the chosen way to say where.
+function chooseGroup(form) {
+  const groups = [...form.querySelectorAll("[data-groups] input")];
+  const chosen = groups.find((input) => input.checked)?.dataset.keys.split(" ") ?? [];
+  const all = new Set(groups.flatMap((input) => input.dataset.keys.split(" ")));
+  for (const key of all) {
+    const field = form.querySelector(`[data-field="${key}"]`);
+    if (field) field.hidden = !chosen.includes(key);
+  }
+  const then = form.querySelector("input[name=then]");
+  if (then) form.querySelector(".then-fields").hidden = !then.checked;
+}
+
+function show(form, told) {
+  form.querySelector("[data-lines]").textContent = told.lines.join(", then: ");
+  form.querySelector("[data-preview]").textContent = told.json;
+  for (const field of form.querySelectorAll("[data-field]")) {
+    const fault = told.faults[field.dataset.field];
+    const said = field.querySelector("[data-said]");
+    const tells = fault && field.classList.contains("touched");
+    field.classList.toggle("faulty", Boolean(tells));
+    const text = (tells ? fault : told.readings[field.dataset.field]) ?? "";
+    if (said && said.textContent !== text) said.textContent = text;
+  }
+}
