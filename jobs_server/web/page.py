@@ -10,8 +10,8 @@ from urllib.parse import quote, unquote
 
 from flask import Response, current_app, g, request
 
-from .. import board, clock, feed, profiles, queries, sky
-from ..actors import Actor, said
+from .. import auth, board, clock, feed, profiles, queries, sky
+from ..actors import Actor
 from ..config import EXTENSION, Loaded, Settings
 from ..db import reading
 from ..lifecycle import Queue
@@ -76,7 +76,7 @@ class Page:
     def actor(self) -> Actor:
         """Tell who acts through this page."""
         name = self.name or STRANGER
-        return said(f"lan|{name.casefold()}", name, self.settings.open_roles)
+        return auth.person(f"lan|{name.casefold()}", name)
 
     @cached_property
     def stops(self) -> list[board.Told]:

@@ -10,6 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
 
 from .. import board, catalogue, clock, jobs, queries
+from ..auth import Access, needs
 from ..commands import parse_key
 from ..db import reading, transaction
 from ..errors import JobsError, NotFound
@@ -28,6 +29,7 @@ def add_to(bp: Blueprint) -> None:
     bp.add_url_rule("/send", endpoint="send_it", view_func=send_it, methods=["POST"])
 
 
+@needs(Access.ANYBODY)
 def send() -> Response:
     """Show the form of an action, of a job to be sent again, or an empty one for raw JSON."""
     given = dict(request.args)
@@ -39,6 +41,7 @@ def send() -> Response:
     return make_response(_show(given, None))
 
 
+@needs(Access.PERSON)
 def send_it() -> Response:
     """Read the form; show what is wrong or risky, or send it."""
     given = dict(request.form)
