@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from itertools import count
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from flask import Flask
+from rich.console import Console
 
+from jobs_server.cli.simulate import Screen
 from jobs_server.client import Job, SiteClient
 from jobs_server.simulator import may_run_beside
 
@@ -116,6 +119,19 @@ def test_it_waits_for_a_service_that_is_not_there_yet(tmp_path: Path) -> None:
         server = servers.start("gunicorn", tmp_path / "instance", port=port)
         with servers.stopped_at_the_end(server), SiteClient(server.url, "wmd") as client:
             ends_as(client, exposes(client, 0), "COMPLETE")
+
+
+def test_names_cannot_command_the_terminal(monkeypatch: pytest.MonkeyPatch, client: SiteClient) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    job = client.submit("camera\x1b[2J", "[/red] [bold", "expose", **WHO)
+    with Screen(console) as screen:
+        screen.begin(job, 5)
+        screen.go_on(job, "[/nothing] \x1b[2J", 3)
+        screen.end(job, "FAILED", "[/x]\x1b[2J")
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "[/red] [bold" in said
+    assert "\x1b[2J" not in said
 
 
 def test_the_site_must_be_named(app: Flask) -> None:

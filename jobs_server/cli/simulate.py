@@ -17,6 +17,7 @@ from rich.text import Text
 
 from ..client import Job, SiteClient, SiteClientError
 from ..config import EXTENSION, Loaded
+from ..errors import on_one_line
 from ..simulator import Observatory, run, run_as_of_old
 
 DEFAULT_URL = "http://127.0.0.1:5000"
@@ -60,7 +61,7 @@ def simulate(
     console.print(
         Text(f"Playing {site} for {url}, {speed:g} times as fast as a real one; Ctrl-C ends."), soft_wrap=True
     )
-    with _Screen(console) as screen, SiteClient(url, site, name="pretend observatory") as client:
+    with Screen(console) as screen, SiteClient(url, site, name="pretend observatory") as client:
         observatory = Observatory(screen, speed, faults, random.Random(seed))  # noqa: S311
         try:
             if legacy:
@@ -73,16 +74,16 @@ def simulate(
             raise click.ClickException(str(error)) from None
 
 
-class _Screen:
+class Screen:
     """Say what the observatory does: a line for each thing, and on a terminal a bar for each job that runs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # names come from outside
             BarColumn(),
-            TextColumn("{task.fields[status]}"),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[status]}", markup=False),
+            TextColumn("{task.fields[left]}", markup=False),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -92,7 +93,7 @@ class _Screen:
         self._lock = threading.Lock()
         self._warnings = _Warnings(self)
 
-    def __enter__(self) -> _Screen:
+    def __enter__(self) -> Screen:
         logging.getLogger("jobs_server.client").addHandler(self._warnings)
         self._bars.start()
         return self
@@ -103,13 +104,13 @@ class _Screen:
 
     def say(self, text: str) -> None:
         """Say something that belongs to no job."""
-        self._console.print(Text(text, "dim"), soft_wrap=True)
+        self._console.print(Text(on_one_line(text), "dim"), soft_wrap=True)
 
     def begin(self, job: Job, seconds: float) -> None:
         """Say that a job begins, and how long it will take."""
         self._line(job, f"begins, about {seconds:.0f} s", "cyan")
         with self._lock:
-            name = f"{job.device} {job.instance} {job.action}"
+            name = on_one_line(f"{job.device} {job.instance} {job.action}")
             self._tasks[job.ulid] = self._bars.add_task(name, total=seconds or 1.0, status="", left="")
 
     def go_on(self, job: Job, status: str, seconds_left: float) -> None:
@@ -119,7 +120,9 @@ class _Screen:
             self._said[job.ulid] = status
             if (task := self._tasks.get(job.ulid)) is not None:
                 total = next(each.total or 1.0 for each in self._bars.tasks if each.id == task)
-                self._bars.update(task, completed=total - seconds_left, status=status, left=f"{seconds_left:.0f} s")
+                self._bars.update(
+                    task, completed=total - seconds_left, status=on_one_line(status), left=f"{seconds_left:.0f} s"
+                )
         if news:
             self._line(job, f"{status}, {seconds_left:.0f} s left")
 
@@ -133,15 +136,14 @@ class _Screen:
         self._line(job, f"{status}: {message}" if message else status, style)
 
     def _line(self, job: Job, text: str, style: str = "") -> None:
-        self._console.print(
-            Text(f"{job.ulid}  {job.device} {job.instance} {job.action}: ") + Text(text, style), soft_wrap=True
-        )
+        what = on_one_line(f"{job.ulid}  {job.device} {job.instance} {job.action}: ")
+        self._console.print(Text(what) + Text(on_one_line(text), style), soft_wrap=True)
 
 
 class _Warnings(logging.Handler):
     """Show what the client has to say of the network between the lines of the play."""
 
-    def __init__(self, screen: _Screen) -> None:
+    def __init__(self, screen: Screen) -> None:
         super().__init__(logging.WARNING)
         self._screen = screen
 
