@@ -20,7 +20,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
 
     from flask import Flask
 
-    from . import api, auth, cli, cors, db, door, feed, health, live, refusals, serving, stream, web
+    from . import api, auth, cli, cors, db, door, feed, health, live, logs, refusals, serving, stream, web
     from . import config as configuration
 
     app = Flask(__name__, instance_relative_config=True)
@@ -42,6 +42,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     db.init_app(app, settings.database_timeout_seconds)
+    logs.register(app)
     feed.init_app(app, app.extensions[db.EXTENSION], settings, stream.render)
     for blueprint in (api.bp, live.bp):
         app.register_blueprint(blueprint, url_prefix="/jobs")

@@ -108,6 +108,10 @@ class Settings:
     database_timeout_seconds: float = _setting(
         5.0, "Longest wait for the database before a request is refused with 503.", unit="seconds", minimum=0.1
     )
+    log_format: Literal["text", "json"] = _setting("text", "How log lines are written: for people, or as JSON objects.")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "From which level on log lines are written; requests and changes of jobs are `info`."
+    )
     disk_free_mb: int = _setting(
         500, "The service says that it is not ready when less is free where the jobs are kept.", unit="MB", minimum=0
     )

@@ -87,11 +87,13 @@ _DIALECTS: Mapping[str, Dialect] = {
 class Connection:
     """Run statements on one driver connection."""
 
-    __slots__ = ("_dialect", "_raw")
+    __slots__ = ("_dialect", "_raw", "changes")
 
     def __init__(self, raw: Any, dialect: str) -> None:
         self._raw = raw
         self._dialect = dialect
+        self.changes: list[Any] = []
+        """What a write unit changed, for those who are told after its commit."""
 
     def rows(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
         """Run a statement that answers with rows."""
@@ -124,6 +126,7 @@ class Database:
     timeout_seconds: float
     turns: Turns
     on_commit: list[Callable[[], None]] = field(default_factory=list)
+    on_changes: list[Callable[[Sequence[Any]], None]] = field(default_factory=list)
 
     @property
     def in_memory(self) -> bool:
@@ -135,7 +138,7 @@ class Database:
         """Open one write unit: committed at the end of the block, rolled back when it raises.
 
         Waiting for the turn and for other processes together takes at most `timeout_seconds`.
-        After the commit, `on_commit` is called, with nothing held.
+        After the commit `on_commit` is called, and `on_changes` when jobs were changed, with nothing held.
         Raises Unavailable when the database is busy, full, read-only or broken; then nothing was changed.
         """
         deadline = time.monotonic() + self.timeout_seconds
@@ -143,14 +146,18 @@ class Database:
             remaining_ms = max(0, round((deadline - time.monotonic()) * 1000))
             raw.execute(f"PRAGMA busy_timeout = {remaining_ms}")
             raw.execute("BEGIN IMMEDIATE")
+            connection = Connection(raw, self.engine.dialect.name)
             try:
-                yield Connection(raw, self.engine.dialect.name)
+                yield connection
                 raw.commit()
             except BaseException:
                 raw.rollback()
                 raise
         for tell in self.on_commit:
             tell()
+        if connection.changes:
+            for tell_changes in self.on_changes:
+                tell_changes(connection.changes)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

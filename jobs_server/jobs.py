@@ -61,6 +61,14 @@ class Met(NamedTuple):
     full: int | None
 
 
+class Change(NamedTuple):
+    """One change of a job, for those who are told after its commit; the job is as the change left it."""
+
+    job: JobRow
+    event: Event
+    actor: Actor
+
+
 def submit(
     connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings, key: str | None = None
 ) -> JobRow:
@@ -210,6 +218,7 @@ def next_ulid(last: str | None, now_ms: int) -> str:
 
 def record(connection: Connection, jobs: Iterable[JobRow], event: Event, actor: Actor, now: Now) -> None:
     """Write the event of a change, for each job that changed."""
+    changes = [Change(job, event, actor) for job in jobs]
     rows = [
         {
             "job_id": job.id,
@@ -224,10 +233,11 @@ def record(connection: Connection, jobs: Iterable[JobRow], event: Event, actor: 
             "message": event.message,
             "mark": event.mark,
         }
-        for job in jobs
+        for job, _, _ in changes
     ]
     if rows:
         connection.run_many(statements.EVENT, rows)
+        connection.changes += changes
 
 
 def _meet(connection: Connection, site: str, settings: Settings) -> Met:

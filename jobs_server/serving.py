@@ -29,7 +29,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from werkzeug.serving import is_running_from_reloader
 
-from . import caretaker, create_app, db, feed, health, sqlite_file, sweeper
+from . import caretaker, create_app, db, feed, health, logs, sqlite_file, sweeper
 from .config import EXTENSION, Loaded, Settings
 from .errors import StartRefused, Unavailable
 from .revisions import MIGRATIONS
@@ -76,6 +76,7 @@ def begin(app: Flask) -> None:
 
     Called where the server's own signal handlers are set already.
     """
+    logs.begin(_settings(app))
     prepare(app)
     sweeper.start(_database(app), _settings(app))
     caretaker.of(app).start()

@@ -16,7 +16,7 @@ ORDER = (
     *("profiles", "sky", "coordinates", "words"),
     *("models", "actors", "commands"),
     *("queries", "lives", "board", "search", "reports", "changes"),
-    *("statements", "idempotency", "lockouts", "jobs", "labels"),
+    *("statements", "idempotency", "lockouts", "jobs", "labels", "logs"),
     *("presence", "wire", "hangup", "past", "feed", "polling", "stream"),
     *("backups", "sweeper", "caretaker"),
     *("auth", "bodies", "refusals", "cors", "door", "described", "public", "health", "api", "live", "openapi", "web"),
