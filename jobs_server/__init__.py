@@ -52,6 +52,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     refusals.register(app)
     door.guard(app, settings)
     auth.register(app)
+    auth.sessions.set_up(app, settings)
     cors.allow(app, settings.allowed_origins)
     cli.register(app)
     serving.set_up(app)

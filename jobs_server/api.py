@@ -27,7 +27,7 @@ def new_job() -> Response:
     """Queue a job."""
     command = _parse(commands.SubmitJob)
     key = commands.parse_key(request.headers.get("Idempotency-Key"))
-    actor = auth.person(command.user_id, command.user_name)
+    actor = auth.person(command)
     with transaction() as connection:
         job = jobs.submit(connection, command, actor, clock.read(), _settings(), key)
     return _json(wire.job(job))
@@ -73,7 +73,7 @@ def update_job_status() -> Response:
 def cancel_job() -> Response:
     """Cancel a job, or ask the site to end it."""
     command = _parse(commands.CancelJob)
-    actor = auth.person(command.user_id, command.user_name)
+    actor = auth.person(command)
     with transaction() as connection:
         job = jobs.cancel(connection, command, actor, clock.read())
     return _json(wire.job(job))
@@ -118,7 +118,7 @@ def get_recent_jobs() -> Response:
 def lock_out() -> Response:
     """Lock a telescope out: nothing but stop commands reaches it until the lock-out is lifted."""
     command = _parse(commands.LockOut)
-    actor = auth.person(command.user_id, command.user_name)
+    actor = auth.person(command)
     with transaction() as connection:
         lockout = lockouts.put_on(connection, command.site, command.note, actor, clock.read())
     return _json(wire.lockouts(command.site, [lockout]))
@@ -130,7 +130,7 @@ def lock_out() -> Response:
 def lift_lockout() -> Response:
     """Lift a lock-out; what waited meanwhile is canceled unless it is said to be kept."""
     command = _parse(commands.LiftLockout)
-    actor = auth.person(command.user_id, command.user_name)
+    actor = auth.person(command)
     with transaction() as connection:
         lockout, canceled = jobs.lift_lockout(connection, command, actor, clock.read())
     return _json(wire.lifted(lockout, canceled))

@@ -6,30 +6,35 @@ The table below is the only list of settings; help texts, `flask settings` and t
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import Field, dataclass, field, fields
-from ipaddress import ip_network
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL
 
 from .errors import ConfigError
+from .setting_checks import (
+    PREFIX,
+    check_issuer,
+    check_minimum,
+    check_network,
+    check_origin,
+    parse_url,
+    variable,
+)
 
-PREFIX = "JOBS_"
+__all__ = ["CONFIG_FILE", "EXTENSION", "PREFIX", "Loaded", "Settings", "load", "names", "shown", "split", "variable"]
+
 TEST_PREFIX = "JOBS_TEST_"  # switches of the test suite, no settings of the service
 CONFIG_FILE = "config.toml"
 
 EXTENSION = "jobs_server.settings"
 """Where an app keeps its `Loaded` settings, among its extensions."""
 
-ANY_ORIGIN = "*"
-
-_ORIGIN = re.compile(r"https?://[^\s/?#@*]+", re.ASCII)
+_SECRETS = ("oidc_client_secret",)
 
 
 def _setting(default: Any, help_text: str, *, unit: str = "", minimum: float | None = None) -> Any:
@@ -61,6 +66,27 @@ class Settings:
     )
     trusted_proxies: tuple[str, ...] = _setting(
         ("127.0.0.0/8", "::1"), "Addresses or networks of proxies whose `X-Forwarded-` headers are believed."
+    )
+    auth0_domain: str = _setting(
+        "", "Sign-in through Auth0: the tenant's domain, such as `example.eu.auth0.com`. Empty: no sign-in."
+    )
+    auth0_audience: str = _setting("", "Auth0's identifier of this API, which access tokens must be made for.")
+    oidc_issuer: str = _setting(
+        "", "Sign-in through any other OpenID Connect issuer: its address, as it stands in its tokens."
+    )
+    oidc_audience: str = _setting("", "What that issuer's access tokens must be made for.")
+    oidc_client_id: str = _setting(
+        "", "This service's client id at the issuer (or Auth0), for sign-in on the pages. Empty: tokens alone."
+    )
+    oidc_client_secret: str = _setting("", "The secret that goes with the client id, where the issuer gave one.")
+    roles_claim: tuple[str, ...] = _setting(
+        ("https://photonranch.org/user_metadata", "roles"),
+        "Where a token says its holder's roles: the claim, step by step.",
+    )
+    admin_roles: tuple[str, ...] = _setting(("admin",), "Roles whose holders are admins of this service.")
+    session_hours: float = _setting(12.0, "How long a sign-in on the pages lasts.", unit="hours", minimum=0.1)
+    site_tokens: Literal["off", "required"] = _setting(
+        "off", "Whether the software of a site must show a token (`flask tokens`) for all that is the site's."
     )
     open_roles: tuple[str, ...] = _setting((), "Roles that jobs carry while no sign-in is set.")
     stop_scope: Literal["device", "site"] = _setting(
@@ -120,27 +146,38 @@ class Settings:
 
     def __post_init__(self) -> None:
         for setting in fields(self):
-            _check_minimum(setting, getattr(self, setting.name))
+            check_minimum(setting.name, getattr(self, setting.name), setting.metadata["minimum"])
+        check_issuer(self)
         for origin in self.allowed_origins:
-            _check_origin(origin, self.is_open)
+            check_origin(origin, self.is_open)
         for network in self.trusted_proxies:
-            _check_network(network)
+            check_network(network)
         for site in self.sites:
             if not site.strip():
                 raise ConfigError(f"{PREFIX}SITES: a site code must not be blank")
         if self.database_url:
-            _parse_url(self.database_url)
+            parse_url(self.database_url)
 
     @property
     def is_open(self) -> bool:
         """Tell whether no sign-in is set, so that anyone on the network may command."""
-        return True
+        return not self.issuer
+
+    @property
+    def issuer(self) -> str:
+        """Give the address of whoever vouches for people, as it stands in tokens; blank while no sign-in is set."""
+        return f"https://{self.auth0_domain}/" if self.auth0_domain else self.oidc_issuer
+
+    @property
+    def audience(self) -> str:
+        """Give what access tokens must be made for."""
+        return self.auth0_audience or self.oidc_audience
 
     @property
     def url(self) -> URL:
         """Give the database's URL, the default filled in."""
         if self.database_url:
-            return _parse_url(self.database_url)
+            return parse_url(self.database_url)
         return URL.create("sqlite", database=str(Path(self.instance) / "jobs.db"))
 
     @property
@@ -185,6 +222,8 @@ def split(given: Mapping[str, object], flask_keys: Container[str]) -> tuple[dict
 def shown(settings: Settings, name: str) -> str:
     """Write one setting's value for people, secrets masked."""
     value = getattr(settings, name)
+    if name in _SECRETS:
+        return "***" if value else ""
     if name == "database_url":
         return settings.url.render_as_string(hide_password=True)
     return ", ".join(value) if isinstance(value, tuple) else str(value)
@@ -193,11 +232,6 @@ def shown(settings: Settings, name: str) -> str:
 def names() -> tuple[str, ...]:
     """List the settings' names, in the order of the table."""
     return tuple(setting.name for setting in fields(Settings))
-
-
-def variable(name: str) -> str:
-    """Give the environment variable of a setting."""
-    return PREFIX + name.upper()
 
 
 _Given = dict[str, tuple[object, str]]
@@ -254,40 +288,3 @@ def _coerce(name: str, value: object, origin: str) -> Any:
 
 def _words(error: ValidationError) -> Iterable[str]:
     return (fault["msg"][0].lower() + fault["msg"][1:] for fault in error.errors(include_url=False))
-
-
-def _check_minimum(setting: Field[Any], value: Any) -> None:
-    minimum = setting.metadata["minimum"]
-    if minimum is not None and not value >= minimum:
-        raise ConfigError(f"{variable(setting.name)} is wrong: {value} is less than {minimum:g}")
-
-
-def _check_origin(origin: str, is_open: bool) -> None:
-    if origin == ANY_ORIGIN:
-        if is_open:
-            raise ConfigError(
-                f"{PREFIX}ALLOWED_ORIGINS: `*` would let any page on the internet command the telescope"
-                " while no sign-in is set; name the origins, or set a sign-in"
-            )
-    elif not _ORIGIN.fullmatch(origin):
-        raise ConfigError(
-            f"{PREFIX}ALLOWED_ORIGINS: {origin!r} is not an origin; write scheme://host or scheme://host:port,"
-            " without a path"
-        )
-
-
-def _check_network(network: str) -> None:
-    try:
-        ip_network(network, strict=False)
-    except ValueError:
-        raise ConfigError(f"{PREFIX}TRUSTED_PROXIES: {network!r} is neither an address nor a network") from None
-
-
-def _parse_url(text: str) -> URL:
-    try:
-        return make_url(text)
-    except ArgumentError:
-        raise ConfigError(
-            f"{variable('database_url')} is no database URL; write sqlite:////folder/jobs.db"
-            " or postgresql+psycopg://user:password@host/name"
-        ) from None

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 from flask import Flask, request
 
-from .config import ANY_ORIGIN, Settings
+from .config import Settings
 from .errors import Forbidden, shown
+from .setting_checks import ANY_ORIGIN
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

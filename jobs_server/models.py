@@ -132,6 +132,21 @@ class Lockout(Base):
     lifted_by_name: Mapped[str | None]
 
 
+class SiteToken(Base):
+    """What the software of a site shows to be believed; the token itself is not kept."""
+
+    __tablename__ = "site_token"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    site: Mapped[str]
+    name: Mapped[str]  # who uses it
+    token_hash: Mapped[str] = mapped_column(unique=True)  # SHA-256, hexadecimal
+    created_ms: Mapped[int]
+    created_by: Mapped[str]
+    used_ms: Mapped[int | None]  # when it was last used, to a minute; none: never
+    revoked_ms: Mapped[int | None]  # none: it works
+
+
 class PrunePermit(Base):
     """The way through for pruning: while a row is in here, history may be deleted. It never outlives a transaction."""
 

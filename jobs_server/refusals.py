@@ -28,6 +28,8 @@ def _refused(error: JobsError) -> Response:
     if error.status >= 500:
         log.error("%s %s: %s", request.method, request.path, error.sentence, exc_info=error.__cause__)
     response = _render(error.status, error.code, error.title, error.sentence, error.faults)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="jobs"'
     if error.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     return response

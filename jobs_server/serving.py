@@ -29,7 +29,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from werkzeug.serving import is_running_from_reloader
 
-from . import caretaker, create_app, db, feed, health, logs, sqlite_file, sweeper
+from . import auth, caretaker, create_app, db, feed, health, logs, sqlite_file, sweeper
 from .config import EXTENSION, Loaded, Settings
 from .errors import StartRefused, Unavailable
 from .revisions import MIGRATIONS
@@ -123,6 +123,7 @@ def prepare(app: Flask) -> None:
     database = _database(app)
     if not database.in_memory:
         make_folder(settings)
+    auth.sessions.prepare(app, settings)
     where = settings.url.render_as_string(hide_password=True)
     try:
         if not database.in_memory:
@@ -179,8 +180,12 @@ def make_folder(settings: Settings) -> None:
 
 def announce(app: Flask) -> None:
     """Say where the data is, and who may command."""
-    click.echo(f"Jobs are kept in {_settings(app).url.database or 'memory'}.", err=True)
-    click.echo("No sign-in is set: whoever can reach this port may command the telescope.", err=True)
+    settings = _settings(app)
+    click.echo(f"Jobs are kept in {settings.url.database or 'memory'}.", err=True)
+    if settings.is_open:
+        click.echo("No sign-in is set: whoever can reach this port may command the telescope.", err=True)
+    else:
+        click.echo(f"Who commands must be signed in at {settings.issuer}.", err=True)
 
 
 def announce_address(command: str, host: str, port: int) -> None:

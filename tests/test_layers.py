@@ -12,14 +12,15 @@ import jobs_server
 PACKAGE = Path(jobs_server.__file__).parent
 
 ORDER = (
-    *("errors", "clock", "catalogue", "strict_json", "config", "lifecycle", "turns", "sqlite_file", "revisions", "db"),
+    *("errors", "clock", "catalogue", "strict_json", "setting_checks", "config", "lifecycle", "turns"),
+    *("sqlite_file", "revisions", "db"),
     *("profiles", "sky", "coordinates", "words"),
     *("models", "actors", "commands"),
     *("queries", "lives", "board", "search", "reports", "changes"),
-    *("statements", "idempotency", "lockouts", "jobs", "labels", "logs"),
+    *("statements", "site_tokens", "idempotency", "lockouts", "jobs", "labels", "logs"),
     *("presence", "wire", "hangup", "past", "feed", "polling", "stream"),
     *("backups", "sweeper", "caretaker"),
-    *("auth", "bodies", "refusals", "cors", "door", "described", "public", "health", "api", "live", "openapi", "web"),
+    *("bodies", "refusals", "cors", "door", "auth", "described", "public", "health", "api", "live", "openapi", "web"),
     *("cli", "__init__", "serving", "restore", "gunicorn_conf", "__main__"),
 )
 """A module may import only from modules before it."""

@@ -5,27 +5,8 @@ A view names what it needs (`needs`), and asks for its actor once it knows for w
 
 from __future__ import annotations
 
-from typing import cast
+from . import sessions
+from .gate import person, register, signed_in, site, visitor
+from .rules import Access, needs
 
-from flask import current_app
-
-from .. import actors
-from ..actors import Actor
-from ..config import EXTENSION, Loaded, Settings
-from .rules import Access, needs, register
-
-__all__ = ["Access", "needs", "person", "register", "site"]
-
-
-def person(user_id: str, user_name: str) -> Actor:
-    """Give the person who asks; `user_id` and `user_name` are what the body says."""
-    return actors.said(user_id, user_name, _settings().open_roles)
-
-
-def site(code: str) -> Actor:
-    """Give the software of a site, which asks for its jobs or reports on them."""
-    return actors.site(code)
-
-
-def _settings() -> Settings:
-    return cast(Loaded, current_app.extensions[EXTENSION]).settings
+__all__ = ["Access", "needs", "person", "register", "sessions", "signed_in", "site", "visitor"]

@@ -1,4 +1,4 @@
-"""What each route needs: declared beside its view, checked before it runs, refused where nothing is declared."""
+"""What each route needs: declared beside its view; `gate` checks it before the view runs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, TypeVar
 
-from flask import Flask, current_app, request
-
-from ..errors import Forbidden, shown
+from flask import Flask
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -39,18 +37,3 @@ def declared(app: Flask, endpoint: str) -> Access | None:
     if endpoint == "static" or endpoint.endswith(".static"):
         return Access.ANYBODY  # Flask's own views of the files in a `static` folder
     return getattr(app.view_functions[endpoint], _MARK, None)
-
-
-def register(app: Flask) -> None:
-    """Check each request against what its route needs."""
-    app.before_request(_check)
-
-
-def _check() -> None:
-    if request.endpoint is None or request.method == "OPTIONS":
-        return  # no such route, or a question about one
-    access = declared(current_app, request.endpoint)
-    if access is None:
-        raise Forbidden(f"Error: it is not declared who may use {shown(request.path)}")
-    if access is Access.ADMIN:
-        raise Forbidden("Error: nobody is an admin of this server while no sign-in is set; use `flask` on its PC")

@@ -13,6 +13,7 @@ def register(app: Flask) -> None:
     from .serve import serve
     from .settings import settings
     from .simulate import simulate
+    from .tokens import tokens
 
-    for command in (backup, jobs, lockout, restore, serve, settings, simulate):
+    for command in (backup, jobs, lockout, restore, serve, settings, simulate, tokens):
         app.cli.add_command(command)

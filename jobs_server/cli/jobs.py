@@ -108,7 +108,7 @@ def cancel(ulid: str, user: str, as_json: bool) -> None:
         if found is None:
             raise click.ClickException(f"there is no job {ulid}")
         command = commands.CancelJob(site=found.site, ulid=found.ulid, user_id=user, user_name=user)
-        job = operations.cancel(connection, command, actors.said(user, user, ()), clock.read())
+        job = operations.cancel(connection, command, actors.console(user, user, ()), clock.read())
     if job.status == lifecycle.CANCELED:
         sentence = f"Canceled: {job.action} for {job.device} {job.instance} at {job.site} will not begin."
     else:
@@ -247,7 +247,7 @@ def _submit(body: dict[str, Any], key: str | None = None) -> queries.JobRow:
     command = commands.parse(commands.SubmitJob, json.dumps(body).encode())
     in_force = settings()
     commands.check_site(command, in_force.sites)
-    actor = actors.said(command.user_id, command.user_name, in_force.open_roles)
+    actor = actors.console(command.user_id, command.user_name, in_force.open_roles)
     key = commands.parse_key(key) or uuid.uuid4().hex
     backoff = Backoff(_BUSY_SECONDS)
     while True:

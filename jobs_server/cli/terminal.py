@@ -15,6 +15,7 @@ from ..errors import on_one_line
 from ..lifecycle import UNREAD, Queue
 from ..lockouts import LockoutRow
 from ..queries import EventRow, JobRow
+from ..site_tokens import SiteTokenRow
 
 
 def print_jobs(rows: Iterable[JobRow]) -> None:
@@ -52,7 +53,18 @@ def print_lockouts(rows: Iterable[LockoutRow]) -> None:
     table = _table("UTC", "By", "Why", "Lifted", "Lifted by")
     for row in rows:
         lifted = (_when(row.lifted_ms), row.lifted_by_name or "") if row.lifted_ms is not None else ("in force", "")
-        table.add_row(*map(Text, (_when(row.since_ms), row.by_name, row.note, *lifted)))
+        table.add_row(*map(_cell, (_when(row.since_ms), row.by_name, row.note, *lifted)))
+    Console().print(table)
+
+
+def print_tokens(rows: Iterable[SiteTokenRow]) -> None:
+    """Print site tokens."""
+    table = _table("Number", "Site", "For", "Made, UTC", "By", "Last used, UTC", "")
+    for row in rows:
+        used = "never" if row.used_ms is None else _when(row.used_ms)
+        state = "" if row.revoked_ms is None else f"revoked {_when(row.revoked_ms)}"
+        cells = (str(row.id), row.site, row.name, _when(row.created_ms), row.created_by, used, state)
+        table.add_row(*map(_cell, cells))
     Console().print(table)
 
 

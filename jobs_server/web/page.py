@@ -76,7 +76,7 @@ class Page:
     def actor(self) -> Actor:
         """Tell who acts through this page."""
         name = self.name or STRANGER
-        return auth.person(f"lan|{name.casefold()}", name)
+        return auth.visitor(f"lan|{name.casefold()}", name)
 
     @cached_property
     def stops(self) -> list[board.Told]:
@@ -101,7 +101,7 @@ class Page:
     @property
     def is_open(self) -> bool:
         """Tell whether no sign-in is set, so that anyone may command."""
-        return True
+        return self.settings.is_open
 
     @property
     def wants_page(self) -> bool:

@@ -1,0 +1,173 @@
+"""The gate that every request passes: what its route needs is checked, and who asks becomes an Actor."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol, cast
+
+from flask import Flask, current_app, g, request
+
+from .. import actors, clock, door, site_tokens
+from ..actors import Actor, Known
+from ..config import EXTENSION, Loaded, Settings
+from ..db import reading, transaction
+from ..errors import Forbidden, Unauthorized, Unavailable, shown
+from ..setting_checks import ANY_ORIGIN
+from ..site_tokens import SiteTokenRow
+from . import sessions
+from .keys import IssuerKeys
+from .protector import Protector
+from .rules import Access, declared
+from .tokens import Person, Tokens
+
+GATE = "jobs_server.gate"
+KEYS_FILE = "issuer-keys.json"
+_NOBODY = Actor("", "nobody", Known.SAID)
+
+
+class Named(Protocol):
+    """A command that says who asks."""
+
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def user_name(self) -> str: ...
+    @property
+    def model_fields_set(self) -> set[str]: ...
+
+
+class Gate:
+    """Hold what an app needs to know who asks."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.is_open = settings.is_open
+        self.keys: IssuerKeys | None = None
+        self.tokens: Tokens | None = None
+        self.protector: Protector | None = None
+        self.used_ms: dict[int, int] = {}
+        """When the use of each site token was last noted."""
+        if not self.is_open:
+            self.keys = IssuerKeys(settings.issuer, Path(settings.instance) / KEYS_FILE)
+            self.tokens = Tokens(self.keys, settings.audience, settings.roles_claim)
+            self.protector = Protector(self.tokens)
+
+
+def register(app: Flask) -> None:
+    """Check each request of an app against what its route needs."""
+    app.extensions[GATE] = Gate(cast(Loaded, app.extensions[EXTENSION]).settings)
+    app.before_request(_check)
+
+
+def current() -> Gate:
+    """Give the gate of the running app."""
+    return cast(Gate, current_app.extensions[GATE])
+
+
+def person(command: Named) -> Actor:
+    """Give the person who asks. Raises Forbidden when the command names somebody else and it is no admin who asks."""
+    gate = current()
+    if gate.is_open:
+        return actors.said(command.user_id, command.user_name, gate.settings.open_roles)
+    actor = _actor(cast(Person, g.person), gate)
+    named = "user_id" in command.model_fields_set
+    if named and command.user_id != actor.id and not actor.is_admin:
+        raise Forbidden("Error: user_id is not yours; only an admin may act for somebody else")
+    if actor.name:
+        return actor
+    own_name = not named or command.user_id == actor.id
+    return Actor(actor.id, command.user_name if own_name else actor.id, actor.known, actor.roles, actor.is_admin)
+
+
+def visitor(user_id: str, user_name: str) -> Actor:
+    """Give whoever looks at a page: by their word while no sign-in is set, else whoever is signed in, or nobody."""
+    gate = current()
+    if gate.is_open:
+        return actors.said(user_id, user_name, gate.settings.open_roles)
+    found = signed_in()
+    if found is None:
+        return _NOBODY
+    actor = _actor(found, gate)
+    return actor if actor.name else Actor(actor.id, actor.id, actor.known, actor.roles, actor.is_admin)
+
+
+def site(code: str) -> Actor:
+    """Give the software of a site. Raises Forbidden when it shows the token of another."""
+    token: SiteTokenRow | None = g.get("site_token")
+    if token is None:
+        return actors.site(code)
+    if token.site != code:
+        raise Forbidden(f"Error: this token is one of site {shown(token.site)}, not of {shown(code)}")
+    return Actor(code, token.name, Known.SITE)
+
+
+def signed_in() -> Person | None:
+    """Give who is signed in with this request, by token or by the pages' session; none when nobody is."""
+    if "person" not in g:
+        g.person = _find_person()
+    return cast("Person | None", g.person)
+
+
+def _check() -> None:
+    if request.endpoint is None or request.method == "OPTIONS":
+        return  # no such route, or a question about one
+    access = declared(current_app, request.endpoint)
+    gate = current()
+    if access is None:
+        raise Forbidden(f"Error: it is not declared who may use {shown(request.path)}")
+    if access is Access.SITE:
+        _check_site(gate)
+    elif access is Access.PERSON and not gate.is_open:
+        _require_person()
+    elif access is Access.ADMIN:
+        _require_admin(gate)
+
+
+def _check_site(gate: Gate) -> None:
+    if gate.settings.site_tokens == "required":
+        g.site_token = _site_token(gate)
+    elif ANY_ORIGIN in gate.settings.allowed_origins and not door.from_our_pages():
+        raise Forbidden("Error: a web page from elsewhere is no site; with a site token it would be believed to be one")
+
+
+def _require_person() -> None:
+    if signed_in() is None:
+        raise Unauthorized("Error: sign in first: this needs a valid access token")
+
+
+def _require_admin(gate: Gate) -> None:
+    if gate.is_open:
+        raise Forbidden("Error: nobody is an admin of this server while no sign-in is set; use `flask` on its PC")
+    _require_person()
+    if not _actor(cast(Person, g.person), gate).is_admin:
+        raise Forbidden("Error: only an admin may do this")
+
+
+def _find_person() -> Person | None:
+    protector = current().protector
+    if protector is None:
+        return None
+    if "Authorization" in request.headers:
+        return protector.person()
+    # A page from elsewhere may bring a token of its own, but not make use of a cookie that the browser adds.
+    return sessions.person() if door.from_our_pages() else None
+
+
+def _actor(found: Person, gate: Gate) -> Actor:
+    is_admin = not set(gate.settings.admin_roles).isdisjoint(found.roles)
+    return Actor(found.sub, found.name or "", Known.SIGNED_IN, found.roles, is_admin)
+
+
+def _site_token(gate: Gate) -> SiteTokenRow:
+    kind, _, shown_token = request.headers.get("Authorization", "").partition(" ")
+    with reading() as connection:
+        found = site_tokens.find(connection, shown_token.strip()) if kind.lower() == "bearer" else None
+    if found is None:
+        raise Unauthorized("Error: this needs a valid site token; make one with `flask tokens create`")
+    now = clock.read()
+    if now.wall_ms - gate.used_ms.get(found.id, 0) >= site_tokens.USED_EVERY_MS:
+        gate.used_ms[found.id] = now.wall_ms
+        with suppress(Unavailable), transaction() as connection:
+            site_tokens.note_use(connection, found, now)
+    return found
