@@ -18,7 +18,7 @@ from jobs_server.config import EXTENSION
 from jobs_server.queries import JobRow
 from tests.support import servers
 
-GUNICORN = ("-m", "gunicorn", "-k", "gthread", "-w", "1", "--threads", "64", "--bind", "127.0.0.1:{port}")
+GUNICORN = ("-m", "gunicorn", "-k", "gthread", "-w", "1", "--threads", "{threads}", "--bind", "127.0.0.1:{port}")
 
 COMMAND: dict[str, Any] = {
     "device": "camera",
@@ -38,6 +38,7 @@ class Contender:
 
     port: int
     app: Flask
+    server: servers.Server
 
     def send(self, sites: list[str], each: int) -> list[JobRow]:
         """Queue a number of jobs at each site, in one transaction."""
@@ -71,9 +72,9 @@ class Contender:
 
 
 @contextmanager
-def service(folder: Path) -> Iterator[Contender]:
+def service(folder: Path, threads: int = 64) -> Iterator[Contender]:
     """Run the service as the README says."""
-    with _running(folder, "wsgi:app") as contender:
+    with _running(folder, "wsgi:app", threads) as contender:
         yield contender
 
 
@@ -85,18 +86,18 @@ def floor(folder: Path) -> Iterator[Contender]:
 
 
 @contextmanager
-def _running(folder: Path, target: str) -> Iterator[Contender]:
+def _running(folder: Path, target: str, threads: int = 64) -> Iterator[Contender]:
     app = create_app({"INSTANCE": str(folder)})
     serving.prepare(app)
     path = app.extensions[EXTENSION].settings.url.database
     environment = {key: value for key, value in os.environ.items() if not key.startswith("JOBS_")}
-    environment |= {"JOBS_INSTANCE": str(folder), "FLOOR_DATABASE": str(path)}
+    environment |= {"JOBS_INSTANCE": str(folder), "JOBS_THREADS": str(threads), "FLOOR_DATABASE": str(path)}
     environment |= {"JOBS_MAX_WAITING_JOBS": "0"}  # nobody takes the jobs while they are posted
     port = servers.free_port()
-    command = [sys.executable, *(part.format(port=port) for part in GUNICORN), target]
+    command = [sys.executable, *(part.format(port=port, threads=threads) for part in GUNICORN), target]
     server = servers.launch(command, port, servers.ROOT, environment, folder / "server.log")
     try:
         with servers.stopped_at_the_end(server):
-            yield Contender(port, app)
+            yield Contender(port, app, server)
     finally:
         app.extensions[db.EXTENSION].engine.dispose()

@@ -62,6 +62,24 @@ def drive(port: int, requests: Sequence[bytes], connections: int) -> Run:
     return run
 
 
+class Line:
+    """One kept-alive connection, for one request at a time."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = _connect(port)
+
+    def ask(self, request: bytes) -> bytes:
+        """Send a request, and give the body of its reply. Raises AssertionError when it is not 200."""
+        exchange = _Exchange(self._connection, request)
+        while (body := exchange.read()) is None:
+            pass
+        return body
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+
 def _connect(port: int) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port), _TIMEOUT_SECONDS)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

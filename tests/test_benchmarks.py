@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from benchmarks import routes
+from benchmarks import live, routes
 
 from .support.servers import ROOT
 
@@ -21,3 +21,14 @@ def test_each_route_is_measured_beside_the_floor() -> None:
     measured = [(row[0].removeprefix("| "), int(row[1])) for row in rows]
     assert measured == [(case.name, connections) for case in routes.CASES for connections in routes.CONNECTIONS]
     assert all(float(row[2]) > 0 for row in rows)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gunicorn, which is measured, does not run on Windows")
+def test_waiting_and_watching_are_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks.live", "--smallest"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    tables = [block for block in done.stdout.split("\n\n") if block.startswith("| ")]
+    assert len(tables) == len(live.TABLES)
+    assert "| 2 | 10 | 0 / 0 |" in tables[1], "a viewer missed something"
+    assert "| 150 | 0 / 0 |" in tables[3], "a viewer missed something"
