@@ -87,7 +87,7 @@ def floor(folder: Path) -> Iterator[Contender]:
 
 @contextmanager
 def _running(folder: Path, target: str, threads: int = 64) -> Iterator[Contender]:
-    app = create_app({"INSTANCE": str(folder)})
+    app = create_app({"INSTANCE": str(folder), "MAX_WAITING_JOBS": 0})
     serving.prepare(app)
     path = app.extensions[EXTENSION].settings.url.database
     environment = {key: value for key, value in os.environ.items() if not key.startswith("JOBS_")}

@@ -41,8 +41,12 @@ def get_new_jobs() -> Response:
     command = _parse(commands.ClaimJobs)
     actor = auth.site(command.site)
     feed.current().presence.alone = not request.is_multiprocess
-    claimed = polling.poll(current(), feed.current(), command, actor, hangup.client(request.environ))
-    return _json(wire.handed_over(claimed, command.queue))
+    answer = polling.poll(current(), feed.current(), command, actor, hangup.client(request.environ))
+    response = _json(wire.handed_over(answer.jobs, command.queue))
+    if answer.spent:
+        # Else a client whose lost reply held what was canceled since would ask for ever; the body cannot tell it.
+        response.headers["X-Claim-Spent"] = "true"
+    return response
 
 
 @bp.post("/startjob")

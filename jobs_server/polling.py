@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from . import clock, jobs, queries
 from .actors import Actor
@@ -16,37 +18,45 @@ _CLOCK_SECONDS = 1.0  # how soon a job is seen that a change of the wall clock m
 _SHORTEST_SECONDS = 0.005
 
 
-def poll(database: Database, feed: Feed, command: ClaimJobs, actor: Actor, client: Client) -> list[JobRow]:
+class Answer(NamedTuple):
+    """What a poll gets."""
+
+    jobs: Sequence[JobRow] = ()
+    spent: bool = False  # its claim id got jobs before, none of them is to be run any more, and it gets no others
+
+
+def poll(database: Database, feed: Feed, command: ClaimJobs, actor: Actor, client: Client) -> Answer:
     """Hand over what waits; when there is nothing, wait as long as the poll says for something to come.
 
     Raises Crowded when too many wait already.
     """
     feed.presence.heard(command.site, command.queue, client.name)
-    claimed = _take(database, command, actor, client)
-    if claimed is not None or not command.wait_seconds:
-        return claimed or []
+    answer = _take(database, command, actor, client)
+    if answer is not None or not command.wait_seconds:
+        return answer or Answer()
     with feed.presence.waiting(command.site, command.queue), feed.waiting(command.site, client) as waiter:
         deadline = time.monotonic() + command.wait_seconds
-        while (claimed := _take(database, command, actor, client)) is None:
+        while (answer := _take(database, command, actor, client)) is None:
             left = deadline - time.monotonic()
             if left <= 0 or feed.stopping or client.hung_up():
-                return []
+                return Answer()
             waiter.wait(min(left, _until_due(database, command)))
-    return claimed
+    return answer
 
 
-def _take(database: Database, command: ClaimJobs, actor: Actor, client: Client) -> list[JobRow] | None:
+def _take(database: Database, command: ClaimJobs, actor: Actor, client: Client) -> Answer | None:
     """Hand over what there is; None when there is nothing yet. A poll that gets nothing writes nothing."""
     with database.reading() as connection:
         replayed = jobs.replay(connection, command)
         if replayed is not None:
-            return replayed
+            return Answer(replayed, spent=not replayed)
         if not queries.any_deliverable(connection, command.site, command.queue, clock.read()):
             return None
     if client.hung_up():
-        return []  # nobody is there to get it
+        return Answer()  # nobody is there to get any
     with database.transaction() as connection:
-        return jobs.claim(connection, command, actor, clock.read()) or None
+        claimed = jobs.claim(connection, command, actor, clock.read())
+    return Answer(claimed) if claimed else None
 
 
 def _until_due(database: Database, command: ClaimJobs) -> float:

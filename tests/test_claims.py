@@ -47,6 +47,24 @@ def test_what_has_started_or_ended_is_not_replayed(observatory: Observatory) -> 
     assert ulids(observatory.polls(claimId="a")) == [still["ulid"]]
 
 
+def test_a_lost_reply_with_canceled_jobs_does_not_keep_the_site_from_the_next(observatory: Observatory) -> None:
+    """The id got jobs, so it gets no others; the client, which knows of none, is told to take a new id."""
+    observatory.sends()
+    observatory.polls(claimId="a")
+    stop = observatory.sends("cancel_all_commands")
+    for wait_seconds in (0, 60):
+        again = observatory.posts("getnewjobs", {"site": "wmd", "claimId": "a", "waitSeconds": wait_seconds})
+        assert (again.jobs, again.headers["X-Claim-Spent"]) == ([], "true")
+    assert ulids(observatory.polls(claimId="b")) == [stop["ulid"]]
+
+
+def test_only_a_spent_id_is_called_so(observatory: Observatory) -> None:
+    assert "X-Claim-Spent" not in observatory.posts("getnewjobs", {"site": "wmd", "claimId": "a"}).headers
+    observatory.sends()
+    for _ in range(2):
+        assert "X-Claim-Spent" not in observatory.posts("getnewjobs", {"site": "wmd", "claimId": "a"}).headers
+
+
 def test_the_two_queues_claim_apart(observatory: Observatory) -> None:
     job = observatory.sends()
     assert ulids(observatory.polls(claimId="a", alternateQueue=True)) == [job["ulid"]]
