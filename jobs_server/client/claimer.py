@@ -93,7 +93,9 @@ class Claimer:
         if due is not None and due[0] <= now:
             self._again[due[1]].pop(0)
             return due[1], 0.0
-        wait_seconds = 0.0 if self._crowded else self._wait_seconds
+        # What an earlier reply brought, or an earlier run of the program left, must not wait for what comes next.
+        at_once = self._crowded or self._ledger.claim_id in self._doubtful
+        wait_seconds = 0.0 if at_once else self._wait_seconds
         return self._ledger.claim_id, min(wait_seconds, due[0] - now) if due else wait_seconds
 
     def _note_failure(self, claim_id: str, error: Exception) -> None:
