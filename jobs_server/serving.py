@@ -29,7 +29,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from werkzeug.serving import is_running_from_reloader
 
-from . import auth, caretaker, create_app, db, feed, health, logs, sqlite_file, sweeper
+from . import auth, caretaker, create_app, db, feed, filesystems, health, logs, sqlite_file, sweeper
 from .config import EXTENSION, Loaded, Settings
 from .errors import StartRefused, Unavailable
 from .revisions import MIGRATIONS
@@ -137,6 +137,7 @@ def prepare(app: Flask) -> None:
     except (DBAPIError, Unavailable) as error:
         raise StartRefused(f"the database {where} cannot be used: {db.reason(error)}") from None
     _warn_of_old_sqlite()
+    _warn_of_network_share(settings)
 
 
 def _is_behind(connection: Connection, where: str) -> bool:
@@ -205,6 +206,18 @@ def _reached_at(host: str) -> str:
         except OSError:
             return socket.gethostname()
         return str(probe.getsockname()[0])
+
+
+def _warn_of_network_share(settings: Settings) -> None:
+    if settings.url.database and not db.is_memory(settings.url):
+        folder = Path(settings.url.database).parent
+        if share := filesystems.network_share(folder if folder.is_dir() else Path(settings.instance)):
+            log.warning(
+                "%s is on a network share (%s): SQLite's locks do not hold there, and two servers would damage the"
+                " database; name a folder on a disk of this machine with JOBS_INSTANCE",
+                folder,
+                share,
+            )
 
 
 def _warn_of_old_sqlite() -> None:

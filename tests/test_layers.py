@@ -12,7 +12,7 @@ import jobs_server
 PACKAGE = Path(jobs_server.__file__).parent
 
 ORDER = (
-    *("errors", "clock", "catalogue", "strict_json", "setting_checks", "config", "lifecycle", "turns"),
+    *("errors", "clock", "catalogue", "strict_json", "filesystems", "setting_checks", "config", "lifecycle", "turns"),
     *("sqlite_file", "revisions", "db"),
     *("profiles", "sky", "coordinates", "words"),
     *("models", "actors", "commands"),
@@ -21,16 +21,16 @@ ORDER = (
     *("presence", "wire", "hangup", "past", "feed", "polling", "stream"),
     *("backups", "sweeper", "caretaker"),
     *("bodies", "refusals", "cors", "door", "auth", "described", "public", "health", "api", "live", "openapi", "web"),
-    *("cli", "__init__", "serving", "restore", "gunicorn_conf", "__main__"),
+    *("cli", "__init__", "serving", "restore", "doctor", "gunicorn_conf", "__main__"),
 )
 """A module may import only from modules before it."""
 
 APART = {"client": set[str](), "durations": {"client", "catalogue"}, "simulator": {"client", "durations", "catalogue"}}
 """The site's side: only these may be imported by it, and only the command line starts it."""
 
-WIRED = {("__init__", "serving"), ("cli", "serving"), ("cli", "restore")}
+WIRED = {("__init__", "serving"), ("cli", "serving"), ("cli", "restore"), ("cli", "doctor")}
 """The factory sets up serving, which makes an app with the factory; `flask serve` begins to serve, and
-`flask restore` prepares a database."""
+`flask restore` and `flask doctor` prepare a database."""
 
 
 def modules() -> list[str]:

@@ -8,6 +8,7 @@ from flask import Flask
 def register(app: Flask) -> None:
     """Give an app its commands."""
     from .backup import backup, restore
+    from .doctor import doctor
     from .jobs import jobs
     from .lockouts import lockout
     from .serve import serve
@@ -15,5 +16,5 @@ def register(app: Flask) -> None:
     from .simulate import simulate
     from .tokens import tokens
 
-    for command in (backup, jobs, lockout, restore, serve, settings, simulate, tokens):
+    for command in (backup, doctor, jobs, lockout, restore, serve, settings, simulate, tokens):
         app.cli.add_command(command)

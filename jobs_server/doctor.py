@@ -1,0 +1,323 @@
+"""Looks an installation over, explains what is wrong and what to do, and can mend what is safe to mend."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import cast
+
+import httpx
+from flask import Flask
+from sqlalchemy import column, func, select, table, text
+from sqlalchemy.exc import DBAPIError
+
+from . import backups, caretaker, clock, db, filesystems, revisions, serving, statements
+from .config import CONFIG_FILE, EXTENSION, Loaded, Settings, variable
+from .db import Database, Statement
+from .errors import StartRefused, TaskFailed, Unavailable
+from .lifecycle import Queue
+from .models import Job
+from .sqlite_file import has_wal_bug
+
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104
+_BACKUP_AGE = timedelta(hours=48)
+_AHEAD_MS = 60_000  # a clock that was set back by less is no news
+_REVISION = Statement(select(column("version_num")).select_from(table("alembic_version")))
+_NEWEST = Statement(select(func.max(Job.accepted_ms)))
+_QUEUE_PLANS = {
+    "ix_job_waiting": statements.CLAIM[Queue.PRIMARY],
+    "ix_job_replica_waiting": statements.CLAIM[Queue.ALTERNATE],
+}
+
+
+class Grade(StrEnum):
+    """Say how bad a finding is."""
+
+    GOOD = "good"
+    NOTE = "note"  # worth knowing; the service works
+    BAD = "bad"  # to be put right
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of one thing, in a sentence that says what to do where something is to be done."""
+
+    about: str
+    grade: Grade
+    sentence: str
+    mend: Callable[[], str] | None = None
+    """Puts it right and says what was done; none where only a person should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """The installation that is looked over."""
+
+    app: Flask
+
+    @property
+    def settings(self) -> Settings:
+        """Give its settings."""
+        return cast(Loaded, self.app.extensions[EXTENSION]).settings
+
+    @property
+    def database(self) -> Database:
+        """Give its database."""
+        return cast(Database, self.app.extensions[db.EXTENSION])
+
+    @property
+    def file(self) -> Path | None:
+        """Give the file of its database; none where it is no file, or not there yet."""
+        try:
+            path = backups.database_file(self.settings.url)
+        except TaskFailed:
+            return None
+        return path if path.exists() else None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Give where its server is to be reached from this machine."""
+        host = self.settings.host
+        return "127.0.0.1" if host in _ANYWHERE else host, self.settings.port
+
+
+def look_over(app: Flask) -> Iterator[Finding]:
+    """Look at one thing after another; what cannot be looked at is a finding too."""
+    patient = Patient(app)
+    for check in CHECKS:
+        try:
+            yield from check(patient)
+        except (Unavailable, TaskFailed, OSError, DBAPIError, db.driver.Error, httpx.HTTPError) as error:
+            name = check.__name__.strip("_").replace("_", " ")
+            yield Finding(name, Grade.BAD, f"could not be looked at: {db.reason(error)}")
+
+
+def _settings(patient: Patient) -> Iterator[Finding]:
+    loaded = cast(Loaded, patient.app.extensions[EXTENSION])
+    changed = [variable(name) for name, origin in loaded.origins.items() if origin != "default"]
+    yield Finding("settings", Grade.GOOD, f"all can be read; set are: {', '.join(changed) or 'none'}.")
+    if loaded.settings.workers > 1 and loaded.settings.url.get_backend_name() == "sqlite":
+        yield Finding(
+            "settings", Grade.NOTE, "JOBS_WORKERS: more than one process gains nothing with SQLite; unset it."
+        )
+
+
+def _sqlite(_patient: Patient) -> Iterator[Finding]:
+    which = f"SQLite {db.driver.sqlite_version}, driver {db.driver.__name__}"
+    if has_wal_bug(db.driver.sqlite_version_info):
+        sentence = (
+            f"{which}: versions 3.7.0 to 3.51.2 have a rare bug that can damage a database. Install pysqlite3 where"
+            " there is a package for this machine, or a newer Python; and keep backups."
+        )
+        yield Finding("SQLite", Grade.NOTE, sentence)
+    else:
+        yield Finding("SQLite", Grade.GOOD, f"{which}, without the bug that can damage a database.")
+
+
+def _disk(patient: Patient) -> Iterator[Finding]:
+    folder = _existing(patient.file or Path(patient.settings.instance))
+    share = filesystems.network_share(folder)
+    if share:
+        sentence = (
+            f"{folder} is on a network share ({share}), where SQLite's locks do not hold and two servers would damage"
+            " the database: name a folder on a disk of this machine with JOBS_INSTANCE."
+        )
+        yield Finding("disk", Grade.BAD, sentence)
+    free_mb, wanted_mb = shutil.disk_usage(folder).free >> 20, patient.settings.disk_free_mb
+    enough = free_mb >= wanted_mb
+    what_to_do = "" if enough else "; delete old files, or move the backups elsewhere with JOBS_BACKUP_FOLDER"
+    grade = Grade.GOOD if enough else Grade.BAD
+    yield Finding("disk", grade, f"{free_mb:,} MB are free at {folder}, of {wanted_mb:,} wanted{what_to_do}.")
+
+
+def _permissions(patient: Patient) -> Iterator[Finding]:
+    folder = Path(patient.settings.instance)
+    if not folder.is_dir():
+        yield Finding("permissions", Grade.NOTE, f"{folder} is not there yet; the first start makes it.")
+        return
+    closed = [path for path in (folder, patient.file) if path and not os.access(path, os.R_OK | os.W_OK)]
+    for path in closed:
+        sentence = f"{path} cannot be written by this user: run the service as its owner, or give it to this user."
+        yield Finding("permissions", Grade.BAD, sentence)
+    if patient.file and os.name != "nt" and patient.file.stat().st_uid != os.geteuid():
+        owner = patient.file.stat().st_uid
+        sentence = f"{patient.file} belongs to user {owner}: run commands as that user, lest it lose files to this one."
+        yield Finding("permissions", Grade.NOTE, sentence)
+    config = folder / CONFIG_FILE
+    if os.name != "nt" and config.exists() and config.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        sentence = f"{config} may hold secrets and others can read it: chmod 600 {config}"
+        yield Finding("permissions", Grade.NOTE, sentence, lambda: _close(config))
+    elif not closed:
+        yield Finding("permissions", Grade.GOOD, f"{folder} can be read and written.")
+
+
+def _migration(patient: Patient) -> Iterator[Finding]:
+    if patient.file is None:
+        yield Finding("database", Grade.NOTE, "there is none yet; the first start makes it.", lambda: _prepare(patient))
+        return
+    with patient.database.reading() as connection:
+        row = connection.row(_REVISION)
+    found, newest = row[0] if row else None, revisions.newest()
+    if found == newest:
+        yield Finding("database", Grade.GOOD, f"its tables are this version's (migration {found}).")
+    else:
+        sentence = f"it is at migration {found}, this version's is {newest}: restart the server, which migrates it."
+        yield Finding("database", Grade.BAD, sentence, lambda: _prepare(patient))
+
+
+def _integrity(patient: Patient) -> Iterator[Finding]:
+    if patient.file is None:
+        return
+    try:
+        counts = backups.verify(patient.file)
+    except TaskFailed as failure:
+        sentence = f"{failure.message}. Stop the server and restore the newest good backup: flask restore FILE"
+        yield Finding("integrity", Grade.BAD, sentence)
+    else:
+        sentence = f"{counts.jobs:,} jobs with {counts.events:,} events were read through, and are whole."
+        yield Finding("integrity", Grade.GOOD, sentence)
+
+
+def _clock(patient: Patient) -> Iterator[Finding]:
+    if patient.file is None:
+        return
+    with patient.database.reading() as connection:
+        newest_ms = connection.rows(_NEWEST)[0][0] or 0
+    ahead_ms = newest_ms - clock.now_ms()
+    if ahead_ms > _AHEAD_MS:
+        sentence = (
+            f"the newest job is {timedelta(seconds=ahead_ms // 1000)} in the future: this clock was set back, or was"
+            " ahead when the job came. Set it right, and keep it so by NTP."
+        )
+        yield Finding("clock", Grade.BAD, sentence)
+    else:
+        yield Finding("clock", Grade.GOOD, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, after the newest job.")
+
+
+def _indexes(patient: Patient) -> Iterator[Finding]:
+    if patient.file is None or patient.settings.url.get_backend_name() != "sqlite":
+        return
+    slow = [index for index, statement in _QUEUE_PLANS.items() if index not in _plan(patient.database, statement)]
+    if slow:
+        sentence = f"polls do not use {', '.join(slow)}: they will be slow with a long history."
+        yield Finding("indexes", Grade.BAD, sentence, lambda: _analyze(patient))
+    else:
+        yield Finding("indexes", Grade.GOOD, "polls find what waits by an index, however long the history is.")
+
+
+def _backups(patient: Patient) -> Iterator[Finding]:
+    if patient.file is None or not caretaker.of(patient.app).keeps_backups:
+        return
+    made = backups.listed(patient.settings.backups)
+    if made and datetime.now(UTC) - made[0].made <= _BACKUP_AGE:
+        sentence = f"the newest of {len(made)} in {patient.settings.backups} is of {made[0].made:%Y-%m-%d %H:%M} UTC."
+        yield Finding("backups", Grade.GOOD, sentence)
+        return
+    age = f"the newest is {(datetime.now(UTC) - made[0].made).days} days old" if made else "there is none"
+    sentence = f"{age} in {patient.settings.backups}: run flask backup, and see in the log why none was made."
+    yield Finding("backups", Grade.NOTE, sentence, lambda: _back_up(patient))
+
+
+def _server(patient: Patient) -> Iterator[Finding]:
+    host, port = patient.address
+    place = f"http://{host}:{port}"
+    try:
+        alive = httpx.get(f"{place}/healthz", timeout=3, trust_env=False).text.strip() == "alive"
+    except httpx.HTTPError:
+        alive = False
+    if alive:
+        yield Finding("server", Grade.GOOD, f"it answers at {place}.")
+        yield from _readiness(place)
+        yield from _sites(place)
+    elif _somebody_listens(host, port):
+        sentence = f"port {port} is taken by another program: stop that one, or set JOBS_PORT to another port."
+        yield Finding("server", Grade.BAD, sentence)
+    else:
+        yield Finding("server", Grade.NOTE, f"nothing answers at {place}: start it with flask serve.")
+
+
+def _readiness(place: str) -> Iterator[Finding]:
+    told = httpx.get(f"{place}/readyz", timeout=5, trust_env=False)
+    if told.status_code != 200:
+        yield from (Finding("server", Grade.BAD, line) for line in told.text.splitlines())
+
+
+def _sites(place: str) -> Iterator[Finding]:
+    for site in httpx.get(f"{place}/jobs/sites", timeout=5, trust_env=False).json():
+        if site["state"] == "silent":
+            since = datetime.fromtimestamp((site["silentSince_ms"] or 0) / 1000, UTC)
+            sentence = f"its software has not asked for jobs since {since:%Y-%m-%d %H:%M:%S} UTC: see whether it runs."
+            yield Finding(f"site {site['site']}", Grade.NOTE, sentence)
+        elif site["state"] == "online":
+            yield Finding(f"site {site['site']}", Grade.GOOD, "its software asks for jobs.")
+
+
+def _access(patient: Patient) -> Iterator[Finding]:
+    if patient.settings.host not in ("127.0.0.1", "::1", "localhost"):
+        sentence = "whoever can reach the port may command the telescope: no sign-in is set."
+        yield Finding("sign-in", Grade.NOTE, sentence)
+
+
+CHECKS: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
+    *(_settings, _sqlite, _disk, _permissions, _migration, _integrity, _clock, _indexes),
+    *(_backups, _server, _access),
+)
+
+
+def _existing(path: Path) -> Path:
+    """Give the folder that a path is in or will be in."""
+    return next(parent for parent in (path, *path.absolute().parents) if parent.is_dir())
+
+
+def _somebody_listens(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _plan(database: Database, statement: Statement) -> str:
+    sql, fixed = statement.compiled("sqlite")
+    values = {name: fixed.get(name, 1) for name in re.findall(r":(\w+)", sql)}
+    with database.engine.connect() as connection:
+        return "\n".join(str(row[3]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values))
+
+
+def _close(config: Path) -> str:
+    config.chmod(0o600)
+    return f"only its owner can read {config} now."
+
+
+def _prepare(patient: Patient) -> str:
+    patient.database.engine.dispose()  # what was looked at so far holds the file as a server would
+    try:
+        if patient.file is not None:
+            backups.check_unused(patient.file)
+    except TaskFailed:
+        raise TaskFailed("a server has it open: restart that one, which does the same") from None
+    try:
+        serving.prepare(patient.app)
+    except StartRefused as refused:
+        raise TaskFailed(refused.message) from None
+    return "the database is prepared for this version."
+
+
+def _analyze(patient: Patient) -> str:
+    with patient.database.engine.begin() as connection:
+        connection.execute(text("REINDEX job"))
+        connection.execute(text("ANALYZE job"))
+    return "the indexes were built and measured anew."
+
+
+def _back_up(patient: Patient) -> str:
+    made = backups.make(backups.database_file(patient.settings.url), patient.settings.backups)
+    return f"{made.path} was made."

@@ -1,0 +1,202 @@
+"""The doctor names what is wrong and what to do, and mends only what is safe to mend."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from jobs_server import create_app, db, doctor, filesystems, serving
+
+from .conftest import inside, over_http
+from .support import servers
+from .support.clocks import HOUR, Clocks
+
+Findings = dict[str, dict[str, Any]]
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A port on which nobody listens, which the settings name."""
+    found = servers.free_port()
+    monkeypatch.setenv("JOBS_PORT", str(found))
+    return found
+
+
+@pytest.fixture
+def app(port: int, tmp_path: Path) -> Flask:
+    made = create_app({"TESTING": True, "INSTANCE": str(tmp_path / "instance")})
+    serving.prepare(made)
+    return made
+
+
+def consult(app: Flask, *options: str) -> tuple[int, Findings]:
+    """Ask the doctor; of several findings about one thing, keep the worst."""
+    ended = app.test_cli_runner().invoke(args=["doctor", "--json", *options])
+    rows = json.loads(ended.output)
+    order = ["good", "note", "bad"]
+    return ended.exit_code, {row["about"]: row for row in sorted(rows, key=lambda row: order.index(row["grade"]))}
+
+
+def test_all_is_well(app: Flask) -> None:
+    inside(app).sends()
+    code, found = consult(app)
+    assert code == 0
+    assert {row["grade"] for row in found.values()} <= {"good", "note"}
+    for about in ("settings", "disk", "permissions", "database", "integrity", "clock", "indexes"):
+        assert found[about]["grade"] == "good", found[about]
+    assert "1 jobs with 1 events" in found["integrity"]["sentence"]
+
+
+def test_people_read_it_in_sentences(app: Flask) -> None:
+    told = app.test_cli_runner().invoke(args=["doctor"])
+    assert "Its tables are this version's" in told.output
+    assert "--fix does this" in told.output  # there is no backup yet
+
+
+def test_nothing_there_yet_is_no_fault_and_can_be_mended(port: int, tmp_path: Path) -> None:
+    app = create_app({"INSTANCE": str(tmp_path / "new")})
+    code, found = consult(app)
+    assert (code, found["database"]["grade"]) == (0, "note")
+    assert not (tmp_path / "new").exists()
+    _, found = consult(app, "--fix")
+    assert found["database"]["done"]
+    assert inside(app).sends()
+
+
+def test_a_database_behind_this_version_is_bad_and_mended(app: Flask) -> None:
+    from alembic import command
+
+    with app.app_context():
+        command.downgrade(app.extensions["migrate"].migrate.get_config(), "-1")
+    database(app).engine.dispose()
+    code, found = consult(app)
+    assert (code, found["database"]["grade"]) == (1, "bad")
+    code, found = consult(app, "--fix")
+    assert "prepared" in found["database"]["done"]
+    assert consult(app)[1]["database"]["grade"] == "good"
+
+
+def test_a_missing_index_is_bad_since_polls_would_be_slow(app: Flask) -> None:
+    with database(app).engine.begin() as connection:
+        connection.exec_driver_sql("DROP INDEX ix_job_waiting")
+    code, found = consult(app)
+    assert (code, found["indexes"]["grade"]) == (1, "bad")
+    assert "ix_job_waiting" in found["indexes"]["sentence"]
+
+
+def test_a_damaged_file_is_bad_and_restore_is_named(app: Flask, tmp_path: Path) -> None:
+    observatory = inside(app)
+    for _ in range(200):
+        observatory.sends()
+    with database(app).engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database(app).engine.dispose()
+    path = tmp_path / "instance" / "jobs.db"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 :] = b"\xff" * (len(content) - len(content) // 2)
+    path.write_bytes(content)
+    code, found = consult(app)
+    assert code == 1
+    assert found["integrity"]["grade"] == "bad"
+    assert "restore" in found["integrity"]["sentence"]
+
+
+def test_a_clock_that_was_set_back_is_bad(app: Flask, clocks: Clocks) -> None:
+    inside(app).sends()
+    clocks.set_wall(-3 * HOUR)
+    code, found = consult(app)
+    assert (code, found["clock"]["grade"]) == (1, "bad")
+    assert "3:00:00 in the future" in found["clock"]["sentence"]
+
+
+def test_a_backup_is_made_when_it_may_mend(app: Flask, tmp_path: Path) -> None:
+    assert consult(app)[1]["backups"]["grade"] == "note"
+    assert not (tmp_path / "instance" / "backups").exists()
+    _, found = consult(app, "--fix")
+    assert str(tmp_path / "instance" / "backups") in found["backups"]["done"]
+    assert consult(app)[1]["backups"]["grade"] == "good"
+
+
+def test_settings_that_others_can_read_are_closed_when_it_may_mend(app: Flask, tmp_path: Path) -> None:
+    config = tmp_path / "instance" / "config.toml"
+    config.write_text("threads = 20", encoding="utf-8")
+    config.chmod(0o644)
+    assert consult(app)[1]["permissions"]["grade"] == "note"
+    consult(app, "--fix")
+    assert config.stat().st_mode & 0o777 == 0o600
+    assert consult(app)[1]["permissions"]["grade"] == "good"
+
+
+def test_a_port_that_another_program_has_is_bad(app: Flask, port: int) -> None:
+    with socket.create_server(("127.0.0.1", port)):
+        code, found = consult(app)
+    assert (code, found["server"]["grade"]) == (1, "bad")
+    assert "taken by another program" in found["server"]["sentence"]
+
+
+def test_a_running_server_is_asked_and_its_sites_are_told(tmp_path: Path, port: int) -> None:
+    import httpx
+
+    server = servers.start("serve", tmp_path / "instance", {"JOBS_PORT": str(port)}, port)
+    with servers.stopped_at_the_end(server), httpx.Client(trust_env=False) as client:
+        over_http(server.url, client).polls()
+        app = create_app({"INSTANCE": str(tmp_path / "instance")})
+        code, found = consult(app)
+    assert code == 0
+    assert "it answers at" in found["server"]["sentence"]
+    assert found["site wmd"]["sentence"] == "its software asks for jobs."
+
+
+def test_a_network_share_is_bad_and_warned_of_at_start(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(filesystems, "network_share", lambda _: "nfs4")
+    code, found = consult(app)
+    assert (code, found["disk"]["grade"]) == (1, "bad")
+    assert "network share (nfs4)" in found["disk"]["sentence"]
+    serving.prepare(app)
+    assert "network share" in caplog.text
+
+
+MOUNTS = r"""
+22 1 259:2 / / rw,relatime shared:1 - ext4 /dev/nvme0n1p2 rw
+40 22 0:35 / /mnt/nas rw,relatime shared:20 - nfs4 nas:/export rw,vers=4.2
+41 22 0:36 / /mnt/with\040space rw - cifs //nas/share rw
+42 40 259:3 / /mnt/nas/local rw - xfs /dev/sda1 rw
+""".strip()
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("/var/lib/jobs-server", "ext4"),
+        ("/mnt/nas/observatory", "nfs4"),
+        ("/mnt/nasty", "ext4"),
+        ("/mnt/with space/x", "cifs"),
+        ("/mnt/nas/local/x", "xfs"),
+    ],
+)
+def test_the_innermost_mount_counts(folder: str, kind: str) -> None:
+    assert filesystems.mounted_as(Path(folder), MOUNTS) == kind
+
+
+def test_this_machines_own_disk_is_no_share(tmp_path: Path) -> None:
+    assert filesystems.network_share(tmp_path) is None
+
+
+def test_what_cannot_be_looked_at_is_a_finding(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: doctor.Patient) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(doctor, "CHECKS", (fails,))
+    assert [finding.grade for finding in doctor.look_over(app)] == [doctor.Grade.BAD]
+
+
+def database(app: Flask) -> db.Database:
+    found: db.Database = app.extensions[db.EXTENSION]
+    return found
