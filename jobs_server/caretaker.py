@@ -1,21 +1,23 @@
-"""A thread that does by itself what an installation needs once a day: a backup."""
+"""A thread that does by itself what an installation needs once a day: a backup, and old jobs deleted."""
 
 from __future__ import annotations
 
 import logging
 import random
 import time
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from pathlib import Path
 from threading import Event, Thread
 from typing import cast
 
 from flask import Flask
 
-from . import backups
+from . import backups, retention
 from .config import EXTENSION as SETTINGS
 from .config import Loaded, Settings
-from .db import is_memory
-from .errors import TaskFailed
+from .db import EXTENSION as DATABASE
+from .db import Database, is_memory
+from .errors import TaskFailed, Unavailable
 
 EXTENSION = "jobs_server.caretaker"
 """Where an app keeps its `Caretaker`, among its extensions."""
@@ -30,8 +32,10 @@ log = logging.getLogger(__name__)
 class Caretaker:
     """Look after one installation, and remember what could not be done."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
+        self._database = database
+        self._pruned_on: date | None = None
         self.backup_failure: str | None = None
         """Why the last backup that was due could not be made; none when it was, or when none was due yet."""
         self._not_before = 0.0
@@ -58,8 +62,21 @@ class Caretaker:
 
     def look(self, now: datetime) -> None:
         """Do what is due."""
+        if self.settings.keep_days and now.date() != self._pruned_on:
+            self._prune(now)
         if self.keeps_backups and time.monotonic() >= self._not_before:
             self._back_up_if_due(now)
+
+    def _prune(self, now: datetime) -> None:
+        folder = Path(self.settings.archive_folder).expanduser() if self.settings.archive_folder else None
+        before_ms = round(now.timestamp() * 1000) - self.settings.keep_days * retention.DAY_MS
+        try:
+            pruned = retention.prune(self._database, before_ms, folder)
+        except (TaskFailed, Unavailable) as failure:
+            log.error("old jobs could not be deleted: %s", failure)  # noqa: TRY400
+        else:
+            log.info("%d jobs older than %d days were deleted", pruned.jobs, self.settings.keep_days)
+        self._pruned_on = now.date()
 
     def _back_up_if_due(self, now: datetime) -> None:
         made = backups.listed(self.settings.backups)
@@ -86,5 +103,7 @@ def is_due(newest: datetime | None, now: datetime) -> bool:
 
 def of(app: Flask) -> Caretaker:
     """Give an app's own."""
-    settings = cast(Loaded, app.extensions[SETTINGS]).settings
-    return cast(Caretaker, app.extensions.setdefault(EXTENSION, Caretaker(settings)))
+    if EXTENSION not in app.extensions:
+        settings = cast(Loaded, app.extensions[SETTINGS]).settings
+        app.extensions[EXTENSION] = Caretaker(settings, app.extensions[DATABASE])
+    return cast(Caretaker, app.extensions[EXTENSION])

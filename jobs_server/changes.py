@@ -105,7 +105,7 @@ def begin_epoch(connection: Connection) -> None:
 
 def last(connection: Connection) -> int:
     """Give the number of the newest event; 0 when there is none."""
-    return connection.rows(_LAST_EVENT)[0][0] or 0
+    return max(connection.rows(_LAST_EVENT)[0][0] or 0, 0)  # what was imported is numbered below
 
 
 def after(connection: Connection, seq: int, count: int, site: str | None = None) -> list[Change]:

@@ -142,6 +142,15 @@ class Settings:
         500, "The service says that it is not ready when less is free where the jobs are kept.", unit="MB", minimum=0
     )
     backup_folder: str = _setting("", "Folder for backups. Empty: `backups` in the instance folder.")
+    keep_days: int = _setting(
+        0,
+        "How long jobs and their history are kept; older ones are deleted daily. 0: for ever.",
+        unit="days",
+        minimum=0,
+    )
+    archive_folder: str = _setting(
+        "", "Folder to which jobs are written before they are deleted as too old. Empty: they are not."
+    )
     backup_daily: bool = _setting(True, "Whether the server backs up its SQLite database by itself, after each noon.")
 
     def __post_init__(self) -> None:

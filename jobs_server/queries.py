@@ -303,7 +303,7 @@ def page(connection: Connection, site: str, since_ms: int, before: str | None, c
 
 def last_event(connection: Connection) -> int:
     """Give the number of the newest event; 0 when there is none."""
-    return connection.rows(_LAST_EVENT)[0][0] or 0
+    return max(connection.rows(_LAST_EVENT)[0][0] or 0, 0)  # what was imported is numbered below
 
 
 def events_after(connection: Connection, site: str, seq: int) -> list[tuple[EventRow, JobRow]]:

@@ -17,7 +17,7 @@ ORDER = (
     *("profiles", "sky", "coordinates", "words"),
     *("models", "actors", "commands"),
     *("queries", "lives", "board", "search", "reports", "changes"),
-    *("statements", "site_tokens", "idempotency", "lockouts", "jobs", "labels", "logs"),
+    *("statements", "site_tokens", "idempotency", "lockouts", "jobs", "labels", "logs", "archive", "retention"),
     *("presence", "wire", "hangup", "past", "feed", "polling", "stream"),
     *("backups", "sweeper", "caretaker"),
     *("bodies", "refusals", "cors", "door", "auth", "described", "public", "health", "api", "live", "openapi", "web"),

@@ -9,6 +9,7 @@ def register(app: Flask) -> None:
     """Give an app its commands."""
     from .backup import backup, restore
     from .doctor import doctor
+    from .history import import_history, prune
     from .jobs import jobs
     from .lockouts import lockout
     from .serve import serve
@@ -16,5 +17,8 @@ def register(app: Flask) -> None:
     from .simulate import simulate
     from .tokens import tokens
 
-    for command in (backup, doctor, jobs, lockout, restore, serve, settings, simulate, tokens):
+    for command in (
+        *(backup, doctor, import_history, jobs, lockout, prune, restore),
+        *(serve, settings, simulate, tokens),
+    ):
         app.cli.add_command(command)

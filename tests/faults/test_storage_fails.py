@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ from jobs_server import db
 
 from ..conftest import inside, over_http
 from ..support import servers
-from ..support.disks import mounted
+from ..support.disks import fill, mounted
 from ..support.observatory import Observatory, Reply
 from ..support.programs import needs
 from . import ledger
@@ -50,9 +50,7 @@ class SmallDisk:
         self._ballast = folder / "ballast"
 
     def fill(self) -> None:
-        with self._ballast.open("ab", buffering=0) as ballast, suppress(OSError):
-            while True:
-                ballast.write(b"x" * 4096)
+        fill(self._ballast.parent, self._ballast.name)
 
     def free(self) -> None:
         self._ballast.unlink()

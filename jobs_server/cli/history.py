@@ -1,0 +1,82 @@
+"""`flask prune` and `flask import`: history that is let go, and history that comes back."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import cast
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from .. import archive as archives
+from .. import clock, retention
+from ..config import EXTENSION, Loaded
+from ..db import current
+from ..errors import JobsError, TaskFailed
+
+_SHOWN_FAULTS = 10
+
+
+@click.command
+@click.option("--days", type=click.IntRange(min=1), help="Keep this many days.  [default: JOBS_KEEP_DAYS]")
+@click.option(
+    "--archive",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="First write what is deleted to a new file in this folder, which `import` reads back.",
+)
+@click.option("--dry-run", is_flag=True, help="Only tell how many jobs would be deleted.")
+@with_appcontext
+def prune(days: int | None, archive: Path | None, dry_run: bool) -> None:
+    """Delete old jobs and their history, while the server runs.
+
+    What still waits, or was heard of since, stays. The database's file does not become smaller; the room is used again.
+    """
+    settings = cast(Loaded, current_app.extensions[EXTENSION]).settings
+    days = days or settings.keep_days
+    if not days:
+        raise click.UsageError("say how many days to keep, with --days or JOBS_KEEP_DAYS; so far all is kept for ever")
+    before_ms = clock.now_ms() - days * retention.DAY_MS
+    folder = archive or (Path(settings.archive_folder).expanduser() if settings.archive_folder else None)
+    try:
+        with current().reading() as connection:
+            old = retention.count(connection, before_ms)
+        if dry_run:
+            click.echo(f"{old:,} jobs are older than {days} days.")
+            return
+        with click.progressbar(length=old, label="Deleting", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+            pruned = retention.prune(current(), before_ms, folder, lambda done: bar.update(done - bar.pos))
+    except JobsError as error:
+        raise TaskFailed(error.sentence.removeprefix("Error: ")) from None
+    click.echo(f"Deleted {pruned.jobs:,} jobs older than {days} days, with {pruned.events:,} events.")
+    if pruned.file:
+        click.echo(f"They are in {pruned.file}.")
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@with_appcontext
+def import_history(file: Path) -> None:
+    """Put the jobs of FILE, written by `prune --archive`, back into the history.
+
+    Jobs that are there already are left alone, so that it may be run again. What is unfinished in FILE comes in as
+    ended: nothing old comes alive. Ends with 1 when a line is no good; all whole lines are in nevertheless.
+    """
+    with click.progressbar(length=100, label="Reading", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.update(done * 100 // max(total, 1) - bar.pos)
+
+        try:
+            told = archives.read_back(current(), file, clock.now_ms(), show)
+        except JobsError as error:
+            raise TaskFailed(error.sentence.removeprefix("Error: ")) from None
+    click.echo(
+        f"{told.added:,} jobs added, {told.known:,} were there already;"
+        f" {told.ended:,} came in unfinished and are ended."
+    )
+    if told.faults:
+        more = len(told.faults) - _SHOWN_FAULTS
+        shown = "; ".join(told.faults[:_SHOWN_FAULTS]) + (f"; and {more} more" if more > 0 else "")
+        raise TaskFailed(f"not all of {file.name} is in: {shown}")
