@@ -99,7 +99,7 @@ def new_job() -> Response:
         "replica_phase": "waiting",
     }
     with _transaction() as connection:
-        last, newest_ms, *_ = _MEET.rows(connection, {**body, "cap": 0})[0]
+        last, newest_ms, *_ = _MEET.rows(connection, {**body, "cap": 0, "wall_ms": now.wall_ms})[0]
         ulid = str(ULID())
         job["ulid"] = ulid if ulid > (last or "") else str(ULID.from_int(int(ULID.from_str(last)) + 1))
         job["timestamp_ms"] = max(now.wall_ms, newest_ms or 0)

@@ -20,7 +20,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
 
     from flask import Flask
 
-    from . import api, auth, cli, cors, db, door, feed, health, live, logs, refusals, serving, stream, web
+    from . import api, auth, calendar, cli, cors, db, door, feed, health, live, logs, refusals, serving, stream, web
     from . import config as configuration
 
     app = Flask(__name__, instance_relative_config=True)
@@ -48,6 +48,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
         app.register_blueprint(blueprint, url_prefix="/jobs")
         app.register_blueprint(blueprint, name=f"{blueprint.name}_at_root")
     health.register(app)
+    app.register_blueprint(calendar.bp)
     web.register(app)
     refusals.register(app)
     door.guard(app, settings)

@@ -13,14 +13,17 @@ from .commands import AnyCommand
 from .config import EXTENSION, Loaded, Settings
 from .db import current, reading, transaction
 from .described import describe
-from .errors import Conflict, Crowded, Forbidden, KeyReused, LockedOut, NotFound, TooMany, shown
+from .errors import Conflict, Crowded, Forbidden, KeyReused, LockedOut, NotFound, TooMany, Unauthorized, shown
 
 bp = Blueprint("jobs", __name__)
 
 
 @bp.post("/newjob")
 @describe(
-    gives=public.Job, body=commands.SubmitJob, headers=("Idempotency-Key",), refusals=(KeyReused, LockedOut, TooMany)
+    gives=public.Job,
+    body=commands.SubmitJob,
+    headers=("Idempotency-Key",),
+    refusals=(KeyReused, LockedOut, TooMany, Unauthorized),
 )
 @needs(Access.PERSON)
 def new_job() -> Response:
@@ -79,7 +82,7 @@ def cancel_job() -> Response:
     command = _parse(commands.CancelJob)
     actor = auth.person(command)
     with transaction() as connection:
-        job = jobs.cancel(connection, command, actor, clock.read())
+        job = jobs.cancel(connection, command, actor, clock.read(), _settings())
     return _json(wire.job(job))
 
 

@@ -89,6 +89,11 @@ class Settings:
         "off", "Whether the software of a site must show a token (`flask tokens`) for all that is the site's."
     )
     open_roles: tuple[str, ...] = _setting((), "Roles that jobs carry while no sign-in is set.")
+    anyone_may_stop: bool | None = _setting(
+        None,
+        "Whether a stop command passes although somebody else has reserved the telescope."
+        " Empty: yes while no sign-in is set, no with sign-in.",
+    )
     stop_scope: Literal["device", "site"] = _setting(
         "device", "What a stop command to one device covers: that device, or the whole site."
     )
@@ -183,6 +188,11 @@ class Settings:
         return self.auth0_audience or self.oidc_audience
 
     @property
+    def strangers_may_stop(self) -> bool:
+        """Tell whether a stop command passes although somebody else has reserved the telescope."""
+        return self.is_open if self.anyone_may_stop is None else self.anyone_may_stop
+
+    @property
     def url(self) -> URL:
         """Give the database's URL, the default filled in."""
         if self.database_url:
@@ -231,6 +241,8 @@ def split(given: Mapping[str, object], flask_keys: Container[str]) -> tuple[dict
 def shown(settings: Settings, name: str) -> str:
     """Write one setting's value for people, secrets masked."""
     value = getattr(settings, name)
+    if value is None:
+        return ""
     if name in _SECRETS:
         return "***" if value else ""
     if name == "database_url":

@@ -15,13 +15,13 @@ from typing import NamedTuple
 from pydantic_core import to_json
 from ulid import ULID
 
-from . import idempotency, lockouts, queries, statements
+from . import admission, idempotency, lockouts, queries, statements
 from .actors import Actor
 from .clock import Now
 from .commands import CancelJob, ClaimJobs, LiftLockout, StartJob, SubmitJob, UpdateStatus
 from .config import Settings
 from .db import Connection
-from .errors import Conflict, NotFound, TooMany, shown
+from .errors import Conflict, NotFound, shown
 from .lifecycle import (
     CANCELED,
     RECEIVED,
@@ -52,15 +52,6 @@ class Event:
     mark: Mark | None = None
 
 
-class Met(NamedTuple):
-    """What a new job meets at a site; see `statements.MEET`."""
-
-    last_ulid: str | None
-    newest_waiting_ms: int | None
-    lockout: int | None
-    full: int | None
-
-
 class Change(NamedTuple):
     """One change of a job, for those who are told after its commit; the job is as the change left it."""
 
@@ -75,15 +66,16 @@ def submit(
     """Queue a job; a stop command first cancels the earlier jobs that it covers (contract, Stop commands).
 
     With an idempotency key, the same command sent again within a day gives the first job again and makes no second.
-    Raises KeyReused when the key came with another command; LockedOut and TooMany, but not for a stop command.
+    Raises KeyReused when the key came with another command; LockedOut, Unauthorized and TooMany (`admission`).
     """
     if key is not None and (first := idempotency.first_job(connection, command, now, key)):
         return first
-    met = _meet(connection, command.site, settings)
+    met = admission.meet(connection, command.site, now, settings)
     if is_stop(command.action, command.required_params):
+        admission.admit_stop(connection, command.site, actor, now, settings)
         _cancel_covered(connection, command, actor, now, settings)
     else:
-        _admit(connection, command.site, met, settings)
+        admission.admit(connection, command.site, met, actor, now, settings)
     job = _insert(connection, command, actor, now, settings, met)
     record(connection, [job], Event(Queue.PRIMARY, UNREAD), actor, now)
     if key is not None:
@@ -167,12 +159,15 @@ def report(connection: Connection, command: UpdateStatus | StartJob, actor: Acto
     return job
 
 
-def cancel(connection: Connection, command: CancelJob, actor: Actor, now: Now) -> JobRow:
+def cancel(connection: Connection, command: CancelJob, actor: Actor, now: Now, settings: Settings) -> JobRow:
     """Cancel a job that cannot have started; ask the site to end one that may have.
 
-    The same again changes nothing. Raises NotFound, or Conflict when the job has ended.
+    The same again changes nothing. Raises NotFound, Conflict when the job has ended, Unauthorized when it is another's
+    and only holders may stop.
     """
     before = _found(connection, command.site, command.ulid)
+    if before.user_id != actor.id:
+        admission.admit_stop(connection, command.site, actor, now, settings)
     by_server = before.phase in (Phase.WITHDRAWN, Phase.LABELLED)
     if before.phase == Phase.ENDED or (by_server and before.status != CANCELED):
         raise Conflict(f"Error: job {before.ulid} is {shown(before.status)}; there is nothing left to cancel")
@@ -180,11 +175,12 @@ def cancel(connection: Connection, command: CancelJob, actor: Actor, now: Now) -
     return _found(connection, command.site, command.ulid)
 
 
-def cancel_waiting(connection: Connection, site: str, actor: Actor, now: Now) -> int:
+def cancel_waiting(connection: Connection, site: str, actor: Actor, now: Now, settings: Settings) -> int:
     """Cancel what waits at a site on the queue that everybody reads, and give how many jobs that were.
 
     What is in the site's hands goes on.
     """
+    admission.admit_stop(connection, site, actor, now, settings)
     counts = []
     for queue in Queue:
         canceled = [JobRow._make(row) for row in connection.rows(statements.CANCEL_SITE[queue].waiting, site=site)]
@@ -240,22 +236,9 @@ def record(connection: Connection, jobs: Iterable[JobRow], event: Event, actor: 
         connection.changes += changes
 
 
-def _meet(connection: Connection, site: str, settings: Settings) -> Met:
-    return Met._make(connection.rows(statements.MEET, site=site, cap=settings.max_waiting_jobs)[0])
-
-
-def _admit(connection: Connection, site: str, met: Met, settings: Settings) -> None:
-    """Refuse what is no stop command while the telescope is locked out or too many jobs wait for it."""
-    if met.lockout is not None:
-        lockouts.refuse(connection, site)
-    if met.full is not None:
-        raise TooMany(
-            f"Error: {settings.max_waiting_jobs} jobs wait at {shown(site)} already, as many as may;"
-            " cancel some, or see why its site software does not take them"
-        )
-
-
-def _insert(connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings, met: Met) -> JobRow:
+def _insert(
+    connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings, met: admission.Met
+) -> JobRow:
     hold_ms = round(command.not_before_seconds * 1000)
     expires_in_seconds = command.expires_in_seconds or settings.expires_in_seconds
     values = {

@@ -147,6 +147,31 @@ class SiteToken(Base):
     revoked_ms: Mapped[int | None]  # none: it works
 
 
+class Reservation(Base):
+    """A time for which somebody has reserved a telescope."""
+
+    __tablename__ = "reservation"
+    __table_args__ = (
+        CheckConstraint("end_ms > start_ms", name="ends_after_start"),
+        Index("ix_reservation_site_end_ms", "site", "end_ms"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    event_id: Mapped[str] = mapped_column(unique=True)
+    site: Mapped[str]
+    start_ms: Mapped[int]
+    end_ms: Mapped[int]
+    creator_id: Mapped[str]
+    creator: Mapped[str]
+    title: Mapped[str]
+    reservation_type: Mapped[str]
+    resource_id: Mapped[str]
+    project_id: Mapped[str]
+    note: Mapped[str]
+    origin: Mapped[str]
+    last_modified_ms: Mapped[int]
+
+
 class PrunePermit(Base):
     """The way through for pruning: while a row is in here, history may be deleted. It never outlives a transaction."""
 

@@ -39,8 +39,9 @@ from .lifecycle import (
     Queue,
     Report,
 )
-from .models import IdempotencyKey, Job, JobEvent, Lockout
+from .models import IdempotencyKey, Job, JobEvent, Lockout, Reservation
 from .queries import JOB, ON, JobRow, at_most, deliverable, in_phase, literal, not_locked_out, older_than
+from .reservations import now_at_site
 
 ZERO: ColumnElement[int] = literal_column("0")
 ONE: ColumnElement[int] = literal_column("1")
@@ -239,10 +240,11 @@ MEET = Statement(
         .limit(at_most(1))
         .offset(_CAP - ONE)
         .scalar_subquery(),
+        select(Reservation.id).where(now_at_site()).limit(at_most(1)).scalar_subquery(),
     )
 )
 """What a new job meets at a site: the last ULID of all, the timestamp of the newest job that waits there, the lock-out
-in force, and whether as many jobs wait as may (`cap`; 0: any number)."""
+in force, whether as many jobs wait as may (`cap`; 0: any number), and a reservation that is running."""
 
 INSERT = Statement(insert(Job).values({n: bindparam(n) for n in JobRow._fields if n != "id"}).returning(Job.id))
 EVENT = Statement(insert(JobEvent).values({name: bindparam(name) for name in _EVENT_VALUES}))

@@ -59,7 +59,7 @@ def canceling(app: Flask, job: dict[str, Any], how: str) -> Operation:
     def cancel(connection: Connection) -> bool:
         if how == "canceljob":
             command = commands.CancelJob(site="wmd", ulid=job["ulid"])
-            return jobs.cancel(connection, command, vera, clock.read()).status != "CANCELED"
+            return jobs.cancel(connection, command, vera, clock.read(), settings(app)).status != "CANCELED"
         stop = a_command("stop", **(ALL if how == "stop of the site" else {}))
         jobs.submit(connection, commands.SubmitJob.model_validate(stop), vera, clock.read(), settings(app))
         return True

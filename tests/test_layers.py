@@ -17,10 +17,12 @@ ORDER = (
     *("profiles", "sky", "coordinates", "words"),
     *("models", "actors", "commands"),
     *("queries", "lives", "board", "search", "reports", "changes"),
-    *("statements", "site_tokens", "idempotency", "lockouts", "jobs", "labels", "logs", "archive", "retention"),
+    *("reservations", "bookings", "statements", "site_tokens", "idempotency", "lockouts", "admission"),
+    *("jobs", "labels", "logs", "archive", "retention"),
     *("presence", "wire", "hangup", "past", "feed", "polling", "stream"),
     *("backups", "sweeper", "caretaker"),
-    *("bodies", "refusals", "cors", "door", "auth", "described", "public", "health", "api", "live", "openapi", "web"),
+    *("bodies", "refusals", "cors", "door", "auth", "described", "public", "health"),
+    *("api", "calendar", "live", "openapi", "web"),
     *("cli", "__init__", "serving", "restore", "doctor", "gunicorn_conf", "__main__"),
 )
 """A module may import only from modules before it."""

@@ -6,7 +6,7 @@ A view names what it needs (`needs`), and asks for its actor once it knows for w
 from __future__ import annotations
 
 from . import sessions
-from .gate import person, register, signed_in, site, visitor
+from .gate import owner, person, register, signed_in, site, visitor
 from .rules import Access, needs
 
-__all__ = ["Access", "needs", "person", "register", "sessions", "signed_in", "site", "visitor"]
+__all__ = ["Access", "needs", "owner", "person", "register", "sessions", "signed_in", "site", "visitor"]

@@ -80,6 +80,13 @@ def person(command: Named) -> Actor:
     return Actor(actor.id, command.user_name if own_name else actor.id, actor.known, actor.roles, actor.is_admin)
 
 
+def owner(command: Named, actor: Actor) -> tuple[str, str]:
+    """Give the id and name for whom a command is: whom it names, which for all but admins is who asks."""
+    if "user_id" in command.model_fields_set and command.user_id != actor.id:
+        return command.user_id, command.user_name
+    return actor.id, actor.name
+
+
 def visitor(user_id: str, user_name: str) -> Actor:
     """Give whoever looks at a page: by their word while no sign-in is set, else whoever is signed in, or nobody."""
     gate = current()

@@ -12,13 +12,14 @@ def register(app: Flask) -> None:
     from .history import import_history, prune
     from .jobs import jobs
     from .lockouts import lockout
+    from .reservations import reservations
     from .serve import serve
     from .settings import settings
     from .simulate import simulate
     from .tokens import tokens
 
     for command in (
-        *(backup, doctor, import_history, jobs, lockout, prune, restore),
+        *(backup, doctor, import_history, jobs, lockout, prune, reservations, restore),
         *(serve, settings, simulate, tokens),
     ):
         app.cli.add_command(command)

@@ -108,7 +108,7 @@ def cancel(ulid: str, user: str, as_json: bool) -> None:
         if found is None:
             raise click.ClickException(f"there is no job {ulid}")
         command = commands.CancelJob(site=found.site, ulid=found.ulid, user_id=user, user_name=user)
-        job = operations.cancel(connection, command, actors.console(user, user, ()), clock.read())
+        job = operations.cancel(connection, command, actors.console(user, user, ()), clock.read(), settings())
     if job.status == lifecycle.CANCELED:
         sentence = f"Canceled: {job.action} for {job.device} {job.instance} at {job.site} will not begin."
     else:

@@ -15,6 +15,7 @@ from ..errors import on_one_line
 from ..lifecycle import UNREAD, Queue
 from ..lockouts import LockoutRow
 from ..queries import EventRow, JobRow
+from ..reservations import ReservationRow
 from ..site_tokens import SiteTokenRow
 
 
@@ -54,6 +55,15 @@ def print_lockouts(rows: Iterable[LockoutRow]) -> None:
     for row in rows:
         lifted = (_when(row.lifted_ms), row.lifted_by_name or "") if row.lifted_ms is not None else ("in force", "")
         table.add_row(*map(_cell, (_when(row.since_ms), row.by_name, row.note, *lifted)))
+    Console().print(table)
+
+
+def print_reservations(rows: Iterable[ReservationRow]) -> None:
+    """Print reservations, in order."""
+    table = _table("From, UTC", "To, UTC", "Who", "Type", "Title", "Note", "Id")
+    for row in rows:
+        cells = (row.creator, row.reservation_type, row.title, row.note, row.event_id)
+        table.add_row(*map(_cell, (_when(row.start_ms), _when(row.end_ms), *cells)))
     Console().print(table)
 
 

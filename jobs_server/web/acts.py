@@ -53,7 +53,7 @@ def cancel() -> Response:
     actor = page().actor
     asked = CancelJob(site=_site(), ulid=request.form.get("ulid", "?"), user_id=actor.id, user_name=actor.name)
     with transaction() as connection:
-        job = jobs.cancel(connection, asked, actor, clock.read())
+        job = jobs.cancel(connection, asked, actor, clock.read(), page().settings)
     return done("cancel-asked" if job.cancel_requested else "canceled")
 
 
@@ -107,7 +107,7 @@ def done(what: str, **told: object) -> Response:
 
 def _cancel_waiting() -> Response:
     with transaction() as connection:
-        count = jobs.cancel_waiting(connection, _site(), page().actor, clock.read())
+        count = jobs.cancel_waiting(connection, _site(), page().actor, clock.read(), page().settings)
     return done("waiting", count=count)
 
 
