@@ -19,7 +19,7 @@ from .support.clocks import Clocks
 from .support.observatory import Observatory
 
 TEMPLATES = sorted((Path(assets.__file__).parent / "templates" / "pages").glob("*.html"))
-PAGES = ("/", "/jobs-log", "/night", "/night/2026-11-23", "/part/frame")
+PAGES = ("/", "/send", "/settings", "/jobs-log", "/night", "/night/2026-11-23", "/part/frame")
 
 
 @pytest.fixture
@@ -251,3 +251,24 @@ def test_200_jobs_are_a_small_page(browser: FlaskClient, observatory: Observator
     for _ in range(200):
         observatory.sends()
     assert len(browser.get("/?site=wmd").data) < 100_000
+
+
+def test_lock_out_is_on_every_page_until_the_same_person_lifts_it(
+    browser: FlaskClient, app: Flask, observatory: Observatory
+) -> None:
+    posts(browser, "/act/name", name="Vera")
+    assert posts(browser, "/act/lock-out", note=" ").status_code == 400
+    posts(browser, "/act/lock-out", note="hands on the mount")
+    for path in ("/", "/send", "/jobs-log"):
+        assert "Locked out by Vera" in text_of(browser.get(f"{path}?site=wmd"))
+        assert "hands on the mount" in text_of(browser.get(f"{path}?site=wmd"))
+    expose = {"device": "camera", "action": "expose", "instance": "c", "do": "send"}
+    refused = posts(browser, "/send", **expose)
+    assert (refused.status_code, "is locked out by Vera" in text_of(refused)) == (423, True)
+    assert posts(browser, "/act/stop", how="now").status_code == 303
+    other = app.test_client()
+    posts(other, "/act/name", name="Tycho")
+    assert posts(other, "/act/lift-lock-out").status_code == 403
+    assert posts(browser, "/act/lift-lock-out").status_code == 303
+    assert "Locked out" not in text_of(browser.get("/?site=wmd"))
+    assert "lifted by Vera" in text_of(browser.get("/settings?site=wmd"))

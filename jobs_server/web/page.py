@@ -10,11 +10,12 @@ from urllib.parse import quote, unquote
 
 from flask import Response, current_app, g, request
 
-from .. import auth, board, clock, feed, profiles, queries, sky
+from .. import auth, board, clock, feed, lockouts, profiles, queries, sky
 from ..actors import Actor
 from ..config import EXTENSION, Loaded, Settings
 from ..db import reading
 from ..lifecycle import Queue
+from ..lockouts import LockoutRow
 from ..presence import Seen, State
 from ..profiles import Profile
 
@@ -85,6 +86,14 @@ class Page:
             return []
         with reading() as connection:
             return board.stops(connection, self.site, self.now_ms - _RECEIPT_MS)
+
+    @cached_property
+    def lockout(self) -> LockoutRow | None:
+        """Give the lock-out of the site, if it is locked out."""
+        if not self.site:
+            return None
+        with reading() as connection:
+            return lockouts.in_force(connection, self.site)
 
     @property
     def silent(self) -> bool:

@@ -15,12 +15,20 @@ from .. import lives, profiles, wire, words
 from ..auth import Access, needs
 from ..config import EXTENSION
 from ..errors import JobsError
-from . import acts, assets, formats, log, manual, night, now, send
+from . import acts, assets, formats, log, manual, night, now, send, upkeep
 from .page import page, remember
 
 _WORTH_PACKING = 1024
 
-LINKS = (("now", "Now"), ("send", "Send"), ("log", "Jobs"), ("night", "Night"), ("insights", "Insights"))
+LINKS = (
+    ("now", "Now"),
+    ("send", "Send"),
+    ("log", "Jobs"),
+    ("night", "Night"),
+    ("insights", "Insights"),
+    ("reservations", "Reservations"),
+    ("settings", "Site"),
+)
 
 bp = Blueprint("pages", __name__, template_folder="templates")
 
@@ -41,7 +49,7 @@ def asset(version: str, name: str) -> Response:
     return assets.send(version, name)
 
 
-for _views in (now, send, log, night, acts, manual):
+for _views in (now, send, log, night, upkeep, acts, manual):
     _views.add_to(bp)
 
 

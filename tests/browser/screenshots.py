@@ -17,6 +17,8 @@ PAGES = {
     "send-raw": "/send?site=wmd&raw=",
     "jobs": "/jobs-log?site=wmd",
     "night": "/night?site=wmd",
+    "site": "/settings?site=wmd",
+    "docs": "/docs",
 }
 
 

@@ -57,6 +57,7 @@ def a_past(folder: Path, nights_ago: int = 3) -> None:
 def a_present(observatory: Observatory) -> dict[str, Any]:
     """Let one job run, two wait, and one be handed over without a word."""
     running = observatory.sends(**nights.expose("M 31"))
+    observatory.sends("darkslide_open", required_params={}, optional_params={})
     observatory.polls()
     observatory.reports(running, "EXPOSING", secondsUntilComplete=300)
     for band in ("V", "B"):

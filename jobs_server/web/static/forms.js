@@ -14,7 +14,7 @@ export function startForms() {
 async function send(form, button) {
   const body = new URLSearchParams(new FormData(form, button));
   try {
-    const answer = await fetch(form.action, { method: "POST", body, headers: { "X-Requested-By": "script" } });
+    const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { "X-Requested-By": "script" } });
     const text = await answer.text();
     if (answer.ok) note(JSON.parse(text).line, false);
     else note(text, true);

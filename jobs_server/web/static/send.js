@@ -6,11 +6,12 @@ const WAIT_MS = 250;
 export function start([form]) {
   let timer = null;
   let asked = 0;
+  // `form.action` is the field of that name.
   const preview = async () => {
     const body = new URLSearchParams(new FormData(form));
     body.set("do", "preview");
     const mine = ++asked;
-    const answer = await fetch(form.action, { method: "POST", body, headers: { "X-Requested-By": "script" } }).catch(() => null);
+    const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { "X-Requested-By": "script" } }).catch(() => null);
     if (!answer?.ok || mine !== asked) return;
     show(form, await answer.json());
   };

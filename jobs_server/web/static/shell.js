@@ -26,7 +26,7 @@ function startTheme() {
     document.documentElement.dataset.theme = button.value;
     document.querySelector("meta[name=color-scheme]").content = button.value === "light" ? "light" : "dark";
     for (const other of form.querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === button));
-    await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form, button)), redirect: "manual" });
+    await fetch(form.getAttribute("action"), { method: "POST", body: new URLSearchParams(new FormData(form, button)), redirect: "manual" });
     document.dispatchEvent(new CustomEvent("jobs:theme"));
   });
 }

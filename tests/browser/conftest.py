@@ -1,0 +1,82 @@
+"""One server with a pretend observatory at work, and one Chromium, for all tests of the pages."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.support import servers
+from tests.support.observatory import Observatory
+
+from . import stage
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A server at work, and what people do there."""
+
+    server: servers.Server
+    observatory: Observatory
+
+    def at(self, site: str) -> Observatory:
+        """People and software of another site on the same server."""
+        return Observatory(self.observatory._post, site)
+
+    def address(self, path: str, site: str = "wmd") -> str:
+        """The address of a page."""
+        return f"{self.server.url}{path}{'&' if '?' in path else '?'}site={site}"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with stage.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A site with a past whose pretend observatory works at 30 times real speed."""
+    folder = tmp_path_factory.mktemp("desk")
+    with stage.served(folder) as (server, observatory):
+        simulator = _simulator(folder, server.url)
+        try:
+            yield Desk(server, observatory)
+        finally:
+            simulator.terminate()
+            simulator.wait(20)
+
+
+@pytest.fixture
+def page(browser: Browser, desk: Desk) -> Iterator[Page]:
+    """A phone in the dome."""
+    with stage.context(browser, desk.server, stage.PHONE) as context:
+        yield context.new_page()
+
+
+def _simulator(folder: Path, url: str) -> subprocess.Popen[bytes]:
+    command = [
+        sys.executable,
+        "-m",
+        "flask",
+        "--app",
+        "jobs_server",
+        "simulate",
+        "--site",
+        "wmd",
+        "--speed",
+        "30",
+        "--url",
+        url,
+    ]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("JOBS_", "FLASK_"))}
+    with (folder / "simulator.log").open("wb") as log:
+        return subprocess.Popen(
+            command, cwd=servers.ROOT, env=environment | {"JOBS_INSTANCE": str(folder)}, stdout=log, stderr=log
+        )

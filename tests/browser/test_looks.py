@@ -1,0 +1,130 @@
+"""Every page, at phone and desktop width, in each theme: whole, in bounds, readable, and from this server alone."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from . import screenshots, stage
+from .conftest import Desk
+
+SERIOUS = ("serious", "critical")
+WIDTHS = {"phone": stage.PHONE, "desktop": stage.DESK}
+
+
+@pytest.fixture(scope="module")
+def paths(desk: Desk) -> dict[str, str]:
+    """The pages, with something running."""
+    stage.a_present(desk.at("looks"))
+    return {name: path.replace("site=wmd", "site=looks") for name, path in screenshots.PAGES.items()} | {
+        "night of a site with a past": "/night?site=wmd",
+        "job": screenshots.job_page(desk.observatory),
+    }
+
+
+def visits(context: BrowserContext, desk: Desk, paths: dict[str, str]) -> Iterator[tuple[str, Page]]:
+    """Open one page after the other; whatever one complains of fails the test."""
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on(
+        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+    )
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "request",
+        lambda request: complaints.append(request.url) if not request.url.startswith(desk.server.url) else None,
+    )
+    for name, path in paths.items():
+        page.goto(desk.server.url + path)
+        page.wait_for_load_state("load")
+        if page.locator("[data-timeline]").count():
+            page.locator("[data-timeline] svg .axis").wait_for(state="attached")
+        yield name, page
+        assert complaints == [], (name, complaints)
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels a page is wider than the window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", "phone"), ("dark", "desktop")])
+def test_nothing_serious_is_wrong_with_any_page(
+    browser: Browser, desk: Desk, paths: dict[str, str], theme: str, width: str
+) -> None:
+    wrong: list[tuple[str, str, list[str]]] = []
+    with stage.context(browser, desk.server, WIDTHS[width], theme, reduced_motion="reduce") as context:
+        for name, page in visits(context, desk, paths):
+            assert overflow(page) <= 0, name
+            for found in Axe().run(page).response["violations"]:
+                if found["impact"] in SERIOUS:
+                    wrong.append((name, found["id"], [node["html"][:200] for node in found["nodes"][:3]]))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_at_night_no_pixel_is_green_or_blue(browser: Browser, desk: Desk, paths: dict[str, str], width: str) -> None:
+    bright: list[str] = []
+    with stage.context(browser, desk.server, WIDTHS[width], "night") as context:
+        for name, page in visits(context, desk, paths):
+            assert overflow(page) <= 0, name
+            page.locator("summary", has_text="Vera").click()
+            page.locator("#my-name").focus()
+            bright += [name] if colours(page) else []
+            page.keyboard.press("Escape")
+            for more in page.locator("main details > summary").all():
+                more.click()
+            page.keyboard.press("Tab")
+            bright += [f"{name}, opened"] if colours(page) else []
+    assert bright == []
+
+
+def colours(page: Page) -> list[tuple[int, int]]:
+    """The extremes of green and blue on the whole page, when they are not nothing."""
+    picture = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+    extremes = picture.getextrema()[1:]
+    return [] if extremes == ((0, 0), (0, 0)) else list(extremes)  # type: ignore[arg-type]
+
+
+def test_at_night_everything_keeps_its_contrast(browser: Browser, desk: Desk) -> None:
+    with stage.context(browser, desk.server, stage.PHONE, "night") as context:
+        page = stage.open_page(context, desk.address("/"))
+        inks = page.evaluate(
+            "['--ink', '--soft', '--edge', '--accent', '--bad'].map(name =>"
+            " getComputedStyle(document.documentElement).getPropertyValue(name).trim())"
+        )
+        grounds = page.evaluate(
+            "['--ground', '--surface', '--raised'].map(name =>"
+            " getComputedStyle(document.documentElement).getPropertyValue(name).trim())"
+        )
+    for ink in inks:
+        for ground in grounds:
+            assert contrast(ink, ground) >= 3, (ink, ground)
+
+
+def contrast(one: str, other: str) -> float:
+    """The ratio of WCAG 2.2 between two colours written #rrggbb."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_the_theme_changes_at_once_and_stays(browser: Browser, desk: Desk) -> None:
+    with stage.context(browser, desk.server, stage.DESK, "light") as context:
+        page = stage.open_page(context, desk.address("/"))
+        page.locator("summary", has_text="Vera").click()
+        with page.expect_response("**/act/theme"):
+            page.get_by_role("button", name="Night").click()
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(0, 0, 0)"
+        page.goto(desk.address("/jobs-log"))
+        assert page.evaluate("document.documentElement.dataset.theme") == "night"

@@ -1,0 +1,151 @@
+"""What people do at the pages, in a real browser, while a pretend observatory does the work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Browser, Page, expect
+
+from tests.conftest import over_http
+from tests.support import nights, servers
+
+from . import stage
+from .conftest import Desk
+
+MARK = "window.mark = 'not loaded anew'"
+SLOW_MS = 20_000
+
+
+def test_a_job_is_sent_and_watched_to_its_end_without_a_reload(page: Page, desk: Desk) -> None:
+    page.goto(desk.address("/send"))
+    page.get_by_label("time", exact=False).first.fill("90")
+    page.get_by_label("object name").fill("NGC 7331")
+    page.get_by_role("group", name="filter").get_by_role("radio", name="Ha").check()
+    expect(page.locator("[data-lines]")).to_have_text("Expose 90 s, filter Ha, light, NGC 7331")
+    shown = json.loads(page.locator("[data-preview]").text_content() or "")
+    assert shown["optional_params"]["filter"] == "Ha"
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".note.done")).to_contain_text("Sent.")
+    page.evaluate(MARK)
+    expect(page.locator("#running .line", has_text="NGC 7331")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("#running progress")).to_be_visible()
+    expect(page.locator("#latest li", has_text="NGC 7331")).to_contain_text("COMPLETE", timeout=SLOW_MS)
+    assert page.evaluate("window.mark") == "not loaded anew"
+
+
+def test_stop_goes_out_at_the_first_tap_and_its_receipt_is_followed(page: Page, desk: Desk) -> None:
+    long = desk.observatory.sends(**nights.expose("Long one", 600, 5))
+    page.goto(desk.address("/"))
+    expect(page.locator("#running .line", has_text="Long one")).to_be_visible(timeout=SLOW_MS)
+    page.get_by_role("button", name="Stop now").click()
+    receipt = page.locator(".receipt").first
+    expect(receipt).to_contain_text("Stop everything by Vera")
+    expect(receipt).to_contain_text("seen by the site", timeout=SLOW_MS)
+    expect(receipt).to_contain_text("acted on: COMPLETE", timeout=SLOW_MS)
+    expect(page.locator("#running .line", has_text="Long one")).to_be_hidden(timeout=SLOW_MS)
+    assert desk.observatory.status(long) in ("CANCELED", "STOPPED", "ABORTED")
+
+
+def test_a_waiting_job_is_canceled_and_a_typed_field_keeps_its_text(page: Page, desk: Desk) -> None:
+    quiet = desk.at("quiet")
+    job = quiet.sends(**nights.expose("Never mind"))
+    page.goto(desk.address("/", site="quiet"))
+    page.locator("summary", has_text="Vera").click()
+    page.get_by_label("Your jobs carry the name").fill("half typed")
+    page.get_by_role("button", name="Cancel Expose").click()
+    expect(page.locator(".note.done")).to_contain_text("Canceled; the site never got it.")
+    expect(page.locator("#waiting .empty")).to_have_text("Nothing waits.")
+    expect(page.get_by_label("Your jobs carry the name")).to_have_value("half typed")
+    assert quiet.status(job) == "CANCELED"
+
+
+def test_a_stop_that_the_site_does_not_take_becomes_loud(page: Page, desk: Desk) -> None:
+    page.goto(desk.address("/", site="quiet"))
+    page.get_by_role("button", name="Stop now").click()
+    loud = page.locator(".receipt .loud").first
+    expect(page.locator(".receipt").first).to_contain_text("not seen yet")
+    expect(loud).to_be_hidden()
+    expect(loud).to_be_visible(timeout=SLOW_MS)
+    expect(loud).to_contain_text("Use the stop at the telescope.")
+
+
+def test_a_refusal_stays_until_it_is_dismissed(page: Page, desk: Desk) -> None:
+    quiet = desk.at("quiet")
+    job = quiet.sends()
+    page.goto(desk.address("/", site="quiet"))
+    page.evaluate("document.querySelector('[data-live-src]').dataset.liveSrc = '/part/frame?site=quiet'")
+    quiet.polls()
+    quiet.reports(job, "COMPLETE")
+    page.get_by_role("button", name="Cancel Expose").first.click()
+    refused = page.get_by_role("alert")
+    expect(refused).to_contain_text("there is nothing left to cancel")
+    refused.get_by_role("button", name="Dismiss").click()
+    expect(refused).to_have_count(0)
+
+
+def test_everything_is_reached_by_the_keyboard(page: Page, desk: Desk) -> None:
+    page.goto(desk.address("/"))
+    reached: list[str] = []
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.textContent.trim().slice(0, 30)"))
+    assert reached[0] == "Skip to the page"
+    for name in ("Send", "Cancel waiting", "Stop now"):
+        assert name in reached
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none"
+
+
+def test_without_a_script_the_lists_are_there_and_stop_works(browser: Browser, desk: Desk) -> None:
+    quiet = desk.at("plain")
+    waiting = quiet.sends(**nights.expose("Plain"))
+    with stage.context(browser, desk.server, stage.PHONE, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(desk.address("/", site="plain"))
+        expect(page.locator("#waiting")).to_contain_text("Plain")
+        page.get_by_role("button", name="Stop now").click()
+        expect(page.locator(".receipt").first).to_contain_text("Stop everything by Vera")
+    assert quiet.status(waiting) == "CANCELED"
+
+
+def test_a_lock_out_shows_on_a_page_that_is_open(page: Page, desk: Desk) -> None:
+    page.goto(desk.address("/", site="locked"))
+    expect(page.locator("#banners")).not_to_contain_text("Locked out")
+    with stage.context(page.context.browser, desk.server, stage.DESK) as context:  # type: ignore[arg-type]
+        other = context.new_page()
+        other.goto(desk.address("/settings", site="locked"))
+        other.get_by_label("Why, in a few words").fill("hands on the mount")
+        other.get_by_role("button", name="Lock out as Vera").click()
+        expect(other.locator("#banners")).to_contain_text("Locked out by Vera")
+    expect(page.locator("#banners")).to_contain_text("hands on the mount", timeout=SLOW_MS)
+
+
+def test_a_lost_connection_shows_at_once_and_mends_itself(browser: Browser, tmp_path: Path) -> None:
+    server = servers.start("gunicorn", tmp_path)
+    with httpx.Client(trust_env=False) as client, stage.context(browser, server, stage.PHONE) as context:
+        page = context.new_page()
+        page.goto(f"{server.url}/?site=wmd")
+        page.evaluate(MARK)
+        expect(page.locator("#lost")).to_be_hidden()
+        server.kill()
+        expect(page.locator("#lost")).to_be_visible(timeout=SLOW_MS)
+        with servers.stopped_at_the_end(servers.start("gunicorn", tmp_path, port=server.port)):
+            expect(page.locator("#lost")).to_be_hidden(timeout=SLOW_MS)
+            over_http(server.url, client).sends(**nights.expose("After the storm"))
+            expect(page.locator("#waiting")).to_contain_text("After the storm", timeout=SLOW_MS)
+        assert page.evaluate("window.mark") == "not loaded anew"
+
+
+def test_clocks_that_differ_change_no_age(browser: Browser, desk: Desk) -> None:
+    quiet = desk.at("clocks")
+    quiet.sends(**nights.expose("Aging"))
+    with stage.context(browser, desk.server, stage.PHONE) as context:
+        page = context.new_page()
+        page.add_init_script("const now = Date.now; Date.now = () => now() - 7200000")
+        page.goto(desk.address("/", site="clocks"))
+        page.wait_for_timeout(2500)
+        age = page.locator("#waiting .facts").first.text_content() or ""
+        assert int(age.split()[0]) < 100
+        assert age.endswith(" s")
