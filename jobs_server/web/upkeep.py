@@ -10,7 +10,7 @@ from typing import NamedTuple
 import orjson
 from flask import Blueprint, Response, make_response, render_template, request
 
-from .. import auth, backups, clock, commands, config, db, jobs, lockouts, profiles
+from .. import backups, clock, commands, config, db, jobs, lockouts, profiles
 from ..auth import Access, needs
 from ..commands import LiftLockout, LockOut
 from ..config import Settings
@@ -60,7 +60,7 @@ def lock_out() -> Response:
     if not note:
         raise BadRequest("Error: say why, so that others know what they would disturb")
     asked = _asked(LockOut, note=note)
-    actor = auth.person(page().actor.id, page().actor.name)
+    actor = page().actor
     with transaction() as connection:
         lockouts.put_on(connection, asked.site, asked.note, actor, clock.read())
     return done("locked")
@@ -70,7 +70,7 @@ def lock_out() -> Response:
 def lift() -> Response:
     """Lift the lock-out of the site's telescope."""
     asked = _asked(LiftLockout, cancelWaiting=request.form.get("keep") != "yes")
-    actor = auth.person(page().actor.id, page().actor.name)
+    actor = page().actor
     with transaction() as connection:
         jobs.lift_lockout(connection, asked, actor, clock.read())
     return done("unlocked")
