@@ -62,7 +62,7 @@ def read_status(stream: BinaryIO) -> int:
 
 
 def head(path: str, *headers: str) -> bytes:
-    lines = (f"POST {path} HTTP/1.1", "Host: jobs", "Connection: close", *headers)
+    lines = (f"POST {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers)
     return "\r\n".join((*lines, "", "")).encode("latin-1")
 
 
