@@ -100,4 +100,4 @@ def _running(folder: Path, target: str, threads: int = 64) -> Iterator[Contender
         with servers.stopped_at_the_end(server):
             yield Contender(port, app, server)
     finally:
-        app.extensions[db.EXTENSION].engine.dispose()
+        app.extensions[db.EXTENSION].close()

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, Engine, Integer, MetaData, Text, event
+from sqlalchemy import BigInteger, Engine, Integer, MetaData, PoolProxiedConnection, Text, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import DBAPIError
@@ -118,20 +118,24 @@ class Connection:
         return self._raw.execute(sql, {**fixed, **values} if fixed else values)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Database:
-    """Hold one engine, the turns of its writers, and who is to be told of each commit."""
+    """Hold one engine, the turns of its writers, who is to be told of each commit, and a few connections at hand.
+
+    To take a connection from SQLAlchemy's pool and give it back costs more than what an empty poll does with it.
+    """
 
     engine: Engine
     timeout_seconds: float
     turns: Turns
     on_commit: list[Callable[[], None]] = field(default_factory=list)
     on_changes: list[Callable[[Sequence[Any]], None]] = field(default_factory=list)
+    in_memory: bool = field(init=False)
+    """This is SQLite in memory: one connection, shared by all threads."""
+    _kept: list[PoolProxiedConnection] = field(init=False, default_factory=list)
 
-    @property
-    def in_memory(self) -> bool:
-        """Tell whether this is SQLite in memory: one connection, shared by all threads."""
-        return is_memory(self.engine.url)
+    def __post_init__(self) -> None:
+        self.in_memory = is_memory(self.engine.url)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -142,7 +146,7 @@ class Database:
         Raises Unavailable when the database is busy, full, read-only or broken; then nothing was changed.
         """
         deadline = time.monotonic() + self.timeout_seconds
-        with self._turn(), self._translated(), self._checked_out() as raw:
+        with self._turn(), self._lent() as raw:
             remaining_ms = max(0, round((deadline - time.monotonic()) * 1000))
             raw.execute(f"PRAGMA busy_timeout = {remaining_ms}")
             raw.execute("BEGIN IMMEDIATE")
@@ -162,8 +166,15 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a connection for reading; each statement sees the last commit before it."""
-        with self._turn() if self.in_memory else nullcontext(), self._translated(), self._checked_out() as raw:
+        with self._turn() if self.in_memory else nullcontext(), self._lent() as raw:
             yield Connection(raw, self.engine.dialect.name)
+
+    def close(self) -> None:
+        """Close what is not in use; connections that are made from now on are new ones."""
+        kept, self._kept = self._kept, []  # what is in use now will go with the old list
+        for connection in kept:
+            connection.close()
+        self.engine.dispose()
 
     def use_write_ahead_log(self, timeout_seconds: float) -> None:
         """Switch the file to WAL, which it then stays in.
@@ -172,7 +183,7 @@ class Database:
         together. Raises Unavailable when the file cannot be used.
         """
         deadline = time.monotonic() + timeout_seconds
-        with self._translated(), self._checked_out() as raw:
+        with self._lent() as raw:
             while True:
                 try:
                     raw.execute("PRAGMA journal_mode = WAL")
@@ -193,25 +204,29 @@ class Database:
             self.turns.pass_on()
 
     @contextmanager
-    def _checked_out(self) -> Iterator[Any]:
-        fairy = self.engine.raw_connection()
+    def _lent(self) -> Iterator[Any]:
+        """Lend a connection of the driver's. Raises Unavailable for what the driver says of the database."""
+        kept = self._kept
         try:
-            yield fairy.driver_connection
-        finally:
-            fairy.close()
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
+            connection = self._take(kept)
+            try:
+                yield connection.driver_connection
+            finally:
+                kept.append(connection)
         except (driver.IntegrityError, driver.ProgrammingError):
             raise  # a fault of ours, not of the database
         except (driver.Error, DBAPIError, PoolTimeout) as error:
             words = reason(error)
             if words != _BUSY and not self.in_memory:
                 # A connection stays as it was opened: to a file that was read-only, damaged or away for a moment.
-                self.engine.dispose()
+                self.close()
             raise Unavailable(_sentence(words)) from error
+
+    def _take(self, kept: list[PoolProxiedConnection]) -> PoolProxiedConnection:
+        try:
+            return kept.pop()
+        except IndexError:
+            return self.engine.raw_connection()
 
 
 def current() -> Database:
@@ -240,8 +255,8 @@ def engine_options(url: URL, threads: int, timeout_seconds: float) -> dict[str, 
     if url.get_backend_name() == "sqlite":
         options |= {"module": driver, "connect_args": {"timeout": timeout_seconds}}
     if not is_memory(url):
-        # Each thread may hold one connection; a few more for the command line's tasks and the like.
-        options |= {"pool_size": threads, "max_overflow": 4, "pool_timeout": timeout_seconds}
+        # Each thread may hold one connection of `Database` and one of the engine's own, as ORM sessions do.
+        options |= {"pool_size": threads, "max_overflow": threads, "pool_timeout": timeout_seconds}
     return options
 
 

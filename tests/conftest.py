@@ -57,7 +57,7 @@ def app() -> Iterator[Flask]:
     """An app whose database is in memory."""
     app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://"})
     yield app
-    app.extensions[db.EXTENSION].engine.dispose()
+    app.extensions[db.EXTENSION].close()
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def file_app(tmp_path: Path) -> Iterator[Flask]:
     app = create_app({"TESTING": True, "INSTANCE": str(tmp_path / "instance")})
     serving.prepare(app)
     yield app
-    app.extensions[db.EXTENSION].engine.dispose()
+    app.extensions[db.EXTENSION].close()
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def shared_app() -> Iterator[Flask]:
                 patch.delenv(name)
         app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "MAX_WAITING_JOBS": 0})
     yield app
-    app.extensions[db.EXTENSION].engine.dispose()
+    app.extensions[db.EXTENSION].close()
 
 
 @pytest.fixture

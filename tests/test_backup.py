@@ -132,7 +132,7 @@ class TestWhenItCannotBeMade:
         for number in range(200):
             inside(file_app).sends(required_params={"filler": "x" * 2000, "number": number})
         path = file_of(file_app)
-        file_app.extensions[db.EXTENSION].engine.dispose()
+        file_app.extensions[db.EXTENSION].close()
         with path.open("r+b") as content:
             content.seek(path.stat().st_size // 2)
             content.write(b"\xa5" * 8192)

@@ -79,7 +79,7 @@ def roomy_app() -> Iterator[Flask]:
     """An app that takes bodies of several megabytes."""
     app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "MAX_BODY_BYTES": 8_000_000})
     yield app
-    app.extensions[db.EXTENSION].engine.dispose()
+    app.extensions[db.EXTENSION].close()
 
 
 def good(scene: Scene, route: str) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def apps(tmp_path: Path) -> Iterator[tuple[Flask, Flask]]:
         serving.prepare(app)
     yield both[0], both[1]
     for app in both:
-        app.extensions[db.EXTENSION].engine.dispose()
+        app.extensions[db.EXTENSION].close()
 
 
 def starting(app: Flask, job: dict[str, Any]) -> Operation:

@@ -48,7 +48,7 @@ def app() -> Iterator[Flask]:
     used = json.dumps(a_command(action="stop"))
     app.test_client().post("/jobs/newjob", data=used, headers={"Idempotency-Key": "used"})
     yield app
-    app.extensions[db.EXTENSION].engine.dispose()
+    app.extensions[db.EXTENSION].close()
 
 
 @pytest.fixture

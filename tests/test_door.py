@@ -28,7 +28,7 @@ def app() -> Iterator[Flask]:
         }
     )
     yield app
-    app.extensions[db.EXTENSION].engine.dispose()
+    app.extensions[db.EXTENSION].close()
 
 
 def posts(observatory: Observatory, **headers: str) -> Reply:

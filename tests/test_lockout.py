@@ -160,7 +160,7 @@ def test_it_outlives_the_server(file_app: Flask) -> None:
     locks(inside(file_app))
     again = create_app({"TESTING": True, "DATABASE_URL": str(file_app.extensions[db.EXTENSION].engine.url)})
     assert inside(again).asks().status == 423
-    again.extensions[db.EXTENSION].engine.dispose()
+    again.extensions[db.EXTENSION].close()
 
 
 def test_no_job_slips_past_a_lockout_that_was_acknowledged(file_app: Flask) -> None:
@@ -184,7 +184,7 @@ def few() -> Iterator[Observatory]:
     """An observatory at which at most three jobs may wait."""
     app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "MAX_WAITING_JOBS": 3})
     yield inside(app)
-    app.extensions[db.EXTENSION].engine.dispose()
+    app.extensions[db.EXTENSION].close()
 
 
 def test_no_more_jobs_wait_than_may_but_stop_commands_pass(few: Observatory) -> None:

@@ -55,7 +55,7 @@ def told(instance: Path) -> list[tuple[str, str, str]]:
     with app.extensions[db.EXTENSION].reading() as connection:
         epoch = changes.record(connection).epoch
         found = changes.after(connection, 0, 10**6)
-    app.extensions[db.EXTENSION].engine.dispose()
+    app.extensions[db.EXTENSION].close()
     return [(f"{epoch}-{each.event.seq}", each.job.ulid, each.event.status) for each in found]
 
 

@@ -55,14 +55,14 @@ class Protocol(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         clock.read = self.read
-        self.app.extensions[db.EXTENSION].engine.dispose()
+        self.app.extensions[db.EXTENSION].close()
         shutil.rmtree(self.folder)
 
     @rule()
     def restart(self) -> None:
         """The server is restarted."""
         if self.app is not None:
-            self.app.extensions[db.EXTENSION].engine.dispose()
+            self.app.extensions[db.EXTENSION].close()
         self.app = create_app({"TESTING": True, "INSTANCE": str(self.folder)})
         serving.prepare(self.app)
         self.site: Observatory = inside(self.app)

@@ -45,7 +45,7 @@ def file_of(app: Flask) -> Path:
 
 
 def close(app: Flask) -> None:
-    app.extensions[db.EXTENSION].engine.dispose()
+    app.extensions[db.EXTENSION].close()
 
 
 def backed_up(app: Flask, folder: Path) -> Path:

@@ -40,7 +40,7 @@ def execute(app: Flask, sql: str) -> None:
 
 
 def close(app: Flask) -> None:
-    app.extensions[db.EXTENSION].engine.dispose()
+    app.extensions[db.EXTENSION].close()
 
 
 def move_to(app: Flask, revision: str) -> None:

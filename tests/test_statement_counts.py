@@ -25,7 +25,7 @@ def run(file_app: Flask) -> list[str]:
     def watch(connection: Any, _record: object) -> None:
         connection.set_trace_callback(lambda sql: run.append(in_short(sql)))
 
-    database.engine.dispose()  # connections made before would not be watched
+    database.close()  # connections made before would not be watched
     event.listen(database.engine, "connect", watch)
     return run
 

@@ -84,6 +84,7 @@ def test_an_empty_poll_and_a_replay_write_nothing(file_app: Flask) -> None:
     def watch(connection: Any, *_: object) -> None:
         connection.set_trace_callback(ran.append)
 
+    database(file_app).close()  # connections made before would not be watched
     event.listen(database(file_app).engine, "checkout", watch)
     observatory.sends()
     observatory.polls(claimId="a")

@@ -61,19 +61,21 @@ class LimitedFile:
 
     def __init__(self, app: Flask) -> None:
         self.observatory = inside(app)
-        engine = app.extensions[db.EXTENSION].engine
-        self.database = Path(str(engine.url.database))
+        self._service: db.Database = app.extensions[db.EXTENSION]
+        self.database = Path(str(self._service.engine.url.database))
         self._pages = 2**30
 
-        @event.listens_for(engine, "checkout")
+        @event.listens_for(self._service.engine, "checkout")
         def on_checkout(connection: Any, *_: object) -> None:
             connection.execute(f"PRAGMA max_page_count = {self._pages}")
 
     def fill(self) -> None:
         self._pages = 1  # no less than it has now, says SQLite
+        self._service.close()  # connections made before would not know
 
     def free(self) -> None:
         self._pages = 2**30
+        self._service.close()
 
 
 @pytest.fixture(params=["a small disk", "a limited file"])

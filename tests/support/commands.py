@@ -25,7 +25,7 @@ def run(instance: Path, *arguments: str, **settings: object) -> Ended:
     """Run a command such as `backup` on an instance folder, in this process."""
     app = create_app({"INSTANCE": str(instance), **settings})
     result = app.test_cli_runner().invoke(args=list(arguments))
-    app.extensions[db.EXTENSION].engine.dispose()
+    app.extensions[db.EXTENSION].close()
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Ended(result.exit_code, result.stdout, result.stderr)
