@@ -64,4 +64,4 @@ def _let_nothing_old_come_alive(new: Path, archive: Path, settings: Settings) ->
     except StartRefused as refusal:
         raise TaskFailed(f"{archive.name} was not restored: {refusal.message}") from None
     finally:
-        database.engine.dispose()
+        database.close()
