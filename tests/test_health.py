@@ -141,7 +141,7 @@ def test_an_answer_is_good_for_a_moment(file_app: Flask, monkeypatch: pytest.Mon
 def test_a_service_in_memory_can_be_ready() -> None:
     app = create_app({"DATABASE_URL": "sqlite://"})
     assert app.test_client().get("/readyz").status_code == 200
-    app.extensions[db.EXTENSION].engine.dispose()
+    app.extensions[db.EXTENSION].close()
 
 
 def test_what_was_never_prepared_is_not_ready(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def _closed_and_in_no_need_to_wait() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(commands, "MAX_WAIT_SECONDS", 0)  # polls that wait a minute would be waited for
         yield
-    APP.extensions[db.EXTENSION].engine.dispose()
+    APP.extensions[db.EXTENSION].close()
 
 
 @pytest.fixture

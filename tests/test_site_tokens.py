@@ -20,7 +20,7 @@ from .support.observatory import Observatory, Reply
 def app() -> Iterator[Flask]:
     app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "SITE_TOKENS": "required"})
     yield app
-    app.extensions[db.EXTENSION].engine.dispose()
+    app.extensions[db.EXTENSION].close()
 
 
 @pytest.fixture

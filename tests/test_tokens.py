@@ -39,7 +39,7 @@ def issuer() -> Iterator[Issuer]:
 def app(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     app = app_for(issuer.url, tmp_path_factory.mktemp("instance"))
     yield app
-    app.extensions[db.EXTENSION].engine.dispose()
+    app.extensions[db.EXTENSION].close()
 
 
 def app_for(issuer: str, instance: Path, **settings: object) -> Flask:
@@ -222,7 +222,7 @@ def test_es256_is_taken_where_the_issuer_has_such_a_key(tmp_path: Path) -> None:
         issuer.keys.append(ECKey.generate_key("P-256", {"kid": "ec"}))
         app = app_for(issuer.url, tmp_path)
         assert sends(inside(app), issuer.token(issuer.keys[1])).status == 200
-        app.extensions[db.EXTENSION].engine.dispose()
+        app.extensions[db.EXTENSION].close()
 
 
 def test_an_unknown_key_id_asks_the_issuer_at_most_once_a_minute(
@@ -340,7 +340,7 @@ class TestAnIssuerThatOthersWrote:
             assert sends(observatory, issuers.real_token(url, client_id="other")["id_token"]).status == 401
         assert (instance / gate.KEYS_FILE).exists()
         # The issuer is away: the server is started anew, and verifies from disk.
-        app.extensions[db.EXTENSION].engine.dispose()
+        app.extensions[db.EXTENSION].close()
         app = app_for(url, instance)
         observatory = inside(app)
         assert sends(observatory, token, user_id="vera").status == 200
@@ -349,4 +349,4 @@ class TestAnIssuerThatOthersWrote:
             fresh = issuers.real_token(url)["id_token"]
             assert sends(observatory, fresh, user_id="vera").status == 200
             assert sends(observatory, token, user_id="vera").status == 401
-        app.extensions[db.EXTENSION].engine.dispose()
+        app.extensions[db.EXTENSION].close()
