@@ -73,7 +73,7 @@ def test_a_database_behind_this_version_is_bad_and_mended(app: Flask) -> None:
 
     with app.app_context():
         command.downgrade(app.extensions["migrate"].migrate.get_config(), "-1")
-    database(app).engine.dispose()
+    database(app).close()
     code, found = consult(app)
     assert (code, found["database"]["grade"]) == (1, "bad")
     code, found = consult(app, "--fix")
@@ -95,7 +95,7 @@ def test_a_damaged_file_is_bad_and_restore_is_named(app: Flask, tmp_path: Path) 
         observatory.sends()
     with database(app).engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    database(app).engine.dispose()
+    database(app).close()
     path = tmp_path / "instance" / "jobs.db"
     content = bytearray(path.read_bytes())
     content[len(content) // 2 :] = b"\xff" * (len(content) - len(content) // 2)

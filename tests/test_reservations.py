@@ -99,7 +99,7 @@ def test_where_only_holders_may_stop_others_are_refused(clocks: Clocks) -> None:
     assert site.posts("canceljob", cancels | {"ulid": tycho["ulid"]}).status == 200
     assert site.status(vera) == "UNREAD"
     assert site.asks(**STOP, user_id=VERA).status == 200
-    app.extensions[db.EXTENSION].engine.dispose()
+    app.extensions[db.EXTENSION].close()
 
 
 class TestWire:
@@ -235,7 +235,7 @@ def signed_app(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iter
     instance = str(tmp_path_factory.mktemp("instance"))
     app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "INSTANCE": instance} | sign_in)
     yield app
-    app.extensions[db.EXTENSION].engine.dispose()
+    app.extensions[db.EXTENSION].close()
 
 
 class TestWithSignIn:

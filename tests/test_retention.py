@@ -220,7 +220,7 @@ class TestArchive:
         assert [there.status(job) for job in jobs] == ["EXPIRED"] * 4
         assert there.starts(jobs[0], claimId="a").status == 409
         assert there.shows(jobs[3])["history"][-1]["message"] == archive.NOTE
-        database(elsewhere).engine.dispose()
+        database(elsewhere).close()
 
     def test_streams_tell_nothing_of_it(self, file_app: Flask, clocks: Clocks, tmp_path: Path) -> None:
         site = inside(file_app)
@@ -319,4 +319,4 @@ def test_the_server_prunes_once_a_day_by_itself(clocks: Clocks, tmp_path: Path) 
     keeper.look(now + timedelta(days=11, hours=1))
     assert rows(app, "job") == 0
     assert len(list((tmp_path / "old").iterdir())) == 1
-    database(app).engine.dispose()
+    database(app).close()
