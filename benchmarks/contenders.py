@@ -92,6 +92,7 @@ def _running(folder: Path, target: str, threads: int = 64) -> Iterator[Contender
     path = app.extensions[EXTENSION].settings.url.database
     environment = {key: value for key, value in os.environ.items() if not key.startswith("JOBS_")}
     environment |= {"JOBS_INSTANCE": str(folder), "JOBS_THREADS": str(threads), "FLOOR_DATABASE": str(path)}
+    environment |= {"JOBS_NEW_JOBS_PER_SECOND": "0"}  # one person posts as fast as it goes
     environment |= {"JOBS_MAX_WAITING_JOBS": "0"}  # nobody takes the jobs while they are posted
     port = servers.free_port()
     command = [sys.executable, *(part.format(port=port, threads=threads) for part in GUNICORN), target]

@@ -20,7 +20,24 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
 
     from flask import Flask
 
-    from . import api, auth, calendar, cli, cors, db, door, feed, health, live, logs, refusals, serving, stream, web
+    from . import (
+        api,
+        auth,
+        calendar,
+        cli,
+        cors,
+        db,
+        door,
+        feed,
+        health,
+        limits,
+        live,
+        logs,
+        refusals,
+        serving,
+        stream,
+        web,
+    )
     from . import config as configuration
 
     app = Flask(__name__, instance_relative_config=True)
@@ -53,6 +70,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     refusals.register(app)
     door.guard(app, settings)
     auth.register(app)
+    limits.register(app)
     auth.sessions.set_up(app, settings)
     cors.allow(app, settings.allowed_origins)
     cli.register(app)

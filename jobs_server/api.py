@@ -7,7 +7,7 @@ from typing import cast
 
 from flask import Blueprint, Response, current_app, request
 
-from . import auth, bodies, clock, commands, feed, hangup, jobs, lockouts, polling, public, queries, wire
+from . import auth, bodies, clock, commands, feed, hangup, jobs, limits, lockouts, polling, public, queries, wire
 from .auth import Access, needs
 from .commands import AnyCommand
 from .config import EXTENSION, Loaded, Settings
@@ -31,6 +31,7 @@ def new_job() -> Response:
     command = _parse(commands.SubmitJob)
     key = commands.parse_key(request.headers.get("Idempotency-Key"))
     actor = auth.person(command)
+    limits.current().job(command, actor)
     with transaction() as connection:
         job = jobs.submit(connection, command, actor, clock.read(), _settings(), key)
     return _json(wire.job(job))

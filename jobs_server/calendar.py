@@ -7,7 +7,7 @@ from typing import cast
 import orjson
 from flask import Blueprint, Response, current_app
 
-from . import auth, bodies, bookings, clock, commands, reservations
+from . import auth, bodies, bookings, clock, commands, limits, reservations
 from .auth import Access, needs
 from .bookings import Reserve
 from .commands import AnyCommand
@@ -23,6 +23,7 @@ def new_event() -> Response:
     """Reserve a telescope."""
     command = _parse(Reserve)
     actor = auth.person(command)
+    limits.current().reservation(actor)
     with transaction() as connection:
         row = reservations.add(connection, command.row(*auth.owner(command, actor)), actor, clock.read())
     return _json({"new_calendar_event": reservations.public(row)})
@@ -35,6 +36,7 @@ def modify_event() -> Response:
     command = bookings.parse_change(bodies.read())
     commands.check_site(command, _sites())
     actor = auth.person(command)
+    limits.current().reservation(actor)
     with transaction() as connection:
         row = reservations.change(connection, command.row(*auth.owner(command, actor)), actor, clock.read())
     return _json(reservations.public(row))
@@ -46,6 +48,7 @@ def delete_event() -> Response:
     """Delete a reservation."""
     command = commands.parse(bookings.Unreserve, bodies.read())
     actor = auth.person(command)
+    limits.current().reservation(actor)
     with transaction() as connection:
         row = reservations.remove(connection, command.event_id, actor)
     return _json(reservations.public(row))

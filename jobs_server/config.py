@@ -121,6 +121,15 @@ class Settings:
     silent_after_seconds: float = _setting(
         30.0, "How long after its last poll a site's software is called silent.", unit="seconds", minimum=1
     )
+    new_jobs_per_second: int = _setting(
+        20, "How many jobs one person may send a second; stop commands always pass. 0: any number.", minimum=0
+    )
+    reservations_per_minute: int = _setting(
+        30, "How many changes of the calendar one person may make a minute. 0: any number.", minimum=0
+    )
+    sign_ins_per_minute: int = _setting(
+        20, "How many attempts to sign in one address may make a minute. 0: any number.", minimum=0
+    )
     max_waiting_jobs: int = _setting(
         1000, "How many jobs may wait at a site; stop commands are taken beyond it. 0: any number.", minimum=0
     )

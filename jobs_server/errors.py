@@ -100,6 +100,10 @@ class TooMany(JobsError):
 
     status, code, retry_after_seconds = 429, "too-many", 1
 
+    def __init__(self, sentence: str, *, retry_after_seconds: int = 1) -> None:
+        super().__init__(sentence)
+        self.retry_after_seconds = retry_after_seconds  # type: ignore[misc]
+
 
 class Unavailable(JobsError):
     """The database is busy, full or broken; nothing was changed."""

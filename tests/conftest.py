@@ -18,6 +18,7 @@ from .support.clocks import Clocks
 from .support.observatory import Observatory, Reply
 
 _site_numbers = itertools.count()
+os.environ |= servers.UNLIMITED
 
 _TOLD = pytest.StashKey[list[str]]()
 
@@ -47,7 +48,7 @@ def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep the settings of whoever runs the tests out of them, and the tests out of the real instance folder."""
     for name in os.environ:
-        if name.startswith("JOBS_") and not name.startswith("JOBS_TEST_"):
+        if name.startswith("JOBS_") and not name.startswith("JOBS_TEST_") and name not in servers.UNLIMITED:
             monkeypatch.delenv(name)
     monkeypatch.setenv("JOBS_INSTANCE", str(tmp_path / "instance"))
 
@@ -80,7 +81,7 @@ def shared_app() -> Iterator[Flask]:
     """One app in memory for all tests that need no other; each has a site of its own, see `desk`."""
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
-            if name.startswith("JOBS_") and not name.startswith("JOBS_TEST_"):
+            if name.startswith("JOBS_") and not name.startswith("JOBS_TEST_") and name not in servers.UNLIMITED:
                 patch.delenv(name)
         app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "MAX_WAITING_JOBS": 0})
     yield app

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
 
-from .. import board, catalogue, clock, jobs, queries
+from .. import board, catalogue, clock, jobs, limits, queries
 from ..auth import Access, needs
 from ..commands import parse_key
 from ..db import reading, transaction
@@ -68,6 +68,8 @@ def _submit(order: Order, key: str | None) -> list[JobRow]:
     """Queue the jobs of an order one after the other, in one transaction."""
     commands = order.submits(page())
     key = parse_key(key or None)
+    for command in commands:
+        limits.current().job(command, page().actor)
     with transaction() as connection:
         return [
             jobs.submit(

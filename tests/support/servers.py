@@ -19,6 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 
+UNLIMITED = {"JOBS_NEW_JOBS_PER_SECOND": "0", "JOBS_RESERVATIONS_PER_MINUTE": "0"}
+"""Tests post faster than people do; the tests of the limits set them anew."""
+
 COMMANDS = {
     "flask": ("-m", "flask", "--app", "jobs_server", "run", "--host", "127.0.0.1", "--port", "{port}"),
     "gunicorn": (
@@ -86,7 +89,7 @@ def start(
 def environment(instance: Path, settings: Mapping[str, str] | None = None) -> dict[str, str]:
     """Give the environment of a server on an instance folder, without the settings of whoever runs the tests."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("JOBS_", "FLASK_"))}
-    return kept | {"JOBS_INSTANCE": str(instance), "PYTHONUNBUFFERED": "1", **(settings or {})}
+    return kept | UNLIMITED | {"JOBS_INSTANCE": str(instance), "PYTHONUNBUFFERED": "1", **(settings or {})}
 
 
 def launch(command: list[str], port: int, folder: Path, variables: Mapping[str, str], log: Path) -> Server:

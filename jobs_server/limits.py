@@ -1,0 +1,69 @@
+"""How often somebody may ask: enough for any observer, too little for a script that has run wild.
+
+Stop commands and the site's own routes are never limited. Each server process counts for itself.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import cast
+
+from flask import Flask, current_app, request
+from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from .actors import Actor
+from .commands import SubmitJob
+from .config import EXTENSION, Loaded, Settings
+from .errors import TooMany
+from .lifecycle import is_stop
+
+LIMITS = "jobs_server.limits"
+
+
+class Limits:
+    """Count what each person and each address asks for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._jobs = _item(RateLimitItemPerSecond, settings.new_jobs_per_second)
+        self._reservations = _item(RateLimitItemPerMinute, settings.reservations_per_minute)
+        self._sign_ins = _item(RateLimitItemPerMinute, settings.sign_ins_per_minute)
+
+    def job(self, command: SubmitJob, actor: Actor) -> None:
+        """Count a job; raises TooMany past the limit, but never for a stop command."""
+        if self._jobs is not None and not is_stop(command.action, command.required_params):
+            self._count(self._jobs, "jobs", actor.id, "jobs")
+
+    def reservation(self, actor: Actor) -> None:
+        """Count a change of the calendar. Raises TooMany."""
+        self._count(self._reservations, "reservations", actor.id, "changes of the calendar")
+
+    def sign_in(self) -> None:
+        """Count an attempt to sign in, by address. Raises TooMany."""
+        self._count(self._sign_ins, "sign-in", request.remote_addr or "?", "attempts to sign in")
+
+    def _count(self, item: RateLimitItem | None, what: str, who: str, words: str) -> None:
+        if item is None or self._limiter.hit(item, what, who):
+            return
+        reset = self._limiter.get_window_stats(item, what, who).reset_time
+        raise TooMany(
+            f"Error: more than {item.amount} {words} a {item.GRANULARITY.name} of one person; try again in a moment",
+            retry_after_seconds=max(1, math.ceil(reset - time.time())),
+        )
+
+
+def _item(kind: type[RateLimitItem], amount: int) -> RateLimitItem | None:
+    return kind(amount) if amount else None
+
+
+def register(app: Flask) -> None:
+    """Give an app its limits."""
+    app.extensions[LIMITS] = Limits(cast(Loaded, app.extensions[EXTENSION]).settings)
+
+
+def current() -> Limits:
+    """Give the limits of the running app."""
+    return cast(Limits, current_app.extensions[LIMITS])
