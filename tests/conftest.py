@@ -26,7 +26,9 @@ _TOLD = pytest.StashKey[list[str]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Say how long the tests may take that get better with time."""
     soak_seconds = float(os.environ.get("JOBS_TEST_SOAK_SECONDS", "12"))
-    parser.addoption("--soak-seconds", type=float, default=soak_seconds, help="how long tests/test_soak.py goes on")
+    parser.addoption(
+        "--soak-seconds", type=float, default=soak_seconds, help="how long the tests of long service go on"
+    )
     parser.addoption("--kills", type=int, default=20, help="how often the fault tests kill a server under load")
 
 
