@@ -33,6 +33,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
         limits,
         live,
         logs,
+        metrics,
         refusals,
         serving,
         stream,
@@ -66,6 +67,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
         app.register_blueprint(blueprint, name=f"{blueprint.name}_at_root")
     health.register(app)
     app.register_blueprint(calendar.bp)
+    metrics.register(app)
     web.register(app)
     refusals.register(app)
     door.guard(app, settings)

@@ -34,7 +34,7 @@ CONFIG_FILE = "config.toml"
 EXTENSION = "jobs_server.settings"
 """Where an app keeps its `Loaded` settings, among its extensions."""
 
-_SECRETS = ("oidc_client_secret",)
+_SECRETS = ("oidc_client_secret", "alert_url")  # an alert's address is all that one needs to send there
 
 
 def _setting(default: Any, help_text: str, *, unit: str = "", minimum: float | None = None) -> Any:
@@ -144,6 +144,13 @@ class Settings:
         "Threads that the server runs. Live streams and waiting polls take one each, and at most all but 16; the pool"
         " of database connections is sized to them.",
         minimum=1,
+    )
+    metrics_from: tuple[str, ...] = _setting(
+        ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10"),
+        "Networks from which `/metrics` may be read: this machine and private ones.",
+    )
+    alert_url: str = _setting(
+        "", "Where alerts are posted, such as a topic of ntfy, Gotify's `/message` or a chat's webhook. Empty: nowhere."
     )
     database_timeout_seconds: float = _setting(
         5.0, "Longest wait for the database before a request is refused with 503.", unit="seconds", minimum=0.1

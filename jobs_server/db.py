@@ -130,6 +130,7 @@ class Database:
     turns: Turns
     on_commit: list[Callable[[], None]] = field(default_factory=list)
     on_changes: list[Callable[[Sequence[Any]], None]] = field(default_factory=list)
+    on_commit_seconds: list[Callable[[float], None]] = field(default_factory=list)
     in_memory: bool = field(init=False)
     """This is SQLite in memory: one connection, shared by all threads."""
     _kept: list[PoolProxiedConnection] = field(init=False, default_factory=list)
@@ -153,12 +154,16 @@ class Database:
             connection = Connection(raw, self.engine.dialect.name)
             try:
                 yield connection
+                began = time.perf_counter()
                 raw.commit()
+                commit_seconds = time.perf_counter() - began
             except BaseException:
                 raw.rollback()
                 raise
         for tell in self.on_commit:
             tell()
+        for tell_seconds in self.on_commit_seconds:
+            tell_seconds(commit_seconds)
         if connection.changes:
             for tell_changes in self.on_changes:
                 tell_changes(connection.changes)

@@ -20,6 +20,8 @@ from sqlalchemy import column, func, select, table, text
 from sqlalchemy.exc import DBAPIError
 
 from . import backups, caretaker, clock, db, filesystems, revisions, serving, statements
+from .auth.gate import KEYS_FILE
+from .auth.keys import IssuerKeys
 from .config import CONFIG_FILE, EXTENSION, Loaded, Settings, variable
 from .db import Database, Statement
 from .errors import StartRefused, TaskFailed, Unavailable
@@ -260,15 +262,25 @@ def _sites(place: str) -> Iterator[Finding]:
             yield Finding(f"site {site['site']}", Grade.GOOD, "its software asks for jobs.")
 
 
-def _access(patient: Patient) -> Iterator[Finding]:
-    if patient.settings.host not in ("127.0.0.1", "::1", "localhost"):
+def _sign_in(patient: Patient) -> Iterator[Finding]:
+    issuer = patient.settings.issuer
+    if issuer:
+        keys = IssuerKeys(issuer, Path(patient.settings.instance) / KEYS_FILE)
+        if keys.refresh():
+            yield Finding("sign-in", Grade.GOOD, f"{issuer} answers, and its keys are kept for when it does not.")
+        else:
+            sentence = (
+                f"{issuer} cannot be asked for its keys: see the address and the internet; kept keys go on working."
+            )
+            yield Finding("sign-in", Grade.NOTE, sentence)
+    elif patient.settings.host not in ("127.0.0.1", "::1", "localhost"):
         sentence = "whoever can reach the port may command the telescope: no sign-in is set."
         yield Finding("sign-in", Grade.NOTE, sentence)
 
 
 CHECKS: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
     *(_settings, _sqlite, _disk, _permissions, _migration, _integrity, _clock, _indexes),
-    *(_backups, _server, _access),
+    *(_backups, _server, _sign_in),
 )
 
 

@@ -108,6 +108,8 @@ class Feed:
         self.tail: int | None = None
         """The last event seen; none while nobody waits."""
         self.stopping = False
+        self.replays = 0
+        """Counts the polls that were answered with what their claim id had got before."""
         self._database = database
         self._render = render
         self._epoch = ""

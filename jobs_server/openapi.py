@@ -16,8 +16,9 @@ from pydantic.json_schema import GenerateJsonSchema
 from werkzeug.routing import Rule
 
 from . import described, public
+from .auth.rules import Access, access_of
 from .described import Described
-from .errors import BadRequest, JobsError, Unavailable
+from .errors import BadRequest, Forbidden, JobsError, Unauthorized, Unavailable
 from .refusals import PROBLEM, is_poll
 
 PREFIX = "/jobs"
@@ -172,6 +173,8 @@ def _query(said: Described) -> Iterator[dict[str, Any]]:
 def _refusals(operation: Operation) -> dict[str, Any]:
     """List the refusals of a route by status; classes of one status are told in one line each."""
     kinds: list[type[JobsError]] = [BadRequest, *operation.described.refusals, Unavailable]
+    if access_of(operation.view) in (Access.PERSON, Access.SITE):
+        kinds += [Unauthorized, Forbidden]
     said: dict[int, list[str]] = {}
     for kind in kinds:
         said.setdefault(kind.status, []).append(kind("").title + ".")

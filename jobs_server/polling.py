@@ -22,6 +22,7 @@ class Answer(NamedTuple):
     """What a poll gets."""
 
     jobs: Sequence[JobRow] = ()
+    replayed: bool = False  # what its claim id had got before
     spent: bool = False  # its claim id got jobs before, none of them is to be run any more, and it gets no others
 
 
@@ -32,6 +33,8 @@ def poll(database: Database, feed: Feed, command: ClaimJobs, actor: Actor, clien
     """
     feed.presence.heard(command.site, command.queue, client.name)
     answer = _take(database, command, actor, client)
+    if answer is not None and answer.replayed:
+        feed.replays += 1
     if answer is not None or not command.wait_seconds:
         return answer or Answer()
     with feed.presence.waiting(command.site, command.queue), feed.waiting(command.site, client) as waiter:
@@ -49,7 +52,7 @@ def _take(database: Database, command: ClaimJobs, actor: Actor, client: Client) 
     with database.reading() as connection:
         replayed = jobs.replay(connection, command)
         if replayed is not None:
-            return Answer(replayed, spent=not replayed)
+            return Answer(replayed, replayed=True, spent=not replayed)
         if not queries.any_deliverable(connection, command.site, command.queue, clock.read()):
             return None
     if client.hung_up():

@@ -29,7 +29,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from werkzeug.serving import is_running_from_reloader
 
-from . import auth, caretaker, create_app, db, feed, filesystems, health, logs, sqlite_file, sweeper
+from . import alerts, auth, caretaker, create_app, db, feed, filesystems, health, logs, sqlite_file, sweeper
 from .config import EXTENSION, Loaded, Settings
 from .errors import StartRefused, Unavailable
 from .revisions import MIGRATIONS
@@ -80,6 +80,7 @@ def begin(app: Flask) -> None:
     prepare(app)
     sweeper.start(_database(app), _settings(app))
     caretaker.of(app).start()
+    alerts.start(app)
     health.of(app).serving_since = time.monotonic()
     if threading.current_thread() is threading.main_thread():  # only there may signals be set
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -200,3 +200,13 @@ def test_what_cannot_be_looked_at_is_a_finding(app: Flask, monkeypatch: pytest.M
 def database(app: Flask) -> db.Database:
     found: db.Database = app.extensions[db.EXTENSION]
     return found
+
+
+def test_an_issuer_that_does_not_answer_is_told(port: int, tmp_path: Path) -> None:
+    nowhere = f"http://127.0.0.1:{servers.free_port()}/"
+    settings = {"OIDC_ISSUER": nowhere, "OIDC_AUDIENCE": "jobs"}
+    app = create_app({"INSTANCE": str(tmp_path / "instance")} | settings)
+    serving.prepare(app)
+    code, found = consult(app)
+    assert (code, found["sign-in"]["grade"]) == (0, "note")
+    assert nowhere in found["sign-in"]["sentence"]

@@ -21,7 +21,7 @@ ORDER = (
     *("jobs", "labels", "logs", "archive", "retention"),
     *("presence", "wire", "hangup", "past", "feed", "polling", "stream"),
     *("backups", "sweeper", "caretaker"),
-    *("bodies", "refusals", "cors", "door", "auth", "limits", "described", "public", "health"),
+    *("bodies", "refusals", "cors", "door", "auth", "limits", "described", "public", "health", "metrics", "alerts"),
     *("api", "calendar", "live", "openapi", "web"),
     *("cli", "__init__", "serving", "restore", "doctor", "gunicorn_conf", "__main__"),
 )

@@ -36,4 +36,9 @@ def declared(app: Flask, endpoint: str) -> Access | None:
     """Give what an endpoint needs; None when nothing is declared."""
     if endpoint == "static" or endpoint.endswith(".static"):
         return Access.ANYBODY  # Flask's own views of the files in a `static` folder
-    return getattr(app.view_functions[endpoint], _MARK, None)
+    return access_of(app.view_functions[endpoint])
+
+
+def access_of(view: Callable[..., Any]) -> Access | None:
+    """Give what a view needs; None when nothing is declared."""
+    return getattr(view, _MARK, None)

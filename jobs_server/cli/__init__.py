@@ -7,6 +7,7 @@ from flask import Flask
 
 def register(app: Flask) -> None:
     """Give an app its commands."""
+    from .alerts import alerts
     from .backup import backup, restore
     from .doctor import doctor
     from .history import import_history, prune
@@ -19,7 +20,7 @@ def register(app: Flask) -> None:
     from .tokens import tokens
 
     for command in (
-        *(backup, doctor, import_history, jobs, lockout, prune, reservations, restore),
+        *(alerts, backup, doctor, import_history, jobs, lockout, prune, reservations, restore),
         *(serve, settings, simulate, tokens),
     ):
         app.cli.add_command(command)

@@ -1,0 +1,201 @@
+"""`GET /metrics`, for Prometheus: what is counted as it happens, and what is looked up when somebody asks.
+
+A request costs one observation on a child that is found in a dict; everything that needs the database or the disk is
+read at the scrape.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any, cast
+
+from flask import Blueprint, Flask, Response, current_app, g, request
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import func, select
+
+from . import backups, clock, db, feed
+from .auth import Access, needs
+from .config import EXTENSION as SETTINGS
+from .config import Loaded, Settings
+from .db import Database, Statement
+from .errors import Forbidden, TaskFailed, Unavailable
+from .jobs import Change
+from .lifecycle import CANCELED, EXPIRED, LOST, RECEIVED, STARTED, UNFINISHED, UNREAD, Phase, Queue, Report, classify
+from .models import Job
+from .queries import in_phase
+
+EXTENSION = "jobs_server.metrics"
+
+bp = Blueprint("metrics", __name__)
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_MOST_SITES = 100  # anybody can make up site codes
+_OTHERS = "(others)"
+_SERVERS_WORDS = {UNREAD, RECEIVED, STARTED, CANCELED, EXPIRED, LOST}
+_IN_STEP = {
+    phase: Statement(select(Job.site, func.count()).where(in_phase(Queue.PRIMARY, phase)).group_by(Job.site))
+    for phase in (Phase.WAITING,)
+}
+_IN_HANDS = Statement(
+    select(Job.site, Job.phase, func.count()).where(in_phase(Queue.PRIMARY, *UNFINISHED)).group_by(Job.site, Job.phase)
+)
+_OLDEST = Statement(
+    select(Job.site, func.min(Job.accepted_ms)).where(in_phase(Queue.PRIMARY, Phase.WAITING)).group_by(Job.site)
+)
+
+
+@bp.get("/metrics")
+@needs(Access.ANYBODY)
+def get_metrics() -> Response:
+    """Give all figures in Prometheus' text format, to those whom the settings let see them."""
+    address = request.remote_addr or ""
+    if not may_see(address, _settings(current_app).metrics_from):
+        raise Forbidden(f"Error: metrics are not for {address}; JOBS_METRICS_FROM names the networks that may see them")
+    return Response(generate_latest(of(current_app).registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def may_see(address: str, networks: Iterable[str]) -> bool:
+    """Tell whether an address is in one of these networks."""
+    try:
+        asks = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    asks = getattr(asks, "ipv4_mapped", None) or asks
+    return any(asks in ip_network(network) for network in networks)
+
+
+class Metrics:
+    """Hold one app's figures."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        names = ("route", "method", "status")
+        self._requests = Histogram(
+            "jobs_request_seconds", "Time to answer.", names, buckets=_SECONDS, registry=self.registry
+        )
+        self._commits = Histogram(
+            "jobs_commit_seconds", "Time that a commit took.", buckets=_SECONDS, registry=self.registry
+        )
+        self._events = Counter("jobs_events", "Steps of jobs.", ("site", "step"), registry=self.registry)
+        self._request_children: dict[tuple[str, str, int], Any] = {}
+        self._sites: set[str] = set()
+
+    def answered(self, response: Response) -> Response:
+        """Count a request."""
+        rule = request.url_rule
+        key = (rule.rule if rule else "(none)", request.method, response.status_code)
+        child = self._request_children.get(key)
+        if child is None:
+            child = self._request_children[key] = self._requests.labels(*key)
+        began = g.get("began")
+        child.observe(time.perf_counter() - began if began else 0.0)
+        return response
+
+    def committed(self, seconds: float) -> None:
+        """Note how long a commit took."""
+        self._commits.observe(seconds)
+
+    def changed(self, told: Sequence[Change]) -> None:
+        """Count what happened to jobs."""
+        for change in told:
+            self._events.labels(self._site(change.job.site), _step(change)).inc()
+
+    def _site(self, site: str) -> str:
+        if site not in self._sites:
+            if len(self._sites) >= _MOST_SITES:
+                return _OTHERS
+            self._sites.add(site)
+        return site
+
+
+class Looked(Collector):
+    """Look up, at each scrape, what nobody counts."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the figures; those that cannot be had now are left out."""
+        try:
+            with cast(Database, self._app.extensions[db.EXTENSION]).reading() as connection:
+                yield from _queue_figures(connection)
+        except Unavailable:
+            yield GaugeMetricFamily("jobs_database_up", "Whether the database can be read.", 0)
+        else:
+            yield GaugeMetricFamily("jobs_database_up", "Whether the database can be read.", 1)
+        yield from self._live()
+        yield from self._files()
+
+    def _live(self) -> Iterator[Metric]:
+        live = feed.of(self._app)
+        streams, polls = live.counts()
+        yield GaugeMetricFamily("jobs_streams", "Live streams.", streams)
+        yield GaugeMetricFamily("jobs_waiting_polls", "Polls that wait for a job.", polls)
+        yield GaugeMetricFamily("jobs_replays", "Polls answered with what their claim id had got before.", live.replays)
+        silence = GaugeMetricFamily("jobs_site_silence_seconds", "Since a site's software asked.", labels=("site",))
+        for site in sorted(live.presence.sites())[:_MOST_SITES]:
+            last_ms = live.presence.seen(site, Queue.PRIMARY).last_poll_ms
+            if last_ms is not None:
+                silence.add_metric((site,), max(0, clock.now_ms() - last_ms) / 1000)
+        yield silence
+
+    def _files(self) -> Iterator[Metric]:
+        settings = _settings(self._app)
+        try:
+            path = backups.database_file(settings.url)
+        except TaskFailed:
+            return
+        sizes = GaugeMetricFamily("jobs_database_bytes", "Size of the database's files.", labels=("file",))
+        for name, file in (("database", path), ("wal", Path(f"{path}-wal"))):
+            sizes.add_metric((name,), file.stat().st_size if file.exists() else 0)
+        yield sizes
+        if made := backups.listed(settings.backups):
+            age = (datetime.now(UTC) - made[0].made).total_seconds()
+            yield GaugeMetricFamily("jobs_backup_age_seconds", "Since the newest backup was made.", age)
+
+
+def _queue_figures(connection: db.Connection) -> Iterator[Metric]:
+    steps = GaugeMetricFamily("jobs_in_step", "Unfinished jobs by how far they are.", labels=("site", "step"))
+    for site, count in connection.rows(_IN_STEP[Phase.WAITING])[:_MOST_SITES]:
+        steps.add_metric((site, Phase.WAITING.value), count)
+    for site, phase, count in connection.rows(_IN_HANDS)[: _MOST_SITES * len(UNFINISHED)]:
+        steps.add_metric((site, phase), count)
+    yield steps
+    oldest = GaugeMetricFamily("jobs_oldest_waiting_seconds", "Age of the oldest waiting job.", labels=("site",))
+    for site, accepted_ms in connection.rows(_OLDEST)[:_MOST_SITES]:
+        oldest.add_metric((site,), max(0, clock.now_ms() - accepted_ms) / 1000)
+    yield oldest
+
+
+def _step(change: Change) -> str:
+    """Name a step; a status of the site's own is told by what it means, lest each makes a figure of its own."""
+    status = change.event.status.upper()
+    if status in _SERVERS_WORDS:
+        return status.lower()
+    return "ended" if classify(status) is Report.END else "running"
+
+
+def register(app: Flask) -> None:
+    """Give an app its figures, and the route that gives them."""
+    metrics = app.extensions[EXTENSION] = Metrics()
+    metrics.registry.register(Looked(app))
+    database = cast(Database, app.extensions[db.EXTENSION])
+    database.on_changes.append(metrics.changed)
+    database.on_commit_seconds.append(metrics.committed)
+    app.after_request(metrics.answered)
+    app.register_blueprint(bp)
+
+
+def of(app: Flask) -> Metrics:
+    """Give an app's figures."""
+    return cast(Metrics, app.extensions[EXTENSION])
+
+
+def _settings(app: Flask) -> Settings:
+    return cast(Loaded, app.extensions[SETTINGS]).settings

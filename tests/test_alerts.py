@@ -1,0 +1,195 @@
+"""Whoever is responsible is told once when something begins, and once when it is over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import ClassVar
+
+import httpx
+import pytest
+from flask import Flask
+
+from jobs_server import alerts, caretaker, create_app, db, feed
+from jobs_server.errors import TaskFailed
+from jobs_server.presence import State
+
+from .conftest import inside
+from .support.clocks import Clocks
+
+
+class Told:
+    """What a watch told."""
+
+    def __init__(self, app: Flask) -> None:
+        self.sentences: list[str] = []
+        self.watch = alerts.Watch(app, self.sentences.append)
+        app.extensions[db.EXTENSION].on_changes.append(self.watch.changed)
+
+    def after(self, now: float) -> list[str]:
+        """Look, and give what was told since the last look."""
+        self.sentences.clear()
+        self.watch.look(now)
+        return list(self.sentences)
+
+
+@pytest.fixture
+def told(app: Flask) -> Told:
+    return Told(app)
+
+
+def test_when_all_is_well_nobody_is_told(app: Flask, told: Told) -> None:
+    inside(app).polls()
+    inside(app).sends()
+    assert told.after(0) == []
+
+
+def test_a_silent_site_is_told_only_with_work_waiting_and_once(
+    app: Flask, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    presence = feed.of(app).presence
+    monkeypatch.setattr(presence, "_state", lambda _: State.SILENT)
+    assert told.after(0) == []
+    inside(app).sends()
+    assert told.after(2) == ["wmd: its software is silent, and 1 jobs wait."]
+    assert told.after(4) == []
+    monkeypatch.undo()
+    inside(app).polls()
+    assert told.after(6) == ["Over: wmd: its software is silent, and 1 jobs wait."]
+
+
+def test_the_same_comes_again_only_after_an_hour(app: Flask, told: Told) -> None:
+    keeper = caretaker.of(app)
+    keeper.backup_failure = "the disk is full"
+    assert len(told.after(0)) == 1
+    keeper.backup_failure = None
+    assert told.after(10) == ["Over: A backup failed: the disk is full."]
+    keeper.backup_failure = "the disk is full"
+    assert told.after(20) == []
+    assert told.after(3700) == ["A backup failed: the disk is full."]
+
+
+def test_a_stop_that_is_not_taken_within_ten_seconds_is_told(app: Flask, told: Told, clocks: Clocks) -> None:
+    inside(app).sends("stop")
+    clocks.pass_by(9)
+    assert told.after(0) == []
+    clocks.pass_by(2)
+    (sentence,) = told.after(2)
+    assert sentence.startswith("wmd: stop was not taken within 10 s")
+
+
+def test_a_lost_job_is_told(app: Flask, told: Told, clocks: Clocks) -> None:
+    from jobs_server import clock, sweeper
+
+    observatory = inside(app)
+    observatory.sends()
+    (job,) = observatory.polls(claimId="one")
+    observatory.starts(job, claimId="one", secondsUntilComplete=1)
+    started = clock.read()
+    clocks.pass_by(2000)
+    settings = app.extensions["jobs_server.settings"].settings
+    assert sweeper.sweep(app.extensions[db.EXTENSION], settings, started) > 0
+    assert told.after(0) == ["wmd: expose for camera camera_1_1 is lost: no word from the site."]
+
+
+def test_a_full_disk_is_told(file_app: Flask) -> None:
+    app = create_app({"INSTANCE": file_app.extensions["jobs_server.settings"].settings.instance, "DISK_FREE_MB": 10**9})
+    (sentence,) = Told(app).after(0)
+    assert sentence.startswith("The disk runs full")
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Take alerts, but not the first ones."""
+
+    got: ClassVar[list[tuple[str, dict[str, str], bytes]]] = []
+    refuse: ClassVar[int] = 0
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).got.append((self.path, dict(self.headers), body))
+        refused = len(self.got) <= self.refuse
+        self.send_response(503 if refused else 200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(alerts, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(Receiver, "got", [])
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_ntfy_gets_the_sentence_as_plain_text(receiver: str) -> None:
+    alerts.post(f"{receiver}/observatory", "Fünf jobs wait.")
+    ((path, headers, body),) = Receiver.got
+    assert (path, headers["Title"], body.decode()) == ("/observatory", "jobs_server", "Fünf jobs wait.")
+
+
+def test_gotify_and_chats_get_json_with_the_key_that_they_read(receiver: str) -> None:
+    alerts.post(f"{receiver}/hooks/x1y2", "Five jobs wait.")
+    ((_, headers, body),) = Receiver.got
+    assert headers["Content-Type"] == "application/json"
+    assert {json.loads(body)[key] for key in ("message", "text", "content")} == {"Five jobs wait."}
+
+
+def test_gotifys_address_gets_json_though_it_is_short(receiver: str) -> None:
+    alerts.post(f"{receiver}/message?token=x", "Five jobs wait.")
+    assert json.loads(Receiver.got[0][2])["message"] == "Five jobs wait."
+
+
+def test_an_alert_is_sent_again_until_it_is_taken(receiver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Receiver, "refuse", 2)
+    alerts.post(f"{receiver}/observatory", "Five jobs wait.")
+    assert len(Receiver.got) == 3
+
+
+def test_an_alert_that_nobody_takes_fails_in_one_sentence_without_its_address(
+    receiver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Receiver, "refuse", 99)
+    with pytest.raises(TaskFailed, match="it answered 503") as failed:
+        alerts.post(f"{receiver}/secret-topic", "Five jobs wait.")
+    assert "secret-topic" not in failed.value.message
+    assert len(Receiver.got) == alerts.TRIES
+
+
+def test_one_can_try_it_out(receiver: str) -> None:
+    app = create_app({"DATABASE_URL": "sqlite://", "ALERT_URL": f"{receiver}/observatory"})
+    tried = app.test_cli_runner().invoke(args=["alerts", "test"])
+    assert (tried.exit_code, len(Receiver.got)) == (0, 1)
+    assert "It was taken" in tried.output
+    assert f"{receiver}/observatory" not in app.test_cli_runner().invoke(args=["settings"]).output
+
+
+def test_trying_out_without_an_address_says_what_to_set(app: Flask) -> None:
+    tried = app.test_cli_runner().invoke(args=["alerts", "test"])
+    assert tried.exit_code == 1
+    assert "JOBS_ALERT_URL" in tried.output
+
+
+def test_a_watch_goes_on_when_an_alert_cannot_be_sent(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    def fails(_: str) -> None:
+        raise TaskFailed("the alert could not be sent to ntfy.example.org: no route")
+
+    caretaker.of(app).backup_failure = "the disk is full"
+    alerts.Watch(app, fails).look(0)
+    assert "could not be sent" in caplog.text
+
+
+def test_a_host_that_is_not_there_fails_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alerts, "_PAUSE_SECONDS", 0.01)
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("no route to host", request=request)
+
+    with pytest.raises(TaskFailed, match=r"ntfy\.example\.org: no route to host"):
+        alerts.post("https://ntfy.example.org/topic", "x", httpx.MockTransport(refuse))
