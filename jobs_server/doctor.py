@@ -310,7 +310,7 @@ def _close(config: Path) -> str:
 
 
 def _prepare(patient: Patient) -> str:
-    patient.database.engine.dispose()  # what was looked at so far holds the file as a server would
+    patient.database.close()  # what was looked at so far holds the file as a server would
     try:
         if patient.file is not None:
             backups.check_unused(patient.file)
