@@ -74,6 +74,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     auth.register(app)
     limits.register(app)
     auth.sessions.set_up(app, settings)
+    auth.people.set_up(app, settings)
     cors.allow(app, settings.allowed_origins)
     cli.register(app)
     serving.set_up(app)

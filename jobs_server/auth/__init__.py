@@ -5,8 +5,22 @@ A view names what it needs (`needs`), and asks for its actor once it knows for w
 
 from __future__ import annotations
 
-from . import sessions
-from .gate import owner, person, register, signed_in, site, visitor
+from . import links, people, sessions
+from .gate import issuer_keys, owner, person, register, signed_in, site, tokens, visitor
 from .rules import Access, needs
 
-__all__ = ["Access", "needs", "owner", "person", "register", "sessions", "signed_in", "site", "visitor"]
+__all__ = [
+    "Access",
+    "issuer_keys",
+    "links",
+    "needs",
+    "owner",
+    "people",
+    "person",
+    "register",
+    "sessions",
+    "signed_in",
+    "site",
+    "tokens",
+    "visitor",
+]

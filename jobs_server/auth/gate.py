@@ -80,6 +80,16 @@ def person(command: Named) -> Actor:
     return Actor(actor.id, command.user_name if own_name else actor.id, actor.known, actor.roles, actor.is_admin)
 
 
+def tokens() -> Tokens:
+    """Give what checks the tokens of the running app, which has a sign-in."""
+    return cast(Tokens, current().tokens)
+
+
+def issuer_keys() -> IssuerKeys:
+    """Give the keys of the running app's issuer, which it has when there is a sign-in."""
+    return cast(IssuerKeys, current().keys)
+
+
 def owner(command: Named, actor: Actor) -> tuple[str, str]:
     """Give the id and name for whom a command is: whom it names, which for all but admins is who asks."""
     if "user_id" in command.model_fields_set and command.user_id != actor.id:

@@ -7,6 +7,7 @@ from flask import Flask
 
 def register(app: Flask) -> None:
     """Give an app its commands."""
+    from .admin import admin
     from .alerts import alerts
     from .backup import backup, restore
     from .doctor import doctor
@@ -20,6 +21,7 @@ def register(app: Flask) -> None:
     from .tokens import tokens
 
     for command in (
+        *(admin, backup, doctor, import_history, jobs, lockout, prune, reservations, restore),
         *(alerts, backup, doctor, import_history, jobs, lockout, prune, reservations, restore),
         *(serve, settings, simulate, tokens),
     ):

@@ -108,6 +108,11 @@ class Page:
         return presence.seen(self.site, Queue.PRIMARY)
 
     @property
+    def signed_in(self) -> bool:
+        """Tell whether somebody is signed in."""
+        return auth.signed_in() is not None
+
+    @property
     def is_open(self) -> bool:
         """Tell whether no sign-in is set, so that anyone may command."""
         return self.settings.is_open

@@ -19,6 +19,8 @@ from tests.support.programs import needs
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    # Two names on the internet point to this machine, as DNS rebinding makes them.
+    "--host-resolver-rules=MAP evil.example 127.0.0.1, MAP ui.example 127.0.0.1",
 )
 PHONE, DESK = (360, 740), (1440, 900)
 THEMES = ("light", "dark", "night")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -102,3 +103,17 @@ def own() -> Iterator[Issuer]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def run_flask(arguments: list[str], instance: Path, settings: dict[str, str]) -> str:
+    """Run a `flask` command on an instance folder, and give what it prints."""
+    command = [sys.executable, "-m", "flask", "--app", "jobs_server", *arguments]
+    done = subprocess.run(
+        command,
+        cwd=servers.ROOT,
+        env=servers.environment(instance, settings),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout

@@ -1,0 +1,49 @@
+"""One-time links by which the person at the observatory's PC signs in while the issuer is out of reach.
+
+A link is a file in the instance folder, which only those can make who can write there; whoever takes the file away is
+in, so that one link lets one browser in, whatever number of processes serve.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import time
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+LIFE_SECONDS = 10 * 60
+
+
+def create(instance: Path, user: str) -> str:
+    """Make a link for somebody, and give its secret part."""
+    secret = secrets.token_urlsafe(32)
+    path = _path(instance, secret)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.write_text(json.dumps({"user": user, "until": time.time() + LIFE_SECONDS}), encoding="utf-8")
+    return secret
+
+
+def use(instance: Path, secret: str) -> str | None:
+    """Take a link: gives whose it is, this once; none when it was used, is too old, or never was."""
+    path = _path(instance, secret)
+    try:
+        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        path.unlink()
+    except (OSError, ValueError):
+        return None
+    return str(kept["user"]) if kept["until"] > time.time() else None
+
+
+def is_local(address: str | None) -> bool:
+    """Tell whether a request came from this machine."""
+    try:
+        return address is not None and ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _path(instance: Path, secret: str) -> Path:
+    return instance / "sign-in-links" / f"{hashlib.sha256(secret.encode()).hexdigest()}.json"
