@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from . import db
-from .errors import TaskFailed
+from .errors import TaskFailed, on_one_line
 from .sqlite_file import driver, open_file
 
 KEEP_DAYS, KEEP_WEEKS, KEEP_MONTHS = 7, 4, 12
@@ -110,7 +110,7 @@ def verify(path: Path, progress: Progress = lambda *_: None, called: str | None 
     with _translated(f"{called} is no good"), closing(open_file(path, "ro")) as connection:
         faults = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(3)")]
         if faults != ["ok"]:
-            raise TaskFailed(f"{called} is damaged: {'; '.join(faults)}")
+            raise TaskFailed(f"{called} is damaged: {on_one_line('; '.join(faults))}")
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not {"job", "job_event", "alembic_version"} <= tables:
             raise TaskFailed(f"{called} is not a database of this service")

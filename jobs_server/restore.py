@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from sqlalchemy.engine import URL
 
-from . import backups, changes, clock, create_app, db, labels, serving
+from . import backups, changes, clock, create_app, db, labels, lockouts, serving, site_tokens
+from .actors import Actor, Known
 from .backups import Counts, Progress
+from .clock import Now
 from .config import Settings
 from .errors import StartRefused, TaskFailed
+from .lockouts import LockoutRow
+from .sqlite_file import open_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,7 @@ class Restored:
 
     counts: Counts
     ended: int  # jobs that were unfinished in the backup
+    locked_out: tuple[str, ...]  # sites whose lock-out was put on after the backup, and stays
     aside: Path | None  # where the database that was there is now
 
 
@@ -36,32 +43,77 @@ def restore(archive: Path, settings: Settings, progress: Progress = lambda *_: N
     try:
         backups.unpack(archive, new, progress)
         counts = backups.verify(new, progress, archive.name)
-        ended = _let_nothing_old_come_alive(new, archive, settings)
+        ended, locked_out = _let_nothing_old_come_alive(new, archive, settings, _last_words(live))
         backups.check_unused(new)  # and so one file, with no log beside it
-        return Restored(counts, ended, backups.put_in_place(new, live))
+        return Restored(counts, ended, locked_out, backups.put_in_place(new, live))
     finally:
         for suffix in ("", "-wal", "-shm", "-journal"):
             new.with_name(new.name + suffix).unlink(missing_ok=True)
 
 
-def _let_nothing_old_come_alive(new: Path, archive: Path, settings: Settings) -> int:
-    """Bring a database up to this version, end what is unfinished in it, and void the positions in its feed."""
+class LastWords(NamedTuple):
+    """What the database that is replaced says that must go on to hold."""
+
+    lockouts: Sequence[LockoutRow] = ()
+    revoked: frozenset[str] = frozenset()  # hashes of site tokens
+
+
+def _last_words(live: Path) -> LastWords:
+    """Read them, as far as there is a database that can be read and that knows of such things."""
+    if not live.exists():
+        return LastWords()
+    try:
+        with closing(open_file(live, "rw")) as raw:
+            connection = db.Connection(raw, "sqlite")
+            revoked = (token.token_hash for token in site_tokens.list_all(connection) if token.revoked_ms)
+            return LastWords(lockouts.everywhere(connection), frozenset(revoked))
+    except db.driver.Error:
+        return LastWords()  # damaged, which may be why it is replaced, or older than these tables
+
+
+def _let_nothing_old_come_alive(
+    new: Path, archive: Path, settings: Settings, last_words: LastWords
+) -> tuple[int, tuple[str, ...]]:
+    """Bring a database up to this version, end what is unfinished in it, and void the positions in its feed.
+
+    Who has been locked out since stays so, and site tokens that were revoked since stay revoked.
+    """
     url = URL.create("sqlite", database=str(new))
     app = create_app({"INSTANCE": settings.instance, "DATABASE_URL": url.render_as_string()})
     database = cast(db.Database, app.extensions[db.EXTENSION])
     reason = f"restored from the backup {archive.name[:100]}: what was unfinished in it is not run"
-    ended = 0
     try:
         serving.prepare(app)
         with database.transaction() as connection:
             changes.begin_epoch(connection)
-        while True:
-            with database.transaction() as connection:
-                count = labels.give_up(connection, clock.read(), reason)
-            ended += count
-            if not count:
-                return ended
+            locked_out = tuple(_keep_locked_out(connection, last_words.lockouts))
+            _keep_revoked(connection, last_words.revoked)
+        return _give_all_up(database, reason), locked_out
     except StartRefused as refusal:
         raise TaskFailed(f"{archive.name} was not restored: {refusal.message}") from None
     finally:
         database.close()
+
+
+def _give_all_up(database: db.Database, reason: str) -> int:
+    ended = 0
+    while True:
+        with database.transaction() as connection:
+            count = labels.give_up(connection, clock.read(), reason)
+        ended += count
+        if not count:
+            return ended
+
+
+def _keep_locked_out(connection: db.Connection, rows: Sequence[LockoutRow]) -> Iterator[str]:
+    for row in rows:
+        if lockouts.in_force(connection, row.site) is None:
+            by = Actor(row.by_id, row.by_name, Known(row.by_known))
+            lockouts.put_on(connection, row.site, row.note, by, Now(row.since_ms, 0))
+            yield row.site
+
+
+def _keep_revoked(connection: db.Connection, hashes: frozenset[str]) -> None:
+    for token in site_tokens.list_all(connection):
+        if token.token_hash in hashes and not token.revoked_ms:
+            site_tokens.revoke(connection, token.id, clock.read())

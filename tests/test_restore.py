@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from jobs_server import backups, create_app, db, serving, sqlite_file
+from jobs_server import backups, clock, create_app, db, lockouts, serving, site_tokens, sqlite_file
+from jobs_server.actors import Actor, Known
 
 from .conftest import inside
 from .faults import ledger
@@ -42,6 +43,11 @@ def instance(tmp_path: Path) -> Path:
 
 def file_of(app: Flask) -> Path:
     return Path(str(app.extensions[db.EXTENSION].engine.url.database))
+
+
+def database(app: Flask) -> db.Database:
+    found: db.Database = app.extensions[db.EXTENSION]
+    return found
 
 
 def close(app: Flask) -> None:
@@ -137,6 +143,39 @@ def test_positions_in_the_stream_are_void(file_app: Flask, instance: Path, tmp_p
     before, archive = epoch(), backed_up(file_app, tmp_path)
     run(instance, "restore", str(archive), "--yes")
     assert epoch() != before
+
+
+def test_who_was_locked_out_since_stays_locked_out(file_app: Flask, instance: Path, tmp_path: Path) -> None:
+    archive = backups.make(file_of(file_app), tmp_path).path
+    vera, now = Actor("vera", "Vera", Known.CONSOLE), clock.read()
+    with database(file_app).transaction() as connection:
+        lockouts.put_on(connection, "wmd", "hands on the mirror", vera, now)
+    close(file_app)
+    said = run(instance, "restore", str(archive), "--yes").stdout
+    assert "Locked out since the backup, and still so: wmd.\n" in said
+    refusal = opened(instance).asks()
+    assert refusal.status == 423
+    assert "locked out by Vera" in refusal.text
+    assert "hands on the mirror" in refusal.text
+
+
+def test_a_token_that_was_revoked_since_stays_revoked(file_app: Flask, instance: Path, tmp_path: Path) -> None:
+    with database(file_app).transaction() as connection:
+        (lost, lost_token), (kept, kept_token) = (
+            site_tokens.create(connection, "wmd", name, "vera", clock.read()) for name in ("lost laptop", "dome")
+        )
+    archive = backups.make(file_of(file_app), tmp_path).path
+    with database(file_app).transaction() as connection:
+        site_tokens.revoke(connection, lost.id, clock.read())
+    close(file_app)
+    run(instance, "restore", str(archive), "--yes")
+    app = create_app({"INSTANCE": str(instance)})
+    with database(app).reading() as connection:
+        assert site_tokens.find(connection, lost_token) is None
+        found = site_tokens.find(connection, kept_token)
+    assert found is not None
+    assert found.name == kept.name
+    close(app)
 
 
 def test_what_was_there_is_kept_aside_whole(file_app: Flask, instance: Path, tmp_path: Path) -> None:

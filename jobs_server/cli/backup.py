@@ -54,7 +54,8 @@ def restore(file: Path, yes: bool) -> None:
     """Put the backup FILE in the place of the database; stop the server first.
 
     The database that is there is kept beside it under another name. The backup is read through, brought up to this
-    version, and every job that was unfinished in it is ended: nothing old comes alive.
+    version, and every job that was unfinished in it is ended: nothing old comes alive. A telescope that is locked out
+    now stays locked out, and a site token that is revoked now stays revoked.
     """
     from ..restore import restore as operation
 
@@ -68,6 +69,8 @@ def restore(file: Path, yes: bool) -> None:
         f"{live} is now {file.name}: {restored.counts.jobs:,} jobs with {restored.counts.events:,} events;"
         f" {restored.ended:,} were unfinished and are ended."
     )
+    if restored.locked_out:
+        click.echo(f"Locked out since the backup, and still so: {', '.join(restored.locked_out)}.")
     if restored.aside:
         click.echo(f"The database that was there is {restored.aside}; delete it when you need it no more.")
 
