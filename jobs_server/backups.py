@@ -108,7 +108,8 @@ def verify(path: Path, progress: Progress = lambda *_: None, called: str | None 
     called = called or path.name
     progress("verify", 0, 0)
     with _translated(f"{called} is no good"), closing(open_file(path, "ro")) as connection:
-        faults = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(3)")]
+        report = "\n".join(str(row[0]) for row in connection.execute("PRAGMA integrity_check(3)"))
+        faults = report.splitlines()  # one row may hold several
         if faults != ["ok"]:
             raise TaskFailed(f"{called} is damaged: {on_one_line('; '.join(faults))}")
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
