@@ -35,6 +35,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
         logs,
         metrics,
         refusals,
+        remote_calendar,
         serving,
         stream,
         web,
@@ -73,6 +74,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     door.guard(app, settings)
     auth.register(app)
     limits.register(app)
+    remote_calendar.register(app)
     auth.sessions.set_up(app, settings)
     auth.people.set_up(app, settings)
     cors.allow(app, settings.allowed_origins)

@@ -7,7 +7,22 @@ from typing import cast
 
 from flask import Blueprint, Response, current_app, request
 
-from . import auth, bodies, clock, commands, feed, hangup, jobs, limits, lockouts, polling, public, queries, wire
+from . import (
+    auth,
+    bodies,
+    clock,
+    commands,
+    feed,
+    hangup,
+    jobs,
+    limits,
+    lockouts,
+    polling,
+    public,
+    queries,
+    remote_calendar,
+    wire,
+)
 from .auth import Access, needs
 from .commands import AnyCommand
 from .config import EXTENSION, Loaded, Settings
@@ -32,6 +47,7 @@ def new_job() -> Response:
     key = commands.parse_key(request.headers.get("Idempotency-Key"))
     actor = auth.person(command)
     limits.current().job(command, actor)
+    remote_calendar.check(command, actor, _settings())
     with transaction() as connection:
         job = jobs.submit(connection, command, actor, clock.read(), _settings(), key)
     return _json(wire.job(job))

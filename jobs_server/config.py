@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL
 from .errors import ConfigError
 from .setting_checks import (
     PREFIX,
+    check_address,
     check_issuer,
     check_minimum,
     check_network,
@@ -89,6 +90,11 @@ class Settings:
         "off", "Whether the software of a site must show a token (`flask tokens`) for all that is the site's."
     )
     open_roles: tuple[str, ...] = _setting((), "Roles that jobs carry while no sign-in is set.")
+    calendar_url: str = _setting(
+        "",
+        "Address of a calendar elsewhere that says who has reserved a telescope, such as"
+        " `https://calendar.example.org/calendar`. Empty: this service's own.",
+    )
     anyone_may_stop: bool | None = _setting(
         None,
         "Whether a stop command passes although somebody else has reserved the telescope."
@@ -178,6 +184,7 @@ class Settings:
         for setting in fields(self):
             check_minimum(setting.name, getattr(self, setting.name), setting.metadata["minimum"])
         check_issuer(self)
+        check_address("calendar_url", self.calendar_url)
         for origin in self.allowed_origins:
             check_origin(origin, self.is_open)
         for network in self.trusted_proxies:

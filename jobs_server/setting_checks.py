@@ -62,6 +62,12 @@ def check_issuer(settings: Any) -> None:
         raise ConfigError(f"{PREFIX}OIDC_ISSUER must begin with https://; http:// is for this machine itself alone")
 
 
+def check_address(name: str, url: str) -> None:
+    """Refuse what is no http address."""
+    if url and not (urlsplit(url).scheme in ("http", "https") and urlsplit(url).hostname):
+        raise ConfigError(f"{variable(name)} must be an address that begins with https:// or http://")
+
+
 def check_network(network: str) -> None:
     """Refuse what is neither an address nor a network."""
     try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
 
-from .. import board, catalogue, clock, jobs, limits, queries
+from .. import board, catalogue, clock, jobs, limits, queries, remote_calendar
 from ..auth import Access, needs
 from ..commands import parse_key
 from ..db import reading, transaction
@@ -70,6 +70,7 @@ def _submit(order: Order, key: str | None) -> list[JobRow]:
     key = parse_key(key or None)
     for command in commands:
         limits.current().job(command, page().actor)
+        remote_calendar.check(command, page().actor, page().settings)
     with transaction() as connection:
         return [
             jobs.submit(
