@@ -16,7 +16,7 @@ ORDER = (
     *("sqlite_file", "revisions", "db"),
     *("profiles", "sky", "coordinates", "words"),
     *("models", "actors", "commands"),
-    *("queries", "lives", "board", "search", "reports", "changes"),
+    *("queries", "lives", "board", "search", "reports", "insights", "changes"),
     *("reservations", "bookings", "statements", "site_tokens", "idempotency", "lockouts", "admission"),
     *("jobs", "labels", "logs", "archive", "retention"),
     *("presence", "wire", "hangup", "past", "feed", "polling", "stream"),

@@ -19,7 +19,17 @@ from .support.clocks import Clocks
 from .support.observatory import Observatory
 
 TEMPLATES = sorted((Path(assets.__file__).parent / "templates" / "pages").glob("*.html"))
-PAGES = ("/", "/send", "/settings", "/jobs-log", "/night", "/night/2026-11-23", "/part/frame")
+PAGES = (
+    "/",
+    "/send",
+    "/insights",
+    "/insights?nights=90",
+    "/settings",
+    "/jobs-log",
+    "/night",
+    "/night/2026-11-23",
+    "/part/frame",
+)
 
 
 @pytest.fixture
@@ -42,7 +52,7 @@ def test_every_page_is_whole_html_under_a_strict_policy(
     browser: FlaskClient, observatory: Observatory, path: str
 ) -> None:
     observatory.sends()
-    page = browser.get(f"{path}?site=wmd")
+    page = browser.get(f"{path}{'&' if '?' in path else '?'}site=wmd")
     assert page.status_code == 200
     assert page.text.rstrip().endswith("</html>")
     policy = page.headers["Content-Security-Policy"]

@@ -15,7 +15,7 @@ from .. import lives, profiles, wire, words
 from ..auth import Access, needs
 from ..config import EXTENSION
 from ..errors import JobsError
-from . import acts, assets, formats, log, manual, night, now, send, signing, upkeep
+from . import acts, assets, formats, insights, log, manual, night, now, reserve, send, signing, upkeep
 from .page import page, remember
 
 _WORTH_PACKING = 1024
@@ -49,7 +49,7 @@ def asset(version: str, name: str) -> Response:
     return assets.send(version, name)
 
 
-for _views in (now, send, log, night, upkeep, acts, manual, signing):
+for _views in (now, send, log, night, insights, reserve, upkeep, acts, manual, signing):
     _views.add_to(bp)
 
 

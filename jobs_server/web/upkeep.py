@@ -46,7 +46,8 @@ def settings() -> Response:
     with reading() as connection:
         past = lockouts.past(connection, page().site, 10)
     file = Path(page().settings.instance) / profiles.FILE
-    in_force = [(config.variable(name), config.shown(page().settings, name)) for name in config.names()]
+    inside = page().is_open or page().actor.is_admin
+    in_force = [(config.variable(name), config.shown(page().settings, name)) for name in config.names() if inside]
     shown = render_template(
         "pages/settings.html", past=past, health=_health(page().settings), file=file, in_force=in_force
     )

@@ -7,6 +7,7 @@ export function startShell() {
   for (const line of document.querySelectorAll(".note.done")) fade(line);
   document.addEventListener("click", (event) => closeMenus(event.target));
   document.addEventListener("keydown", (event) => event.key === "Escape" && closeMenus(document.body));
+  document.querySelector(".pages [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   startTheme();
   startSound();
   keepRoomForTheBar();

@@ -1,0 +1,38 @@
+"""How long jobs wait and run, and how they come out, over the last nights."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, make_response, render_template, request
+
+from .. import insights as sums
+from .. import reports
+from ..auth import Access, needs
+from ..db import reading
+from .page import page
+
+SPANS = {"7": "7 nights", "30": "30 nights", "90": "90 nights"}
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
+def add_to(bp: Blueprint) -> None:
+    """Add the routes."""
+    bp.add_url_rule("/insights", view_func=insights)
+
+
+@needs(Access.ANYBODY)
+def insights() -> Response:
+    """Show what the last nights come to."""
+    nights = request.args.get("nights", "")
+    nights = nights if nights in SPANS else "7"
+    with reading() as connection:
+        report = reports.report(connection, page().site, page().now_ms - int(nights) * _DAY_MS, page().now_ms + _DAY_MS)
+    shown = render_template(
+        "pages/insights.html",
+        nights=nights,
+        spans=SPANS,
+        left_out=report.left_out,
+        count=len(report.jobs),
+        habits=sums.by_action(report.jobs),
+        by_night=sums.by_night(report.jobs, page().profile.zone),
+    )
+    return make_response(shown)

@@ -1,0 +1,51 @@
+"""What many nights come to is added up rightly."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+import pytest
+from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs_server import db, insights, reports
+
+from .support.clocks import HOUR, Clocks
+from .support.observatory import Observatory
+
+
+def test_waits_runs_and_results_by_action_and_night(app: Flask, observatory: Observatory, clocks: Clocks) -> None:
+    begin_ms = clocks.now.wall_ms
+    for seconds, end in ((10, "COMPLETE"), (20, "COMPLETE"), (60, "FAILED")):
+        job = observatory.sends()
+        clocks.pass_by(2)
+        observatory.polls()
+        clocks.pass_by(1)
+        observatory.starts(job)
+        clocks.pass_by(seconds)
+        observatory.reports(job, end)
+    clocks.pass_by(24 * HOUR)
+    observatory.sends("darkslide_open")
+    with app.app_context(), db.reading() as connection:
+        jobs = reports.report(connection, "wmd", begin_ms, clocks.now.wall_ms + 1).jobs
+    expose, slide = insights.by_action(jobs)
+    assert (expose.action, expose.count, slide.seen) == ("expose", 3, None)
+    assert expose.seen == insights.Spread(3, 2000, 2000, 2000, 2000)
+    assert expose.started is not None
+    assert expose.started.middle_ms == 1000
+    assert expose.ran is not None
+    assert (expose.ran.middle_ms, expose.ran.longest_ms) == (20_000, 60_000)
+    first, second = insights.by_night(jobs, UTC)
+    assert first.results == {"done": 2, "failed": 1}
+    assert second.results == {"open": 1}
+
+
+@given(st.lists(st.floats(0, 1e9), min_size=1))
+def test_a_spread_is_in_order(durations: list[float]) -> None:
+    spread = insights.spread(durations)
+    assert spread is not None
+    tolerance = pytest.approx(spread.longest_ms)
+    assert spread.low_ms <= spread.middle_ms <= spread.high_ms
+    assert spread.high_ms <= spread.longest_ms or spread.high_ms == tolerance
+    assert spread.longest_ms == max(durations)
