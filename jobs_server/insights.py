@@ -14,7 +14,7 @@ from .board import Told
 class Spread(NamedTuple):
     """How a number of durations are spread, in ms."""
 
-    count: int
+    number: int
     low_ms: float
     """One in ten is shorter."""
     middle_ms: float
@@ -28,7 +28,7 @@ class Habit(NamedTuple):
 
     device: str
     action: str
-    count: int
+    number: int
     seen: Spread | None
     """From posted to seen by the site."""
     started: Spread | None
@@ -45,7 +45,7 @@ class Night(NamedTuple):
     """From posted to seen: long ones are the site's silence."""
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         """Give how many jobs there were."""
         return self.results.total()
 
@@ -68,7 +68,7 @@ def by_action(jobs: Iterable[Told]) -> list[Habit]:
         Habit(device, action, len(each), spread(_seen(each)), spread(_started(each)), spread(_ran(each)))
         for (device, action), each in grouped.items()
     ]
-    return sorted(habits, key=lambda habit: (-habit.count, habit.device, habit.action))
+    return sorted(habits, key=lambda habit: (-habit.number, habit.device, habit.action))
 
 
 def by_night(jobs: Iterable[Told], zone: tzinfo) -> list[Night]:

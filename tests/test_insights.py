@@ -30,7 +30,7 @@ def test_waits_runs_and_results_by_action_and_night(app: Flask, observatory: Obs
     with app.app_context(), db.reading() as connection:
         jobs = reports.report(connection, "wmd", begin_ms, clocks.now.wall_ms + 1).jobs
     expose, slide = insights.by_action(jobs)
-    assert (expose.action, expose.count, slide.seen) == ("expose", 3, None)
+    assert (expose.action, expose.number, slide.seen) == ("expose", 3, None)
     assert expose.seen == insights.Spread(3, 2000, 2000, 2000, 2000)
     assert expose.started is not None
     assert expose.started.middle_ms == 1000

@@ -282,3 +282,32 @@ def test_lock_out_is_on_every_page_until_the_same_person_lifts_it(
     assert posts(browser, "/act/lift-lock-out").status_code == 303
     assert "Locked out" not in text_of(browser.get("/?site=wmd"))
     assert "lifted by Vera" in text_of(browser.get("/settings?site=wmd"))
+
+
+def test_a_reservation_is_made_shown_moved_and_deleted(browser: FlaskClient, app: Flask, clocks: Clocks) -> None:
+    posts(browser, "/act/name", name="Vera")
+    posts(browser, "/act/reserve", start="2027-01-15 07:00", end="2027-01-15 10:00", reservation_note="M 31")
+    assert "Reserved by Vera until 10:00 UTC" in text_of(browser.get("/?site=wmd"))
+    calendar = browser.get("/reservations?site=wmd").text
+    event = re.search(r'name="event_id" value="([^"]+)">Delete', calendar)
+    assert event is not None
+
+    other = app.test_client()
+    posts(other, "/act/name", name="Tycho")
+    times = {"start": "2027-01-15 09:00", "end": "2027-01-15 11:00"}
+    script = {"X-Requested-By": "script"}
+    checked = other.post("/act/reserve", data={"site": "wmd", "do": "check", **times}, headers=script).json
+    assert checked == {"fault": "Vera has reserved 2027-01-15 07:00 to 2027-01-15 10:00 UTC"}
+    refused = posts(other, "/act/reserve", **times)
+    assert (refused.status_code, "is reserved by Vera" in text_of(refused)) == (409, True)
+    assert 'value="2027-01-15 09:00"' in refused.text
+    assert posts(other, "/act/unreserve", event_id=event[1]).status_code == 403
+    expose = {"device": "camera", "action": "expose", "instance": "c", "do": "send"}
+    assert posts(other, "/send", **expose).status_code == 401
+    assert posts(browser, "/send", **expose).status_code == 303
+
+    assert 'value="2027-01-15 07:00"' in browser.get(f"/reservations?site=wmd&edit={event[1]}&from=2027-01-14").text
+    posts(browser, "/act/reserve", start="2027-01-15 07:00", end="2027-01-15 08:30", event_id=event[1])
+    assert "until 08:30 UTC" in text_of(browser.get("/?site=wmd"))
+    posts(browser, "/act/unreserve", event_id=event[1])
+    assert "Reserved by" not in text_of(browser.get("/?site=wmd"))

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from flask import Response, current_app, g, request
 
-from .. import auth, board, clock, feed, lockouts, profiles, queries, sky
+from .. import auth, board, clock, feed, lockouts, profiles, queries, reservations, sky
 from ..actors import Actor
 from ..config import EXTENSION, Loaded, Settings
 from ..db import reading
@@ -18,6 +18,7 @@ from ..lifecycle import Queue
 from ..lockouts import LockoutRow
 from ..presence import Seen, State
 from ..profiles import Profile
+from ..reservations import Held
 
 THEMES = ("light", "dark", "night")
 STRANGER = "somebody on the LAN"
@@ -94,6 +95,14 @@ class Page:
             return None
         with reading() as connection:
             return lockouts.in_force(connection, self.site)
+
+    @cached_property
+    def held(self) -> list[Held]:
+        """List who holds the telescope now."""
+        if not self.site:
+            return []
+        with reading() as connection:
+            return reservations.at(connection, self.site, self.now_ms)
 
     @property
     def silent(self) -> bool:

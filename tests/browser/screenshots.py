@@ -17,6 +17,7 @@ PAGES = {
     "send-raw": "/send?site=wmd&raw=",
     "jobs": "/jobs-log?site=wmd",
     "night": "/night?site=wmd",
+    "reservations": "/reservations?site=wmd",
     "insights": "/insights?site=wmd",
     "site": "/settings?site=wmd",
     "docs": "/docs",

@@ -12,6 +12,7 @@ startLive();
 const parts = {
   "[data-timeline]": "./timeline.js",
   "[data-send]": "./send.js",
+  "[data-booking]": "./booking.js",
   "[data-chart]": "./charts.js",
 };
 for (const [selector, module] of Object.entries(parts)) {
