@@ -123,7 +123,7 @@ def test_a_lock_out_shows_on_a_page_that_is_open(page: Page, desk: Desk) -> None
 
 
 def test_a_lost_connection_shows_at_once_and_mends_itself(browser: Browser, tmp_path: Path) -> None:
-    server = servers.start("gunicorn", tmp_path)
+    server = servers.start("flask", tmp_path)
     with httpx.Client(trust_env=False) as client, stage.context(browser, server, stage.PHONE) as context:
         page = context.new_page()
         page.goto(f"{server.url}/?site=wmd")
@@ -131,7 +131,7 @@ def test_a_lost_connection_shows_at_once_and_mends_itself(browser: Browser, tmp_
         expect(page.locator("#lost")).to_be_hidden()
         server.kill()
         expect(page.locator("#lost")).to_be_visible(timeout=SLOW_MS)
-        with servers.stopped_at_the_end(servers.start("gunicorn", tmp_path, port=server.port)):
+        with servers.stopped_at_the_end(servers.start("flask", tmp_path, port=server.port)):
             expect(page.locator("#lost")).to_be_hidden(timeout=SLOW_MS)
             over_http(server.url, client).sends(**nights.expose("After the storm"))
             expect(page.locator("#waiting")).to_contain_text("After the storm", timeout=SLOW_MS)
