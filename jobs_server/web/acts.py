@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 
-from .. import board, clock, commands, jobs
+from .. import board, clock, commands, jobs, remote_calendar
 from ..auth import Access, needs
 from ..commands import CancelJob, SubmitJob
 from ..db import reading, transaction
@@ -39,6 +39,7 @@ def stop() -> Response:
     with reading() as connection:
         mount = _mount(board.last_instance(connection, site, "mount")) if how == "park" else ""
     stop_all = command("all", "all", "cancel_all_commands")
+    remote_calendar.check(stop_all, page().actor, page().settings)
     with transaction() as connection:
         jobs.submit(connection, stop_all, page().actor, clock.read(), page().settings)
         if how == "park":

@@ -98,8 +98,8 @@ class Page:
 
     @cached_property
     def held(self) -> list[Held]:
-        """List who holds the telescope now."""
-        if not self.site:
+        """List who holds the telescope now; a calendar elsewhere is not asked for every page."""
+        if not self.site or self.settings.calendar_url:
             return []
         with reading() as connection:
             return reservations.at(connection, self.site, self.now_ms)

@@ -67,8 +67,6 @@ def send_it() -> Response:
 def _submit(order: Order, key: str | None) -> list[JobRow]:
     """Queue the jobs of an order one after the other, in one transaction."""
     commands = order.submits(page())
-    for command in commands:
-        limits.current().job(command, page().actor)
     key = parse_key(key or None)
     for command in commands:
         limits.current().job(command, page().actor)
