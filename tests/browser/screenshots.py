@@ -1,11 +1,18 @@
-"""Pictures of every page: `python -m tests.browser.screenshots [folder]`, by default into `build/screenshots`."""
+"""Pictures of every page: `python -m tests.browser.screenshots`, or `--readme` for the two in the README.
+
+A folder may be named, by default `build/screenshots`, and after it the pages that are wanted.
+"""
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 from pathlib import Path
 
+from PIL import Image
+
+from tests.support import servers
 from tests.support.observatory import Observatory
 
 from . import stage
@@ -54,5 +61,22 @@ def main(folder: Path, only: tuple[str, ...] = ()) -> None:
                 context.close()
 
 
-if __name__ == "__main__":
+def for_readme(folder: Path) -> None:
+    """Make the README's pictures: small, in 64 colours."""
+    with (
+        tempfile.TemporaryDirectory() as instance,
+        stage.served(Path(instance)) as (server, observatory),
+        stage.chromium() as browser,
+    ):
+        stage.a_present(observatory)
+        for name, theme, width in (("now", "light", (1200, 760)), ("now-at-night", "night", stage.PHONE)):
+            page = stage.open_page(stage.context(browser, server, width, theme), f"{server.url}/?site=wmd")
+            page.locator("[data-timeline] svg .axis").wait_for(state="attached")
+            picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+            picture.quantize(64).save(folder / f"{name}.png", optimize=True)
+
+
+if __name__ == "__main__" and sys.argv[1:] == ["--readme"]:
+    for_readme(servers.ROOT / "docs" / "pictures")
+elif __name__ == "__main__":
     main(Path(sys.argv[1] if len(sys.argv) > 1 else "build/screenshots"), tuple(sys.argv[2:]))

@@ -5,12 +5,14 @@ const SVG = "http://www.w3.org/2000/svg";
 const KINDS = ["done", "failed", "canceled", "expired", "lost", "open"];
 const ROW = 26;
 const AXIS = 20;
+const NARROWEST = 80; // while a page is laid out, it may have no width yet
 const TICKS_MS = [10, 100, 1000, 10000, 60000, 600000, 3600000, 36000000];
 
 export function start(holders) {
   for (const holder of holders) {
     const draw = holder.dataset.chart === "nights" ? drawNights : drawSpread;
-    new ResizeObserver(() => draw(holder, document.getElementById(holder.dataset.table))).observe(holder);
+    const table = document.getElementById(holder.dataset.table);
+    new ResizeObserver(() => holder.clientWidth > NARROWEST && draw(holder, table)).observe(holder);
   }
 }
 
