@@ -95,20 +95,27 @@ def _tell_request(response: Response) -> Response:
     if not requests.isEnabledFor(level):
         return response
     ms = round((time.perf_counter() - g.began) * 1000, 1)
+    path = _path()
     fields: dict[str, Any] = {
         "method": request.method,
-        "path": request.path,  # without its query, where a token may stand
+        "path": path,
         "status": response.status_code,
         "ms": ms,
         "client": request.remote_addr,
     }
-    line = f"{request.method} {request.path} {response.status_code} {ms:.1f} ms {request.remote_addr}"
+    line = f"{request.method} {path} {response.status_code} {ms:.1f} ms {request.remote_addr}"
     if told := cast(list[Change], g.get("told", [])):
         fields |= {"actor": told[0].actor.id, "jobs": [change.job.ulid for change in told]}
         more = f" and {len(told) - 1} more" if len(told) > 1 else ""
         line += f" {told[0].actor.name} {told[0].job.ulid}{more}"
     requests.log(level, "%s", line, extra={_FIELDS: fields})
     return response
+
+
+def _path() -> str:
+    """Give the path without its query, where a token may stand, and without the secret of a one-time link."""
+    secret = (request.view_args or {}).get("secret")
+    return request.path.replace(secret, "...") if secret else request.path
 
 
 def _tell_changes(told: Sequence[Change]) -> None:

@@ -28,11 +28,18 @@ def _refused(error: JobsError) -> Response:
     if error.status >= 500:
         log.error("%s %s: %s", request.method, request.path, error.sentence, exc_info=error.__cause__)
     response = _render(error.status, error.code, error.title, error.sentence, error.faults)
-    if error.status == 401:
-        response.headers["WWW-Authenticate"] = 'Bearer realm="jobs"'
-    if error.retry_after_seconds is not None:
-        response.headers["Retry-After"] = str(error.retry_after_seconds)
+    response.headers.update(headers(error))
     return response
+
+
+def headers(error: JobsError) -> dict[str, str]:
+    """Give the headers that go with a refusal, on a page as on the wire."""
+    found = {}
+    if error.status == 401:
+        found["WWW-Authenticate"] = 'Bearer realm="jobs"'
+    if error.retry_after_seconds is not None:
+        found["Retry-After"] = str(error.retry_after_seconds)
+    return found
 
 
 def _http_error(error: HTTPException) -> Response:

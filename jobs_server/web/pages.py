@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, Response, current_app, render_template, requ
 from flask.typing import ResponseReturnValue
 from flask_bootstrap import Bootstrap5
 
-from .. import lives, profiles, wire, words
+from .. import lives, profiles, refusals, wire, words
 from ..auth import Access, needs
 from ..config import EXTENSION
 from ..errors import JobsError
@@ -104,5 +104,5 @@ def _packed(response: Response) -> Response:
 def _refused(error: JobsError) -> ResponseReturnValue:
     """Tell a person what was refused: on a page of its own, or in a line for the script that asked."""
     if not page().wants_page:
-        return Response(error.sentence, error.status, mimetype="text/plain")
-    return render_template("pages/refused.html", error=error), error.status
+        return Response(error.sentence, error.status, refusals.headers(error), mimetype="text/plain")
+    return render_template("pages/refused.html", error=error), error.status, refusals.headers(error)
