@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from . import strict_json
-from .commands import Command, Name, checked
+from .commands import Command, checked
 from .errors import BadRequest, Fault
+from .fields import Name
 from .reservations import REALTIME, ReservationRow
 
 LONGEST_MS = 24 * 60 * 60 * 1000

@@ -24,127 +24,28 @@ from pydantic_core import ErrorDetails
 
 from . import strict_json
 from .errors import BadRequest, Fault, shown
+from .fields import (
+    NO_ESTIMATE,
+    VISIBLE,
+    AlternateQueue,
+    ClaimId,
+    Estimate,
+    Name,
+    Params,
+    Status,
+    or_default,
+    visible,
+    visible_or_none,
+    whole,
+    without_nul,
+)
 from .lifecycle import STARTED, Queue
 
 DAY_MS = 24 * 60 * 60 * 1000
 PAGE, MAX_PAGE = 100, 1000  # jobs, when one leafs through the list
-NO_ESTIMATE = -1
 MAX_LIFE_SECONDS = 7 * 24 * 60 * 60
 MAX_HOLD_SECONDS = 60 * 60
 MAX_WAIT_SECONDS = 60
-_LARGEST_SECONDS = 2**53  # the largest integer that every JSON reader keeps
-_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-
-
-def _visible(text: str) -> str:
-    if "\0" in text or not text.strip():
-        raise ValueError
-    return text
-
-
-def _visible_or_none(text: str | None) -> str | None:
-    return None if text is None else _visible(text)
-
-
-def _without_nul(text: str | None) -> str | None:
-    if text is not None and "\0" in text:  # PostgreSQL cannot keep it
-        raise ValueError
-    return text
-
-
-def _without_hash(text: str) -> str:
-    if "#" in text:  # it separates status and ulid in statusId
-        raise ValueError
-    return text
-
-
-def _whole_seconds(value: object) -> object:
-    """Take what site software sends as an estimate: a number, a number in a string, or nothing."""
-    if value is None:
-        return NO_ESTIMATE
-    if isinstance(value, str):
-        return _whole_seconds(_number(value.strip()))
-    if isinstance(value, bool):
-        raise ValueError
-    return math.ceil(value) if isinstance(value, float) else value  # infinite: OverflowError
-
-
-def _number(text: str) -> int | float | None:
-    if not text:
-        return None
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _DECIMAL.fullmatch(text):
-        return float(text)
-    raise ValueError
-
-
-def _or_default(default: Any, kind: Any) -> BeforeValidator:
-    return BeforeValidator(lambda value: default if value is None else value, json_schema_input_type=kind | None)
-
-
-def _whole(value: object) -> object:
-    """Take 5.0 for 5: to a JSON schema both are integers, and some languages have no others."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _seconds_or_fault(value: object) -> object:
-    try:
-        return _whole_seconds(value)
-    except OverflowError:
-        raise ValueError from None
-
-
-_VISIBLE = r"^[^\x00]*[^\s\x00][^\x00]*$"  # the rules of the validators, in the words of a JSON schema
-_VISIBLE_WITHOUT_HASH = r"^[^#\x00]*[^#\s\x00][^#\x00]*$"
-_ESTIMATE = r"^\s*([+-]?\d{1,15})?\s*$"
-
-Name = Annotated[
-    str,
-    AfterValidator(_visible),
-    Field(description="a text that is not blank", json_schema_extra={"pattern": _VISIBLE}),
-]
-Params = Annotated[dict[str, Any], Field(description="an object")]
-Status = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=64),
-    AfterValidator(_visible),
-    AfterValidator(_without_hash),
-    Field(
-        description="a text of 1 to 64 characters without #",
-        examples=["EXPOSING", "COMPLETE"],
-        json_schema_extra={"pattern": _VISIBLE_WITHOUT_HASH},
-    ),
-]
-Estimate = Annotated[
-    int,
-    Field(ge=-_LARGEST_SECONDS, le=_LARGEST_SECONDS, description="a whole number of seconds, -1 for no estimate"),
-    BeforeValidator(
-        _seconds_or_fault,
-        json_schema_input_type=Annotated[int, Field(ge=-_LARGEST_SECONDS, le=_LARGEST_SECONDS)]
-        | Annotated[float, Field(ge=-_LARGEST_SECONDS, le=_LARGEST_SECONDS)]
-        | Annotated[str, Field(pattern=_ESTIMATE)]
-        | None,
-    ),
-]
-AlternateQueue = Annotated[
-    bool,
-    _or_default(False, bool),
-    Field(title="speak of the second, independent queue", alias="alternateQueue", description="true or false"),
-]
-
-ClaimId = Annotated[
-    str | None,
-    StringConstraints(min_length=1, max_length=64),
-    AfterValidator(_visible_or_none),
-    Field(
-        title="makes a poll repeatable, and a start ask first",
-        alias="claimId",
-        description="a text of 1 to 64 characters",
-        json_schema_extra={"pattern": _VISIBLE},
-    ),
-]
 
 
 class Command(BaseModel):
@@ -177,7 +78,7 @@ class SubmitJob(Command):
     ] = None
     not_before_seconds: Annotated[
         int | float,
-        _or_default(0, int | float),
+        or_default(0, int | float),
         Field(
             title="how long it is held back first",
             alias="notBeforeSeconds",
@@ -205,12 +106,12 @@ class ClaimJobs(OnAQueue):
     claim_id: ClaimId = None
     limit: Annotated[
         Annotated[int, Field(ge=1, le=2**31 - 1)] | None,
-        BeforeValidator(_whole),
+        BeforeValidator(whole),
         Field(title="hand over at most so many", description="a whole number, 1 or more"),
     ] = None
     wait_seconds: Annotated[
         int | float,
-        _or_default(0, int | float),
+        or_default(0, int | float),
         AfterValidator(lambda seconds: min(max(seconds, 0), MAX_WAIT_SECONDS)),
         Field(
             title="wait for a job so long",
@@ -240,7 +141,7 @@ class UpdateStatus(OnAQueue):
     message: Annotated[
         str | None,
         StringConstraints(max_length=500),
-        AfterValidator(_without_nul),
+        AfterValidator(without_nul),
         Field(title="a line for the history", description="a text of at most 500 characters"),
     ] = None
 
@@ -259,11 +160,11 @@ class LockOut(Command):
     note: Annotated[
         str,
         StringConstraints(max_length=500),
-        AfterValidator(_visible),
+        AfterValidator(visible),
         Field(
             description="a text of 1 to 500 characters that says why",
             examples=["The mirror is being washed."],
-            json_schema_extra={"pattern": _VISIBLE},
+            json_schema_extra={"pattern": VISIBLE},
         ),
     ]
     user_id: Name = "anonymous"
@@ -274,7 +175,7 @@ class LiftLockout(Command):
     """Lift the lock-out of a telescope (`liftlockout`), and say what becomes of the jobs that waited."""
 
     cancel_waiting: Annotated[
-        bool, _or_default(True, bool), Field(alias="cancelWaiting", description="true or false")
+        bool, or_default(True, bool), Field(alias="cancelWaiting", description="true or false")
     ] = True
     user_id: Name = "anonymous"
     user_name: Name = "somebody"
@@ -307,13 +208,13 @@ class ListRecent(Command):
     )
     given_limit: Annotated[
         Annotated[int, Field(ge=1, le=MAX_PAGE)] | None,
-        BeforeValidator(_whole),
+        BeforeValidator(whole),
         Field(alias="limit", description=f"a whole number from 1 to {MAX_PAGE}"),
     ] = None
     before: Annotated[
         str | None,
-        AfterValidator(_visible_or_none),
-        Field(description="the ulid of a job", json_schema_extra={"pattern": _VISIBLE}),
+        AfterValidator(visible_or_none),
+        Field(description="the ulid of a job", json_schema_extra={"pattern": VISIBLE}),
     ] = None
 
     @property

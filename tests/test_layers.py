@@ -15,7 +15,7 @@ ORDER = (
     *("errors", "clock", "catalogue", "strict_json", "filesystems", "setting_checks", "config", "lifecycle", "turns"),
     *("sqlite_file", "revisions", "db"),
     *("profiles", "sky", "coordinates", "words"),
-    *("models", "actors", "commands"),
+    *("models", "actors", "fields", "commands"),
     *("queries", "lives", "board", "search", "reports", "insights", "changes"),
     *("reservations", "bookings", "statements", "site_tokens", "idempotency", "lockouts", "admission"),
     *("jobs", "labels", "logs", "archive", "retention"),
