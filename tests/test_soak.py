@@ -57,10 +57,10 @@ def test_all_stays_flat_while_people_come_and_go(tmp_path: Path, pytestconfig: p
     with servers.running("gunicorn", tmp_path) as server, httpx.Client(trust_env=False, timeout=60) as client:
         people, process_id = over_http(server.url, client), worker(server)
 
-        def goes_on(seconds: float) -> int:
+        def goes_on(seconds: float, viewers_count: int) -> int:
             done, end = 0, time.monotonic() + seconds
             with ExitStack() as watching:
-                viewers = [watching.enter_context(Viewer(server.url)) for _ in range(5)]
+                viewers = [watching.enter_context(Viewer(server.url)) for _ in range(viewers_count)]
                 while time.monotonic() < end:
                     waiting = Poll(server.url, "wmd")
                     job = people.sends()
@@ -73,12 +73,12 @@ def test_all_stays_flat_while_people_come_and_go(tmp_path: Path, pytestconfig: p
                     viewer.sees(done)
             return done
 
-        for _ in range(2):  # fills what is bounded: the kept events, the pool, the caches
-            changes += goes_on(seconds / 4)
+        for _ in range(2):  # fills what is bounded: the kept events, the threads and their connections, the caches
+            changes += goes_on(seconds / 4, viewers_count=12)
         until(lambda: httpx.get(f"{server.url}/sites", trust_env=False).json()[0]["waiting"] is False)
         warm = holds(process_id)
-        changes += goes_on(seconds / 2)
-        until(lambda: holds(process_id)[:2] <= warm[:2])
+        changes += goes_on(seconds / 2, viewers_count=5)
+        until(lambda: holds(process_id).threads <= warm.threads and holds(process_id).handles <= warm.handles)
         after = holds(process_id)
     print(f"{changes} changes in {seconds:g} s; warm {warm}, after {after}")
     assert after.memory_kb - warm.memory_kb < GROWTH_KB
