@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from flask import Flask
+from playwright.sync_api import Browser
 
 from jobs_server import create_app, db, serving
 
@@ -141,3 +142,12 @@ def over_http(url: str, client: httpx.Client, site: str = "wmd") -> Observatory:
 def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     """Both clocks in the test's hands."""
     return Clocks(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One Chromium for all tests: Playwright cannot run twice in a process."""
+    from .browser import stage
+
+    with stage.chromium() as browser:
+        yield browser

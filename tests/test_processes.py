@@ -11,10 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import Browser
 
 from jobs_server import changes, create_app, db
 
-from .browser.stage import chromium
 from .conftest import over_http
 from .support import nginx, servers
 from .support.observatory import Observatory
@@ -81,11 +81,14 @@ def work(people: Observatory, jobs: int) -> None:
         people.reports(job, "COMPLETE")
 
 
-def test_a_browser_misses_nothing_while_its_server_is_killed_and_restarted(tmp_path: Path) -> None:
+def test_a_browser_misses_nothing_while_its_server_is_killed_and_restarted(chromium: Browser, tmp_path: Path) -> None:
     """Behind nginx one server is killed and started again, while work goes on at another one on the same file."""
     instance = tmp_path / "instance"
-    with two_servers(instance) as (one, other), nginx.before(one.port, tmp_path / "n") as url, chromium() as browser:
-        page = browser.new_page()
+    with (
+        two_servers(instance) as (one, other),
+        nginx.before(one.port, tmp_path / "n") as url,
+        chromium.new_page() as page,
+    ):
         page.goto(f"{url}/jobs/sites")
         page.evaluate(PAGE)
         page.wait_for_function("window.starts === 1")

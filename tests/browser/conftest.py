@@ -35,9 +35,8 @@ class Desk:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with stage.chromium() as browser:
-        yield browser
+def browser(chromium: Browser) -> Browser:
+    return chromium
 
 
 @pytest.fixture(scope="session")
