@@ -19,7 +19,7 @@ from typing import cast
 from flask import Flask, current_app
 from sqlalchemy import text
 
-from . import changes
+from . import changes, clock, standing
 from .changes import Change
 from .config import Settings
 from .db import Connection, Database, Statement
@@ -53,8 +53,8 @@ class Channel:
         """Every event of the site above this, up to the feed's own position, is here; none yet: not live."""
         self.frames: deque[Frame] = deque()
         self.viewers = 0
-        self.presence_news = 0
-        """Counts the changes of presence."""
+        self.news = 0
+        """Counts what changed beside the jobs: presence, lock-outs, reservations."""
         self._bytes = 0
 
     def add(self, frame: Frame) -> None:
@@ -113,6 +113,7 @@ class Feed:
         self._database = database
         self._render = render
         self._epoch = ""
+        self._standing: standing.Marks = frozenset()
         self._past = Past(database, render)
         self._lock = threading.Lock()
         self._waiters: set[Waiter] = set()
@@ -245,9 +246,12 @@ class Feed:
         """Read what is new, keep it for the sites that are watched, and wake who waits for it."""
         with nullcontext(held) if held else self._database.reading() as connection:
             if self.tail is None:
+                self._standing = standing.marks(connection, clock.now_ms())
                 self._begin(changes.record(connection).epoch, changes.last(connection))
             while self._read(connection, cast(int, self.tail)) == _READ:
                 pass
+            before, self._standing = self._standing, standing.marks(connection, clock.now_ms())
+        self._tell(standing.changed(before, self._standing))
 
     def _read(self, connection: Connection, tail: int) -> int:
         watched = set(self._channels)
@@ -279,12 +283,14 @@ class Feed:
         self._wake_all({change.job.site for change in found})
 
     def _tell_presence(self) -> None:
-        changed = self.presence.changed(self._channels)
-        for site in changed:
+        self._tell(self.presence.changed(self._channels))
+
+    def _tell(self, sites: set[str]) -> None:
+        for site in sites:
             if channel := self._channels.get(site):
-                channel.presence_news += 1
-        if changed:
-            self._wake_all(changed)
+                channel.news += 1
+        if sites:
+            self._wake_all(sites)
 
     def _tend(self) -> None:
         """Wake whose client hung up, and cut off who does not read what is sent."""

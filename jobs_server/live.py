@@ -31,9 +31,10 @@ def get_stream() -> Response:
     Server-Sent Events. Each carries an `id`, a position of the form `epoch-number`: come back with the last one, as
     `Last-Event-ID` (browsers do so themselves) or `lastEventId`, and nothing is missed and nothing comes twice. An
     event without a name has as its data an object with `topic`, `site` and `data`: of the topic `jobs`, a job as it is
-    after a change; of the topic `presence`, whether the site's software is there. An event named `reset` says that the
-    position cannot be gone on from, since the database was restored or pruned: load everything anew. One named
-    `dropped` says why the stream ends. A comment comes every 15 seconds.
+    after a change; of the topic `presence`, whether the site's software is there, which is also said again when the
+    telescope is locked out, freed or reserved. An event named `reset` says that the position cannot be gone on from,
+    since the database was restored or pruned: load everything anew. One named `dropped` says why the stream ends. A
+    comment comes every 15 seconds.
     """
     command = commands.parse_query(commands.FollowSite, request.args)
     commands.check_site(command, _sites())

@@ -117,7 +117,7 @@ class _Reader:
         self._channel = channel
         self._epoch, self._seq = position
         self._told = position.seq
-        self._presence_news = channel.presence_news
+        self._news = channel.news
 
     def greeting(self, reset: str | None) -> bytes:
         """Write what comes first: how soon to come back, from where, and whether the site's software is there."""
@@ -136,8 +136,8 @@ class _Reader:
         self._seq = page.upto
         if page.frames:
             self._told = page.frames[-1].seq
-        if self._presence_news != self._channel.presence_news:
-            self._presence_news = self._channel.presence_news
+        if self._news != self._channel.news:
+            self._news = self._channel.news
             parts.append(self._presence())
         return b"".join(parts)
 

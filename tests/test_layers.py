@@ -18,6 +18,7 @@ ORDER = (
     *("models", "actors", "fields", "commands"),
     *("queries", "lives", "board", "search", "reports", "insights", "changes"),
     *("reservations", "bookings", "statements", "site_tokens", "idempotency", "lockouts", "admission"),
+    "standing",
     *("jobs", "labels", "logs", "archive", "retention"),
     *("presence", "wire", "hangup", "past", "feed", "polling", "stream"),
     *("backups", "sweeper", "caretaker"),

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from flask import Flask
 
-from jobs_server import feed
+from jobs_server import create_app, feed
 
 from .conftest import inside, over_http
 from .support import servers
@@ -86,6 +86,47 @@ def test_a_job_that_was_held_back_wakes_it(live: str, people: Observatory) -> No
     park = people.sends("park", notBeforeSeconds=1.5)
     assert people.polls() == []
     assert Poll(live, people.site).gets() == [park["ulid"]]
+
+
+VERA = {"user_id": "auth0|vera", "user_name": "Vera"}
+
+
+def test_it_is_answered_when_a_lock_out_is_lifted_that_kept_what_waited(live: str, people: Observatory) -> None:
+    job = people.sends()
+    assert people.posts("lockout", {"site": people.site, "note": "hands on the mount"} | VERA).status == 200
+    poll = Poll(live, people.site)
+    until(someone_waits(live, people.site))
+    lifted = people.posts("liftlockout", {"site": people.site, "cancelWaiting": False} | VERA)
+    assert (lifted.status, poll.gets()) == (200, [job["ulid"]])
+
+
+def test_it_is_answered_when_another_process_lifts_the_lock_out(tmp_path: Path) -> None:
+    with servers.running("gunicorn", tmp_path / "instance") as server, httpx.Client(trust_env=False) as client:
+        site = over_http(server.url, client)
+        job = site.sends()
+        terminal = create_app({"INSTANCE": str(tmp_path / "instance")}).test_cli_runner()
+        locked = terminal.invoke(args=["lockout", "on", "--site", "wmd", "--by", "Vera", "--note", "hands"])
+        poll = Poll(server.url, "wmd")
+        until(someone_waits(server.url, "wmd"))
+        lifted = terminal.invoke(args=["lockout", "off", "--site", "wmd", "--by", "Vera", "--keep-waiting"])
+        assert (locked.exit_code, lifted.exit_code) == (0, 0)
+        assert poll.gets() == [job["ulid"]]
+
+
+def test_who_watches_hears_of_lock_outs_and_reservations(live: str, people: Observatory) -> None:
+    with Viewer(live, people.site) as viewer:
+        viewer.sees(1, "presence")
+        people.posts("lockout", {"site": people.site, "note": "hands on the mount"} | VERA)
+        viewer.sees(2, "presence")
+        people.posts("liftlockout", {"site": people.site} | VERA)
+        viewer.sees(3, "presence")
+        span = {"start": "2999-01-01T00:00Z", "end": "2999-01-01T01:00Z", "creator_id": "auth0|vera", "creator": "Vera"}
+        reserved = httpx.post(f"{live}/calendar/newevent", json={"site": people.site} | span, trust_env=False)
+        assert reserved.status_code == 200
+        viewer.sees(4, "presence")
+        event_id = reserved.json()["new_calendar_event"]["event_id"]
+        httpx.post(f"{live}/calendar/delete", json={"event_id": event_id} | span, trust_env=False)
+        viewer.sees(5, "presence")
 
 
 def test_a_client_that_hung_up_gets_no_job(live: str, people: Observatory) -> None:
