@@ -5,18 +5,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from . import strict_json
 from .commands import Command, checked
 from .errors import BadRequest, Fault
-from .fields import Name
+from .fields import Name, without_nul
 from .reservations import REALTIME, ReservationRow
 
 LONGEST_MS = 24 * 60 * 60 * 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_AN_ID = "2c9a6f0e-6d5b-4f7e-9d38-0b1c55a1a7de"
 
 
 def time_ms(text: object) -> int:
@@ -39,31 +40,58 @@ def _time_or_fault(text: object) -> int:
         raise ValueError from None
 
 
+_DATE, _CLOCK = r"(19[7-9]\d|2\d{3})-(0[1-9]|1[0-2])-([0-2]\d|3[01])", r"([01]\d|2[0-3]):[0-5]\d"
+_TIME = rf"^{_DATE}T{_CLOCK}(:[0-5]\d(\.\d{{1,6}})?)?(Z|[+-]{_CLOCK})?$"  # of ISO 8601, what people and programs write
+
 Time = Annotated[
     int,
     BeforeValidator(_time_or_fault),
     Field(
-        description="a time in ISO 8601, such as 2026-11-24T20:15:00Z",
-        json_schema_extra={"type": "string", "format": "date-time", "example": "2026-11-24T20:15:00Z"},
+        description="a time in ISO 8601, such as 2026-11-24T20:15:00Z; without a zone it is UTC",
+        examples=["2026-11-24T20:15:00Z"],
+        json_schema_extra={"type": "string", "pattern": _TIME},
     ),
 ]
-Text = Annotated[str, StringConstraints(max_length=500), Field(description="a text of at most 500 characters")]
+Text = Annotated[
+    str,
+    StringConstraints(max_length=500),
+    AfterValidator(without_nul),
+    Field(description="a text of at most 500 characters", json_schema_extra={"pattern": r"^[^\x00]*$"}),
+]
+Creator = Annotated[Name, Field(alias="creator_id", title="whose it is; believed while no sign-in is set")]
+CreatorName = Annotated[Name, Field(alias="creator", title="the same, for people to read")]
+
+
+def _nothing_said(schema: dict[str, Any]) -> None:
+    """Write that null stands for what is not said."""
+    for key, field in schema["properties"].items():
+        if key not in schema["required"]:
+            told = {name: field.pop(name) for name in ("title", "description", "default") if name in field}
+            schema["properties"][key] = {"anyOf": [field, {"type": "null"}], **told}
 
 
 class Reserve(Command):
     """Ask for a reservation (`newevent`), or for one to become this (`modifyevent`)."""
 
-    event_id: Name = ""
-    start_ms: Annotated[Time, Field(alias="start")]
-    end_ms: Annotated[Time, Field(alias="end")]
-    user_id: Annotated[Name, Field(alias="creator_id")] = "anonymous"
-    user_name: Annotated[Name, Field(alias="creator")] = "somebody"
+    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra=_nothing_said)
+
+    event_id: Annotated[Name | None, Field(title="an id of the client's own; else one is made")] = None
+    start_ms: Annotated[Time, Field(alias="start", title="when it begins")]
+    end_ms: Annotated[
+        Time, Field(alias="end", title="when it ends, at most 24 hours later", examples=["2026-11-24T22:15:00Z"])
+    ]
+    user_id: Creator = "anonymous"
+    user_name: CreatorName = "somebody"
     title: Text = ""
-    reservation_type: Annotated[Name, StringConstraints(max_length=64)] = REALTIME
-    resource_id: Annotated[Text, Field(alias="resourceId")] = ""
+    reservation_type: Annotated[
+        Name,
+        StringConstraints(max_length=64),
+        Field(title=f"{REALTIME}: at the controls, those of two people never overlap; or a type of one's own"),
+    ] = REALTIME
+    resource_id: Annotated[Text, Field(alias="resourceId", title="what is reserved; the site, unless said")] = ""
     project_id: Text = "none"
-    note: Annotated[Text, Field(alias="reservation_note")] = ""
-    origin: Text = "ptr"
+    note: Annotated[Text, Field(alias="reservation_note", title="a note for others")] = ""
+    origin: Annotated[Text, Field(title="the program that made it")] = "ptr"
 
     @model_validator(mode="before")
     @classmethod
@@ -94,20 +122,43 @@ class Reserve(Command):
         )
 
 
+class EventId(BaseModel):
+    """Say which event is meant."""
+
+    event_id: Name
+
+
+class ChangeEvent(BaseModel):
+    """Ask for a reservation to be changed (`modifyevent`); `parse_change` reads it."""
+
+    original: Annotated[
+        EventId,
+        Field(alias="originalEvent", title="the event as it was", examples=[{"event_id": _AN_ID}]),
+    ]
+    modified: Annotated[
+        Reserve,
+        Field(
+            alias="modifiedEvent",
+            title="the event as it shall be; whose it is stays",
+            examples=[{"site": "wmd", "start": "2026-11-24T21:00:00Z", "end": "2026-11-24T23:00:00Z"}],
+        ),
+    ]
+
+
 class Unreserve(Command):
     """Ask for a reservation to be deleted (`delete`); its site need not be said."""
 
     site: Name = "?"
-    event_id: Name
-    user_id: Annotated[Name, Field(alias="creator_id")] = "anonymous"
-    user_name: Annotated[Name, Field(alias="creator")] = "somebody"
+    event_id: Annotated[Name, Field(examples=[_AN_ID])]
+    user_id: Creator = "anonymous"
+    user_name: CreatorName = "somebody"
 
 
 class BetweenTimes(Command):
     """Ask for the reservations of a span of time (`siteevents`)."""
 
     start_ms: Annotated[Time, Field(alias="start")]
-    end_ms: Annotated[Time, Field(alias="end")]
+    end_ms: Annotated[Time, Field(alias="end", examples=["2026-11-25T20:15:00Z"])]
 
 
 class AtTime(Command):
@@ -119,7 +170,7 @@ class AtTime(Command):
 class UserAtTime(AtTime):
     """Ask how a person stands to the reservations of a moment."""
 
-    user_id: Name
+    user_id: Annotated[Name, Field(title="of whom it is asked", examples=["auth0|vera"])]
 
 
 def parse_change(body: bytes) -> Reserve:

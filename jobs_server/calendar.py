@@ -7,17 +7,20 @@ from typing import cast
 import orjson
 from flask import Blueprint, Response, current_app
 
-from . import auth, bodies, bookings, clock, commands, limits, reservations
+from . import auth, bodies, bookings, clock, commands, limits, public, reservations
 from .auth import Access, needs
 from .bookings import Reserve
 from .commands import AnyCommand
 from .config import EXTENSION, Loaded
 from .db import reading, transaction
+from .described import describe
+from .errors import Conflict, NotFound, TooMany
 
 bp = Blueprint("calendar", __name__, url_prefix="/calendar")
 
 
 @bp.post("/newevent")
+@describe(gives=public.Reserved, body=Reserve, refusals=(Conflict, TooMany))
 @needs(Access.PERSON)
 def new_event() -> Response:
     """Reserve a telescope."""
@@ -30,6 +33,7 @@ def new_event() -> Response:
 
 
 @bp.post("/modifyevent")
+@describe(gives=public.Reservation, body=bookings.ChangeEvent, refusals=(NotFound, Conflict, TooMany))
 @needs(Access.PERSON)
 def modify_event() -> Response:
     """Change a reservation."""
@@ -43,6 +47,7 @@ def modify_event() -> Response:
 
 
 @bp.post("/delete")
+@describe(gives=public.Reservation, body=bookings.Unreserve, refusals=(NotFound, TooMany))
 @needs(Access.PERSON)
 def delete_event() -> Response:
     """Delete a reservation."""
@@ -55,6 +60,7 @@ def delete_event() -> Response:
 
 
 @bp.post("/siteevents")
+@describe(gives=list[public.Reservation], body=bookings.BetweenTimes)
 @needs(Access.ANYBODY)
 def site_events() -> Response:
     """List a site's reservations within a span of time."""
@@ -65,6 +71,7 @@ def site_events() -> Response:
 
 
 @bp.post("/get-event-at-time")
+@describe(gives=list[public.Reservation], body=bookings.AtTime)
 @needs(Access.ANYBODY)
 def get_event_at_time() -> Response:
     """List a site's reservations at a moment."""
@@ -75,6 +82,7 @@ def get_event_at_time() -> Response:
 
 
 @bp.post("/is-user-scheduled")
+@describe(gives=bool, body=bookings.UserAtTime)
 @needs(Access.ANYBODY)
 def is_user_scheduled() -> Response:
     """Tell whether a person has reserved a site at a moment."""
@@ -85,6 +93,7 @@ def is_user_scheduled() -> Response:
 
 
 @bp.post("/does-conflicting-event-exist")
+@describe(gives=bool, body=bookings.UserAtTime)
 @needs(Access.ANYBODY)
 def does_conflicting_event_exist() -> Response:
     """Tell whether anybody else has reserved a site at a moment."""

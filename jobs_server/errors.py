@@ -72,13 +72,13 @@ class Forbidden(JobsError):
 
 
 class NotFound(JobsError):
-    """There is no such job."""
+    """There is no such job or reservation."""
 
     status, code = 404, "not-found"
 
 
 class Conflict(JobsError):
-    """The job is past the point where this can be done."""
+    """The job is past the point where this can be done, or what is there already stands in the way."""
 
     status, code = 409, "conflict"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any, NamedTuple, cast, get_args, get_origin
 
 from flask import Flask
 from pydantic import BaseModel, TypeAdapter
@@ -17,6 +17,8 @@ from werkzeug.routing import Rule
 
 from . import described, public
 from .auth.rules import Access, access_of
+from .auth.sessions import COOKIE
+from .config import EXTENSION, Loaded, Settings
 from .described import Described
 from .errors import BadRequest, Forbidden, JobsError, Unauthorized, Unavailable
 from .refusals import PROBLEM, is_poll
@@ -49,7 +51,33 @@ People post jobs, the software beside the telescope polls for them, carries them
 _LIMITS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
 _TOO_LARGE = "The body is larger than this service takes"
 _ULID = "01KPR8Z4J6Q3T5V7X9Y0A1B2C3"
-_KNOWN = {"site": "$response.body#/{place}site", "ulid": "$response.body#/{place}ulid"}
+_GIVES_KEYS: dict[type, tuple[str, tuple[str, ...]]] = {
+    public.Job: ("", ("site", "ulid")),
+    public.JobWithHistory: ("", ("site", "ulid")),
+    public.Reserved: ("new_calendar_event/", ("site", "event_id")),
+    public.Reservation: ("", ("site", "event_id")),
+}
+"""What answers hold that other requests need, and where in them."""
+
+SCHEMES: dict[str, dict[str, str]] = {
+    "accessToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token of the sign-in issuer, where a sign-in is set.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "A sign-in on the pages, where a sign-in is set.",
+    },
+    "siteToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token of the site (`flask tokens`), where JOBS_SITE_TOKENS demands one.",
+    },
+}
 
 
 class Operation(NamedTuple):
@@ -78,17 +106,28 @@ def examples() -> dict[str, dict[str, Any]]:
 def document(app: Flask) -> dict[str, Any]:
     """Describe the API of an app."""
     operations = list(described_operations(app))
+    settings = cast(Loaded, app.extensions[EXTENSION]).settings
     schemas, definitions = _schemas(operations)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method] = _operation(operation, operations, schemas)
+        paths.setdefault(operation.path, {})[operation.method] = {
+            **_operation(operation, operations, schemas),
+            "security": _security(access_of(operation.view), settings),
+        }
     return {
         "openapi": "3.1.0",
         "info": {"title": "jobs_server", "version": version("jobs-server"), "description": _ABOUT},
         "servers": [{"url": "/"}],
         "paths": paths,
-        "components": {"schemas": definitions},
+        "components": {"schemas": definitions, "securitySchemes": SCHEMES},
     }
+
+
+def _security(access: Access | None, settings: Settings) -> list[dict[str, list[str]]]:
+    """List what one of must be shown to use a route, as this server is set."""
+    if access is Access.PERSON and not settings.is_open:
+        return [{"accessToken": []}, {"session": []}]
+    return [{"siteToken": []}] if access is Access.SITE and settings.site_tokens == "required" else []
 
 
 def described_operations(app: Flask) -> Iterator[Operation]:
@@ -209,28 +248,33 @@ def _holds_jobs(gives: Any) -> bool:
 
 
 def _links(operation: Operation, others: list[Operation]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Say which requests an answer's job leads to: all that need no more than its site and its ulid."""
-    gives = operation.described.gives
-    if not _holds_jobs(gives):
-        return
-    place = "0/" if get_origin(gives) is list else ""
-    for other in others:
-        body = other.described.body and _linked_body(other.described.body, place)
+    """Say which requests an answer leads to: all beside its own that need no more than what it holds."""
+    known = _known(operation.described.gives)
+    beside = [other for other in others if other.path.split("/")[1] == operation.path.split("/")[1]]
+    for other in beside if known else ():
+        body = other.described.body and _linked_body(other.described.body, known)
         if body and other.name != operation.name:
             yield other.name, {"operationId": other.name, "requestBody": body}
 
 
-def _linked_body(model: type[BaseModel], place: str) -> dict[str, Any] | None:
+def _known(gives: Any) -> dict[str, str]:
+    """Tell where an answer holds what other requests need."""
+    item, before = (get_args(gives)[0], "0/") if get_origin(gives) is list else (gives, "")
+    place, keys = _GIVES_KEYS.get(item, ("", ()))
+    return {key: f"$response.body#/{before}{place}{key}" for key in keys}
+
+
+def _linked_body(model: type[BaseModel], known: dict[str, str]) -> dict[str, Any] | None:
     body: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         key = field.alias or name
-        if field.is_required() and key in _KNOWN:
-            body[key] = _KNOWN[key].format(place=place)
+        if field.is_required() and key in known:
+            body[key] = known[key]
         elif field.is_required() and field.examples:
             body[key] = field.examples[-1]
         elif field.is_required():
             return None
-    return body
+    return body if known.keys() & body.keys() else None
 
 
 def _example_bodies(model: type[BaseModel]) -> dict[str, Any]:

@@ -118,6 +118,30 @@ class LiftedLockout(Public):
     canceled: Annotated[int, Field(description="how many waiting jobs were canceled with it")]
 
 
+class Reservation(Public):
+    """A time for which somebody has reserved a telescope, under the public calendar service's names."""
+
+    event_id: str
+    start: Annotated[str, Field(description="ISO 8601, UTC, to the second")]
+    end: str
+    creator: str
+    creator_id: str
+    site: str
+    title: str
+    reservation_type: Annotated[str, Field(description="realtime: at the controls")]
+    resource_id: Annotated[str, Field(alias="resourceId")]
+    project_id: str
+    reservation_note: str
+    origin: str
+    last_modified: str
+
+
+class Reserved(Public):
+    """A reservation that was made."""
+
+    new_calendar_event: Reservation
+
+
 class Fault(Public):
     """What is wrong with one key of a body."""
 
