@@ -47,7 +47,7 @@ def new_job() -> Response:
     key = commands.parse_key(request.headers.get("Idempotency-Key"))
     actor = auth.person(command)
     limits.current().job(command, actor)
-    remote_calendar.check(command, actor, _settings())
+    remote_calendar.check(command, actor, _settings(), key)
     with transaction() as connection:
         job = jobs.submit(connection, command, actor, clock.read(), _settings(), key)
     return _json(wire.job(job))
@@ -98,6 +98,7 @@ def cancel_job() -> Response:
     """Cancel a job, or ask the site to end it."""
     command = _parse(commands.CancelJob)
     actor = auth.person(command)
+    remote_calendar.check_cancel(command.site, command.ulid, actor, _settings())
     with transaction() as connection:
         job = jobs.cancel(connection, command, actor, clock.read(), _settings())
     return _json(wire.job(job))

@@ -16,6 +16,12 @@ LIFE_MS = 24 * 60 * 60 * 1000
 """How long a key is remembered."""
 
 
+def is_known(connection: Connection, command: SubmitJob, now: Now, key: str) -> bool:
+    """Tell whether a key came within a day, with whatever command."""
+    names = {"site": command.site, "user_id": command.user_id, "key": key}
+    return connection.row(statements.FIND_KEY, **names, since_ms=now.wall_ms - LIFE_MS) is not None
+
+
 def first_job(connection: Connection, command: SubmitJob, now: Now, key: str) -> JobRow | None:
     """Find the job that this key made within a day; a key older than that is forgotten.
 

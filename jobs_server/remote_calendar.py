@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, cast
 
 import httpx
 from flask import Flask, current_app
 
-from . import clock, reservations
+from . import clock, idempotency, queries, reservations
 from .actors import Actor
 from .bookings import time_ms
 from .commands import SubmitJob
 from .config import EXTENSION, Loaded, Settings
+from .db import EXTENSION as DATABASE
+from .db import Database, reading
 from .errors import Unavailable, shown
 from .lifecycle import is_stop
 from .reservations import Held
@@ -24,7 +27,9 @@ log = logging.getLogger(__name__)
 CALENDAR = "jobs_server.remote_calendar"
 AHEAD_MS = 24 * 60 * 60 * 1000
 FETCH_SECONDS = 5 * 60.0
-_TIMEOUT_SECONDS = 3.0
+TIMEOUT_SECONDS = 3.0
+_MOST_SITES = 100
+"""So many sites are fetched ahead at most: site codes in commands may be made up."""
 
 _Span = tuple[int, Held]
 """When a reservation begins, and who holds it until when."""
@@ -33,36 +38,66 @@ _Span = tuple[int, Held]
 class RemoteCalendar:
     """Ask one calendar, and remember what it said of the coming day."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self, url: str, *, fetch_seconds: float = FETCH_SECONDS, timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> None:
+        self.fetch_seconds = fetch_seconds
+        self.timeout_seconds = timeout_seconds
         self._url = url.rstrip("/")
         self._lock = threading.Lock()
+        self._sites: set[str] = set()
         self._ahead: dict[str, tuple[int, list[_Span]]] = {}
         """By site: until when it is known, and the reservations until then."""
         self._fetcher: threading.Thread | None = None
+        self._woken = threading.Event()
+        self._closed = False
 
     def check(self, command: SubmitJob, actor: Actor, settings: Settings) -> None:
         """Refuse a command while somebody else holds the telescope.
 
         Raises Unauthorized, or Unavailable when nobody knows who does; admins pass, and stops where anybody may stop.
         """
-        stops = is_stop(command.action, command.required_params)
-        if not actor.is_admin and not (stops and settings.strangers_may_stop):
+        if is_stop(command.action, command.required_params):
+            self.check_stop(command.site, actor, settings)
+        elif not actor.is_admin:
             reservations.refuse_others(self.holders(command.site, clock.now_ms()), command.site, actor)
+
+    def check_stop(self, site: str, actor: Actor, settings: Settings) -> None:
+        """Refuse a stop by somebody who is no holder, where only holders may stop. Raises Unauthorized.
+
+        A stop is not held up by a calendar that does not answer: what it said before is enough to let it pass, and when
+        nobody knows anything it passes.
+        """
+        if settings.strangers_may_stop or actor.is_admin:
+            return
+        now_ms = clock.now_ms()
+        known = self.known(site, now_ms)
+        if known is not None and (not known or actor.id in {held.creator_id for held in known}):
+            return
+        with suppress(Unavailable):
+            reservations.refuse_others(self.holders(site, now_ms), site, actor)
 
     def holders(self, site: str, now_ms: int) -> list[Held]:
         """List who holds a telescope now. Raises Unavailable when nobody knows."""
-        self._fetch_ahead_of(site, now_ms)
+        self.follow(site)
         try:
             events = self._ask("get-event-at-time", {"site": site, "time": reservations.in_utc(now_ms)})
             return [held for start_ms, held in _spans(events) if start_ms <= now_ms < held.end_ms]
         except (httpx.HTTPError, ValueError) as error:
             log.warning("the calendar %s does not answer: %s", self._url, error)
-        known_until, spans = self._ahead.get(site, (0, []))
-        if now_ms >= known_until:
+        known = self.known(site, now_ms)
+        if known is None:
             raise Unavailable(
                 f"Error: the calendar that says who has reserved {shown(site)} cannot be reached, and nothing is"
                 " known of now; admins may command, and others when it answers again"
             )
+        return known
+
+    def known(self, site: str, now_ms: int) -> list[Held] | None:
+        """List who holds a telescope by what was fetched ahead; none when that says nothing of now."""
+        known_until, spans = self._ahead.get(site, (0, []))
+        if now_ms >= known_until:
+            return None
         return [held for start_ms, held in spans if start_ms <= now_ms < held.end_ms]
 
     def fetch(self, site: str, now_ms: int) -> None:
@@ -74,23 +109,34 @@ class RemoteCalendar:
         except (httpx.HTTPError, ValueError) as error:
             log.warning("the calendar %s does not tell the coming day of %s: %s", self._url, shown(site), error)
 
-    def _fetch_ahead_of(self, site: str, now_ms: int) -> None:
+    def follow(self, *sites: str) -> None:
+        """Fetch the coming day of these sites too, in the background, at once and then every few minutes."""
         with self._lock:
-            if site not in self._ahead:
-                self._ahead[site] = (0, [])
-                threading.Thread(target=self.fetch, args=(site, now_ms), name="calendar", daemon=True).start()
+            new = set(sites) - self._sites
+            if not new or len(self._sites) >= _MOST_SITES:
+                return
+            self._sites = self._sites | new  # a new set: the old one may just be gone through
             if self._fetcher is None:
                 self._fetcher = threading.Thread(target=self._fetch_for_ever, name="calendar ahead", daemon=True)
                 self._fetcher.start()
+        self._woken.set()
+
+    def close(self) -> None:
+        """Fetch no more."""
+        self._closed = True
+        self._woken.set()
+        if self._fetcher is not None:
+            self._fetcher.join()
 
     def _fetch_for_ever(self) -> None:
-        pause = threading.Event()
-        while not pause.wait(FETCH_SECONDS):
-            for site in list(self._ahead):
+        while not self._closed:
+            self._woken.clear()
+            for site in sorted(self._sites):
                 self.fetch(site, clock.now_ms())
+            self._woken.wait(self.fetch_seconds)
 
     def _ask(self, route: str, body: dict[str, str]) -> list[Any]:
-        with httpx.Client(timeout=_TIMEOUT_SECONDS) as client:
+        with httpx.Client(timeout=self.timeout_seconds) as client:
             answer = client.post(f"{self._url}/{route}", json=body).raise_for_status().json()
         if not isinstance(answer, list):
             raise ValueError("its answer is no list")
@@ -112,7 +158,44 @@ def register(app: Flask) -> None:
     app.extensions[CALENDAR] = RemoteCalendar(url) if url else None
 
 
-def check(command: SubmitJob, actor: Actor, settings: Settings) -> None:
-    """Refuse a command by what the calendar elsewhere says; without one, the operation itself looks into ours."""
-    if (remote := cast("RemoteCalendar | None", current_app.extensions[CALENDAR])) is not None:
-        remote.check(command, actor, settings)
+def start(app: Flask) -> None:
+    """Begin to fetch ahead for the sites that are known, so that the first command finds something known."""
+    if (remote := of(app)) is not None:
+        with cast(Database, app.extensions[DATABASE]).reading() as connection:
+            known = queries.sites(connection)
+        remote.follow(*known, *cast(Loaded, app.extensions[EXTENSION]).settings.sites)
+
+
+def of(app: Flask) -> RemoteCalendar | None:
+    """Give an app's calendar elsewhere; none when none is set."""
+    return cast("RemoteCalendar | None", app.extensions[CALENDAR])
+
+
+def check(command: SubmitJob, actor: Actor, settings: Settings, key: str | None = None) -> None:
+    """Refuse a command by what the calendar elsewhere says; without one, the operation itself looks into ours.
+
+    What was sent before with this key is not refused: it is the first job again.
+    """
+    if (remote := of(current_app)) is None:
+        return
+    if key is not None:
+        with reading() as connection:
+            if idempotency.is_known(connection, command, clock.read(), key):
+                return
+    remote.check(command, actor, settings)
+
+
+def check_cancel(site: str, ulid: str | None, actor: Actor, settings: Settings) -> None:
+    """Refuse to cancel a job that is another's, or all of them, where only holders may stop and the actor is none."""
+    if (remote := of(current_app)) is None:
+        return
+    with reading() as connection:
+        job = queries.job(connection, site, ulid) if ulid is not None else None
+    if ulid is None or (job is not None and job.user_id != actor.id):
+        remote.check_stop(site, actor, settings)
+
+
+def known(site: str, now_ms: int) -> list[Held]:
+    """List who holds a telescope, by what the calendar elsewhere last told; it is not asked."""
+    remote = of(current_app)
+    return (remote.known(site, now_ms) if remote else None) or []

@@ -29,7 +29,20 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from werkzeug.serving import is_running_from_reloader
 
-from . import alerts, auth, caretaker, create_app, db, feed, filesystems, health, logs, sqlite_file, sweeper
+from . import (
+    alerts,
+    auth,
+    caretaker,
+    create_app,
+    db,
+    feed,
+    filesystems,
+    health,
+    logs,
+    remote_calendar,
+    sqlite_file,
+    sweeper,
+)
 from .config import EXTENSION, Loaded, Settings
 from .errors import StartRefused, Unavailable
 from .revisions import MIGRATIONS
@@ -81,6 +94,7 @@ def begin(app: Flask) -> None:
     sweeper.start(_database(app), _settings(app))
     caretaker.of(app).start()
     alerts.start(app)
+    remote_calendar.start(app)
     health.of(app).serving_since = time.monotonic()
     if threading.current_thread() is threading.main_thread():  # only there may signals be set
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -158,6 +158,19 @@ def test_stop_and_park_parks_later(browser: FlaskClient, observatory: Observator
     assert [(job["action"], job["deviceInstance"]) for job in observatory.polls()] == [("park", "eastpier")]
 
 
+def test_a_park_that_is_refused_takes_no_stop_back(browser: FlaskClient, observatory: Observatory) -> None:
+    waiting = observatory.sends()
+    lockout = {"site": "wmd", "note": "hands on the mount", "user_id": "auth0|vera", "user_name": "Vera"}
+    assert observatory.posts("lockout", lockout).status == 200
+    pressed = {"site": "wmd", "how": "park"}
+    answer = browser.post("/act/stop", data=pressed, headers={"X-Requested-By": "script"})
+    assert answer.json is not None
+    assert answer.json["line"].startswith("Stop sent. The park was refused: wmd is locked out by Vera")
+    assert "Stop sent. The park was refused." in browser.post("/act/stop", data=pressed, follow_redirects=True).text
+    assert observatory.status(waiting) == "CANCELED"
+    assert {job["action"] for job in observatory.polls()} == {"cancel_all_commands"}
+
+
 def test_cancel_waiting_leaves_what_runs(browser: FlaskClient, observatory: Observatory) -> None:
     running = observatory.sends()
     observatory.polls()

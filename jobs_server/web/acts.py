@@ -13,7 +13,7 @@ from .. import board, clock, commands, jobs, remote_calendar
 from ..auth import Access, needs
 from ..commands import CancelJob, SubmitJob
 from ..db import reading, transaction
-from ..errors import BadRequest
+from ..errors import BadRequest, JobsError
 from .page import NAME_LONGEST, THEMES, page, remember
 
 PARK_AFTER_SECONDS = 30
@@ -35,17 +35,25 @@ def stop() -> Response:
         return _cancel_waiting()
     if how not in ("now", "park"):
         raise BadRequest("Error: how must be waiting, now or park")
-    site = _site()
-    with reading() as connection:
-        mount = _mount(board.last_instance(connection, site, "mount")) if how == "park" else ""
     stop_all = command("all", "all", "cancel_all_commands")
     remote_calendar.check(stop_all, page().actor, page().settings)
     with transaction() as connection:
         jobs.submit(connection, stop_all, page().actor, clock.read(), page().settings)
-        if how == "park":
-            park = command("mount", mount, "park", not_before_seconds=PARK_AFTER_SECONDS)
-            jobs.submit(connection, park, page().actor, clock.read(), page().settings)
+    if how == "park":
+        try:
+            _park()
+        except JobsError as refusal:  # a lock-out, a reservation, a full queue: none of them takes the stop back
+            return done("no-park", why=refusal.sentence.removeprefix("Error: "))
     return done(how)
+
+
+def _park() -> None:
+    with reading() as connection:
+        mount = _mount(board.last_instance(connection, _site(), "mount"))
+    park = command("mount", mount, "park", not_before_seconds=PARK_AFTER_SECONDS)
+    remote_calendar.check(park, page().actor, page().settings)
+    with transaction() as connection:
+        jobs.submit(connection, park, page().actor, clock.read(), page().settings)
 
 
 @needs(Access.PERSON)
@@ -53,6 +61,7 @@ def cancel() -> Response:
     """Cancel one job."""
     actor = page().actor
     asked = CancelJob(site=_site(), ulid=request.form.get("ulid", "?"), user_id=actor.id, user_name=actor.name)
+    remote_calendar.check_cancel(asked.site, asked.ulid, actor, page().settings)
     with transaction() as connection:
         job = jobs.cancel(connection, asked, actor, clock.read(), page().settings)
     return done("cancel-asked" if job.cancel_requested else "canceled")
@@ -107,6 +116,7 @@ def done(what: str, **told: object) -> Response:
 
 
 def _cancel_waiting() -> Response:
+    remote_calendar.check_cancel(_site(), None, page().actor, page().settings)
     with transaction() as connection:
         count = jobs.cancel_waiting(connection, _site(), page().actor, clock.read(), page().settings)
     return done("waiting", count=count)

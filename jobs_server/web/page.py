@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from flask import Response, current_app, g, request
 
-from .. import auth, board, clock, feed, lockouts, profiles, queries, reservations, sky
+from .. import auth, board, clock, feed, lockouts, profiles, queries, remote_calendar, reservations, sky
 from ..actors import Actor
 from ..config import EXTENSION, Loaded, Settings
 from ..db import reading
@@ -98,9 +98,11 @@ class Page:
 
     @cached_property
     def held(self) -> list[Held]:
-        """List who holds the telescope now; a calendar elsewhere is not asked for every page."""
-        if not self.site or self.settings.calendar_url:
+        """List who holds the telescope now; of a calendar elsewhere, by what it last told."""
+        if not self.site:
             return []
+        if self.settings.calendar_url:
+            return remote_calendar.known(self.site, self.now_ms)
         with reading() as connection:
             return reservations.at(connection, self.site, self.now_ms)
 

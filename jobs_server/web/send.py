@@ -68,15 +68,14 @@ def _submit(order: Order, key: str | None) -> list[JobRow]:
     """Queue the jobs of an order one after the other, in one transaction."""
     commands = order.submits(page())
     key = parse_key(key or None)
-    for command in commands:
+    keyed = [(command, f"{key}-{number}" if key else None) for number, command in enumerate(commands)]
+    for command, own_key in keyed:
         limits.current().job(command, page().actor)
-        remote_calendar.check(command, page().actor, page().settings)
+        remote_calendar.check(command, page().actor, page().settings, own_key)
     with transaction() as connection:
         return [
-            jobs.submit(
-                connection, command, page().actor, clock.read(), page().settings, f"{key}-{number}" if key else None
-            )
-            for number, command in enumerate(commands)
+            jobs.submit(connection, command, page().actor, clock.read(), page().settings, own_key)
+            for command, own_key in keyed
         ]
 
 
