@@ -94,7 +94,6 @@ def _running(folder: Path, target: str, threads: int = 64) -> Iterator[Contender
     environment |= {"JOBS_INSTANCE": str(folder), "JOBS_THREADS": str(threads), "FLOOR_DATABASE": str(path)}
     environment |= {"JOBS_NEW_JOBS_PER_SECOND": "0"}  # one person posts as fast as it goes
     environment |= {"JOBS_MAX_WAITING_JOBS": "0"}  # nobody takes the jobs while they are posted
-    environment |= {"JOBS_LOG_LEVEL": "warning"}  # the floor writes no log
     port = servers.free_port()
     command = [sys.executable, *(part.format(port=port, threads=threads) for part in GUNICORN), target]
     server = servers.launch(command, port, servers.ROOT, environment, folder / "server.log")

@@ -21,6 +21,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     from flask import Flask
 
     from . import (
+        answers,
         api,
         auth,
         calendar,
@@ -61,6 +62,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     db.init_app(app, settings.database_timeout_seconds)
+    answers.register(app)
     logs.register(app)
     feed.init_app(app, app.extensions[db.EXTENSION], settings, stream.render)
     for blueprint in (api.bp, live.bp):

@@ -60,8 +60,9 @@ def get_new_jobs() -> Response:
     """Hand over the waiting jobs of a site, or wait for one."""
     command = _parse(commands.ClaimJobs)
     actor = auth.site(command.site)
-    feed.current().presence.alone = not request.is_multiprocess
-    answer = polling.poll(current(), feed.current(), command, actor, hangup.client(request.environ))
+    environ, live = request.environ, feed.current()
+    live.presence.alone = not environ["wsgi.multiprocess"]
+    answer = polling.poll(current(), live, command, actor, hangup.client(environ))
     response = _json(wire.handed_over(answer.jobs, command.queue))
     if answer.spent:
         # Else a client whose lost reply held what was canceled since would ask for ever; the body cannot tell it.

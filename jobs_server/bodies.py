@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Protocol
+from typing import Protocol, cast
 
-from flask import request
+from flask import Request, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from .errors import BadRequest
@@ -24,9 +24,10 @@ def read() -> bytes:
 
     Raises RequestEntityTooLarge past `MAX_CONTENT_LENGTH`, BadRequest when the body breaks off.
     """
+    asked = cast(Request, request._get_current_object())  # type: ignore[attr-defined]  # each look through it costs
     try:
-        body = request.get_data(cache=False)
-        goes_on = len(body) == request.max_content_length and _goes_on()
+        body = asked.get_data(cache=False)
+        goes_on = asked.content_length is None and len(body) == asked.max_content_length and _goes_on()
     except ClientDisconnected:
         raise BadRequest(_BROKE_OFF) from None
     except HTTPException:
@@ -35,7 +36,7 @@ def read() -> bytes:
         raise BadRequest("Error: the body was sent in a way that is not HTTP") from error
     if goes_on:
         raise RequestEntityTooLarge
-    if len(body) < (request.content_length or 0):  # where the server says that it ends the stream, nobody counts
+    if len(body) < (asked.content_length or 0):  # where the server says that it ends the stream, nobody counts
         raise BadRequest(_BROKE_OFF)
     return body
 
@@ -51,7 +52,7 @@ def drain() -> None:
 
 def _goes_on() -> bool:
     """Tell whether a body without a length goes on: Werkzeug stops reading at the limit and says nothing."""
-    return request.content_length is None and bool(request.environ["wsgi.input"].read(1))
+    return bool(request.environ["wsgi.input"].read(1))
 
 
 def _left_to_send() -> int:

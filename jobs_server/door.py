@@ -84,13 +84,14 @@ def guard(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def check() -> None:
-        host = request.environ.get("HTTP_HOST", "")
+        environ = request.environ
+        host = environ.get("HTTP_HOST", "")
         if host and not hosts.are_ours(host):  # browsers always send one
             raise Forbidden(
                 f"Error: {shown(host)} is no name of this service that it knows;"
                 " if it is one, add it to JOBS_TRUSTED_HOSTS on the server"
             )
-        if request.method not in SAFE_METHODS and not from_our_pages() and not _is_allowed(allowed):
+        if environ["REQUEST_METHOD"] not in SAFE_METHODS and not from_our_pages() and not _is_allowed(allowed):
             raise Forbidden(
                 "Error: pages of this address may not change anything here; if one should,"
                 " add its origin to JOBS_ALLOWED_ORIGINS on the server"

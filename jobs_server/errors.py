@@ -32,6 +32,8 @@ def shown(text: str, longest: int = _LONGEST_SHOWN) -> str:
 
 def on_one_line(text: str) -> str:
     """Make a text from outside harmless on a terminal: what is no visible character becomes a space."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else " " for character in text)
 
 

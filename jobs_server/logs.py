@@ -6,30 +6,28 @@ It goes to standard error; keeping and rotating it is the system's (journald, th
 from __future__ import annotations
 
 import logging
-import re
-import secrets
 import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, cast
 
 import orjson
-from flask import Flask, Response, g, has_request_context, request
+from flask import Flask, has_request_context, request
 
-from . import db
+from . import answers, db
+from .answers import Answer
 from .config import Settings
 from .errors import on_one_line
 from .jobs import Change
 from .lifecycle import Queue
 
-REQUEST_ID = "X-Request-ID"
-
 requests = logging.getLogger("jobs_server.requests")
 changes = logging.getLogger("jobs_server.changes")
 
-_GOOD_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,100}")
 _FIELDS = "jobs_server_fields"
+_TOLD = "jobs_server.told"
 
 
 class Lines(logging.Formatter):
@@ -37,11 +35,16 @@ class Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record."""
-        at = datetime.fromtimestamp(record.created).astimezone()
-        line = f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03} {record.levelname:7} {record.getMessage()}"
-        request_id = _request_id()
+        seconds, ms = divmod(int(record.created * 1000), 1000)
+        line = f"{_clock_face(seconds)}.{ms:03} {record.levelname:7} {record.getMessage()}"
+        request_id = answers.request_id()
         line = on_one_line(line) + (f" [{request_id}]" if request_id else "")
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+@lru_cache(maxsize=2)
+def _clock_face(seconds: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 class Objects(logging.Formatter):
@@ -55,7 +58,7 @@ class Objects(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if request_id := _request_id():
+        if request_id := answers.request_id():
             told["request_id"] = request_id
         told |= getattr(record, _FIELDS, {})
         if record.exc_info:
@@ -77,53 +80,46 @@ def begin(settings: Settings) -> None:
 
 
 def register(app: Flask) -> None:
-    """Give each request of an app its id and its line, and each change of a job one after its commit."""
+    """Give each request of an app its line, and each change of a job one after its commit."""
     cast(db.Database, app.extensions[db.EXTENSION]).on_changes.append(_tell_changes)
-    app.before_request(_note_begin)
-    app.after_request(_tell_request)
+    answers.tell(app, _tell_request)
 
 
-def _note_begin() -> None:
-    given = request.headers.get(REQUEST_ID, "")
-    g.request_id = given if _GOOD_ID.fullmatch(given) else secrets.token_hex(8)
-    g.began = time.perf_counter()
-
-
-def _tell_request(response: Response) -> Response:
-    response.headers[REQUEST_ID] = g.request_id
-    level = logging.WARNING if response.status_code >= 500 else logging.INFO
+def _tell_request(answer: Answer) -> None:
+    level = logging.WARNING if answer.status >= 500 else logging.INFO
     if not requests.isEnabledFor(level):
-        return response
-    ms = round((time.perf_counter() - g.began) * 1000, 1)
-    path = _path()
-    fields: dict[str, Any] = {
-        "method": request.method,
-        "path": path,
-        "status": response.status_code,
-        "ms": ms,
-        "client": request.remote_addr,
-    }
-    line = f"{request.method} {path} {response.status_code} {ms:.1f} ms {request.remote_addr}"
-    if told := cast(list[Change], g.get("told", [])):
+        return
+    environ, ms = answer.environ, round(answer.seconds * 1000, 1)
+    method, path, client = environ["REQUEST_METHOD"], _path(answer), environ.get("REMOTE_ADDR")
+    fields = {"method": method, "path": path, "status": answer.status, "ms": ms, "client": client}
+    line = f"{method} {path} {answer.status} {ms:.1f} ms {client}"
+    if told := cast(list[Change], environ.get(_TOLD, [])):
         fields |= {"actor": told[0].actor.id, "jobs": [change.job.ulid for change in told]}
         more = f" and {len(told) - 1} more" if len(told) > 1 else ""
         line += f" {told[0].actor.name} {told[0].job.ulid}{more}"
-    requests.log(level, "%s", line, extra={_FIELDS: fields})
-    return response
+    _write(requests, level, line, fields)
 
 
-def _path() -> str:
+def _path(answer: Answer) -> str:
     """Give the path without its query, where a token may stand, and without the secret of a one-time link."""
-    secret = (request.view_args or {}).get("secret")
-    return request.path.replace(secret, "...") if secret else request.path
+    asked = answer.request
+    secret = (asked.view_args or {}).get("secret")
+    return asked.path.replace(secret, "...") if secret else asked.path
+
+
+def _write(logger: logging.Logger, level: int, line: str, fields: dict[str, Any]) -> None:
+    """Write a line, without the search through the stack for its place in the code that costs more than the line."""
+    record = logging.LogRecord(logger.name, level, "", 0, line, None, None)
+    setattr(record, _FIELDS, fields)
+    logger.handle(record)
 
 
 def _tell_changes(told: Sequence[Change]) -> None:
     if has_request_context():
-        g.told = [*g.get("told", []), *told]
+        request.environ.setdefault(_TOLD, []).extend(told)
     if changes.isEnabledFor(logging.INFO):
         for change in told:
-            changes.info("%s", _sentence(change), extra={_FIELDS: _fields(change)})
+            _write(changes, logging.INFO, _sentence(change), _fields(change))
 
 
 def _sentence(change: Change) -> str:
@@ -155,7 +151,3 @@ def _fields(change: Change) -> dict[str, Any]:
     if event.message:
         fields["remark"] = event.message
     return fields
-
-
-def _request_id() -> str | None:
-    return g.get("request_id") if has_request_context() else None

@@ -6,20 +6,20 @@ read at the scrape.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, cast
 
-from flask import Blueprint, Flask, Response, current_app, g, request
+from flask import Blueprint, Flask, Response, current_app, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
-from . import backups, clock, db, feed
+from . import answers, backups, clock, db, feed
+from .answers import Answer
 from .auth import Access, needs
 from .config import EXTENSION as SETTINGS
 from .config import Loaded, Settings
@@ -86,16 +86,14 @@ class Metrics:
         self._request_children: dict[tuple[str, str, int], Any] = {}
         self._sites: set[str] = set()
 
-    def answered(self, response: Response) -> Response:
+    def answered(self, answer: Answer) -> None:
         """Count a request."""
-        rule = request.url_rule
-        key = (rule.rule if rule else "(none)", request.method, response.status_code)
+        rule = answer.request.url_rule
+        key = (rule.rule if rule else "(none)", answer.environ["REQUEST_METHOD"], answer.status)
         child = self._request_children.get(key)
         if child is None:
             child = self._request_children[key] = self._requests.labels(*key)
-        began = g.get("began")
-        child.observe(time.perf_counter() - began if began else 0.0)
-        return response
+        child.observe(answer.seconds)
 
     def committed(self, seconds: float) -> None:
         """Note how long a commit took."""
@@ -188,7 +186,7 @@ def register(app: Flask) -> None:
     database = cast(Database, app.extensions[db.EXTENSION])
     database.on_changes.append(metrics.changed)
     database.on_commit_seconds.append(metrics.committed)
-    app.after_request(metrics.answered)
+    answers.tell(app, metrics.answered)
     app.register_blueprint(bp)
 
 

@@ -61,9 +61,7 @@ class Presence:
     def heard(self, site: str, queue: Queue, client: str) -> None:
         """Note a poll."""
         with self._lock:
-            poller = self._pollers.setdefault((site, queue), Poller())
-            if len(self._pollers) > _MOST:
-                del self._pollers[min(self._pollers, key=lambda key: self._pollers[key].heard)]
+            poller = self._pollers.get((site, queue)) or self._meet(site, queue)
             poller.client, poller.last_poll_ms, poller.heard = client, clock.now_ms(), time.monotonic()
             news = self._told.get((site, queue)) is not State.ONLINE
         if news:
@@ -73,7 +71,7 @@ class Presence:
     def waiting(self, site: str, queue: Queue) -> Iterator[None]:
         """Count a poll that waits: its software is there for as long as it does."""
         with self._lock:
-            poller = self._pollers.setdefault((site, queue), Poller())
+            poller = self._pollers.get((site, queue)) or self._meet(site, queue)
             poller.waiting += 1
         try:
             yield
@@ -108,6 +106,13 @@ class Presence:
             changed = {site for (site, queue), state in states.items() if self._told.get((site, queue)) != state}
             self._told = states
         return changed
+
+    def _meet(self, site: str, queue: Queue) -> Poller:
+        """Remember another poller, for the one that was not heard for longest."""
+        if len(self._pollers) >= _MOST:
+            del self._pollers[min(self._pollers, key=lambda key: self._pollers[key].heard)]
+        poller = self._pollers[site, queue] = Poller()
+        return poller
 
     def _state(self, poller: Poller) -> State:
         if poller.waiting or time.monotonic() - poller.heard < self._silent_after_seconds:

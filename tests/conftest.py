@@ -21,7 +21,7 @@ from .support.observatory import Observatory, Reply
 _site_numbers = itertools.count()
 os.environ |= servers.UNLIMITED
 
-_TOLD = pytest.StashKey[list[str]]()
+_TOLD = "told"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,9 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=20, help="how often the fault tests kill a server under load")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what tests counted."""
-    if told := config.stash.get(_TOLD, []):
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests counted, in whichever process they ran."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    calls = [report for report in reports if report.when == "call"]
+    if told := [line for report in calls for name, line in report.user_properties if name == _TOLD]:
         terminalreporter.section("counted")
         for line in told:
             terminalreporter.write_line(line)
@@ -44,7 +46,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture
 def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Tell the person who runs the tests what was counted, at the end of the run."""
-    return request.config.stash.setdefault(_TOLD, []).append
+    return lambda line: request.node.user_properties.append((_TOLD, line))
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ ORDER = (
     *("queries", "lives", "board", "search", "reports", "insights", "changes"),
     *("reservations", "bookings", "statements", "site_tokens", "idempotency", "lockouts", "admission"),
     "standing",
-    *("jobs", "labels", "logs", "archive", "retention"),
+    *("jobs", "labels", "answers", "logs", "archive", "retention"),
     *("presence", "wire", "hangup", "past", "feed", "polling", "stream"),
     *("backups", "sweeper", "caretaker"),
     *(

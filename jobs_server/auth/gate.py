@@ -56,8 +56,13 @@ class Gate:
 
 def register(app: Flask) -> None:
     """Check each request of an app against what its route needs."""
-    app.extensions[GATE] = Gate(cast(Loaded, app.extensions[EXTENSION]).settings)
-    app.before_request(_check)
+    gate = app.extensions[GATE] = Gate(cast(Loaded, app.extensions[EXTENSION]).settings)
+
+    @app.before_request
+    def check() -> None:
+        rule = request.url_rule
+        if rule is not None and request.environ["REQUEST_METHOD"] != "OPTIONS":  # such a route, no question about one
+            _check(gate, declared(app, rule.endpoint))
 
 
 def current() -> Gate:
@@ -126,11 +131,7 @@ def signed_in() -> Person | None:
     return cast("Person | None", g.person)
 
 
-def _check() -> None:
-    if request.endpoint is None or request.method == "OPTIONS":
-        return  # no such route, or a question about one
-    access = declared(current_app, request.endpoint)
-    gate = current()
+def _check(gate: Gate, access: Access | None) -> None:
     if access is None:
         raise Forbidden(f"Error: it is not declared who may use {shown(request.path)}")
     if access is Access.SITE:
