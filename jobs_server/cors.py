@@ -20,6 +20,7 @@ def allow(app: Flask, origins: Sequence[str]) -> None:
             origins=ANY_ORIGIN
             if ANY_ORIGIN in origins
             else [re.compile(re.escape(origin) + r"\Z", re.ASCII | re.IGNORECASE) for origin in origins],
+            send_wildcard=ANY_ORIGIN in origins,
             methods=["GET", "POST", "OPTIONS"],
             # Named one by one: `*` does not cover Authorization.
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],

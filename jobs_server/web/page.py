@@ -75,6 +75,13 @@ class Page:
         return unquote(request.cookies.get("name", ""))[:NAME_LONGEST].strip()
 
     @property
+    def caller(self) -> str:
+        """Say in a word or two who looks, or what they have yet to do."""
+        if self.is_open:
+            return self.name or "No name yet"
+        return self.actor.name if self.signed_in else "Sign in"
+
+    @property
     def actor(self) -> Actor:
         """Tell who acts through this page."""
         name = self.name or STRANGER

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import orjson
 from flask import Blueprint, Response, make_response, render_template, request
 
-from .. import backups, clock, commands, config, db, jobs, lockouts, profiles
+from .. import backups, clock, commands, config, db, jobs, lockouts, profiles, site_tokens
 from ..auth import Access, needs
 from ..commands import LiftLockout, LockOut
 from ..config import Settings
@@ -42,14 +42,21 @@ def add_to(bp: Blueprint) -> None:
 
 @needs(Access.ANYBODY)
 def settings() -> Response:
-    """Show lock-outs, the site's profile and how the service is."""
+    """Show lock-outs, the site's profile and how the service is; with sign-in, what is set is for admins alone."""
+    is_admin = page().actor.is_admin
+    inside = page().is_open or is_admin
     with reading() as connection:
         past = lockouts.past(connection, page().site, 10)
-    file = Path(page().settings.instance) / profiles.FILE
-    inside = page().is_open or page().actor.is_admin
-    in_force = [(config.variable(name), config.shown(page().settings, name)) for name in config.names() if inside]
+        tokens = site_tokens.list_all(connection) if is_admin else []
     shown = render_template(
-        "pages/settings.html", past=past, health=_health(page().settings), file=file, in_force=in_force
+        "pages/settings.html",
+        past=past,
+        health=_health(page().settings),
+        inside=inside,
+        file=Path(page().settings.instance) / profiles.FILE,
+        in_force=[(config.variable(name), config.shown(page().settings, name)) for name in config.names() if inside],
+        is_admin=is_admin,
+        tokens=tokens,
     )
     return make_response(shown)
 
