@@ -149,8 +149,20 @@ def test_somebody_signs_in_commands_and_signs_out(browser: Browser, tmp_path: Pa
             status, text = page.evaluate(FETCH, [f"{service.url}/jobs/newjob", a_command(user_id="vera"), None])
             assert status == 200, text
             assert '"user_roles":["admin","observer"]' in text
-            page.click("main >> text=Sign out")
-            page.wait_for_selector("text=must be signed in")
+            page.goto(f"{service.url}/settings?site=wmd")
+            assert "Settings in force" in page.inner_text("main")
+            page.click("button:has-text('Stop now')")
+            page.wait_for_selector("text=Stop sent.")
+            stop = next(job for job in jobs(service) if job["action"] == "cancel_all_commands")
+            assert (stop["user_id"], stop["user_name"]) == ("vera", "Vera Rubin")
+            assert stop["user_roles"] == ["admin", "observer"]
+            page.click("header summary:has-text('Vera Rubin')")
+            page.click("header >> text=Sign out")
+            page.wait_for_selector("main >> text=must be signed in")
+            page.goto(f"{service.url}/?site=wmd")
+            page.click("button:has-text('Stop now')")
+            page.wait_for_selector("text=sign in first")
+            assert sum(job["action"] == "cancel_all_commands" for job in jobs(service)) == 1
             status, _ = page.evaluate(FETCH, [f"{service.url}/jobs/newjob", a_command(user_id="vera"), None])
             assert status == 401
             context.close()
@@ -170,6 +182,10 @@ def test_while_the_issuer_is_away_sessions_go_on_and_the_pc_signs_in_by_link(bro
     with servers.stopped_at_the_end(service):
         status, _ = page.evaluate(FETCH, [f"{service.url}/jobs/newjob", a_command(user_id="vera"), None])
         assert status == 200
+        page.goto(f"{service.url}/?site=wmd")
+        page.click("button:has-text('Stop now')")
+        page.wait_for_selector("text=Stop sent.")
+        assert {job["user_name"] for job in jobs(service)} == {"Vera Rubin"}
         other = browser.new_context().new_page()
         reply = other.goto(f"{service.url}/sign-in/go")
         assert reply is not None
@@ -180,6 +196,8 @@ def test_while_the_issuer_is_away_sessions_go_on_and_the_pc_signs_in_by_link(bro
         other.goto(link)
         other.goto(f"{service.url}/sign-in")
         assert "chief" in other.inner_text("main")
+        other.goto(f"{service.url}/settings?site=wmd")
+        assert "Settings in force" in other.inner_text("main")
         again = browser.new_context().new_page().goto(link)
         assert again is not None
         assert again.status == 401
