@@ -14,7 +14,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from .actors import Actor
+from .actors import Actor, Known
 from .commands import SubmitJob
 from .config import EXTENSION, Loaded, Settings
 from .errors import TooMany
@@ -38,12 +38,13 @@ class Limits:
             self._count(self._jobs, "jobs", actor.id, "jobs")
 
     def reservation(self, actor: Actor) -> None:
-        """Count a change of the calendar. Raises TooMany."""
-        self._count(self._reservations, "reservations", actor.id, "changes of the calendar")
+        """Count a change of the calendar, by who is signed in, else by address. Raises TooMany."""
+        who = actor.id if actor.known is Known.SIGNED_IN else _address()
+        self._count(self._reservations, "reservations", who, "changes of the calendar")
 
     def sign_in(self) -> None:
         """Count an attempt to sign in, by address. Raises TooMany."""
-        self._count(self._sign_ins, "sign-in", request.remote_addr or "?", "attempts to sign in")
+        self._count(self._sign_ins, "sign-in", _address(), "attempts to sign in")
 
     def _count(self, item: RateLimitItem | None, what: str, who: str, words: str) -> None:
         if item is None or self._limiter.hit(item, what, who):
@@ -53,6 +54,10 @@ class Limits:
             f"Error: more than {item.amount} {words} a {item.GRANULARITY.name} of one person; try again in a moment",
             retry_after_seconds=max(1, math.ceil(reset - time.time())),
         )
+
+
+def _address() -> str:
+    return request.remote_addr or "?"
 
 
 def _item(kind: type[RateLimitItem], amount: int) -> RateLimitItem | None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from benchmarks import live, routes
+from benchmarks import limiter, live, routes
 
 from .support.servers import ROOT
 
@@ -32,3 +32,7 @@ def test_waiting_and_watching_are_measured() -> None:
     assert len(tables) == len(live.TABLES)
     assert "| 2 | 10 | 0 / 0 |" in tables[1], "a viewer missed something"
     assert "| 150 | 0 / 0 |" in tables[3], "a viewer missed something"
+
+
+def test_what_counting_costs_is_measured() -> None:
+    assert set(limiter.measure(rounds=1, requests=3)) == set(limiter.APPS)

@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 from flask import Flask
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, RSAKey
@@ -25,6 +29,7 @@ from .conftest import inside
 from .support import issuers
 from .support.issuers import Issuer
 from .support.observatory import Observatory, Reply, a_command
+from .support.waiting import until
 
 REFUSAL = "Error: sign in first: this needs a valid access token"
 
@@ -133,13 +138,18 @@ def signed_with_the_public_key(issuer: Issuer, form: str) -> str:
     return f"{text}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
 
 
-def with_crit(issuer: Issuer) -> str:
-    header, payload, signature = issuer.token().split(".")
-    del header, signature
-    key = issuer.keys[0]
-    text = f"{encoded({'alg': 'RS256', 'kid': 'one', 'crit': ['exp'], 'exp': 1})}.{payload}"
-    signed = jws.serialize_compact({"alg": "RS256", "kid": "one"}, b"x", key)
-    return f"{text}.{signed.split('.')[2]}"
+def with_header(issuer: Issuer, **more: Any) -> str:
+    """A good token with more in its header, well signed."""
+    text = f"{encoded({'alg': 'RS256', 'kid': 'one', **more})}.{issuer.token().split('.')[1]}"
+    private = load_der_private_key(issuer.keys[0].as_der(private=True), None)
+    assert isinstance(private, RSAPrivateKey)
+    signature = private.sign(text.encode(), PKCS1v15(), SHA256())
+    return f"{text}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
+def test_what_is_signed_by_hand_here_would_be_good(site: Observatory, issuer: Issuer) -> None:
+    assert sends(site, with_header(issuer)).status == 200
+    assert sends(site, with_header(issuer, typ="at+jwt", x="y")).status == 200
 
 
 OTHER_RSA = RSAKey.generate_key(2048, {"kid": "one"})
@@ -169,7 +179,13 @@ HOSTILE: dict[str, Any] = {
     "an unknown key id": lambda issuer: issuer.token(OTHER_RSA, {"kid": "two"}),
     "a key of another issuer": lambda issuer: issuer.token(OTHER_RSA),
     "an EC key for an RSA key's id": lambda issuer: issuer.token(OTHER_EC),
-    "a crit header": with_crit,
+    "a crit header": lambda issuer: with_header(issuer, crit=["exp"], exp=1),
+    "a crit header of what is not known": lambda issuer: with_header(issuer, crit=["urn:x"], **{"urn:x": 1}),
+    "an empty crit header": lambda issuer: with_header(issuer, crit=[]),
+    "a b64 header": lambda issuer: with_header(issuer, b64=False),
+    "a key in its own header": lambda issuer: issuer.token(
+        OTHER_RSA, {"kid": None, "jwk": OTHER_RSA.as_dict(private=False)}
+    ),
     "oversized": lambda issuer: issuer.token(padding="x" * 20_000),
     "truncated": lambda issuer: issuer.token()[:-10],
     "without its claims": lambda issuer: "..".join(issuer.token().split(".")[::2]),
@@ -242,6 +258,21 @@ def test_an_unknown_key_id_asks_the_issuer_at_most_once_a_minute(
         with pytest.raises(InvalidToken):
             tokens.person(issuer.token(OTHER_RSA, {"kid": kid}))
     assert issuer.asked.count("/keys") == before + 1
+
+
+def test_keys_are_renewed_in_the_background(tmp_path: Path) -> None:
+    with issuers.own() as issuer:
+        held = IssuerKeys(issuer.url, tmp_path / "keys.json", refresh_seconds=0.01)
+        tokens = Tokens(held, "jobs", ("roles",))
+        old = issuer.token()
+        tokens.person(old)
+        issuer.keys = [RSAKey.generate_key(2048, {"kid": "new"})]
+        until(lambda: [key.kid for key in held.known.keys] == ["new"])  # nobody showed a token of it
+        with pytest.raises(InvalidToken):
+            tokens.person(old)
+        assert tokens.person(issuer.token())
+        held.close()
+    assert keys.REFRESH_SECONDS == 15 * 60
 
 
 def test_a_token_is_checked_once_and_again_when_the_keys_change(

@@ -47,13 +47,15 @@ class Known:
 class IssuerKeys:
     """Hold the keys of one issuer."""
 
-    def __init__(self, issuer: str, path: Path) -> None:
+    def __init__(self, issuer: str, path: Path, refresh_seconds: float = REFRESH_SECONDS) -> None:
         self.issuer = issuer
+        self.refresh_seconds = refresh_seconds
         self._path = path
         self._lock = threading.Lock()
         self._known: Known | None = None
         self._asked_at = -UNKNOWN_KID_SECONDS
         self._refresher: threading.Thread | None = None
+        self._closed = threading.Event()
 
     @property
     def known(self) -> Known:
@@ -87,6 +89,12 @@ class IssuerKeys:
             self._known = fresh
             self._write(fresh)
         return fresh is not None
+
+    def close(self) -> None:
+        """Renew them no more."""
+        self._closed.set()
+        if self._refresher is not None:
+            self._refresher.join()
 
     def _find(self, kid: object, algorithm: object) -> AnyKey | None:
         keys = [key for key in self.known.keys if algorithm_of(key) == algorithm]
@@ -142,10 +150,10 @@ class IssuerKeys:
             self._refresher.start()
 
     def _refresh_for_ever(self) -> None:
-        while True:
-            if time.monotonic() - self._asked_at > _TIMEOUT_SECONDS:  # else it was asked just now
-                self.refresh()
-            time.sleep(REFRESH_SECONDS if self.known.keys else UNKNOWN_KID_SECONDS)
+        if time.monotonic() - self._asked_at > _TIMEOUT_SECONDS:  # else it was asked just now
+            self.refresh()
+        while not self._closed.wait(self.refresh_seconds if self.known.keys else UNKNOWN_KID_SECONDS):
+            self.refresh()
 
 
 def algorithm_of(key: AnyKey) -> str:

@@ -1,0 +1,105 @@
+"""Measure what it costs to count requests, beside not counting them: `python -m benchmarks.limiter`.
+
+The peers are `limits`, as the service uses it, and Flask-Limiter, which is built on it: with its hooks, as its manual
+sets it up, and without them, counting in the view alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+from flask import Flask
+from flask_limiter import Limiter
+from limits import RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from werkzeug.test import EnvironBuilder
+
+_MANY = 10**9  # a second: none is refused
+_MOVING = "moving-window"
+
+
+def plain() -> Flask:
+    """Make an app that counts nothing."""
+    return _app(lambda: None)
+
+
+def counted_by_limits() -> Flask:
+    """Make an app that counts as the service does."""
+    limiter, item = MovingWindowRateLimiter(MemoryStorage()), RateLimitItemPerSecond(_MANY)
+    return _app(lambda: limiter.hit(item, "jobs", "vera"))
+
+
+def with_the_hooks() -> Flask:
+    """Make an app with Flask-Limiter whose route has no limit."""
+    app = plain()
+    Limiter(lambda: "vera", app=app, storage_uri="memory://", strategy=_MOVING)
+    return app
+
+
+def counted_by_flask_limiter() -> Flask:
+    """Make an app that counts with Flask-Limiter in its view, without the hooks."""
+    limiter = Limiter(lambda: "vera", storage_uri="memory://", strategy=_MOVING)
+
+    @limiter.shared_limit(f"{_MANY} per second", "jobs")
+    def count() -> None: ...
+
+    app = _app(count)
+    app.extensions["limiter"] = {limiter}  # it takes itself for set up, and adds no hooks
+    limiter.init_app(app)
+    return app
+
+
+APPS = {
+    "limits, where it counts": counted_by_limits,
+    "Flask-Limiter, on a route without a limit": with_the_hooks,
+    "Flask-Limiter without its hooks, where it counts": counted_by_flask_limiter,
+}
+
+
+def measure(rounds: int, requests: int) -> dict[str, float]:
+    """Give, by what counts, the median over the rounds of how many times the plain app's work a request takes."""
+    floor, apps = plain(), {name: make() for name, make in APPS.items()}
+    ratios: dict[str, list[float]] = {name: [] for name in apps}
+    for _ in range(rounds):
+        floor_seconds = _run(floor, requests)
+        for name, app in apps.items():
+            ratios[name].append(_run(app, requests) / floor_seconds)
+    return {name: statistics.median(found) for name, found in ratios.items()}
+
+
+def _app(count: Callable[[], object]) -> Flask:
+    app = Flask("limiter")
+
+    @app.get("/")
+    def view() -> str:
+        count()
+        return "done"
+
+    return app
+
+
+def _run(app: Flask, requests: int) -> float:
+    environ = EnvironBuilder("/").get_environ()
+    began = time.thread_time()
+    for _ in range(requests):
+        b"".join(app.wsgi_app(dict(environ), lambda *_: lambda _: None))
+    return time.thread_time() - began
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--requests", type=int, default=2000)
+    given = parser.parse_args()
+    print("| what counts | times the work of a request that nobody counts |\n| --- | --- |")
+    for name, ratio in measure(given.rounds, given.requests).items():
+        print(f"| {name} | {ratio:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
