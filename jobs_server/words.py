@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from .coordinates import sexagesimal
@@ -11,6 +12,8 @@ from .lifecycle import is_stop, stop_covers_site
 
 LONGEST = 160
 """Characters that a line may have; parameters of any size are cut."""
+
+_REMEMBERED_LENGTH = 1000
 
 _NOTHING = (None, "", "empty", "Unspecified", "NaN")
 Params = Mapping[str, Any]
@@ -27,7 +30,17 @@ def describe(device: str, action: str, required: Params, optional: Params) -> st
 
 def describe_texts(device: str, action: str, required: str, optional: str) -> str:
     """Say what a command asks for whose parameters are JSON texts."""
+    if len(required) + len(optional) > _REMEMBERED_LENGTH:
+        return _described(device, action, required, optional)
+    return _remembered(device, action, required, optional)
+
+
+def _described(device: str, action: str, required: str, optional: str) -> str:
     return describe(device, action, json.loads(required), json.loads(optional))
+
+
+# The same jobs are shown again and again, on every page that is open.
+_remembered = lru_cache(4096)(_described)
 
 
 def shorten(line: str, longest: int = LONGEST) -> str:

@@ -27,13 +27,15 @@ _YEAR_SECONDS = 365 * 24 * 60 * 60
 _RECEIPT_MS = 3 * 60 * 1000
 
 
-@dataclass(frozen=True)
+@dataclass
 class Page:
     """The page that is asked for."""
 
     now_ms: int
     settings: Settings
     profiles: Mapping[str, Profile]
+    position: str = ""
+    """Where the stream stood before the page was read; blank when that cannot be told."""
 
     @cached_property
     def sites(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -11,10 +12,11 @@ from flask import Blueprint, Flask, Response, current_app, render_template, requ
 from flask.typing import ResponseReturnValue
 from flask_bootstrap import Bootstrap5
 
-from .. import lives, profiles, refusals, wire, words
+from .. import lives, profiles, refusals, stream, wire, words
 from ..auth import Access, needs
 from ..config import EXTENSION
-from ..errors import JobsError
+from ..db import reading
+from ..errors import JobsError, Unavailable
 from . import acts, assets, formats, insights, log, manual, night, now, reserve, send, signing, upkeep
 from .page import page, remember
 
@@ -76,6 +78,14 @@ def _for_templates() -> dict[str, object]:
 
 def _pretty(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@bp.before_request
+def _follow_from_here() -> None:
+    """Note where the stream stands before anything is read: what happens meanwhile comes to the page by the stream."""
+    if request.method == "GET" and request.endpoint != "pages.asset":
+        with suppress(Unavailable), reading() as connection:
+            page().position = str(stream.now(connection))
 
 
 @bp.after_request

@@ -38,7 +38,7 @@ export function count(root, ms = now()) {
   for (const item of root.querySelectorAll("[data-age]")) {
     const passed = ms - Number(item.dataset.age);
     const late = item.dataset.after !== undefined && passed >= Number(item.dataset.after) * 1000;
-    put(item, (late ? item.dataset.sayAfter : item.dataset.say).replace("{}", age(passed)));
+    put(item, ((late ? item.dataset.sayAfter : item.dataset.say) ?? "{}").replace("{}", age(passed)));
     item.classList.toggle("late", late);
   }
   for (const item of root.querySelectorAll("[data-left]")) {

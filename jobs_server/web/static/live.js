@@ -1,27 +1,37 @@
 // Keeps the page as the server would render it now: the stream says that something changed, the page is fetched and
-// patched. One rendering, the server's; a burst of changes costs a few fetches.
+// patched. One rendering, the server's; a burst of changes costs a few fetches. The stream begins where the server
+// stood when it rendered the page, so that nothing falls between the two.
 import { count, instant, now, setNow } from "./clock.js";
 import { patch } from "./patch.js";
 
 const AT_MOST_EVERY_MS = 250;
-const ANYHOW_EVERY_MS = 15000; // presence ages, and a connection that is dead without saying so
+const SHARE = 4; // renewing takes at most this part of the time, of a slow server or a slow phone
+const ANYHOW_EVERY_MS = 10000; // presence ages, and a connection that is dead without saying so
 const SLEPT_MS = 5000;
-const GIVE_UP_MS = 8000;
+const GIVE_UP_MS = 6000;
 
 let stream = null;
+let opening = null; // the timer of the next attempt
 let wanted = false; // something changed since the last fetch began
-let fetching = false;
+let fetching = null; // what breaks off the fetch that is under way
 let lastGood = performance.now();
-let lastFetch = 0;
+let lastFetch = -Infinity;
+let pauseMs = AT_MOST_EVERY_MS;
 let retryMs = 500;
 
 export function startLive() {
   if (!document.body.dataset.site) return;
+  lastGood = now();
   open();
-  document.addEventListener("jobs:changed", renew);
+  document.addEventListener("jobs:changed", () => {
+    pauseMs = AT_MOST_EVERY_MS;
+    renew();
+  });
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : wake()));
+  document.addEventListener("resume", wake);
   addEventListener("pageshow", (event) => event.persisted && wake());
   addEventListener("online", wake);
+  addEventListener("offline", () => setLost(true));
   let last = Date.now();
   setInterval(() => {
     const slept = Date.now() - last > SLEPT_MS;
@@ -32,63 +42,86 @@ export function startLive() {
   }, 1000);
 }
 
+// After sleep no connection can be trusted, not even a fetch that is still under way.
 function wake() {
   close();
+  if (document.hidden) return;
+  fetching?.abort();
+  retryMs = 500;
   open();
   renew();
 }
 
 function open() {
+  clearTimeout(opening);
   if (stream || document.hidden) return;
-  stream = new EventSource(`/stream?site=${encodeURIComponent(document.body.dataset.site)}`);
+  const { site, position } = document.body.dataset;
+  stream = new EventSource(`/stream?${new URLSearchParams({ site, lastEventId: position })}`);
   stream.onopen = () => {
     retryMs = 500;
+    greeted = false;
     if (!document.getElementById("lost").hidden) renew();
   };
-  stream.onmessage = renew;
-  for (const kind of ["presence", "reset", "jobs"]) stream.addEventListener(kind, renew);
+  let greeted = false; // the first word is of presence, which the page has
+  stream.onmessage = (event) => {
+    const greets = !greeted && event.data.startsWith('{"topic":"presence"');
+    greeted = true;
+    if (!greets) renew();
+  };
+  for (const kind of ["reset", "dropped"]) stream.addEventListener(kind, renew);
   stream.onerror = () => {
     renew();
     if (stream?.readyState !== EventSource.CLOSED) return;
     close(); // after an answer that is no stream (502, 503) the browser gives up; we do not
-    setTimeout(open, retryMs + Math.random() * 250);
+    opening = setTimeout(open, retryMs + Math.random() * 250);
     retryMs = Math.min(5000, retryMs * 2);
   };
 }
 
 function close() {
+  clearTimeout(opening);
   stream?.close();
   stream = null;
 }
 
 function renew() {
   wanted = true;
-  if (fetching) return;
-  fetching = true;
-  setTimeout(fetchNow, Math.max(0, AT_MOST_EVERY_MS - (performance.now() - lastFetch)));
+  if (fetching || document.hidden) return;
+  fetching = new AbortController();
+  const soon = setTimeout(fetchNow, Math.max(0, pauseMs - (performance.now() - lastFetch)), fetching);
+  fetching.signal.onabort = () => {
+    clearTimeout(soon);
+    fetching = null;
+  };
 }
 
-async function fetchNow() {
+async function fetchNow(mine) {
   wanted = false;
   lastFetch = performance.now();
+  const giveUp = setTimeout(() => mine.abort(), GIVE_UP_MS);
   try {
     const headers = { "X-Requested-By": "script" };
-    const answer = await fetch(document.body.dataset.liveSrc, { headers, signal: AbortSignal.timeout(GIVE_UP_MS) });
+    const answer = await fetch(document.body.dataset.liveSrc, { headers, signal: mine.signal });
     const text = await answer.text();
     if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
     show(new DOMParser().parseFromString(text, "text/html"));
     setLost(false);
+    pauseMs = Math.min(5000, Math.max(AT_MOST_EVERY_MS, SHARE * (performance.now() - lastFetch)));
   } catch {
+    if (fetching !== null && fetching !== mine) return; // broken off after sleep: another one is under way
     setLost(true);
     setTimeout(renew, 1000);
+  } finally {
+    clearTimeout(giveUp);
   }
-  fetching = false;
+  if (fetching === mine) fetching = null;
   if (wanted) renew();
 }
 
 function show(fresh) {
   const clocks = fresh.getElementById("clocks");
   if (clocks) setNow(Number(clocks.dataset.now));
+  document.body.dataset.position = fresh.body.dataset.position;
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(part.id);
     if (!other) continue;

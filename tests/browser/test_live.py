@@ -1,0 +1,125 @@
+"""A page that is open stays true: through bad gateways, dead networks, sleep, hiding, and clocks that differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Route, expect
+
+from tests.support import gateway, nights
+from tests.support.gateway import Gateway, Mood
+from tests.support.waiting import until
+
+from . import stage
+from .conftest import Desk
+
+SLOW_MS = 20_000
+HIDE = "['hidden', true], ['visibilityState', 'hidden']"
+SHOW = "['hidden', false], ['visibilityState', 'visible']"
+TURN = """for (const [name, value] of [%s]) Object.defineProperty(document, name, {value, configurable: true});
+document.dispatchEvent(new Event('visibilitychange'))"""
+
+
+@pytest.fixture
+def between(desk: Desk) -> Iterator[Gateway]:
+    """A gateway between the browser and the server."""
+    with gateway.before(desk.server.port) as made:
+        yield made
+
+
+@pytest.fixture
+def context(browser: Browser, desk: Desk) -> Iterator[BrowserContext]:
+    with stage.context(browser, desk.server, stage.PHONE) as made:
+        yield made
+
+
+def streams(desk: Desk) -> int:
+    """How many streams the server has open."""
+    metrics = httpx.get(f"{desk.server.url}/metrics", trust_env=False).text
+    found = re.search(r"^jobs_streams (\d+)", metrics, re.MULTILINE)
+    assert found is not None
+    return int(found[1])
+
+
+@pytest.mark.parametrize("mood", [Mood.BAD_GATEWAY, Mood.UNAVAILABLE])
+def test_a_bad_gateway_shows_at_once_and_the_page_mends_itself(
+    context: BrowserContext, desk: Desk, between: Gateway, mood: Mood
+) -> None:
+    site = desk.at(f"gateway-{mood.name.lower()}")
+    until(lambda: streams(desk) == 0)
+    page = stage.open_page(context, f"{between.url}/?site={site.site}")
+    until(lambda: streams(desk) == 1)
+    between.becomes(mood)
+    expect(page.locator("#lost")).to_be_visible()
+    expect(page.locator("#lost")).to_contain_text("What you see is from")
+    until(lambda: streams(desk) == 0)
+    site.sends(**nights.expose("Meanwhile"))
+    between.becomes(Mood.PASSES)
+    expect(page.locator("#waiting")).to_contain_text("Meanwhile")
+    expect(page.locator("#lost")).to_be_hidden()
+    until(lambda: streams(desk) == 1)
+
+
+def test_a_network_that_says_nothing_is_noticed(context: BrowserContext, desk: Desk, between: Gateway) -> None:
+    page = stage.open_page(context, f"{between.url}/?site=silence")
+    between.becomes(Mood.SILENT)
+    expect(page.locator("#lost")).to_be_visible(timeout=SLOW_MS)
+    between.becomes(Mood.PASSES)
+    expect(page.locator("#lost")).to_be_hidden(timeout=SLOW_MS)
+
+
+def test_what_happens_before_the_stream_is_open_is_shown_too(context: BrowserContext, desk: Desk) -> None:
+    site, page, asked = desk.at("between"), context.new_page(), list[str]()
+
+    def meanwhile(route: Route) -> None:
+        asked.append(route.request.url)
+        site.sends(**nights.expose("Just now"))
+        route.continue_()
+
+    page.route("**/stream?**", meanwhile)
+    page.goto(desk.address("/", site="between"))
+    expect(page.locator("#waiting")).to_contain_text("Just now")
+    assert re.search(r"lastEventId=\w+-\d+", asked[0])
+
+
+def test_who_is_in_control_is_seen_at_once(context: BrowserContext, desk: Desk) -> None:
+    page = stage.open_page(context, desk.address("/", site="control"))
+    body = {"site": "control", "note": "hands on the mount", "user_id": "v", "user_name": "Tycho"}
+    assert desk.at("control").posts("lockout", body).status == 200
+    expect(page.locator("#banners")).to_contain_text("Locked out by Tycho")
+
+
+def test_a_hidden_tab_closes_its_stream_and_is_right_when_it_is_shown(context: BrowserContext, desk: Desk) -> None:
+    site = desk.at("hidden")
+    until(lambda: streams(desk) == 0)
+    page = stage.open_page(context, desk.address("/", site="hidden"))
+    until(lambda: streams(desk) == 1)
+    page.evaluate(TURN % HIDE)
+    until(lambda: streams(desk) == 0)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    site.sends(**nights.expose("While it was hidden"))
+    assert "While it was hidden" not in page.inner_text("#waiting")
+    assert asked == []
+    page.evaluate(TURN % SHOW)
+    expect(page.locator("#waiting")).to_contain_text("While it was hidden")
+    until(lambda: streams(desk) == 1)
+
+
+def test_after_sleep_the_page_is_right_although_its_connections_are_dead(
+    context: BrowserContext, desk: Desk, between: Gateway
+) -> None:
+    site = desk.at("asleep")
+    page = stage.open_page(context, f"{between.url}/?site=asleep")
+    between.becomes(Mood.SILENT)
+    page.evaluate("document.dispatchEvent(new CustomEvent('jobs:changed'))")  # a fetch that will never be answered
+    session = context.new_cdp_session(page)
+    session.send("Page.setWebLifecycleState", {"state": "frozen"})
+    site.sends(**nights.expose("While it slept"))
+    between.becomes(Mood.PASSES)
+    session.send("Page.setWebLifecycleState", {"state": "active"})
+    expect(page.locator("#waiting")).to_contain_text("While it slept", timeout=3000)
+    expect(page.locator("#lost")).to_be_hidden()
