@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,6 +76,20 @@ def served(folder: Path, *, past: bool = True) -> Iterator[tuple[servers.Server,
         a_past(folder)
     with servers.running("gunicorn", folder) as server, httpx.Client(trust_env=False) as client:
         yield server, over_http(server.url, client)
+
+
+@contextmanager
+def asleep(browser: Browser) -> Iterator[None]:
+    """Stop all pages of a browser for the length of a block, as a laptop that is closed does."""
+    found = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    renderers = [process["id"] for process in found if process["type"] == "renderer"]
+    for renderer in renderers:
+        os.kill(renderer, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for renderer in renderers:
+            os.kill(renderer, signal.SIGCONT)
 
 
 def open_page(context: BrowserContext, url: str) -> Page:

@@ -9,6 +9,9 @@ const SHARE = 4; // renewing takes at most this part of the time, of a slow serv
 const ANYHOW_EVERY_MS = 10000; // presence ages, and a connection that is dead without saying so
 const SLEPT_MS = 5000;
 const GIVE_UP_MS = 6000;
+const HURRIED_MS = 500; // the first attempts after sleep: the browser may still hold connections that are dead
+const HURRIED = 5;
+const GREETING_MS = 500; // a stream begins with the presence that the page has
 
 let stream = null;
 let opening = null; // the timer of the next attempt
@@ -18,6 +21,8 @@ let lastGood = performance.now();
 let lastFetch = -Infinity;
 let pauseMs = AT_MOST_EVERY_MS;
 let retryMs = 500;
+let hurried = 0; // attempts that are left to be short
+let waited = 0; // seconds without an answer to the stream
 
 export function startLive() {
   if (!document.body.dataset.site) return;
@@ -38,6 +43,7 @@ export function startLive() {
     last = Date.now();
     if (document.hidden) return;
     if (slept) wake();
+    else if (stream?.readyState === EventSource.CONNECTING && ++waited > GIVE_UP_MS / 1000) wake();
     else if (performance.now() - lastFetch > ANYHOW_EVERY_MS) renew();
   }, 1000);
 }
@@ -48,8 +54,9 @@ function wake() {
   if (document.hidden) return;
   fetching?.abort();
   retryMs = 500;
-  open();
-  renew();
+  hurried = HURRIED;
+  pauseMs = 0;
+  renew(); // and once that has come, the stream again
 }
 
 function open() {
@@ -57,15 +64,16 @@ function open() {
   if (stream || document.hidden) return;
   const { site, position } = document.body.dataset;
   stream = new EventSource(`/stream?${new URLSearchParams({ site, lastEventId: position })}`);
+  waited = 0;
   stream.onopen = () => {
+    waited = 0;
     retryMs = 500;
-    greeted = false;
+    opened = performance.now();
     if (!document.getElementById("lost").hidden) renew();
   };
-  let greeted = false; // the first word is of presence, which the page has
+  let opened = -Infinity;
   stream.onmessage = (event) => {
-    const greets = !greeted && event.data.startsWith('{"topic":"presence"');
-    greeted = true;
+    const greets = performance.now() - opened < GREETING_MS && event.data.startsWith('{"topic":"presence"');
     if (!greets) renew();
   };
   for (const kind of ["reset", "dropped"]) stream.addEventListener(kind, renew);
@@ -98,7 +106,7 @@ function renew() {
 async function fetchNow(mine) {
   wanted = false;
   lastFetch = performance.now();
-  const giveUp = setTimeout(() => mine.abort(), GIVE_UP_MS);
+  const giveUp = setTimeout(() => mine.abort(), hurried ? HURRIED_MS : GIVE_UP_MS);
   try {
     const headers = { "X-Requested-By": "script" };
     const answer = await fetch(document.body.dataset.liveSrc, { headers, signal: mine.signal });
@@ -106,11 +114,14 @@ async function fetchNow(mine) {
     if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
     show(new DOMParser().parseFromString(text, "text/html"));
     setLost(false);
+    hurried = 0;
+    open();
     pauseMs = Math.min(5000, Math.max(AT_MOST_EVERY_MS, SHARE * (performance.now() - lastFetch)));
   } catch {
     if (fetching !== null && fetching !== mine) return; // broken off after sleep: another one is under way
-    setLost(true);
-    setTimeout(renew, 1000);
+    if (hurried) hurried -= 1;
+    else setLost(true);
+    setTimeout(renew, hurried ? 0 : 1000);
   } finally {
     clearTimeout(giveUp);
   }
