@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import takewhile
 from typing import cast
@@ -25,6 +25,8 @@ from .config import Settings
 from .db import Connection, Database, Statement
 from .errors import Crowded, Unavailable
 from .hangup import Client
+from .jobs import Change as Told
+from .lifecycle import UNREAD
 from .past import Frame, Page, Past, Render
 from .presence import Presence
 
@@ -36,6 +38,7 @@ SLOW_SECONDS = 30.0
 """How long a reader may take over one message before it is dropped."""
 
 _LOOK_SECONDS = 0.01  # how soon another process's commit is seen
+_GATHER_SECONDS = 0.005  # what follows a commit at once is told with it: each round wakes all viewers
 _TEND_SECONDS = 1.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 4.0
 _CALLS = 16  # threads that stay free of streams and waiting polls
@@ -125,6 +128,14 @@ class Feed:
         """Have the thread look at once: something was committed, or a site's software came back."""
         if self._waiters:
             self._nudged.set()
+
+    def wake_polls(self, told: Sequence[Told]) -> None:
+        """Wake the polls of sites where something was committed: the telescope goes before those who watch it."""
+        sites = {change.job.site for change in told if change.event.status == UNREAD}
+        if sites:
+            for waiter in tuple(self._waiters):  # without the lock, for which a commit would have to wait
+                if waiter.site in sites and not isinstance(waiter, Viewer):
+                    waiter.wake()
 
     def watch(self, site: str, client: Client) -> Viewer:
         """Take a place for a stream. Raises Crowded when all places are taken."""
@@ -227,6 +238,8 @@ class Feed:
             next_tend = 0.0
             while self._waiters and not self.stopping:
                 nudged = self._nudged.wait(_LOOK_SECONDS)
+                if nudged:
+                    time.sleep(_GATHER_SECONDS)
                 self._nudged.clear()
                 before, version = version, _version(connection)
                 if nudged or version != before:
@@ -333,6 +346,7 @@ def _version(connection: Connection | None) -> int:
 def init_app(app: Flask, database: Database, settings: Settings, render: Render) -> None:
     """Give an app its feed; nothing runs yet."""
     feed = app.extensions[EXTENSION] = Feed(database, settings, render)
+    database.on_changes.insert(0, feed.wake_polls)  # before a line of log is written
     database.on_commit.append(feed.nudge)
 
 

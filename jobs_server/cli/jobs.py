@@ -22,7 +22,7 @@ from . import terminal
 from .common import CommandGroup, json_option, needed_site, settings, site_option
 
 HOUR_MS = 60 * 60 * 1000
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.1
 _BUSY_SECONDS = 20.0  # how long a busy database is waited for
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
