@@ -21,6 +21,7 @@ from .page import page
 
 _NIGHTS = 7
 _WIDE = 1000  # units of the drawing
+_HOURS_MS = 4 * 60 * 60 * 1000
 
 
 class Night(NamedTuple):
@@ -36,6 +37,17 @@ class Night(NamedTuple):
         """Give where a time stands in the drawing."""
         part = (min(self.to_ms, max(self.from_ms, at_ms)) - self.from_ms) / (self.to_ms - self.from_ms)
         return round(part * _WIDE, 1)
+
+    @property
+    def hours(self) -> list[int]:
+        """List the full hours, every four, at which a line is drawn."""
+        first_ms = -(-(self.from_ms + 1) // _HOURS_MS) * _HOURS_MS
+        return list(range(first_ms, self.to_ms, _HOURS_MS))
+
+    @property
+    def noon(self) -> int:
+        """Give the time of day at which the night begins, in UTC: it changes where clocks are changed."""
+        return self.from_ms % (24 * 60 * 60 * 1000)
 
 
 def add_to(bp: Blueprint) -> None:

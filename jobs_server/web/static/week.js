@@ -1,0 +1,159 @@
+// The week of nights as something to draw in: a drag in a night chooses a time, a drag of a reservation moves it, at its
+// edges it changes how long it is. All of it goes into the form beside it; nothing is sent from here.
+import { now } from "./clock.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const MINUTE_MS = 60000;
+const STEP_MS = 15 * MINUTE_MS;
+const FIRST_MS = 60 * MINUTE_MS;
+const LONGEST_MS = 24 * 60 * MINUTE_MS;
+const EDGE_PX = 8;
+const STIRRED_PX = 4;
+
+export function startWeek(form) {
+  return new Week(form, [...document.querySelectorAll("[data-week] .strip")]);
+}
+
+class Week {
+  constructor(form, strips) {
+    this.form = form;
+    this.strips = strips;
+    this.fault = "";
+    this.choice = document.querySelector("[data-choice]");
+    for (const strip of strips) {
+      strip.tabIndex = 0;
+      strip.addEventListener("pointerdown", (event) => this.press(event, strip));
+      strip.addEventListener("pointermove", (event) => this.move(event, strip));
+      strip.addEventListener("pointerup", () => (this.drag = null));
+      strip.addEventListener("pointercancel", () => (this.drag = null));
+      strip.addEventListener("keydown", (event) => this.key(event, strip));
+      for (const held of strip.querySelectorAll("[data-event]")) {
+        held.setAttribute("tabindex", "0");
+        held.setAttribute("role", "button");
+      }
+    }
+  }
+
+  // The time under the pointer.
+  at(event, strip) {
+    const box = strip.getBoundingClientRect();
+    const part = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+    return Number(strip.dataset.from) + part * (strip.dataset.to - strip.dataset.from);
+  }
+
+  press(event, strip) {
+    if (event.button) return;
+    const at = this.at(event, strip);
+    const held = event.target.closest("[data-event], .draft");
+    this.drag = { x: event.clientX, at, fixed: round(at), pointer: event.pointerId };
+    if (!held) return;
+    const [start, end] = held.classList.contains("draft") ? this.chosen() : [Number(held.dataset.start), Number(held.dataset.end)];
+    const box = held.getBoundingClientRect();
+    const edge = Math.min(EDGE_PX, box.width / 4);
+    if (held.dataset.event) this.take(held);
+    if (event.clientX > box.right - edge) this.drag.fixed = start;
+    else if (event.clientX < box.left + edge) this.drag.fixed = end;
+    else Object.assign(this.drag, { whole: true, start, length: end - start });
+    event.preventDefault();
+  }
+
+  move(event, strip) {
+    const { drag } = this;
+    if (!drag || event.pointerId !== drag.pointer) return;
+    if (!drag.stirred && Math.abs(event.clientX - drag.x) < STIRRED_PX) return;
+    if (!drag.stirred) strip.setPointerCapture(event.pointerId);
+    drag.stirred = true;
+    const at = this.at(event, strip);
+    if (drag.whole) {
+      const start = round(drag.start + at - drag.at);
+      this.choose(start, start + drag.length);
+    } else {
+      const other = round(at);
+      this.choose(Math.min(drag.fixed, other), Math.max(drag.fixed, other, Math.min(drag.fixed, other) + STEP_MS));
+    }
+  }
+
+  key(event, strip) {
+    const held = event.target.closest("[data-event]");
+    const [start, end] = this.chosen();
+    const chosen = start < end;
+    const steps = { ArrowLeft: -STEP_MS, ArrowRight: STEP_MS, ArrowUp: -FIRST_MS, ArrowDown: FIRST_MS }[event.key];
+    if (event.key === "Enter" || event.key === " ") {
+      if (held && this.form.elements.event_id.value !== held.dataset.event) this.take(held);
+      else if (!held && !(chosen && start < strip.dataset.to && end > strip.dataset.from)) this.begin(strip);
+      else this.form.querySelector("button.btn-accent").focus();
+    } else if (steps && chosen && event.shiftKey) this.choose(start, Math.max(start + STEP_MS, end + steps));
+    else if (steps && chosen) this.choose(start + steps, end + steps);
+    else return;
+    event.preventDefault();
+  }
+
+  // A first choice in a night: now, or when it gets dark.
+  begin(strip) {
+    const { from, to, dark } = strip.dataset;
+    const start = round(now() >= from && now() < to ? now() : Number(dark ?? (Number(from) + Number(to)) / 2));
+    this.choose(start, start + FIRST_MS);
+  }
+
+  // Let the form be about a reservation that is there.
+  take(held) {
+    const { elements } = this.form;
+    elements.event_id.value = held.dataset.event;
+    elements.title.value = held.dataset.title;
+    elements.reservation_note.value = held.dataset.note;
+    for (const part of document.querySelectorAll("#form [data-for]")) part.hidden = part.dataset.for !== "move";
+    this.choose(Number(held.dataset.start), Number(held.dataset.end));
+  }
+
+  chosen() {
+    const { start, end } = this.form.elements;
+    return [read(start.value), read(end.value)];
+  }
+
+  choose(start, end) {
+    const { elements } = this.form;
+    elements.start.value = written(start);
+    elements.end.value = written(Math.min(end, start + LONGEST_MS));
+    this.form.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  warn(fault) {
+    this.fault = fault;
+    this.draw();
+  }
+
+  draw() {
+    const [start, end] = this.chosen();
+    this.choice.hidden = !(start < end);
+    if (start < end) {
+      this.choice.querySelector("[data-times]").textContent = `${written(start).slice(5)} to ${written(end).slice(11)} UTC`;
+      this.choice.querySelector("[data-fault]").textContent = this.fault;
+    }
+    for (const strip of this.strips) {
+      const [from, to] = [Number(strip.dataset.from), Number(strip.dataset.to)];
+      const shown = start < end && end > from && start < to;
+      let draft = strip.querySelector(".draft");
+      if (!shown) {
+        draft?.remove();
+        continue;
+      }
+      draft ??= strip.appendChild(document.createElementNS(SVG, "rect"));
+      draft.setAttribute("class", this.fault ? "draft conflict" : "draft");
+      const place = (ms) => (1000 * (Math.min(to, Math.max(from, ms)) - from)) / (to - from);
+      const sizes = { x: place(start), width: Math.max(4, place(end) - place(start)), y: 2, height: 24 };
+      for (const [name, value] of Object.entries(sizes)) draft.setAttribute(name, value);
+    }
+  }
+}
+
+function round(ms) {
+  return Math.round(ms / STEP_MS) * STEP_MS;
+}
+
+function read(text) {
+  return Date.parse(`${text.trim().replace(" ", "T")}Z`);
+}
+
+function written(ms) {
+  return new Date(ms).toISOString().slice(0, 16).replace("T", " ");
+}
