@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from jobs_server import create_app, profiles
 from jobs_server.errors import ConfigError
@@ -55,6 +59,65 @@ def test_several_sites(tmp_path: Path) -> None:
 def test_a_wrong_profile_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         load(tmp_path, text)
+
+
+def saved(folder: Path, text: str, profile: dict[str, Any]) -> str:
+    (folder / profiles.FILE).write_text(text, encoding="utf-8")
+    profiles.save(folder, profiles.Profile.model_validate(profile))
+    return (folder / profiles.FILE).read_text(encoding="utf-8")
+
+
+def test_what_people_wrote_beside_a_profile_stays(tmp_path: Path) -> None:
+    text = '# ours\ncode = "wmd"  # do not change\n\n[devices.camera]\n# from the slot\nfilters = ["R", "V"]\n'
+    camera = {"filters": ["R", "V"], "binnings": [1, 2]}
+    after = saved(tmp_path, text, {"code": "wmd", "name": "Dome", "devices": {"camera": camera, "mount": {}}})
+    for kept in ("# ours", "# do not change", "# from the slot"):
+        assert kept in after
+    assert load(tmp_path, after)["wmd"].device("camera").binnings == (1, 2)
+    assert load(tmp_path, after)["wmd"].title == "Dome"
+
+
+def test_a_second_site_stands_beside_the_first(tmp_path: Path) -> None:
+    after = saved(tmp_path, PROFILE, {"code": "mrc", "timezone": "America/Los_Angeles"})
+    both = load(tmp_path, after)
+    assert set(both) == {"wmd", "mrc"}
+    assert both["wmd"].device("camera").filters[0] == "L"
+    third = load(tmp_path, saved(tmp_path, after, {"code": "mrc", "name": "Two"}))
+    assert (set(third), third["mrc"].title, third["mrc"].timezone) == ({"wmd", "mrc"}, "Two", "UTC")
+
+
+def _profiles() -> st.SearchStrategy[dict[str, Any]]:
+    text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
+    words = st.lists(text, max_size=3)
+    device = st.fixed_dictionaries({}, optional={"instances": words, "filters": words, "binnings": words})
+    place = st.fixed_dictionaries({"latitude_deg": st.floats(-90, 90), "longitude_deg": st.floats(-180, 360)})
+    more = {
+        "name": text,
+        "elevation_m": st.floats(-500, 9000),
+        "timezone": st.sampled_from(["UTC", "Europe/Berlin"]),
+        "devices": st.dictionaries(text, device, max_size=3),
+    }
+    whole = st.fixed_dictionaries({"code": st.sampled_from(["wmd", "mrc", "öst"])}, optional=more)
+    return st.builds(lambda one, two: {**one, **two}, whole, st.one_of(st.just({}), place))
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(_profiles(), min_size=1, max_size=3))
+def test_every_profile_that_is_saved_is_read_as_it_was(written: list[dict[str, Any]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for each in written:
+            profiles.save(Path(folder), profiles.Profile.model_validate(each))
+        last = {each["code"]: profiles.Profile.model_validate(each) for each in written}
+        assert profiles.load(Path(folder)) == last
+
+
+def test_a_change_by_hand_is_taken_up_and_a_wrong_one_changes_nothing(tmp_path: Path) -> None:
+    load(tmp_path, 'code = "wmd"')
+    kept = profiles.Kept(tmp_path)
+    load(tmp_path, 'code = "wmd"\nname = "Dome"')
+    assert kept.all()["wmd"].title == "Dome"
+    (tmp_path / profiles.FILE).write_text('code = "wmd"\nname =', encoding="utf-8")
+    assert kept.all()["wmd"].title == "Dome"
 
 
 def test_the_service_does_not_start_on_a_wrong_profile(tmp_path: Path) -> None:

@@ -138,6 +138,11 @@ class Page:
         return self.settings.is_open
 
     @property
+    def keeps_house(self) -> bool:
+        """Tell whether whoever looks may look after the server: an admin; without sign-in, who sits at its PC."""
+        return self.actor.is_admin or (self.is_open and auth.links.is_local(request.remote_addr))
+
+    @property
     def wants_page(self) -> bool:
         """Tell whether a browser asks for a page, and not a script of ours for an answer."""
         return request.headers.get("X-Requested-By") != "script"
@@ -146,8 +151,9 @@ class Page:
 def page() -> Page:
     """Give the page that is asked for."""
     if "page" not in g:
+        kept = cast(profiles.Kept, current_app.extensions[profiles.EXTENSION])
         loaded = cast(Loaded, current_app.extensions[EXTENSION])
-        g.page = Page(clock.now_ms(), loaded.settings, current_app.extensions[profiles.EXTENSION])
+        g.page = Page(clock.now_ms(), loaded.settings, kept.all())
     return cast(Page, g.page)
 
 

@@ -17,7 +17,7 @@ from ..auth import Access, needs
 from ..config import EXTENSION
 from ..db import reading
 from ..errors import JobsError, Unavailable
-from . import acts, assets, formats, insights, log, manual, night, now, reserve, send, signing, upkeep
+from . import acts, assets, formats, housekeeping, insights, log, manual, night, now, reserve, send, signing, upkeep
 from .page import page, remember
 
 _WORTH_PACKING = 1024
@@ -37,7 +37,7 @@ bp = Blueprint("pages", __name__, template_folder="templates")
 
 def register(app: Flask) -> None:
     """Give an app its pages. Raises ConfigError when `site.toml` is wrong."""
-    app.extensions[profiles.EXTENSION] = profiles.load(Path(app.extensions[EXTENSION].settings.instance))
+    app.extensions[profiles.EXTENSION] = profiles.Kept(Path(app.extensions[EXTENSION].settings.instance))
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     Bootstrap5(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -51,7 +51,7 @@ def asset(version: str, name: str) -> Response:
     return assets.send(version, name)
 
 
-for _views in (now, send, log, night, insights, reserve, upkeep, acts, manual, signing):
+for _views in (now, send, log, night, insights, reserve, upkeep, housekeeping, acts, manual, signing):
     _views.add_to(bp)
 
 

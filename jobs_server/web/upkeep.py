@@ -16,6 +16,7 @@ from ..commands import LiftLockout, LockOut
 from ..config import Settings
 from ..db import reading, transaction
 from ..errors import BadRequest
+from ..site_tokens import SiteTokenRow
 from .acts import done
 from .page import page
 
@@ -43,22 +44,25 @@ def add_to(bp: Blueprint) -> None:
 @needs(Access.ANYBODY)
 def settings() -> Response:
     """Show lock-outs, the site's profile and how the service is; with sign-in, what is set is for admins alone."""
-    is_admin = page().actor.is_admin
-    inside = page().is_open or is_admin
+    return make_response(show())
+
+
+def show(made: tuple[SiteTokenRow, str] | None = None) -> str:
+    """Render the page, with a token that was just made: it is shown this once."""
+    inside = page().is_open or page().actor.is_admin
     with reading() as connection:
         past = lockouts.past(connection, page().site, 10)
-        tokens = site_tokens.list_all(connection) if is_admin else []
-    shown = render_template(
+        tokens = site_tokens.list_all(connection) if page().keeps_house else []
+    return render_template(
         "pages/settings.html",
         past=past,
         health=_health(page().settings),
         inside=inside,
         file=Path(page().settings.instance) / profiles.FILE,
         in_force=[(config.variable(name), config.shown(page().settings, name)) for name in config.names() if inside],
-        is_admin=is_admin,
         tokens=tokens,
+        made=made,
     )
-    return make_response(shown)
 
 
 @needs(Access.PERSON)

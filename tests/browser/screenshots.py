@@ -27,6 +27,7 @@ PAGES = {
     "reservations": "/reservations?site=wmd",
     "insights": "/insights?site=wmd",
     "site": "/settings?site=wmd",
+    "profile": "/settings/profile?site=wmd",
     "docs": "/docs",
 }
 

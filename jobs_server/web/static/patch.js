@@ -17,12 +17,16 @@ function patchAttributes(old, fresh) {
 
 function patchChildren(old, fresh) {
   const keyed = new Map();
-  for (const child of old.children) {
-    if (child.dataset.key) keyed.set(child.dataset.key, child);
+  const stay = new Set(Array.from(fresh.children, (child) => child.dataset.key));
+  for (const child of [...old.children]) {
+    if (!child.dataset.key) continue;
+    if (stay.has(child.dataset.key)) keyed.set(child.dataset.key, child);
+    else child.remove(); // first, so that what follows it stays where it is
   }
   let place = old.firstChild;
   for (const wanted of [...fresh.childNodes]) {
     const found = wanted.dataset?.key ? keyed.get(wanted.dataset.key) : alike(place, wanted) ? place : null;
+    if (found && wanted.dataset?.key) place = withoutText(place, found);
     if (!found) {
       old.insertBefore(document.importNode(wanted, true), place);
       continue;
@@ -37,6 +41,16 @@ function patchChildren(old, fresh) {
     place.remove();
     place = next;
   }
+}
+
+// What was between nodes that are gone is in the way of the next one.
+function withoutText(place, found) {
+  while (place && place !== found && place.nodeType === Node.TEXT_NODE) {
+    const next = place.nextSibling;
+    place.remove();
+    place = next;
+  }
+  return place;
 }
 
 function alike(one, other) {
