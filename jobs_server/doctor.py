@@ -3,92 +3,34 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import socket
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import cast
 
 import httpx
 from flask import Flask
-from sqlalchemy import column, func, select, table, text
+from sqlalchemy import column, func, select, table
 from sqlalchemy.exc import DBAPIError
 
-from . import backups, caretaker, clock, db, filesystems, revisions, serving, statements
+from . import backups, caretaker, clock, db, filesystems, mending, queries, revisions
 from .auth.gate import KEYS_FILE
 from .auth.keys import IssuerKeys
-from .config import CONFIG_FILE, EXTENSION, Loaded, Settings, variable
-from .db import Database, Statement
-from .errors import StartRefused, TaskFailed, Unavailable
-from .lifecycle import Queue
+from .config import CONFIG_FILE, EXTENSION, Loaded, variable
+from .db import Statement
+from .errors import TaskFailed, Unavailable
 from .models import Job
+from .patient import Finding, Grade, Patient
+from .remote_calendar import RemoteCalendar
 from .sqlite_file import has_wal_bug
 
-_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104
 _BACKUP_AGE = timedelta(hours=48)
 _AHEAD_MS = 60_000  # a clock that was set back by less is no news
 _REVISION = Statement(select(column("version_num")).select_from(table("alembic_version")))
 _NEWEST = Statement(select(func.max(Job.accepted_ms)))
-_QUEUE_PLANS = {
-    "ix_job_waiting": statements.CLAIM[Queue.PRIMARY],
-    "ix_job_replica_waiting": statements.CLAIM[Queue.ALTERNATE],
-}
-
-
-class Grade(StrEnum):
-    """Say how bad a finding is."""
-
-    GOOD = "good"
-    NOTE = "note"  # worth knowing; the service works
-    BAD = "bad"  # to be put right
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found of one thing, in a sentence that says what to do where something is to be done."""
-
-    about: str
-    grade: Grade
-    sentence: str
-    mend: Callable[[], str] | None = None
-    """Puts it right and says what was done; none where only a person should."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """The installation that is looked over."""
-
-    app: Flask
-
-    @property
-    def settings(self) -> Settings:
-        """Give its settings."""
-        return cast(Loaded, self.app.extensions[EXTENSION]).settings
-
-    @property
-    def database(self) -> Database:
-        """Give its database."""
-        return cast(Database, self.app.extensions[db.EXTENSION])
-
-    @property
-    def file(self) -> Path | None:
-        """Give the file of its database; none where it is no file, or not there yet."""
-        try:
-            path = backups.database_file(self.settings.url)
-        except TaskFailed:
-            return None
-        return path if path.exists() else None
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Give where its server is to be reached from this machine."""
-        host = self.settings.host
-        return "127.0.0.1" if host in _ANYWHERE else host, self.settings.port
 
 
 def look_over(app: Flask) -> Iterator[Finding]:
@@ -156,14 +98,16 @@ def _permissions(patient: Patient) -> Iterator[Finding]:
     config = folder / CONFIG_FILE
     if os.name != "nt" and config.exists() and config.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         sentence = f"{config} may hold secrets and others can read it: chmod 600 {config}"
-        yield Finding("permissions", Grade.NOTE, sentence, lambda: _close(config))
+        yield Finding("permissions", Grade.NOTE, sentence, lambda: mending.close(config))
     elif not closed:
         yield Finding("permissions", Grade.GOOD, f"{folder} can be read and written.")
 
 
 def _migration(patient: Patient) -> Iterator[Finding]:
     if patient.file is None:
-        yield Finding("database", Grade.NOTE, "there is none yet; the first start makes it.", lambda: _prepare(patient))
+        yield Finding(
+            "database", Grade.NOTE, "there is none yet; the first start makes it.", lambda: mending.prepare(patient)
+        )
         return
     with patient.database.reading() as connection:
         row = connection.row(_REVISION)
@@ -172,7 +116,7 @@ def _migration(patient: Patient) -> Iterator[Finding]:
         yield Finding("database", Grade.GOOD, f"its tables are this version's (migration {found}).")
     else:
         sentence = f"it is at migration {found}, this version's is {newest}: restart the server, which migrates it."
-        yield Finding("database", Grade.BAD, sentence, lambda: _prepare(patient))
+        yield Finding("database", Grade.BAD, sentence, lambda: mending.prepare(patient))
 
 
 def _integrity(patient: Patient) -> Iterator[Finding]:
@@ -207,10 +151,9 @@ def _clock(patient: Patient) -> Iterator[Finding]:
 def _indexes(patient: Patient) -> Iterator[Finding]:
     if patient.file is None or patient.settings.url.get_backend_name() != "sqlite":
         return
-    slow = [index for index, statement in _QUEUE_PLANS.items() if index not in _plan(patient.database, statement)]
-    if slow:
+    if slow := mending.slow(patient):
         sentence = f"polls do not use {', '.join(slow)}: they will be slow with a long history."
-        yield Finding("indexes", Grade.BAD, sentence, lambda: _analyze(patient))
+        yield Finding("indexes", Grade.BAD, sentence, lambda: mending.rebuild(patient))
     else:
         yield Finding("indexes", Grade.GOOD, "polls find what waits by an index, however long the history is.")
 
@@ -225,7 +168,7 @@ def _backups(patient: Patient) -> Iterator[Finding]:
         return
     age = f"the newest is {(datetime.now(UTC) - made[0].made).days} days old" if made else "there is none"
     sentence = f"{age} in {patient.settings.backups}: run flask backup, and see in the log why none was made."
-    yield Finding("backups", Grade.NOTE, sentence, lambda: _back_up(patient))
+    yield Finding("backups", Grade.NOTE, sentence, lambda: mending.back_up(patient))
 
 
 def _server(patient: Patient) -> Iterator[Finding]:
@@ -278,9 +221,28 @@ def _sign_in(patient: Patient) -> Iterator[Finding]:
         yield Finding("sign-in", Grade.NOTE, sentence)
 
 
+def _calendar(patient: Patient) -> Iterator[Finding]:
+    url = patient.settings.calendar_url
+    if not url:
+        return
+    sites = patient.settings.sites
+    if not sites and patient.file is not None:
+        with patient.database.reading() as connection:
+            sites = tuple(queries.sites(connection))
+    fault = RemoteCalendar(url).fault(sites[0] if sites else "?", clock.now_ms())
+    if fault is None:
+        yield Finding("calendar", Grade.GOOD, f"{url} says who has reserved a telescope.")
+    else:
+        sentence = (
+            f"{url} does not say who has reserved a telescope ({fault}): see JOBS_CALENDAR_URL and the internet."
+            " What it told before is used for up to a day; after that only admins may command."
+        )
+        yield Finding("calendar", Grade.BAD, sentence)
+
+
 CHECKS: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
     *(_settings, _sqlite, _disk, _permissions, _migration, _integrity, _clock, _indexes),
-    *(_backups, _server, _sign_in),
+    *(_backups, _server, _sign_in, _calendar),
 )
 
 
@@ -295,41 +257,3 @@ def _somebody_listens(host: str, port: int) -> bool:
             return True
     except OSError:
         return False
-
-
-def _plan(database: Database, statement: Statement) -> str:
-    sql, fixed = statement.compiled("sqlite")
-    values = {name: fixed.get(name, 1) for name in re.findall(r":(\w+)", sql)}
-    with database.engine.connect() as connection:
-        return "\n".join(str(row[3]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values))
-
-
-def _close(config: Path) -> str:
-    config.chmod(0o600)
-    return f"only its owner can read {config} now."
-
-
-def _prepare(patient: Patient) -> str:
-    patient.database.close()  # what was looked at so far holds the file as a server would
-    try:
-        if patient.file is not None:
-            backups.check_unused(patient.file)
-    except TaskFailed:
-        raise TaskFailed("a server has it open: restart that one, which does the same") from None
-    try:
-        serving.prepare(patient.app)
-    except StartRefused as refused:
-        raise TaskFailed(refused.message) from None
-    return "the database is prepared for this version."
-
-
-def _analyze(patient: Patient) -> str:
-    with patient.database.engine.begin() as connection:
-        connection.execute(text("REINDEX job"))
-        connection.execute(text("ANALYZE job"))
-    return "the indexes were built and measured anew."
-
-
-def _back_up(patient: Patient) -> str:
-    made = backups.make(backups.database_file(patient.settings.url), patient.settings.backups)
-    return f"{made.path} was made."

@@ -100,6 +100,14 @@ class RemoteCalendar:
             return None
         return [held for start_ms, held in spans if start_ms <= now_ms < held.end_ms]
 
+    def fault(self, site: str, now_ms: int) -> str | None:
+        """Ask, and say why there is no answer that can be read; none when there is one."""
+        try:
+            list(_spans(self._ask("get-event-at-time", {"site": site, "time": reservations.in_utc(now_ms)})))
+        except (httpx.HTTPError, ValueError) as error:
+            return str(error).partition("\n")[0] or type(error).__name__
+        return None
+
     def fetch(self, site: str, now_ms: int) -> None:
         """Fetch the reservations of the coming day."""
         # Twice as far: the public service finds reservations by when they end.

@@ -17,6 +17,7 @@ from .clock import Now
 from .config import Settings
 from .errors import StartRefused, TaskFailed
 from .lockouts import LockoutRow
+from .site_tokens import SiteTokenRow
 from .sqlite_file import open_file
 
 
@@ -27,6 +28,7 @@ class Restored:
     counts: Counts
     ended: int  # jobs that were unfinished in the backup
     locked_out: tuple[str, ...]  # sites whose lock-out was put on after the backup, and stays
+    lost_tokens: tuple[str, ...]  # site tokens that were made after the backup, and are none any more
     aside: Path | None  # where the database that was there is now
 
 
@@ -43,9 +45,9 @@ def restore(archive: Path, settings: Settings, progress: Progress = lambda *_: N
     try:
         backups.unpack(archive, new, progress)
         counts = backups.verify(new, progress, archive.name)
-        ended, locked_out = _let_nothing_old_come_alive(new, archive, settings, _last_words(live))
+        ended, held = _let_nothing_old_come_alive(new, archive, settings, _last_words(live))
         backups.check_unused(new)  # and so one file, with no log beside it
-        return Restored(counts, ended, locked_out, backups.put_in_place(new, live))
+        return Restored(counts, ended, *held, backups.put_in_place(new, live))
     finally:
         for suffix in ("", "-wal", "-shm", "-journal"):
             new.with_name(new.name + suffix).unlink(missing_ok=True)
@@ -55,7 +57,14 @@ class LastWords(NamedTuple):
     """What the database that is replaced says that must go on to hold."""
 
     lockouts: Sequence[LockoutRow] = ()
-    revoked: frozenset[str] = frozenset()  # hashes of site tokens
+    tokens: Sequence[SiteTokenRow] = ()
+
+
+class Held(NamedTuple):
+    """What became of it."""
+
+    locked_out: tuple[str, ...]
+    lost_tokens: tuple[str, ...]
 
 
 def _last_words(live: Path) -> LastWords:
@@ -65,15 +74,14 @@ def _last_words(live: Path) -> LastWords:
     try:
         with closing(open_file(live, "rw")) as raw:
             connection = db.Connection(raw, "sqlite")
-            revoked = (token.token_hash for token in site_tokens.list_all(connection) if token.revoked_ms)
-            return LastWords(lockouts.everywhere(connection), frozenset(revoked))
+            return LastWords(lockouts.everywhere(connection), site_tokens.list_all(connection))
     except db.driver.Error:
         return LastWords()  # damaged, which may be why it is replaced, or older than these tables
 
 
 def _let_nothing_old_come_alive(
     new: Path, archive: Path, settings: Settings, last_words: LastWords
-) -> tuple[int, tuple[str, ...]]:
+) -> tuple[int, Held]:
     """Bring a database up to this version, end what is unfinished in it, and void the positions in its feed.
 
     Who has been locked out since stays so, and site tokens that were revoked since stay revoked.
@@ -86,9 +94,11 @@ def _let_nothing_old_come_alive(
         serving.prepare(app)
         with database.transaction() as connection:
             changes.begin_epoch(connection)
-            locked_out = tuple(_keep_locked_out(connection, last_words.lockouts))
-            _keep_revoked(connection, last_words.revoked)
-        return _give_all_up(database, reason), locked_out
+            held = Held(
+                tuple(_keep_locked_out(connection, last_words.lockouts)),
+                tuple(_keep_revoked(connection, last_words.tokens)),
+            )
+        return _give_all_up(database, reason), held
     except StartRefused as refusal:
         raise TaskFailed(f"{archive.name} was not restored: {refusal.message}") from None
     finally:
@@ -113,7 +123,12 @@ def _keep_locked_out(connection: db.Connection, rows: Sequence[LockoutRow]) -> I
             yield row.site
 
 
-def _keep_revoked(connection: db.Connection, hashes: frozenset[str]) -> None:
-    for token in site_tokens.list_all(connection):
-        if token.token_hash in hashes and not token.revoked_ms:
-            site_tokens.revoke(connection, token.id, clock.read())
+def _keep_revoked(connection: db.Connection, tokens: Sequence[SiteTokenRow]) -> Iterator[str]:
+    """Revoke what was revoked since, and name the good ones that the backup does not know."""
+    known = {token.token_hash: token for token in site_tokens.list_all(connection)}
+    for token in tokens:
+        found = known.get(token.token_hash)
+        if found is None and not token.revoked_ms:
+            yield f"{token.name} ({token.site})"
+        elif found is not None and token.revoked_ms and not found.revoked_ms:
+            site_tokens.revoke(connection, found.id, clock.read())

@@ -7,14 +7,17 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from flask import Flask
 
-from jobs_server import create_app, db, doctor, filesystems, serving
+from jobs_server import create_app, db, doctor, filesystems, patient, serving
 
 from .conftest import inside, over_http
 from .support import servers
 from .support.clocks import HOUR, Clocks
+from .support.waiting import until
+from .test_remote_calendar import a_calendar
 
 Findings = dict[str, dict[str, Any]]
 
@@ -89,6 +92,34 @@ def test_a_missing_index_is_bad_since_polls_would_be_slow(app: Flask) -> None:
     assert "ix_job_waiting" in found["indexes"]["sentence"]
 
 
+def test_indexes_are_built_anew_when_it_may_mend(app: Flask) -> None:
+    with database(app).engine.begin() as connection:
+        for index in ("ix_job_waiting", "ix_job_replica_waiting", "ix_job_event_job_id"):
+            connection.exec_driver_sql(f"DROP INDEX IF EXISTS {index}")
+    inside(app).sends()
+    code, found = consult(app, "--fix")
+    assert (code, found["indexes"]["done"]) == (0, "the indexes were built anew.")
+    assert consult(app)[1]["indexes"]["grade"] == "good"
+    assert indexes_of(app) == indexes_of(create_app({"DATABASE_URL": "sqlite://"}))
+    assert len(inside(app).polls()) == 1
+
+
+def test_statistics_that_mislead_the_planner_are_forgotten_when_it_may_mend(app: Flask) -> None:
+    with database(app).engine.begin() as connection:
+        connection.exec_driver_sql("ANALYZE")
+        connection.exec_driver_sql("INSERT INTO sqlite_stat1 VALUES ('job', 'ix_job_waiting', '9000000 9000000')")
+        connection.exec_driver_sql("DROP INDEX ix_job_waiting")
+    assert consult(app, "--fix")[1]["indexes"]["done"]
+    with database(app).engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM sqlite_stat1").scalar_one() == 0
+
+
+def indexes_of(app: Flask) -> set[str]:
+    names = "SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name IN ('job', 'job_event') AND sql NOT NULL"
+    with database(app).engine.connect() as connection:
+        return {" ".join(str(row[0]).replace('"', "").split()) for row in connection.exec_driver_sql(names)}
+
+
 def test_a_damaged_file_is_bad_and_restore_is_named(app: Flask, tmp_path: Path) -> None:
     observatory = inside(app)
     for _ in range(200):
@@ -140,8 +171,6 @@ def test_a_port_that_another_program_has_is_bad(app: Flask, port: int) -> None:
 
 
 def test_a_running_server_is_asked_and_its_sites_are_told(tmp_path: Path, port: int) -> None:
-    import httpx
-
     server = servers.start("serve", tmp_path / "instance", {"JOBS_PORT": str(port)}, port)
     with servers.stopped_at_the_end(server), httpx.Client(trust_env=False) as client:
         over_http(server.url, client).polls()
@@ -153,9 +182,11 @@ def test_a_running_server_is_asked_and_its_sites_are_told(tmp_path: Path, port: 
 
 
 def test_a_network_share_is_bad_and_warned_of_at_start(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(filesystems, "network_share", lambda _: "nfs4")
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"22 1 0:1 / / rw - ext4 /dev/sda1 rw\n40 22 0:35 / {tmp_path} rw - nfs4 nas:/export rw\n")
+    monkeypatch.setattr(filesystems, "_MOUNTS", mounts)
     code, found = consult(app)
     assert (code, found["disk"]["grade"]) == (1, "bad")
     assert "network share (nfs4)" in found["disk"]["sentence"]
@@ -190,11 +221,11 @@ def test_this_machines_own_disk_is_no_share(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_looked_at_is_a_finding(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(_: doctor.Patient) -> Any:
+    def fails(_: patient.Patient) -> Any:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(doctor, "CHECKS", (fails,))
-    assert [finding.grade for finding in doctor.look_over(app)] == [doctor.Grade.BAD]
+    assert [finding.grade for finding in doctor.look_over(app)] == [patient.Grade.BAD]
 
 
 def database(app: Flask) -> db.Database:
@@ -210,3 +241,30 @@ def test_an_issuer_that_does_not_answer_is_told(port: int, tmp_path: Path) -> No
     code, found = consult(app)
     assert (code, found["sign-in"]["grade"]) == (0, "note")
     assert nowhere in found["sign-in"]["sentence"]
+
+
+def test_a_calendar_elsewhere_is_asked(app: Flask, tmp_path: Path) -> None:
+    def asked(url: str) -> tuple[int, dict[str, Any]]:
+        code, found = consult(create_app({"INSTANCE": str(tmp_path / "instance"), "CALENDAR_URL": url}))
+        return code, found["calendar"]
+
+    with a_calendar() as elsewhere:
+        code, found = asked(elsewhere.url)
+        assert (code, found["grade"]) == (0, "good")
+        elsewhere.events = [{"start": "soon"}]
+        code, found = asked(elsewhere.url)
+        assert (code, found["grade"], "an event has no creator_id" in found["sentence"]) == (1, "bad", True)
+    code, found = asked(elsewhere.url)
+    assert (code, found["grade"], elsewhere.url in found["sentence"]) == (1, "bad", True)
+    assert "only admins may command" in found["sentence"]
+
+
+def test_a_silent_site_is_told(tmp_path: Path, port: int) -> None:
+    quiet = {"JOBS_PORT": str(port), "JOBS_SILENT_AFTER_SECONDS": "1"}
+    server = servers.start("serve", tmp_path / "instance", quiet, port)
+    with servers.stopped_at_the_end(server), httpx.Client(trust_env=False) as client:
+        over_http(server.url, client).polls()
+        until(lambda: client.get(f"{server.url}/sites").json()[0]["state"] == "silent")
+        _, found = consult(create_app({"INSTANCE": str(tmp_path / "instance")}))
+    assert found["site wmd"]["grade"] == "note"
+    assert "has not asked for jobs since" in found["site wmd"]["sentence"]

@@ -37,14 +37,14 @@ ORDER = (
         "alerts",
     ),
     *("api", "calendar", "live", "openapi", "web"),
-    *("cli", "__init__", "serving", "restore", "doctor", "gunicorn_conf", "__main__"),
+    *("cli", "__init__", "serving", "restore", "patient", "mending", "doctor", "gunicorn_conf", "__main__"),
 )
 """A module may import only from modules before it."""
 
 APART = {"client": set[str](), "durations": {"client", "catalogue"}, "simulator": {"client", "durations", "catalogue"}}
 """The site's side: only these may be imported by it, and only the command line starts it."""
 
-WIRED = {("__init__", "serving"), ("cli", "serving"), ("cli", "restore"), ("cli", "doctor")}
+WIRED = {("__init__", "serving"), ("cli", "serving"), ("cli", "restore"), ("cli", "patient"), ("cli", "doctor")}
 """The factory sets up serving, which makes an app with the factory; `flask serve` begins to serve, and
 `flask restore` and `flask doctor` prepare a database."""
 

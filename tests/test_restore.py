@@ -178,6 +178,32 @@ def test_a_token_that_was_revoked_since_stays_revoked(file_app: Flask, instance:
     close(app)
 
 
+def test_tokens_that_were_made_since_are_named_since_they_are_gone(
+    file_app: Flask, instance: Path, tmp_path: Path
+) -> None:
+    def makes(name: str) -> tuple[int, str]:
+        with database(file_app).transaction() as connection:
+            row, token = site_tokens.create(connection, "wmd", name, "vera", clock.read())
+        return row.id, token
+
+    makes("dome pc")
+    archive = backups.make(file_of(file_app), tmp_path).path
+    _, late = makes("new dome pc")
+    revoked, _ = makes("lost laptop")
+    with database(file_app).transaction() as connection:
+        site_tokens.revoke(connection, revoked, clock.read())
+    close(file_app)
+    said = run(instance, "restore", str(archive), "--yes").stdout
+    assert (
+        "Site tokens that were made after the backup are gone: new dome pc (wmd);"
+        " make new ones with: flask tokens create\n" in said
+    )
+    app = create_app({"INSTANCE": str(instance)})
+    with database(app).reading() as connection:
+        assert site_tokens.find(connection, late) is None
+    close(app)
+
+
 def test_what_was_there_is_kept_aside_whole(file_app: Flask, instance: Path, tmp_path: Path) -> None:
     here = inside(file_app)
     early = here.sends(required_params={"mark": "early"})

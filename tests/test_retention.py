@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from jobs_server import archive, caretaker, create_app, db, retention
+from jobs_server import archive, caretaker, create_app, db, retention, serving
 from jobs_server.db import Database
 from jobs_server.errors import TaskFailed
 
@@ -304,9 +304,29 @@ class TestArchive:
         assert rows(file_app, "job") == 3
 
 
-def test_the_server_prunes_once_a_day_by_itself(clocks: Clocks, tmp_path: Path) -> None:
-    from jobs_server import serving
+def test_on_a_database_without_room_it_ends_in_words_with_nothing_half_deleted(clocks: Clocks, tmp_path: Path) -> None:
+    with mounted(tmp_path / "small") as folder:
+        app = create_app({"TESTING": True, "INSTANCE": str(folder)})
+        serving.prepare(app)
+        jobs = finished(inside(app), 150)
+        before = shown(inside(app), jobs)
+        clocks.pass_by(2 * DAY)
+        with database(app).engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        fill(folder)
+        ended = run(folder, "prune", "--days", "1")
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr == (
+            "Error: the database cannot be used now: the disk is full. Nothing was changed; try again in a moment.\n"
+        )
+        assert shown(inside(app), jobs) == before
+        (folder / "ballast").unlink()
+        assert run(folder, "prune", "--days", "1").stdout.startswith("Deleted 150 jobs")
+        assert ledger.select(folder / "jobs.db", "PRAGMA integrity_check") == [("ok",)]
+        database(app).close()
 
+
+def test_the_server_prunes_once_a_day_by_itself(clocks: Clocks, tmp_path: Path) -> None:
     settings = {"KEEP_DAYS": 10, "ARCHIVE_FOLDER": str(tmp_path / "old"), "BACKUP_DAILY": False}
     app = create_app({"TESTING": True, "INSTANCE": str(tmp_path / "instance")} | settings)
     serving.prepare(app)

@@ -19,10 +19,10 @@ def register(app: Flask) -> None:
     from .settings import settings
     from .simulate import simulate
     from .tokens import tokens
+    from .version import version
 
     for command in (
-        *(admin, backup, doctor, import_history, jobs, lockout, prune, reservations, restore),
-        *(alerts, backup, doctor, import_history, jobs, lockout, prune, reservations, restore),
-        *(serve, settings, simulate, tokens),
+        *(admin, alerts, backup, doctor, import_history, jobs, lockout, prune, reservations, restore),
+        *(serve, settings, simulate, tokens, version),
     ):
         app.cli.add_command(command)

@@ -55,7 +55,7 @@ def restore(file: Path, yes: bool) -> None:
 
     The database that is there is kept beside it under another name. The backup is read through, brought up to this
     version, and every job that was unfinished in it is ended: nothing old comes alive. A telescope that is locked out
-    now stays locked out, and a site token that is revoked now stays revoked.
+    now stays locked out, and a site token that is revoked now stays revoked; one made after the backup is gone.
     """
     from ..restore import restore as operation
 
@@ -71,6 +71,11 @@ def restore(file: Path, yes: bool) -> None:
     )
     if restored.locked_out:
         click.echo(f"Locked out since the backup, and still so: {', '.join(restored.locked_out)}.")
+    if restored.lost_tokens:
+        click.echo(
+            f"Site tokens that were made after the backup are gone: {', '.join(restored.lost_tokens)};"
+            " make new ones with: flask tokens create"
+        )
     if restored.aside:
         click.echo(f"The database that was there is {restored.aside}; delete it when you need it no more.")
 

@@ -24,10 +24,11 @@ _MARKS = {"good": Text("ok", "green"), "note": Text("note", "yellow"), "bad": Te
 def doctor(fix: bool, as_json: bool) -> None:
     """Look this installation over and explain what is wrong.
 
-    Settings, SQLite, disk, permissions, tables, integrity, clock, indexes, backups, the server and its sites. Changes
-    nothing unless told to with --fix. Ends with 1 when something is bad and was not mended.
+    Settings, SQLite, disk, permissions, tables, integrity, clock, indexes, backups, the server and its sites, sign-in
+    and calendar. Changes nothing unless told to with --fix. Ends with 1 when something is bad and was not mended.
     """
-    from ..doctor import Finding, Grade, look_over
+    from ..doctor import look_over
+    from ..patient import Finding, Grade
 
     def mended(finding: Finding) -> tuple[Finding, str]:
         if not fix or finding.mend is None or finding.grade is Grade.GOOD:
