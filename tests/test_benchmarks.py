@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from benchmarks import limiter, live, routes
+from benchmarks import history, limiter, live, routes
 
 from .support.servers import ROOT
 
@@ -36,3 +36,14 @@ def test_waiting_and_watching_are_measured() -> None:
 
 def test_what_counting_costs_is_measured() -> None:
     assert set(limiter.measure(rounds=1, requests=3)) == set(limiter.APPS)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process holds")
+def test_long_histories_are_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks.history", "--smallest"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    speed, sizes = [block.strip().splitlines()[2:] for block in done.stdout.split("\n\n")[1:]]
+    assert len(speed) == len(history.cases("2026-11-24"))
+    assert [row.split(" | ")[0] for row in sizes] == ["| 300", "| 600"]
+    assert "60 in" in sizes[0], "not all of a site's jobs came"
