@@ -27,7 +27,8 @@ SHOWS = {
 }
 EVERYTHING, NOTHING = set(SHOWS), set[str]()
 TO_WHOM = {
-    "anybody while no sign-in is set": (None, EVERYTHING - {"tokens", "its own token"}),
+    "anybody on the LAN while no sign-in is set": (None, EVERYTHING - {"tokens", "its own token"}),
+    "whoever sits at the PC while no sign-in is set": (None, EVERYTHING),
     "nobody": ((), NOTHING),
     "an observer": (("observer",), NOTHING),
     "almost an admin": (("administrator", "Admin"), NOTHING),
@@ -68,8 +69,8 @@ def shown_as(issuer: Issuer, sub: str, *roles: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {issuer.token(sub=sub, **claims)}"}
 
 
-def text_of(client: FlaskClient, headers: dict[str, str]) -> str:
-    page = client.get("/settings?site=wmd", headers=headers)
+def text_of(client: FlaskClient, headers: dict[str, str], address: str) -> str:
+    page = client.get("/settings?site=wmd", headers=headers, environ_base={"REMOTE_ADDR": address})
     assert page.status_code == 200
     return unescape(re.sub(r"<[^>]+>", " ", page.text))
 
@@ -78,7 +79,8 @@ def text_of(client: FlaskClient, headers: dict[str, str]) -> str:
 def test_each_sees_what_is_for_them(locked: Flask, unlocked: Flask, issuer: Issuer, who: str) -> None:
     roles, seen = TO_WHOM[who]
     headers = shown_as(issuer, "auth0|vera", *roles) if roles else {}
-    text = text_of((unlocked if roles is None else locked).test_client(), headers)
+    address = "127.0.0.1" if "at the PC" in who or roles == () else "192.168.1.7"
+    text = text_of((unlocked if roles is None else locked).test_client(), headers, address)
     assert {name for name, sign in SHOWS.items() if sign in text} == seen
     assert "Lock-out" in text
     assert "Health" in text
