@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from .actors import Known
-from .lifecycle import CANCELED, EXPIRED, LOST, Queue, Report, classify
+from .lifecycle import CANCELED, EXPIRED, LOST, Mark, Queue, Report, classify
 from .queries import EventRow
 
 
@@ -28,6 +29,9 @@ _RESULTS = {
     "expired": Result.EXPIRED,
     "lost": Result.LOST,
 }
+
+_LABELS = (CANCELED, EXPIRED, LOST)
+_PRIMARY = Queue.PRIMARY.value
 
 
 class Life(NamedTuple):
@@ -58,33 +62,37 @@ class Life(NamedTuple):
         return max(0, self.ended_ms - self.started_ms)
 
 
+@lru_cache(1024)
 def result_of(status: str) -> Result | None:
     """Tell what an end means; None for a status that is no end."""
     return _RESULTS.get(status.strip().casefold())
 
 
+_report = lru_cache(1024)(classify)  # a night has tens of thousands of events, and few words
+
+
 def life(posted_ms: int, history: Iterable[EventRow]) -> Life:
     """Read a job's history, oldest first, on the queue that everybody reads."""
-    told = Life(posted_ms)
+    seen_ms = started_ms = ended_ms = word_ms = due_ms = cancel_ms = None
+    result = None
     for event in history:
-        if event.queue == Queue.PRIMARY.value:
-            told = _after(told, event)
-    return told
-
-
-def _after(told: Life, event: EventRow) -> Life:
-    if event.mark == "cancel requested":
-        return told._replace(cancel_ms=told.cancel_ms or event.at_ms)
-    if event.status in (CANCELED, EXPIRED, LOST) and event.actor_known != Known.SITE:
-        return told._replace(ended_ms=event.at_ms, result=result_of(event.status), due_ms=None)
-    kind = classify(event.status)
-    if kind is None:
-        return told
-    told = told._replace(seen_ms=told.seen_ms or event.at_ms, word_ms=event.at_ms, ended_ms=None, result=None)
-    if kind is Report.RECEIVED:
-        return told
-    if kind is Report.END:
-        return told._replace(ended_ms=event.at_ms, result=result_of(event.status), due_ms=None)
-    seconds = event.seconds_until_complete
-    due_ms = event.at_ms + seconds * 1000 if seconds is not None and seconds >= 0 else None
-    return told._replace(started_ms=told.started_ms or event.at_ms, due_ms=due_ms)
+        if event.queue != _PRIMARY:
+            continue
+        at_ms, status = event.at_ms, event.status
+        if event.mark == Mark.CANCEL_REQUESTED:
+            cancel_ms = cancel_ms or at_ms
+            continue
+        if status in _LABELS and event.actor_known != Known.SITE:
+            ended_ms, result, due_ms = at_ms, result_of(status), None
+            continue
+        kind = _report(status)
+        if kind is None:
+            continue
+        seen_ms, word_ms, ended_ms, result = seen_ms or at_ms, at_ms, None, None
+        if kind is Report.END:
+            ended_ms, result, due_ms = at_ms, result_of(status), None
+        elif kind is Report.RUNNING:
+            seconds = event.seconds_until_complete
+            started_ms = started_ms or at_ms
+            due_ms = at_ms + seconds * 1000 if seconds is not None and seconds >= 0 else None
+    return Life(posted_ms, seen_ms, started_ms, ended_ms, word_ms, due_ms, result, cancel_ms)

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 
-from .. import reports, search, sky, words
+from .. import board, changes, reports, search, sky, stream, words
 from ..auth import Access, needs
 from ..board import Told
-from ..db import current, reading
+from ..db import Connection, current, reading
 from ..errors import NotFound
 from ..search import Filter
 from . import tables
 from .page import page
 
-SHOWN = 2_000
-"""Rows on the page; the CSV has all."""
+SHOWN = 500
+"""Rows on the page; the log has all in pages, the CSV in one file."""
 DRAWN = 3_000
 """Newest jobs on a timeline."""
+CHANGED = 200
+"""Changes after which a timeline is told whole, and not what has changed alone."""
 
 
 def add_to(bp: Blueprint) -> None:
@@ -63,24 +66,39 @@ def night_csv(day: str) -> Response:
 
 @needs(Access.ANYBODY)
 def timeline() -> Response:
-    """Give a night's jobs for drawing: a lane for each type of device, and the light of the sky."""
+    """Give a night's jobs for drawing: a lane for each type of device, and the light of the sky.
+
+    With `since`, a `position` that was given before, only the jobs that have changed since then.
+    """
     asked = _date(request.args.get("night", ""))
     from_ms, to_ms = sky.night_span(asked, page().profile.zone)
+    told = {"from_ms": from_ms, "to_ms": to_ms, "now_ms": page().now_ms, "position": page().position}
     with reading() as connection:
+        changed = _changed(connection, stream.parse_position(request.args.get("since")))
+        if changed is not None:
+            inside = [each for each in changed if from_ms <= each.job.timestamp_ms < to_ms]
+            return jsonify(told | {"changed": True, "lanes": _lanes(inside)})
         report = reports.report(connection, page().site, from_ms, to_ms, DRAWN)
+    light = _light(from_ms, to_ms)
+    return jsonify(told | {"light": light, "left_out": report.left_out, "lanes": _lanes(report.jobs)})
+
+
+def _changed(connection: Connection, since: stream.Position | None) -> list[Told] | None:
+    """List the jobs that have changed since a position; none when there are too many, or it is none to go on from."""
+    begin = stream.start(connection, since)
+    if since is None or begin.reset:
+        return None
+    found = changes.after(connection, since.seq, CHANGED, page().site)
+    if len(found) == CHANGED:
+        return None
+    return board.told(connection, {change.job.id: change.job for change in found}.values())
+
+
+def _lanes(jobs: Iterable[Told]) -> list[dict[str, Any]]:
     lanes: dict[str, list[list[Any]]] = {}
-    for told in report.jobs:
+    for told in jobs:
         lanes.setdefault(told.job.device, []).append(_bar(told))
-    return jsonify(
-        {
-            "from_ms": from_ms,
-            "to_ms": to_ms,
-            "now_ms": page().now_ms,
-            "light": _light(from_ms, to_ms),
-            "left_out": report.left_out,
-            "lanes": [{"device": device, "jobs": lanes[device]} for device in sorted(lanes)],
-        }
-    )
+    return [{"device": device, "jobs": lanes[device]} for device in sorted(lanes)]
 
 
 def _bar(told: Told) -> list[Any]:

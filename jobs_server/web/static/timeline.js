@@ -8,6 +8,7 @@ const TOP = 6;
 const AXIS = 22;
 const NARROWEST_MS = 60000;
 const RENEW_MS = 4000;
+const TINY = 3; // narrower than this no bar is drawn
 
 export function start(holders) {
   for (const holder of holders) new Timeline(holder).load();
@@ -45,13 +46,38 @@ class Timeline {
 
   async load() {
     this.lastLoad = performance.now();
-    const answer = await fetch(this.src, { headers: { "X-Requested-By": "script" } }).catch(() => null);
+    const src = this.data?.position ? `${this.src}&since=${this.data.position}` : this.src;
+    const answer = await fetch(src, { headers: { "X-Requested-By": "script" } }).catch(() => null);
     if (!answer?.ok) return;
-    const first = !this.data;
+    const told = await answer.json();
     const night = this.data?.from_ms;
-    this.data = await answer.json();
-    if (first || night !== this.data.from_ms) [this.from, this.to] = this.opening();
-    this.draw();
+    if (told.changed && night !== told.from_ms) {
+      this.data = null; // the next night has begun
+      return this.load();
+    }
+    if (told.changed) this.merge(told);
+    else this.data = told;
+    if (night !== this.data.from_ms) [this.from, this.to] = this.opening();
+    if (!told.changed || told.lanes.length || this.running()) this.draw();
+  }
+
+  // Put in what has changed since.
+  merge({ lanes, position }) {
+    this.data.position = position;
+    for (const { device, jobs } of lanes) {
+      let lane = this.data.lanes.find((each) => each.device === device);
+      if (!lane) {
+        lane = { device, jobs: [] };
+        this.data.lanes.push(lane);
+        this.data.lanes.sort((one, other) => (one.device < other.device ? -1 : 1));
+      }
+      const places = new Map(lane.jobs.map((job, index) => [job[0], index]));
+      for (const job of jobs) lane.jobs[places.get(job[0]) ?? lane.jobs.length] = job;
+    }
+  }
+
+  running() {
+    return this.data.lanes.some((lane) => lane.jobs.some((job) => job[4] === "running"));
   }
 
   // At first: from before sunset to after sunrise, and whatever was done or is now outside of that.
@@ -113,16 +139,24 @@ class Timeline {
     group.append(shape("line", { class: "rule", x1: 0, x2: this.width, y1: y + LANE, y2: y + LANE }));
     group.append(words(0, y + LANE / 2 + 4, name.length > 13 ? `${name.slice(0, 12)}…` : name, { class: "device" }));
     const at = now();
-    lane.jobs.forEach((job, index) => {
+    let last = null;
+    for (const job of lane.jobs) {
       const [, , begin, ended, result] = job;
       const end = ended ?? (result === "running" ? Math.max(at, begin) : begin);
-      if (end < this.from || begin > this.to) return;
+      if (end < this.from || begin > this.to) continue;
       const x = this.x(begin);
-      const bar = shape("rect", { class: `bar ${result}`, x, y: y + 5, width: Math.max(3, this.x(end) - x), height: LANE - 10, rx: 2 });
-      bar.job = job;
-      bar.dataset.index = index;
+      const width = this.x(end) - x;
+      if (last && width < TINY && last.result === result && x < last.end) {
+        last.bar.jobs.push(job); // thousands of them: what cannot be told apart is drawn once
+        last.end = Math.max(last.end, x + TINY);
+        last.bar.setAttribute("width", last.end - last.begin);
+        continue;
+      }
+      const bar = shape("rect", { class: `bar ${result}`, x, y: y + 5, width: Math.max(TINY, width), height: LANE - 10, rx: 2 });
+      bar.jobs = [job];
       group.append(bar);
-    });
+      last = width < TINY ? { bar, result, begin: x, end: x + TINY } : null;
+    }
     return group;
   }
 
@@ -199,12 +233,10 @@ class Timeline {
   }
 
   point(event) {
-    const job = event.target.job;
-    this.tip.hidden = !job;
-    if (!job) return;
-    const [, line, begin, ended, result, status, who] = job;
-    const took = ended ? duration(ended - begin) : result === "running" ? `running for ${age(now() - begin)}` : "not begun";
-    this.tip.textContent = `${line} · ${who} · ${instant(begin)} UTC · ${took} · ${status}`;
+    const { jobs } = event.target;
+    this.tip.hidden = !jobs;
+    if (!jobs) return;
+    this.tip.textContent = jobs.length > 1 ? `${jobs.length} jobs from ${instant(jobs[0][2])} to ${instant(jobs.at(-1)[2])} UTC; zoom in, or click, to tell them apart` : told(jobs[0]);
     const box = this.holder.getBoundingClientRect();
     const left = Math.min(event.clientX - box.left, box.width - Math.min(300, box.width));
     this.tip.style.left = `${Math.max(0, left)}px`;
@@ -212,8 +244,10 @@ class Timeline {
   }
 
   open(event) {
-    if (this.dragged || !event.target.job || event.pointerType === "touch") return;
-    location.href = `/job/${event.target.job[0]}?site=${encodeURIComponent(document.body.dataset.site)}`;
+    const { jobs } = event.target;
+    if (this.dragged || !jobs || event.pointerType === "touch") return;
+    if (jobs.length > 1) this.show(jobs[0][2] - NARROWEST_MS / 4, jobs.at(-1)[2] + NARROWEST_MS / 4);
+    else location.href = `/job/${jobs[0][0]}?site=${encodeURIComponent(document.body.dataset.site)}`;
   }
 
   key(event) {
@@ -232,6 +266,11 @@ class Timeline {
     event.preventDefault();
     moves[event.key]();
   }
+}
+
+function told([, line, begin, ended, result, status, who]) {
+  const took = ended ? duration(ended - begin) : result === "running" ? `running for ${age(now() - begin)}` : "not begun";
+  return `${line} · ${who} · ${instant(begin)} UTC · ${took} · ${status}`;
 }
 
 function stepFor(least) {
