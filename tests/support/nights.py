@@ -92,6 +92,17 @@ class Past:
                 if self.chance.random() < 0.12:
                     at_ms += round(self.chance.uniform(0.2, 0.9) * HOUR_MS)
 
+    def crowd(self, begin_ms: int, count: int, every_ms: int = 1000) -> None:
+        """Write very many short jobs from a time on."""
+        with self.app.app_context(), db.transaction() as connection:
+            for number in range(count):
+                now = self._now(begin_ms + number * every_ms)
+                who = {"site": self.code, "user_name": "Vera", "user_id": "lan|Vera"}
+                sent = SubmitJob.model_validate(who | expose(f"Field {number}", 0.5, 1))
+                job = jobs.submit(connection, sent, said("lan|Vera", "Vera", ()), now, self.settings)
+                end = UpdateStatus(site=self.code, ulid=job.ulid, status="COMPLETE")
+                jobs.report(connection, end, site(self.code), now)
+
     def _target(self, connection: Connection, at_ms: int) -> int:
         name, ra, dec = self.chance.choice(TARGETS)
         who = self.chance.choice(PEOPLE)

@@ -7,7 +7,8 @@ const LANE = 26;
 const TOP = 6;
 const AXIS = 22;
 const NARROWEST_MS = 60000;
-const RENEW_MS = 4000;
+const RENEW_MS = 1000;
+const SHARE = 10; // renewing takes at most this part of the time
 const TINY = 3; // narrower than this no bar is drawn
 
 export function start(holders) {
@@ -20,6 +21,8 @@ class Timeline {
     this.src = holder.dataset.timeline;
     this.pointers = new Map();
     this.lastLoad = -Infinity;
+    this.pause = RENEW_MS;
+    this.soon = true; // until it is there
     this.tip = element("p", "timeline-tip");
     this.tip.hidden = true;
     this.legend = element("p", "hint timeline-legend");
@@ -31,21 +34,32 @@ class Timeline {
   }
 
   listen() {
-    document.addEventListener("jobs:shown", () => performance.now() - this.lastLoad > RENEW_MS && this.load());
+    document.addEventListener("jobs:shown", () => this.renew());
     new ResizeObserver(() => this.draw()).observe(this.holder);
     setInterval(() => this.moveNow(), 5000);
     this.svg.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.svg.addEventListener("pointerdown", (event) => this.press(event));
     this.svg.addEventListener("pointermove", (event) => this.move(event));
     for (const end of ["pointerup", "pointercancel"]) this.svg.addEventListener(end, (event) => this.pointers.delete(event.pointerId));
-    this.svg.addEventListener("pointerleave", () => (this.tip.hidden = true));
+    this.svg.addEventListener("pointerleave", (event) => (this.tip.hidden ||= event.pointerType === "mouse"));
     this.svg.addEventListener("click", (event) => this.open(event));
     this.svg.addEventListener("keydown", (event) => this.key(event));
     this.svg.addEventListener("dblclick", () => this.show(this.data.from_ms, this.data.to_ms));
   }
 
+  renew() {
+    if (this.soon) return;
+    this.soon = setTimeout(() => this.load(), Math.max(0, this.lastLoad + this.pause - performance.now()));
+  }
+
   async load() {
     this.lastLoad = performance.now();
+    await this.fetch();
+    this.soon = null;
+    this.pause = Math.max(RENEW_MS, SHARE * (performance.now() - this.lastLoad));
+  }
+
+  async fetch() {
     const src = this.data?.position ? `${this.src}&since=${this.data.position}` : this.src;
     const answer = await fetch(src, { headers: { "X-Requested-By": "script" } }).catch(() => null);
     if (!answer?.ok) return;
@@ -53,7 +67,7 @@ class Timeline {
     const night = this.data?.from_ms;
     if (told.changed && night !== told.from_ms) {
       this.data = null; // the next night has begun
-      return this.load();
+      return this.fetch();
     }
     if (told.changed) this.merge(told);
     else this.data = told;
@@ -237,6 +251,7 @@ class Timeline {
     this.tip.hidden = !jobs;
     if (!jobs) return;
     this.tip.textContent = jobs.length > 1 ? `${jobs.length} jobs from ${instant(jobs[0][2])} to ${instant(jobs.at(-1)[2])} UTC; zoom in, or click, to tell them apart` : told(jobs[0]);
+    if (event.pointerType === "touch") this.tip.textContent += " · tap again to open it";
     const box = this.holder.getBoundingClientRect();
     const left = Math.min(event.clientX - box.left, box.width - Math.min(300, box.width));
     this.tip.style.left = `${Math.max(0, left)}px`;
@@ -245,7 +260,10 @@ class Timeline {
 
   open(event) {
     const { jobs } = event.target;
-    if (this.dragged || !jobs || event.pointerType === "touch") return;
+    if (this.dragged || !jobs) return;
+    const again = this.tapped === jobs[0][0];
+    [[this.tapped]] = jobs;
+    if (event.pointerType === "touch" && !again) return; // the first tap tells of it
     if (jobs.length > 1) this.show(jobs[0][2] - NARROWEST_MS / 4, jobs.at(-1)[2] + NARROWEST_MS / 4);
     else location.href = `/job/${jobs[0][0]}?site=${encodeURIComponent(document.body.dataset.site)}`;
   }
