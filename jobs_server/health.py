@@ -18,6 +18,7 @@ from .auth import Access, needs
 from .config import EXTENSION as SETTINGS
 from .config import Loaded, Settings
 from .db import Database, Statement
+from .described import describe
 from .errors import Unavailable
 
 EXTENSION = "jobs_server.health"
@@ -31,6 +32,7 @@ _REVISION = Statement(select(column("version_num")).select_from(table("alembic_v
 
 
 @bp.get("/healthz")
+@describe(gives=str, media="text/plain")
 @needs(Access.ANYBODY)
 def healthz() -> Response:
     """Say that the process is alive and answers; see `readyz` for whether it can work."""
@@ -38,6 +40,7 @@ def healthz() -> Response:
 
 
 @bp.get("/readyz")
+@describe(gives=str, media="text/plain")
 @needs(Access.ANYBODY)
 def readyz() -> Response:
     """Say whether jobs can be taken and handed over now; each problem is a line, with 503."""

@@ -24,6 +24,7 @@ from .auth import Access, needs
 from .config import EXTENSION as SETTINGS
 from .config import Loaded, Settings
 from .db import Database, Statement
+from .described import describe
 from .errors import Forbidden, TaskFailed, Unavailable
 from .jobs import Change
 from .lifecycle import CANCELED, EXPIRED, LOST, RECEIVED, STARTED, UNFINISHED, UNREAD, Phase, Queue, Report, classify
@@ -51,6 +52,7 @@ _OLDEST = Statement(
 
 
 @bp.get("/metrics")
+@describe(gives=str, refusals=(Forbidden,), media="text/plain")
 @needs(Access.ANYBODY)
 def get_metrics() -> Response:
     """Give all figures in Prometheus' text format, to those whom the settings let see them."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import ClassVar
 
@@ -98,6 +100,22 @@ def test_a_full_disk_is_told(file_app: Flask) -> None:
     app = create_app({"INSTANCE": file_app.extensions["jobs_server.settings"].settings.instance, "DISK_FREE_MB": 10**9})
     (sentence,) = Told(app).after(0)
     assert sentence.startswith("The disk runs full")
+
+
+def test_a_backup_that_fails_is_told_and_when_one_is_made_again(file_app: Flask, tmp_path: Path) -> None:
+    (tmp_path / "disk2").touch()
+    instance = file_app.extensions["jobs_server.settings"].settings.instance
+    app = create_app({"INSTANCE": instance, "BACKUP_FOLDER": str(tmp_path / "disk2"), "DISK_FREE_MB": 0})
+    keeper, told = caretaker.of(app), Told(app)
+    keeper.look(datetime.now().astimezone())
+    [sentence] = told.after(0)
+    assert sentence.startswith(f"A backup failed: no backup can be made in {tmp_path}/disk2")
+    assert told.after(60) == []
+    (tmp_path / "disk2").unlink()
+    keeper._not_before = 0.0  # an hour later
+    keeper.look(datetime.now().astimezone())
+    assert told.after(120) == [f"Over: {sentence}"]
+    app.extensions[db.EXTENSION].close()
 
 
 class Receiver(BaseHTTPRequestHandler):

@@ -72,6 +72,12 @@ def test_without_a_folder_it_goes_where_the_settings_say(file_app: Flask, tmp_pa
     assert len(backups.listed(tmp_path / "instance" / "backups")) == len(backups.listed(tmp_path / "disk2")) == 1
 
 
+def test_a_folder_that_is_missing_is_made(file_app: Flask, tmp_path: Path) -> None:
+    folder = tmp_path / "on" / "another" / "disk"
+    assert run(tmp_path / "instance", "backup", str(folder)).returncode == 0
+    assert len(backups.listed(folder)) == 1
+
+
 @pytest.mark.parametrize("where", ["copy", "verify", "compress"])
 def test_a_backup_killed_on_its_way_leaves_nothing_that_looks_like_one(
     file_app: Flask, tmp_path: Path, where: str
@@ -103,6 +109,16 @@ class TestWhenItCannotBeMade:
         ended = run(tmp_path / "instance", "backup", str(tmp_path / "file" / "backups"))
         assert ended.returncode == 1
         assert ended.stderr == f"Error: no backup can be made in {tmp_path}/file/backups: Not a directory\n"
+
+    def test_into_a_folder_that_may_only_be_read(self, file_app: Flask, tmp_path: Path) -> None:
+        with mounted(tmp_path / "small") as folder:
+            subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+            ended = run(tmp_path / "instance", "backup", str(folder / "backups"))
+            again = run(tmp_path / "instance", "backup", str(folder))
+        assert (ended.returncode, again.returncode) == (1, 1)
+        assert ended.stderr == f"Error: no backup can be made in {folder}/backups: Read-only file system\n"
+        assert "Read-only file system" in again.stderr
+        assert again.stderr.count("\n") == 1
 
     def test_of_a_database_that_is_not_there(self, tmp_path: Path) -> None:
         ended = run(tmp_path / "nowhere", "backup")

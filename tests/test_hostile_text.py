@@ -109,6 +109,28 @@ def test_it_is_shown_as_text_on_every_page_and_breaks_no_header(app: Flask, text
         assert "X-Evil" not in page.headers
 
 
+@every_hostile_text
+def test_it_does_not_command_the_terminal(app: Flask, text: str) -> None:
+    site = inside(app)
+    job = entered(site, text)
+    event = {"site": "wmd", "title": text, "creator": text, "creator_id": text, "reservation_note": text}
+    now = datetime.now(UTC)
+    event |= {"start": now.isoformat(), "end": (now + timedelta(hours=1)).isoformat()}
+    assert app.test_client().post("/calendar/newevent", json=event).status_code == 200
+    assert site.posts("lockout", {"site": "wmd", "note": text, "user_id": text, "user_name": text}).status == 200
+    terminal = app.test_cli_runner(charset="utf-8")
+    assert terminal.invoke(args=["tokens", "create", "--site", "wmd", "--name", text]).exit_code == 0
+    for command in (
+        *("jobs list --site wmd", f"jobs show {job['ulid']}", "lockout list --site wmd", "tokens list"),
+        "reservations list --site wmd",
+    ):
+        told = terminal.invoke(args=command.split())
+        assert told.exit_code == 0, told.output
+        assert not [sign for sign in told.output if unicodedata.category(sign).startswith("C") and sign != "\n"], (
+            command
+        )
+
+
 def test_the_secret_of_a_one_time_link_is_not_logged(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("jobs_server").propagate = True
     with caplog.at_level(logging.INFO, "jobs_server"):
