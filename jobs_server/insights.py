@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, tzinfo
 from typing import NamedTuple
 
-from . import sky
+from . import reports, sky
 from .board import Told
+from .lives import Result
+
+BINS_A_DECADE = 4
+SHORTEST_MS = 10.0
+"""Where the first bin of a distribution begins; what is shorter is in it."""
+
+
+Span = tuple[int, int]
+"""A begin and an end, in ms since 1970 UTC."""
 
 
 class Spread(NamedTuple):
@@ -21,6 +31,9 @@ class Spread(NamedTuple):
     high_ms: float
     """One in ten is longer."""
     longest_ms: float
+    bins: tuple[tuple[int, int], ...] = ()
+    """Bins that are not empty, shortest first: which, counted from `SHORTEST_MS` in steps of a quarter of a decade, and
+    how many durations are in it."""
 
 
 class Habit(NamedTuple):
@@ -42,7 +55,17 @@ class Night(NamedTuple):
     night: date
     results: Counter[str]
     seen: Spread | None
-    """From posted to seen: long ones are the site's silence."""
+    """From posted to seen."""
+    started: Spread | None
+    """From seen to started."""
+    ran: Spread | None
+    silences: tuple[Span, ...]
+    """When jobs waited and the site's software took none."""
+
+    @property
+    def silent_ms(self) -> int:
+        """Give how long the site's software was silent while jobs waited."""
+        return sum(end - begin for begin, end in self.silences)
 
     @property
     def total(self) -> int:
@@ -56,7 +79,8 @@ def spread(durations_ms: Iterable[float]) -> Spread | None:
     if not known:
         return None
     low, middle, high = (_quantile(known, share) for share in (0.1, 0.5, 0.9))
-    return Spread(len(known), low, middle, high, known[-1])
+    bins = Counter(_bin(ms) for ms in known)
+    return Spread(len(known), low, middle, high, known[-1], tuple(sorted(bins.items())))
 
 
 def by_action(jobs: Iterable[Told]) -> list[Habit]:
@@ -71,15 +95,37 @@ def by_action(jobs: Iterable[Told]) -> list[Habit]:
     return sorted(habits, key=lambda habit: (-habit.number, habit.device, habit.action))
 
 
-def by_night(jobs: Iterable[Told], zone: tzinfo) -> list[Night]:
+def by_night(jobs: Iterable[Told], zone: tzinfo, silent_after_ms: float) -> list[Night]:
     """Sum up the jobs of each night, oldest first."""
     grouped = defaultdict[date, list[Told]](list)
     for told in jobs:
         grouped[sky.night_of(told.life.posted_ms, zone)].append(told)
     return [
-        Night(night, Counter(told.life.result or "open" for told in each), spread(_seen(each)))
+        Night(
+            night,
+            Counter(told.life.result or "open" for told in each),
+            spread(_seen(each)),
+            spread(_started(each)),
+            spread(_ran(each)),
+            tuple(silences(each, silent_after_ms)),
+        )
         for night, each in sorted(grouped.items())
     ]
+
+
+def silences(jobs: Iterable[Told], after_ms: float) -> list[Span]:
+    """List the times, longer than so long, in which jobs waited and none was taken, oldest first.
+
+    A job waits from when it may be handed over until the site sees it, or until it expires unseen. Polls that get
+    nothing leave no trace, so a silence while nothing waited is not known.
+    """
+    waits = [
+        (begin_ms, end_ms)
+        for job, life in jobs
+        if (end_ms := life.seen_ms or (life.ended_ms if life.result is Result.EXPIRED else None))
+        and end_ms - (begin_ms := life.posted_ms + job.hold_ms) > after_ms
+    ]
+    return reports.together(waits)
 
 
 def _seen(jobs: Iterable[Told]) -> list[float]:
@@ -93,6 +139,10 @@ def _started(jobs: Iterable[Told]) -> list[float]:
 
 def _ran(jobs: Iterable[Told]) -> list[float]:
     return [told.life.ran_ms for told in jobs if told.life.ran_ms is not None]
+
+
+def _bin(ms: float) -> int:
+    return math.floor(math.log10(max(SHORTEST_MS, ms) / SHORTEST_MS) * BINS_A_DECADE + 1e-9)
 
 
 def _quantile(known: Sequence[float], share: float) -> float:

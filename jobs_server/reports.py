@@ -76,12 +76,12 @@ class Report(NamedTuple):
     @property
     def worked_ms(self) -> int:
         """Add up the time in which at least one job ran."""
-        return sum(end - begin for begin, end in _together(_runs(self.jobs)))
+        return sum(end - begin for begin, end in together(_runs(self.jobs)))
 
     @property
     def gaps(self) -> list[Gap]:
         """List the times without work between the first run and the last."""
-        runs = _together(_runs(self.jobs))
+        runs = together(_runs(self.jobs))
         pairs = pairwise(runs)
         return [Gap(end, begin) for (_, end), (begin, _) in pairs if begin - end >= GAP_MS]
 
@@ -115,7 +115,7 @@ def _runs(jobs: Iterable[Told]) -> list[tuple[int, int]]:
     return [(life.started_ms, life.ended_ms) for life in lives if life.started_ms and life.ended_ms]
 
 
-def _together(runs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+def together(runs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Join runs that touch or overlap."""
     joined: list[tuple[int, int]] = []
     for begin, end in sorted(runs):

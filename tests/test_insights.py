@@ -31,14 +31,49 @@ def test_waits_runs_and_results_by_action_and_night(app: Flask, observatory: Obs
         jobs = reports.report(connection, "wmd", begin_ms, clocks.now.wall_ms + 1).jobs
     expose, slide = insights.by_action(jobs)
     assert (expose.action, expose.number, slide.seen) == ("expose", 3, None)
-    assert expose.seen == insights.Spread(3, 2000, 2000, 2000, 2000)
+    assert expose.seen == insights.Spread(3, 2000, 2000, 2000, 2000, ((9, 3),))
     assert expose.started is not None
     assert expose.started.middle_ms == 1000
     assert expose.ran is not None
     assert (expose.ran.middle_ms, expose.ran.longest_ms) == (20_000, 60_000)
-    first, second = insights.by_night(jobs, UTC)
+    first, second = insights.by_night(jobs, UTC, 30_000)
     assert first.results == {"done": 2, "failed": 1}
     assert second.results == {"open": 1}
+
+
+def test_the_sites_silence_is_when_jobs_waited_and_none_was_taken(
+    app: Flask, observatory: Observatory, clocks: Clocks
+) -> None:
+    begin_ms = clocks.now.wall_ms
+    observatory.sends()
+    clocks.pass_by(20)
+    observatory.polls()  # soon enough
+    observatory.sends(notBeforeSeconds=600)
+    clocks.pass_by(60)
+    observatory.sends()
+    clocks.pass_by(100)
+    observatory.sends()
+    clocks.pass_by(200)
+    observatory.polls()
+    clocks.pass_by(250)
+    observatory.polls()  # what was held back is due since 10 s
+    with app.app_context(), db.reading() as connection:
+        jobs = reports.report(connection, "wmd", begin_ms, clocks.now.wall_ms + 1).jobs
+    assert insights.silences(jobs, 30_000) == [(begin_ms + 80_000, begin_ms + 380_000)]
+    [night] = insights.by_night(jobs, UTC, 30_000)
+    assert night.silent_ms == 300_000
+
+
+@given(st.lists(st.floats(0, 1e9)))
+def test_every_duration_is_in_one_bin_that_holds_it(durations: list[float]) -> None:
+    for ms in durations:
+        spread = insights.spread([ms])
+        assert spread is not None
+        [(number, count)] = spread.bins
+        low = 10 * 10 ** (number / insights.BINS_A_DECADE)
+        assert count == 1
+        assert ms < low * 10 ** (1 / insights.BINS_A_DECADE) * 1.0001
+        assert number == 0 or ms >= low * 0.9999
 
 
 @given(st.lists(st.floats(0, 1e9), min_size=1))

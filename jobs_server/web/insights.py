@@ -33,6 +33,6 @@ def insights() -> Response:
         left_out=report.left_out,
         count=len(report.jobs),
         habits=sums.by_action(report.jobs),
-        by_night=sums.by_night(report.jobs, page().profile.zone),
+        by_night=sums.by_night(report.jobs, page().profile.zone, page().settings.silent_after_seconds * 1000),
     )
     return make_response(shown)

@@ -1,94 +1,208 @@
-// Charts drawn from the tables behind them: what a chart shows can be read there as well.
+// Charts drawn from the tables behind them: what a chart shows can be read there as well. Pointing at a part, or a tap,
+// tells its numbers.
 import { duration } from "./clock.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const KINDS = ["done", "failed", "canceled", "expired", "lost", "open"];
-const ROW = 26;
+const ROW = 34;
 const AXIS = 20;
+const TALL = 160;
+const LEFT = 44;
 const NARROWEST = 80; // while a page is laid out, it may have no width yet
-const TICKS_MS = [10, 100, 1000, 10000, 60000, 600000, 3600000, 36000000];
+const BINS_A_DECADE = 4;
+const SHORTEST_MS = 10;
+const TICKS_MS = [10, 30, 100, 300, 1000, 3000, 10000, 30000, 60000, 180000, 600000, 1800000, 3600000, 10800000, 36000000, 108000000];
+const APART = 22;
+const DRAW = { nights: drawNights, silence: drawSilence, histograms: drawHistograms, bands: drawBands };
 
 export function start(holders) {
   for (const holder of holders) {
-    const draw = holder.dataset.chart === "nights" ? drawNights : drawSpread;
-    const table = document.getElementById(holder.dataset.table);
-    new ResizeObserver(() => holder.clientWidth > NARROWEST && draw(holder, table)).observe(holder);
+    const rows = [...document.getElementById(holder.dataset.table).tBodies[0].rows];
+    const draw = DRAW[holder.dataset.chart];
+    const tip = document.createElement("p");
+    tip.className = "timeline-tip";
+    new ResizeObserver(() => {
+      if (holder.clientWidth <= NARROWEST) return;
+      tip.hidden = true;
+      const svg = draw(rows, holder.clientWidth);
+      holder.replaceChildren(...(svg ? [svg, tip] : [nothing()]));
+    }).observe(holder);
+    for (const kind of ["pointermove", "pointerdown"]) holder.addEventListener(kind, (event) => point(holder, tip, event));
+    holder.addEventListener("pointerleave", (event) => (tip.hidden ||= event.pointerType === "mouse"));
   }
 }
 
-function drawNights(holder, table) {
-  const nights = [...table.tBodies[0].rows].reverse().map((row) => ({
+function point(holder, tip, event) {
+  const { tells } = event.target;
+  tip.hidden = !tells;
+  if (!tells) return;
+  tip.textContent = tells;
+  const box = holder.getBoundingClientRect();
+  tip.style.left = `${Math.max(0, Math.min(event.clientX - box.left + 10, box.width - 230))}px`;
+  tip.style.top = `${event.clientY - box.top + 16}px`;
+}
+
+function drawNights(rows, width) {
+  const nights = rows.toReversed().map((row) => ({
     name: row.cells[0].textContent,
     counts: KINDS.map((kind) => Number(row.querySelector(`[data-kind=${kind}]`).textContent)),
   }));
-  const [width, height] = [holder.clientWidth, 160];
   const most = Math.max(1, ...nights.map((night) => sum(night.counts)));
-  const step = (width - 36) / nights.length;
-  const svg = picture(width, height + AXIS, `Jobs of ${nights.length} nights`);
-  for (const share of [0, 0.5, 1]) {
-    const y = height - share * (height - 12);
-    svg.append(shape("line", { class: "rule", x1: 32, x2: width, y1: y, y2: y }), words(28, y + 4, Math.round(most * share), "end"));
-  }
-  nights.forEach((night, index) => {
-    let y = height;
-    const x = 36 + index * step;
+  const svg = picture(width, TALL + AXIS, `Jobs of ${nights.length} nights`);
+  for (const share of [0, 0.5, 1]) rule(svg, width, TALL - share * (TALL - 12), Math.round(most * share));
+  columns(svg, width, nights, (night, x, wide) => {
+    let y = TALL;
     night.counts.forEach((count, kind) => {
       if (!count) return;
-      const tall = (count / most) * (height - 12);
+      const tall = (count / most) * (TALL - 12);
       y -= tall;
-      const bar = shape("rect", { class: `bar ${KINDS[kind]}`, x: x + step * 0.1, y, width: Math.min(64, step * 0.8), height: Math.max(1, tall - 1) });
-      bar.append(title(`${night.name}: ${count} ${KINDS[kind] === "open" ? "not ended" : KINDS[kind]} of ${sum(night.counts)}`));
-      svg.append(bar);
+      const bar = shape("rect", { class: `bar ${KINDS[kind]}`, x, y, width: wide, height: Math.max(1, tall - 1) });
+      svg.append(telling(bar, `${night.name}: ${count} ${KINDS[kind] === "open" ? "not ended" : KINDS[kind]} of ${sum(night.counts)}`));
     });
-    if (index % Math.ceil(44 / step) === 0) svg.append(words(x + step * 0.1, height + 15, night.name.slice(5), "start"));
   });
-  holder.replaceChildren(svg);
+  return svg;
 }
 
-function drawSpread(holder, table) {
-  const rows = [...table.tBodies[0].rows].filter((row) => row.querySelector("[data-middle]"));
-  if (!rows.length) {
-    holder.textContent = "Nothing to show yet.";
-    return;
-  }
-  const data = rows.map((row) => {
-    const cell = row.querySelector("[data-middle]").dataset;
-    return { name: row.cells[0].textContent, count: row.cells[1].textContent, ...Object.fromEntries(["low", "middle", "high", "longest"].map((key) => [key, Number(cell[key])])) };
+function drawSilence(rows, width) {
+  const nights = rows.toReversed().map((row) => ({
+    name: row.cells[0].textContent,
+    ms: Number(row.querySelector("[data-silent]").dataset.silent),
+    says: `silent for ${row.cells[1].textContent}, ${row.cells[2].textContent} times, longest ${row.cells[3].textContent}`,
+  }));
+  const most = Math.max(60000, ...nights.map((night) => night.ms));
+  const svg = picture(width, TALL + AXIS, `Silence of the site in ${nights.length} nights`);
+  for (const share of [0, 0.5, 1]) rule(svg, width, TALL - share * (TALL - 12), share ? short(most * share) : "0");
+  columns(svg, width, nights, (night, x, wide) => {
+    const tall = Math.max(night.ms ? 3 : 1, (night.ms / most) * (TALL - 12));
+    const bar = shape("rect", { class: night.ms ? "bar lost" : "bar done", x, y: TALL - tall, width: wide, height: tall });
+    const hit = shape("rect", { class: "hit", x, y: 0, width: wide, height: TALL });
+    const says = `${night.name}: ${night.ms ? night.says : "no job waited long"}`;
+    svg.append(telling(bar, says), telling(hit, says));
   });
-  const width = holder.clientWidth;
+  return svg;
+}
+
+function drawHistograms(rows, width) {
+  const data = spreads(rows);
+  if (!data.length) return null;
   const left = Math.min(190, width * 0.38);
-  const most = Math.max(1000, ...data.map((each) => each.longest)) * 1.2;
-  const x = (ms) => left + (Math.log10(Math.max(10, ms) / 10) / Math.log10(most / 10)) * (width - left - 8);
+  const first = Math.min(...data.map((each) => each.bins[0][0]));
+  const last = Math.max(...data.map((each) => each.bins.at(-1)[0])) + 1;
   const bottom = data.length * ROW;
-  const svg = picture(width, bottom + AXIS, `Durations of ${data.length} actions, on a logarithmic scale`);
-  let last = -Infinity;
-  for (const tick of TICKS_MS.filter((ms) => ms < most)) {
-    svg.append(shape("line", { class: "rule", x1: x(tick), x2: x(tick), y1: 0, y2: bottom }));
-    if (x(tick) - last < 44) continue;
-    last = x(tick);
-    svg.append(words(x(tick), bottom + 15, short(tick), "middle"));
-  }
+  const wide = (width - left - 8) / (last - first);
+  const x = (ms) => left + (inBins(ms) - first) * wide;
+  const svg = picture(width, bottom + AXIS, `Distribution of durations of ${data.length} actions`);
+  ticks(svg, x, edge(first), edge(last), bottom);
   data.forEach((each, index) => {
     const y = index * ROW;
     const letters = Math.floor(left / 6.6);
     svg.append(words(0, y + ROW / 2 + 4, each.name.length > letters ? `${each.name.slice(0, letters - 1)}…` : each.name, "start", "device"));
     const row = shape("g", { class: "spread" });
+    const most = Math.max(...each.bins.map(([, count]) => count));
+    row.append(telling(shape("rect", { class: "hit", x: left, y, width: width - left, height: ROW }), whole(each)));
+    for (const [bin, count] of each.bins) {
+      const tall = Math.max(2, (count / most) * (ROW - 8));
+      const bar = shape("rect", { class: "bar", x: left + (bin - first) * wide, y: y + ROW - 3 - tall, width: Math.max(1, wide - 1), height: tall });
+      row.append(telling(bar, `${each.name}: ${count} of ${each.count} took ${bin ? `${duration(edge(bin))} to ` : "up to "}${duration(edge(bin + 1))}`));
+    }
+    const middle = x(each.middle);
+    row.append(shape("line", { class: "median", x1: middle, x2: middle, y1: y + 3, y2: y + ROW - 3 }));
+    row.append(shape("line", { class: "rule", x1: left, x2: width, y1: y + ROW - 2, y2: y + ROW - 2 }));
+    svg.append(row);
+  });
+  return svg;
+}
+
+function drawBands(rows, width) {
+  const data = spreads(rows).reverse();
+  if (!data.length) return null;
+  const lowest = Math.min(...data.map((each) => inBins(each.low)));
+  const highest = Math.max(...data.map((each) => inBins(each.longest)), lowest + 1);
+  const y = (ms) => TALL - 6 - ((inBins(ms) - lowest) / (highest - lowest)) * (TALL - 18);
+  const svg = picture(width, TALL + AXIS, `Durations over ${data.length} nights`);
+  let last = Infinity;
+  for (const tick of TICKS_MS.filter((ms) => inBins(ms) >= lowest && inBins(ms) <= highest)) {
+    if (last - y(tick) < APART) continue;
+    last = y(tick);
+    rule(svg, width, last, short(tick));
+  }
+  columns(svg, width, data, (each, x, wide) => {
+    const middle = x + wide / 2;
+    const row = shape("g", { class: "spread" });
     row.append(
-      shape("rect", { class: "hit", x: left, y, width: width - left, height: ROW }),
-      shape("line", { class: "whisker", x1: x(each.high), x2: x(each.longest), y1: y + ROW / 2, y2: y + ROW / 2 }),
-      shape("rect", { class: "bar", x: x(each.low), y: y + 7, width: Math.max(3, x(each.high) - x(each.low)), height: ROW - 14, rx: 2 }),
-      shape("line", { class: "median", x1: x(each.middle), x2: x(each.middle), y1: y + 4, y2: y + ROW - 4 }),
-      title(`${each.name}: ${each.count} jobs, median ${duration(each.middle)}, eight in ten ${duration(each.low)} to ${duration(each.high)}, longest ${duration(each.longest)}`),
+      shape("line", { class: "whisker", x1: middle, x2: middle, y1: y(each.high), y2: y(each.longest) }),
+      shape("rect", { class: "bar", x, y: y(each.high), width: wide, height: Math.max(3, y(each.low) - y(each.high)), rx: 2 }),
+      shape("line", { class: "median", x1: x, x2: x + wide, y1: y(each.middle), y2: y(each.middle) }),
+      telling(shape("rect", { class: "hit", x, y: 0, width: wide, height: TALL }), whole(each)),
     );
     svg.append(row);
   });
-  holder.replaceChildren(svg);
+  return svg;
+}
+
+function spreads(rows) {
+  return rows.filter((row) => row.querySelector("[data-middle]")).map((row) => {
+    const { low, middle, high, longest, bins } = row.querySelector("[data-middle]").dataset;
+    const numbers = Object.fromEntries(Object.entries({ low, middle, high, longest }).map(([name, ms]) => [name, Number(ms)]));
+    const counted = bins.trim().split(" ").map((bin) => bin.split(":").map(Number));
+    return { name: row.cells[0].textContent, count: Number(row.cells[1].textContent), bins: counted, ...numbers };
+  });
+}
+
+function whole(each) {
+  return `${each.name}: ${each.count} jobs, median ${duration(each.middle)}, eight in ten ${duration(each.low)} to ${duration(each.high)}, longest ${duration(each.longest)}`;
+}
+
+// A column for each night, with as many of their names below as there is room for.
+function columns(svg, width, nights, draw) {
+  const step = (width - LEFT) / nights.length;
+  const wide = Math.min(64, Math.max(1, step * 0.8));
+  nights.forEach((night, index) => {
+    const x = LEFT + index * step + (step - wide) / 2;
+    draw(night, x, wide);
+    if (index % Math.ceil(44 / step) === 0) svg.append(words(Math.max(LEFT + 16, x + wide / 2), TALL + 15, night.name.slice(5), "middle"));
+  });
+}
+
+function rule(svg, width, y, text) {
+  svg.append(shape("line", { class: "rule", x1: LEFT - 4, x2: width, y1: y, y2: y }), words(LEFT - 8, y + 4, text, "end"));
+}
+
+function ticks(svg, x, from, to, bottom) {
+  let last = -Infinity;
+  for (const tick of TICKS_MS.filter((ms) => ms >= from && ms <= to)) {
+    if (x(tick) - last < 44) continue;
+    last = x(tick);
+    svg.append(shape("line", { class: "rule", x1: last, x2: last, y1: 0, y2: bottom }));
+    svg.append(words(x(tick), bottom + 15, short(tick), "middle"));
+  }
+}
+
+function inBins(ms) {
+  return Math.log10(Math.max(SHORTEST_MS, ms) / SHORTEST_MS) * BINS_A_DECADE;
+}
+
+function edge(bin) {
+  return SHORTEST_MS * 10 ** (bin / BINS_A_DECADE);
+}
+
+function nothing() {
+  const line = document.createElement("p");
+  line.className = "empty";
+  line.textContent = "Nothing to show yet.";
+  return line;
+}
+
+function telling(made, text) {
+  made.tells = text;
+  return made;
 }
 
 function short(ms) {
-  if (ms < 1000) return `${ms} ms`;
-  if (ms < 60000) return `${ms / 1000} s`;
-  return ms < 3600000 ? `${ms / 60000} min` : `${ms / 3600000} h`;
+  const round = (value) => Math.round(value * 10) / 10;
+  if (ms < 1000) return `${round(ms)} ms`;
+  if (ms < 60000) return `${round(ms / 1000)} s`;
+  return ms < 3600000 ? `${round(ms / 60000)} min` : `${round(ms / 3600000)} h`;
 }
 
 function sum(counts) {
@@ -107,12 +221,6 @@ function shape(name, attributes) {
 
 function words(x, y, text, anchor, className = "") {
   const made = shape("text", { x, y, "text-anchor": anchor, class: className });
-  made.textContent = text;
-  return made;
-}
-
-function title(text) {
-  const made = document.createElementNS(SVG, "title");
   made.textContent = text;
   return made;
 }
