@@ -59,6 +59,7 @@ def test_every_page_is_whole_html_under_a_strict_policy(
     assert policy.startswith("default-src 'self';")
     assert "unsafe" not in policy
     assert page.headers["Referrer-Policy"] == "same-origin"
+    assert "anyone on this network may command the telescope" in text_of(page)
     for button in ("Cancel waiting", "Stop now", "Stop and park"):
         assert button in text_of(page)
 

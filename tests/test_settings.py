@@ -48,11 +48,36 @@ def test_create_app_goes_before_the_environment_before_the_file(tmp_path: Path) 
         ({"JOBS_DATABASE_URL": "nonsense"}, "JOBS_DATABASE_URL"),
         ({"JOBS_ALLOWED_ORIGINS": "https://ui.example.org/path"}, "JOBS_ALLOWED_ORIGINS"),
         ({"JOBS_ALLOWED_ORIGINS": "*"}, "JOBS_ALLOWED_ORIGINS"),
+        ({"JOBS_TRUSTED_PROXIES": "the router"}, "JOBS_TRUSTED_PROXIES"),
+        ({"JOBS_CALENDAR_URL": "calendar.example.org"}, "JOBS_CALENDAR_URL"),
+        ({"JOBS_AUTH0_DOMAIN": "example.eu.auth0.com"}, "JOBS_AUTH0_AUDIENCE"),
+        ({"JOBS_OIDC_AUDIENCE": "jobs"}, "JOBS_OIDC_ISSUER"),
+        ({"JOBS_AUTH0_DOMAIN": "https://example.eu.auth0.com", "JOBS_AUTH0_AUDIENCE": "jobs"}, "a bare name"),
+        ({"JOBS_OIDC_ISSUER": "http://issuer.example", "JOBS_OIDC_AUDIENCE": "jobs"}, "must begin with https://"),
+        ({"JOBS_OIDC_ISSUER": "http://192.168.1.5", "JOBS_OIDC_AUDIENCE": "jobs"}, "must begin with https://"),
+        (
+            {"JOBS_AUTH0_DOMAIN": "example.eu.auth0.com", "JOBS_AUTH0_AUDIENCE": "jobs"}
+            | {"JOBS_OIDC_ISSUER": "https://issuer.example", "JOBS_OIDC_AUDIENCE": "jobs"},
+            "not both",
+        ),
     ],
 )
 def test_a_wrong_or_unknown_setting_is_refused_by_name(tmp_path: Path, environ: dict[str, str], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         load(tmp_path, environ=environ)
+
+
+@pytest.mark.parametrize("issuer", ["http://localhost:9000", "http://127.0.0.1:9000", "https://issuer.example/realm"])
+def test_an_issuer_is_asked_over_https_or_on_this_machine(tmp_path: Path, issuer: str) -> None:
+    settings = load(tmp_path, environ={"JOBS_OIDC_ISSUER": issuer, "JOBS_OIDC_AUDIENCE": "jobs"}).settings
+    assert (settings.issuer, settings.audience, settings.is_open) == (issuer, "jobs", False)
+    assert settings.strangers_may_stop is False
+
+
+def test_auth0s_issuer_is_its_domain_with_a_slash(tmp_path: Path) -> None:
+    auth0 = {"JOBS_AUTH0_DOMAIN": "example.eu.auth0.com", "JOBS_AUTH0_AUDIENCE": "https://jobs.example.org"}
+    settings = load(tmp_path, environ=auth0).settings
+    assert (settings.issuer, settings.audience) == ("https://example.eu.auth0.com/", "https://jobs.example.org")
 
 
 @pytest.mark.parametrize("file", ["treads = 3", "threads = 'many'", "threads = ", "instance = '/elsewhere'"])

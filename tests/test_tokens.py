@@ -95,6 +95,22 @@ def test_admin_is_a_role_of_its_own_and_no_part_of_a_word(site: Observatory, iss
     assert sends(site, text, user_id="auth0|tycho").status == 403
 
 
+def test_which_roles_are_admins_and_where_roles_stand_are_settings(issuer: Issuer, tmp_path: Path) -> None:
+    elsewhere = {"ADMIN_ROLES": ("admin", "owner"), "ROLES_CLAIM": ("realm_access", "roles")}
+    app = app_for(issuer.url, tmp_path, **elsewhere)
+    site = inside(app)
+
+    def acts_for_another(**claims: Any) -> int:
+        return sends(site, issuer.token(**claims), user_id="auth0|tycho").status
+
+    assert acts_for_another(realm_access={"roles": ["owner"]}) == 200
+    assert acts_for_another(realm_access={"roles": ["admin"]}) == 200
+    assert acts_for_another(realm_access={"roles": ["Owner", "co-owner"]}) == 403
+    assert acts_for_another(realm_access=["owner"], owner="owner") == 403
+    assert acts_for_another(**with_roles(["admin"])) == 403  # where roles stand by default
+    app.extensions[db.EXTENSION].close()
+
+
 def test_a_lockout_is_lifted_by_the_same_person_or_an_admin(site: Observatory, issuer: Issuer) -> None:
     def asks(route: str, **claims: Any) -> int:
         headers = {"Authorization": f"Bearer {issuer.token(**claims)}"}
