@@ -53,7 +53,10 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
             "MAX_CONTENT_LENGTH": settings.max_body_bytes,
             "SQLALCHEMY_DATABASE_URI": settings.url,
             "SQLALCHEMY_ENGINE_OPTIONS": db.engine_options(
-                settings.url, settings.threads, settings.database_timeout_seconds
+                settings.url,
+                settings.threads,
+                settings.database_connections,
+                settings.database_timeout_seconds,
             ),
         }
         | flask_keys

@@ -48,7 +48,7 @@ def new_job() -> Response:
     actor = auth.person(command)
     limits.current().job(command, actor)
     remote_calendar.check(command, actor, _settings(), key)
-    with transaction() as connection:
+    with transaction(command.site) as connection:
         job = jobs.submit(connection, command, actor, clock.read(), _settings(), key)
     return _json(wire.job(job))
 
@@ -76,7 +76,7 @@ def get_new_jobs() -> Response:
 def start_job() -> Response:
     """Note that a job has begun; with a claim id, tell first whether it still may."""
     command = _parse(commands.StartJob)
-    with transaction() as connection:
+    with transaction(command.site) as connection:
         job = jobs.start(connection, command, auth.site(command.site), clock.read(), _settings())
     return _json(wire.job(job))
 
@@ -87,7 +87,7 @@ def start_job() -> Response:
 def update_job_status() -> Response:
     """Note what a site says of a job."""
     command = _parse(commands.UpdateStatus)
-    with transaction() as connection:
+    with transaction(command.site) as connection:
         job = jobs.report(connection, command, auth.site(command.site), clock.read())
     return _json(wire.job(job))
 
@@ -100,7 +100,7 @@ def cancel_job() -> Response:
     command = _parse(commands.CancelJob)
     actor = auth.person(command)
     remote_calendar.check_cancel(command.site, command.ulid, actor, _settings())
-    with transaction() as connection:
+    with transaction(command.site) as connection:
         job = jobs.cancel(connection, command, actor, clock.read(), _settings())
     return _json(wire.job(job))
 
@@ -145,7 +145,7 @@ def lock_out() -> Response:
     """Lock a telescope out: nothing but stop commands reaches it until the lock-out is lifted."""
     command = _parse(commands.LockOut)
     actor = auth.person(command)
-    with transaction() as connection:
+    with transaction(command.site) as connection:
         lockout = lockouts.put_on(connection, command.site, command.note, actor, clock.read())
     return _json(wire.lockouts(command.site, [lockout]))
 
@@ -157,7 +157,7 @@ def lift_lockout() -> Response:
     """Lift a lock-out; what waited meanwhile is canceled unless it is said to be kept."""
     command = _parse(commands.LiftLockout)
     actor = auth.person(command)
-    with transaction() as connection:
+    with transaction(command.site) as connection:
         lockout, canceled = jobs.lift_lockout(connection, command, actor, clock.read())
     return _json(wire.lifted(lockout, canceled))
 

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import BindParameter, Select, bindparam, exists, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, exists, func, select, update
 from sqlalchemy.orm import aliased
 
 from .db import Connection, Statement
@@ -80,15 +80,22 @@ def _changes(*where: object) -> Statement:
 
 _EVERYWHERE = _changes()
 _AT_SITE = _changes(JobEvent.site == _SITE)
-_HISTORIES = Statement(
-    select(JobEvent.job_id, *EVENT)
-    .where(
-        JobEvent.seq <= _LAST,
-        JobEvent.job_id.in_(select(_SEEN.job_id).where(_SEEN.seq > _SEQ, _SEEN.seq <= _LAST)),
-    )
-    .order_by(JobEvent.seq)
+
+
+def _histories(*where: ColumnElement[bool]) -> Statement:
+    seen = select(_SEEN.job_id).where(_SEEN.seq > _SEQ, _SEEN.seq <= _LAST, *where)
+    of_their_jobs = select(JobEvent.job_id, *EVENT).where(JobEvent.seq <= _LAST, JobEvent.job_id.in_(seen))
+    return Statement(of_their_jobs.order_by(JobEvent.seq))
+
+
+_HISTORIES_EVERYWHERE = _histories()
+_HISTORIES_AT_SITE = _histories(_SEEN.site == _SITE)
+_NEWEST = Statement(select(func.max(JobEvent.seq)))
+_LAST_AT_SITE = select(func.max(JobEvent.seq)).where(JobEvent.site == _SITE).scalar_subquery()
+# On SQLite all numbers become visible in order, whichever site's they are, and the newest costs nothing to find.
+_LAST_EVENT = Statement(
+    select(func.max(JobEvent.seq)), on_postgresql=select(func.greatest(_LAST_AT_SITE, FeedRecord.pruned_seq))
 )
-_LAST_EVENT = Statement(select(func.max(JobEvent.seq)))
 _RECORD = Statement(select(FeedRecord.epoch, FeedRecord.pruned_seq))
 _NEW_EPOCH = Statement(update(FeedRecord).values({"epoch": bindparam("epoch")}))
 
@@ -103,9 +110,18 @@ def begin_epoch(connection: Connection) -> None:
     connection.run(_NEW_EPOCH, epoch=secrets.token_hex(4))
 
 
-def last(connection: Connection) -> int:
-    """Give the number of the newest event; 0 when there is none."""
-    return max(connection.rows(_LAST_EVENT)[0][0] or 0, 0)  # what was imported is numbered below
+def newest(connection: Connection) -> int:
+    """Give the number of the newest event of all; 0 when there is none."""
+    return max(connection.rows(_NEWEST)[0][0] or 0, 0)  # what was imported is numbered below
+
+
+def last(connection: Connection, site: str) -> int:
+    """Give a number up to which all that has happened at a site can be read, and nothing above it; 0 at the beginning.
+
+    On PostgreSQL it is that of the site's own newest event: a larger number may be another site's, seen before a
+    smaller one of this site. Pruning happens alone, so that nothing below what was pruned is still to come.
+    """
+    return max(connection.rows(_LAST_EVENT, site=site)[0][0] or 0, 0)
 
 
 def after(connection: Connection, seq: int, count: int, site: str | None = None) -> list[Change]:
@@ -116,7 +132,7 @@ def after(connection: Connection, seq: int, count: int, site: str | None = None)
         rows = connection.rows(_AT_SITE, seq=seq, count=count, site=site)
     width = 2 + len(EVENT)
     found = [(row[0], row[1], EventRow._make(row[2:width]), JobRow._make(row[width:])) for row in rows]
-    then = _as_of(connection, seq, found[-1][2].seq) if any(has_later for _, has_later, *_ in found) else {}
+    then = _as_of(connection, seq, found[-1][2].seq, site) if any(has_later for _, has_later, *_ in found) else {}
     return [
         Change(
             event,
@@ -132,9 +148,12 @@ def _as_it_was(job: JobRow, then: AsOf) -> JobRow:
     return job._replace(**then._asdict())._replace(cancel_requested=then.cancel_requested & job.cancel_requested)
 
 
-def _as_of(connection: Connection, seq: int, last: int) -> dict[int, AsOf]:
+def _as_of(connection: Connection, seq: int, last: int, site: str | None) -> dict[int, AsOf]:
     """Tell, for each event after `seq` up to `last`, how its job stood; told from the jobs' whole histories."""
-    rows = connection.rows(_HISTORIES, seq=seq, last=last)
+    if site is None:
+        rows = connection.rows(_HISTORIES_EVERYWHERE, seq=seq, last=last)
+    else:
+        rows = connection.rows(_HISTORIES_AT_SITE, seq=seq, last=last, site=site)
     return {event: as_of for event, as_of in _stands((row[0], EventRow._make(row[1:])) for row in rows) if event > seq}
 
 

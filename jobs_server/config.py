@@ -158,6 +158,11 @@ class Settings:
     alert_url: str = _setting(
         "", "Where alerts are posted, such as a topic of ntfy, Gotify's `/message` or a chat's webhook. Empty: nowhere."
     )
+    database_connections: int = _setting(
+        10,
+        "How many connections to PostgreSQL one server process uses, beside the one by which it is told of changes.",
+        minimum=2,
+    )
     database_timeout_seconds: float = _setting(
         5.0, "Longest wait for the database before a request is refused with 503.", unit="seconds", minimum=0.1
     )

@@ -1,7 +1,8 @@
-"""The database: engine set-up, SQLite's pragmas, and the one way to read and to write.
+"""The database: the one way to read and to write, whether it is SQLite or PostgreSQL.
 
 Statements are written in SQLAlchemy Core, compiled once, and run on the driver's own connection: an ORM session costs
-three times the work of a claim. Every write unit is one `transaction()`.
+three times the work of a claim. Every write unit is one `transaction()`. What differs between the two databases stands
+in `sqlite` and `postgresql`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, Engine, Integer, MetaData, PoolProxiedConnection, Text, event
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import BigInteger, Engine, Integer, MetaData, PoolProxiedConnection, Text
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -23,16 +25,17 @@ from sqlalchemy.orm import DeclarativeBase, registry
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from . import sqlite_file
-from .errors import ConfigError, Unavailable
+from . import postgresql, sqlite, sqlite_file
+from .errors import BadRequest, ConfigError, JobsError, Unavailable
+from .sqlite import is_memory
 from .turns import Turns
 
+__all__ = ["EXTENSION", "Base", "Connection", "Database", "Statement", "is_memory", "reading", "transaction"]
+
 EXTENSION = "jobs_server.database"
+BUSY = sqlite.BUSY
 
 driver = sqlite_file.driver
-
-BEGIN = "jobs_server_begin"
-"""Execution option: the statement that opens a SQLAlchemy transaction on SQLite."""
 
 
 class Base(DeclarativeBase):
@@ -49,7 +52,11 @@ class Base(DeclarativeBase):
             }
         ),
         # Milliseconds since 1970 need 64 bits; every INTEGER of SQLite has them, and only INTEGER may be a row id.
-        type_annotation_map={int: BigInteger().with_variant(Integer(), "sqlite"), str: Text()},
+        # Texts are in the order of their bytes, as SQLite has them: a ULID's order must not hang on a language.
+        type_annotation_map={
+            int: BigInteger().with_variant(Integer(), "sqlite"),
+            str: Text().with_variant(Text(collation="C"), "postgresql"),
+        },
     )
 
 
@@ -57,12 +64,13 @@ db = SQLAlchemy(model_class=Base)
 
 
 class Statement:
-    """Hold a Core statement, compiled once for each kind of database."""
+    """Hold a Core statement, compiled once for each kind of database; PostgreSQL may need one of its own."""
 
-    __slots__ = ("_compiled", "_core")
+    __slots__ = ("_compiled", "_core", "_on_postgresql")
 
-    def __init__(self, core: ClauseElement) -> None:
+    def __init__(self, core: ClauseElement, on_postgresql: ClauseElement | None = None) -> None:
         self._core = core
+        self._on_postgresql = core if on_postgresql is None else on_postgresql
         self._compiled: dict[str, tuple[str, dict[str, Any]]] = {}
 
     def compiled(self, dialect: str) -> tuple[str, dict[str, Any]]:
@@ -73,15 +81,40 @@ class Statement:
         return found
 
     def _compile(self, dialect: Dialect) -> tuple[str, dict[str, Any]]:
-        compiled = cast(SQLCompiler, self._core.compile(dialect=dialect))
+        core = self._on_postgresql if dialect.name == postgresql.NAME else self._core
+        compiled = cast(SQLCompiler, core.compile(dialect=dialect))
         fixed = {name: bind.value for bind, name in compiled.bind_names.items() if not bind.required}
         return compiled.string, fixed
 
 
 _DIALECTS: Mapping[str, Dialect] = {
-    "sqlite": sqlite.dialect(paramstyle="named"),
-    "postgresql": postgresql.dialect(paramstyle="pyformat"),  # type: ignore[no-untyped-call]
+    sqlite.NAME: SQLiteDialect(paramstyle="named"),
+    postgresql.NAME: PGDialect(paramstyle="pyformat"),  # type: ignore[no-untyped-call]
 }
+
+
+class Kind(Protocol):
+    """What differs between the databases; see `sqlite` and `postgresql`."""
+
+    name: str
+    in_memory: bool  # one connection, shared by all threads
+    one_writer: bool  # the writers of this process wait for each other, and connections are kept at hand
+
+    def begin(self, raw: Any, site: str | None, timeout_ms: int) -> None:
+        """Open a write unit: of a site, or of the whole database."""
+
+    def commit(self, raw: Any, site: str | None) -> None:
+        """End it well, and have other processes told."""
+
+    def rollback(self, raw: Any) -> None:
+        """Undo it; the connection may be lost."""
+
+    @property
+    def failure(self) -> type[Exception]:
+        """Give what the driver raises."""
+
+    def meaning(self, error: Exception) -> str | type[Exception]:
+        """Say why the database failed; BadRequest when it cannot keep a value, Exception when the fault is ours."""
 
 
 class Connection:
@@ -128,20 +161,24 @@ class Database:
     engine: Engine
     timeout_seconds: float
     turns: Turns
-    on_commit: list[Callable[[], None]] = field(default_factory=list)
+    kind: Kind
+    on_commit: list[Callable[[str | None], None]] = field(default_factory=list)
+    """Told which site's write unit was committed; None: one of the whole database."""
     on_changes: list[Callable[[Sequence[Any]], None]] = field(default_factory=list)
     on_commit_seconds: list[Callable[[float], None]] = field(default_factory=list)
-    in_memory: bool = field(init=False)
-    """This is SQLite in memory: one connection, shared by all threads."""
     _kept: list[PoolProxiedConnection] = field(init=False, default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.in_memory = is_memory(self.engine.url)
+    @property
+    def in_memory(self) -> bool:
+        """Tell whether this is SQLite in memory: one connection, shared by all threads."""
+        return self.kind.in_memory
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, site: str | None = None) -> Iterator[Connection]:
         """Open one write unit: committed at the end of the block, rolled back when it raises.
 
+        Write units of one site happen one after the other, and one that names no site happens alone: on SQLite all
+        do, on PostgreSQL those of different sites happen at once (see `postgresql`).
         Waiting for the turn and for other processes together takes at most `timeout_seconds`.
         After the commit `on_commit` is called, and `on_changes` when jobs were changed, with nothing held.
         Raises Unavailable when the database is busy, full, read-only or broken; then nothing was changed.
@@ -149,19 +186,18 @@ class Database:
         deadline = time.monotonic() + self.timeout_seconds
         with self._turn(), self._lent() as raw:
             remaining_ms = max(0, round((deadline - time.monotonic()) * 1000))
-            raw.execute(f"PRAGMA busy_timeout = {remaining_ms}")
-            raw.execute("BEGIN IMMEDIATE")
-            connection = Connection(raw, self.engine.dialect.name)
+            self.kind.begin(raw, site, remaining_ms)
+            connection = Connection(raw, self.kind.name)
             try:
                 yield connection
                 began = time.perf_counter()
-                raw.commit()
+                self.kind.commit(raw, site)
                 commit_seconds = time.perf_counter() - began
             except BaseException:
-                raw.rollback()
+                self.kind.rollback(raw)
                 raise
         for tell in self.on_commit:
-            tell()
+            tell(site)
         for tell_seconds in self.on_commit_seconds:
             tell_seconds(commit_seconds)
         if connection.changes:
@@ -172,7 +208,7 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """Open a connection for reading; each statement sees the last commit before it."""
         with self._turn() if self.in_memory else nullcontext(), self._lent() as raw:
-            yield Connection(raw, self.engine.dialect.name)
+            yield Connection(raw, self.kind.name)
 
     def close(self) -> None:
         """Close what is not in use; connections that are made from now on are new ones."""
@@ -181,28 +217,13 @@ class Database:
             connection.close()
         self.engine.dispose()
 
-    def use_write_ahead_log(self, timeout_seconds: float) -> None:
-        """Switch the file to WAL, which it then stays in.
-
-        The switch needs the file for itself for a moment and SQLite does not wait for that: two processes may start
-        together. Raises Unavailable when the file cannot be used.
-        """
-        deadline = time.monotonic() + timeout_seconds
-        with self._lent() as raw:
-            while True:
-                try:
-                    raw.execute("PRAGMA journal_mode = WAL")
-                except driver.OperationalError as error:
-                    if "locked" not in str(error) or time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.05)
-                else:
-                    return
-
     @contextmanager
     def _turn(self) -> Iterator[None]:
+        if not self.kind.one_writer:
+            yield
+            return
         if not self.turns.take(self.timeout_seconds):
-            raise Unavailable(_sentence(_BUSY))
+            raise Unavailable(_sentence(BUSY))
         try:
             yield
         finally:
@@ -211,21 +232,23 @@ class Database:
     @contextmanager
     def _lent(self) -> Iterator[Any]:
         """Lend a connection of the driver's. Raises Unavailable for what the driver says of the database."""
-        kept = self._kept
+        kept, pool = self._kept, self.engine.pool
         try:
             connection = self._take(kept)
             try:
                 yield connection.driver_connection
             finally:
-                kept.append(connection)
-        except (driver.IntegrityError, driver.ProgrammingError):
-            raise  # a fault of ours, not of the database
-        except (driver.Error, DBAPIError, PoolTimeout) as error:
-            words = reason(error)
-            if words != _BUSY and not self.in_memory:
-                # A connection stays as it was opened: to a file that was read-only, damaged or away for a moment.
-                self.close()
-            raise Unavailable(_sentence(words)) from error
+                if self.kind.one_writer:
+                    kept.append(connection)
+                elif pool is not self.engine.pool or cast(Any, connection.driver_connection).closed:
+                    connection.invalidate()
+                else:
+                    connection.close()
+        except (self.kind.failure, DBAPIError, PoolTimeout) as error:
+            refusal = self._refusal(error)
+            if refusal is None:
+                raise  # a fault of ours, not of the database
+            raise refusal from error
 
     def _take(self, kept: list[PoolProxiedConnection]) -> PoolProxiedConnection:
         try:
@@ -233,15 +256,26 @@ class Database:
         except IndexError:
             return self.engine.raw_connection()
 
+    def _refusal(self, error: Exception) -> JobsError | None:
+        meaning = BUSY if isinstance(error, PoolTimeout) else self.kind.meaning(getattr(error, "orig", None) or error)
+        if meaning is BadRequest:
+            return BadRequest("Error: a text is too long, or has a character that the database cannot keep")
+        if not isinstance(meaning, str):
+            return None
+        if meaning != BUSY and not self.in_memory:
+            # A connection stays as it was opened: to a file that was read-only, damaged or away for a moment.
+            self.close()
+        return Unavailable(_sentence(meaning))
+
 
 def current() -> Database:
     """Give the database of the running app."""
     return cast(Database, current_app.extensions[EXTENSION])
 
 
-def transaction() -> AbstractContextManager[Connection]:
+def transaction(site: str | None = None) -> AbstractContextManager[Connection]:
     """Open one write unit on the running app's database; see `Database.transaction`."""
-    return current().transaction()
+    return current().transaction(site)
 
 
 def reading() -> AbstractContextManager[Connection]:
@@ -249,20 +283,11 @@ def reading() -> AbstractContextManager[Connection]:
     return current().reading()
 
 
-def is_memory(url: URL) -> bool:
-    """Tell whether a URL names SQLite in memory."""
-    return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
-
-
-def engine_options(url: URL, threads: int, timeout_seconds: float) -> dict[str, Any]:
-    """Give the options with which SQLAlchemy makes the engine."""
-    options: dict[str, Any] = {}
-    if url.get_backend_name() == "sqlite":
-        options |= {"module": driver, "connect_args": {"timeout": timeout_seconds}}
-    if not is_memory(url):
-        # Each thread may hold one connection of `Database` and one of the engine's own, as ORM sessions do.
-        options |= {"pool_size": threads, "max_overflow": threads, "pool_timeout": timeout_seconds}
-    return options
+def engine_options(url: URL, threads: int, connections: int, timeout_seconds: float) -> dict[str, Any]:
+    """Give the options with which SQLAlchemy makes the engine; a pool of connections is sized to what is served."""
+    if url.get_backend_name() == postgresql.NAME:
+        return postgresql.engine_options(connections, timeout_seconds)
+    return sqlite.engine_options(url, threads, timeout_seconds)
 
 
 def init_app(app: Flask, timeout_seconds: float) -> None:
@@ -274,23 +299,14 @@ def init_app(app: Flask, timeout_seconds: float) -> None:
             f"JOBS_DATABASE_URL needs {error.name}, which is not installed: pip install 'jobs-server[postgres]'"
         ) from None
     with app.app_context():
-        if db.engine.dialect.name == "sqlite":
-            _set_up(db.engine)
-        app.extensions[EXTENSION] = Database(db.engine, timeout_seconds, Turns())
+        app.extensions[EXTENSION] = Database(db.engine, timeout_seconds, Turns(), kind_of(db.engine))
 
 
-def _set_up(engine: Engine) -> None:
-    """Make every connection of an engine durable and checked, and its transactions explicit."""
-
-    @event.listens_for(engine, "connect")
-    def on_connect(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # the driver must not open transactions of its own
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power cut
-
-    @event.listens_for(engine, "begin")
-    def on_begin(connection: Any) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN"))
+def kind_of(engine: Engine) -> Kind:
+    """Tell which database an engine is of, and make its connections durable and checked."""
+    if engine.dialect.name == postgresql.NAME:
+        return postgresql.PostgreSQL(engine)
+    return sqlite.SQLite(engine)
 
 
 def _sentence(reason: str) -> str:
@@ -301,21 +317,9 @@ def reason(error: BaseException) -> str:
     """Say in a few words why the database failed."""
     if isinstance(error, Unavailable):
         error = error.__cause__ or error
-    text = str(getattr(error, "orig", None) or error).lower()
-    for sign, words in _SIGNS.items():
-        if sign in text:
-            return words
-    return _BUSY if isinstance(error, PoolTimeout) else text.splitlines()[0]
-
-
-_BUSY = "it is busy"
-_SIGNS = {
-    "locked": _BUSY,
-    "full": "the disk is full",
-    "i/o error": "its disk reports errors",
-    "readonly": "it may only be read",
-    "no such table": "it was never prepared (serve once, or run `flask db upgrade`)",
-    "unable to open": "its file cannot be opened (was it ever prepared? serve once, or run `flask db upgrade`)",
-    "malformed": "its file is damaged",
-    "not a database": "its file is no database",
-}
+    if isinstance(error, PoolTimeout):
+        return BUSY
+    error = getattr(error, "orig", None) or error
+    if type(error).__module__.startswith("psycopg"):
+        return postgresql.reason(error)
+    return sqlite.reason(error)

@@ -1,7 +1,8 @@
 """The change feed: whoever waits for something to happen, here waits; one thread of the process looks.
 
 A commit in this process wakes the thread at once; another process's commit is seen through SQLite's `data_version`,
-which is read only while somebody waits. What is found is rendered once and kept for a while, for all who watch.
+which is read only while somebody waits, or told by PostgreSQL (`listener`), with a slow look behind it. What is found
+is rendered once and kept for a while, for all who watch.
 Nobody who waits holds a database connection.
 """
 
@@ -19,16 +20,17 @@ from typing import cast
 from flask import Flask, current_app
 from sqlalchemy import text
 
-from . import changes, clock, standing
-from .changes import Change
+from . import clock, standing
 from .config import Settings
 from .db import Connection, Database, Statement
 from .errors import Crowded, Unavailable
 from .hangup import Client
 from .jobs import Change as Told
 from .lifecycle import UNREAD
-from .past import Frame, Page, Past, Render
+from .lookers import Everywhere, SiteBySite
+from .past import Page, Past, Render
 from .presence import Presence
+from .waiters import Channel, Viewer, Waiter
 
 log = logging.getLogger(__name__)
 
@@ -37,68 +39,14 @@ EXTENSION = "jobs_server.feed"
 SLOW_SECONDS = 30.0
 """How long a reader may take over one message before it is dropped."""
 
-_LOOK_SECONDS = 0.01  # how soon another process's commit is seen
 _GATHER_SECONDS = 0.005  # what follows a commit at once is told with it: each round wakes all viewers
+_LOOK_SECONDS = 0.01  # how soon another process's commit is seen on SQLite
+_SLOW_LOOK_SECONDS = 0.5  # and on PostgreSQL, while its notices cannot be heard
+_LOST_NOTICE_SECONDS = 5  # and should a notice be lost
 _TEND_SECONDS = 1.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 4.0
 _CALLS = 16  # threads that stay free of streams and waiting polls
-_READ = 100  # events read at once
-_KEPT_EVENTS, _KEPT_BYTES = 1000, 4 * 1024 * 1024  # for each site that is watched
 _DATA_VERSION = Statement(text("PRAGMA data_version"))
-
-
-class Channel:
-    """What happened lately at a site that somebody watches."""
-
-    def __init__(self, site: str, floor: int | None) -> None:
-        self.site = site
-        self.floor = floor
-        """Every event of the site above this, up to the feed's own position, is here; none yet: not live."""
-        self.frames: deque[Frame] = deque()
-        self.viewers = 0
-        self.news = 0
-        """Counts what changed beside the jobs: presence, lock-outs, reservations."""
-        self._bytes = 0
-
-    def add(self, frame: Frame) -> None:
-        """Keep a frame, and let go of the oldest ones past the bounds."""
-        self.frames.append(frame)
-        self._bytes += len(frame.data)
-        while len(self.frames) > _KEPT_EVENTS or (self._bytes > _KEPT_BYTES and len(self.frames) > 1):
-            oldest = self.frames.popleft()
-            self._bytes -= len(oldest.data)
-            self.floor = oldest.seq
-
-
-class Waiter:
-    """Somebody who waits for news of a site, on a thread of its own: a poll, or a viewer."""
-
-    def __init__(self, site: str, client: Client) -> None:
-        self.site = site
-        self.client = client
-        self.sending_since: float | None = None
-        self._woken = threading.Event()
-
-    def wait(self, seconds: float) -> None:
-        """Sleep until something happens at the site, the client hangs up, or the time is over."""
-        self._woken.wait(max(0.0, seconds))
-        self._woken.clear()
-
-    def has_gone(self) -> bool:
-        """Tell whether the client hung up while nothing was being sent to it."""
-        return self.sending_since is None and self.client.hung_up()
-
-    def wake(self) -> None:
-        """End the sleep, or the next one if there is none now."""
-        self._woken.set()
-
-
-class Viewer(Waiter):
-    """Somebody who follows all that happens at a site."""
-
-    def __init__(self, site: str, client: Client, channel: Channel) -> None:
-        super().__init__(site, client)
-        self.channel = channel
 
 
 class Feed:
@@ -108,25 +56,32 @@ class Feed:
         self.presence = Presence(settings.silent_after_seconds, self.nudge)
         self.places = max(settings.threads - _CALLS, min(4, settings.threads // 4))
         """How many may wait at once: all threads but 16, so that calls are always answered."""
-        self.tail: int | None = None
-        """The last event seen; none while nobody waits."""
         self.stopping = False
+        self.hears = False
+        """Whether other processes' commits are told to this one, on PostgreSQL."""
         self.replays = 0
         """Counts the polls that were answered with what their claim id had got before."""
         self._database = database
-        self._render = render
-        self._epoch = ""
         self._standing: standing.Marks = frozenset()
         self._past = Past(database, render)
         self._lock = threading.Lock()
         self._waiters: set[Waiter] = set()
         self._channels: dict[str, Channel] = {}
+        self._told = deque[str | None]()
         self._nudged = threading.Event()
         self._thread: threading.Thread | None = None
+        looker = Everywhere if database.kind.one_writer else SiteBySite
+        self._looker: Everywhere | SiteBySite = looker(self._lock, self._channels, render)
 
-    def nudge(self) -> None:
-        """Have the thread look at once: something was committed, or a site's software came back."""
+    @property
+    def tail(self) -> int | None:
+        """Give the last event seen; none while nobody waits."""
+        return self._looker.tail
+
+    def nudge(self, site: str | None = None) -> None:
+        """Have the thread look at once: something was committed, at a site or anywhere, or its software came back."""
         if self._waiters:
+            self._told.append(site)
             self._nudged.set()
 
     def wake_polls(self, told: Sequence[Told]) -> None:
@@ -141,7 +96,7 @@ class Feed:
         """Take a place for a stream. Raises Crowded when all places are taken."""
         with self._lock:
             self._check_room()
-            channel = self._channels.setdefault(site, Channel(site, self.tail))
+            channel = self._channels.setdefault(site, Channel(site, self._looker.joins_at))
             channel.viewers += 1
             viewer = Viewer(site, client, channel)
             self._waiters.add(viewer)
@@ -175,9 +130,9 @@ class Feed:
     def since(self, channel: Channel, seq: int) -> Page:
         """Give what happened at a channel's site after an event: all of it when it is kept here, else a page."""
         with self._lock:
-            if channel.floor is not None and self.tail is not None and seq >= channel.floor:
+            if channel.floor is not None and channel.tail is not None and seq >= channel.floor:
                 newest_first = takewhile(lambda frame: frame.seq > seq, reversed(channel.frames))
-                return Page(list(newest_first)[::-1], max(seq, self.tail))
+                return Page(list(newest_first)[::-1], max(seq, channel.tail))
         return self._past.after(channel.site, seq)
 
     def counts(self) -> tuple[int, int]:
@@ -214,6 +169,7 @@ class Feed:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
                 self._thread.start()
+        self._told.append(None)
         self._nudged.set()
 
     def _run(self) -> None:
@@ -237,13 +193,14 @@ class Feed:
             version: int | None = None
             next_tend = 0.0
             while self._waiters and not self.stopping:
-                nudged = self._nudged.wait(_LOOK_SECONDS)
+                nudged = self._nudged.wait(_LOOK_SECONDS if connection else _SLOW_LOOK_SECONDS)
                 if nudged:
                     time.sleep(_GATHER_SECONDS)
                 self._nudged.clear()
-                before, version = version, _version(connection)
+                told = {self._told.popleft() for _ in range(len(self._told))}
+                before, version = version, self._version(connection)
                 if nudged or version != before:
-                    self._look(connection)
+                    self._look(connection, told if version == before else {None})
                 if nudged or time.monotonic() >= next_tend:
                     self._tell_presence()
                 if time.monotonic() >= next_tend:
@@ -252,48 +209,19 @@ class Feed:
         self._rest()
 
     def _held(self) -> AbstractContextManager[Connection | None]:
-        # In memory there is one connection for all, and no other process.
-        return nullcontext() if self._database.in_memory else self._database.reading()
+        # In memory there is one connection for all; of PostgreSQL's there are few, and nothing is to be seen in one.
+        held = self._database.kind.one_writer and not self._database.in_memory
+        return self._database.reading() if held else nullcontext()
 
-    def _look(self, held: Connection | None) -> None:
+    def _look(self, held: Connection | None, told: set[str | None]) -> None:
         """Read what is new, keep it for the sites that are watched, and wake who waits for it."""
+        waited = {waiter.site for waiter in self._everybody()}
         with nullcontext(held) if held else self._database.reading() as connection:
-            if self.tail is None:
-                self._standing = standing.marks(connection, clock.now_ms())
-                self._begin(changes.record(connection).epoch, changes.last(connection))
-            while self._read(connection, cast(int, self.tail)) == _READ:
-                pass
             before, self._standing = self._standing, standing.marks(connection, clock.now_ms())
-        self._tell(standing.changed(before, self._standing))
-
-    def _read(self, connection: Connection, tail: int) -> int:
-        watched = set(self._channels)
-        found = changes.after(connection, tail, _READ)
-        if found:
-            self._publish(found, watched)
-        return len(found)
-
-    def _begin(self, epoch: str, tail: int) -> None:
-        with self._lock:
-            self._epoch, self.tail = epoch, tail
-            for channel in self._channels.values():
-                channel.floor = tail
-        self._wake_all()
-
-    def _publish(self, found: list[Change], watched: set[str]) -> None:
-        rendered = [
-            (change.job.site, Frame(change.event.seq, self._render(self._epoch, change)))
-            for change in found
-            if change.job.site in watched
-        ]
-        with self._lock:
-            self.tail = found[-1].event.seq
-            for site, frame in rendered:
-                if channel := self._channels.get(site):
-                    channel.add(frame)
-            for site in self._channels.keys() - watched:
-                self._channels[site].floor = self.tail  # it came too late for what was just read
-        self._wake_all({change.job.site for change in found})
+            first = self.tail is None
+            for sites in self._looker.look(connection, waited if None in told else waited & told):
+                self._wake_all(sites)
+        self._tell(set() if first else standing.changed(before, self._standing))
 
     def _tell_presence(self) -> None:
         self._tell(self.presence.changed(self._channels))
@@ -334,13 +262,15 @@ class Feed:
         """Forget the position when nobody waits: from then on nothing is read."""
         with self._lock:
             if not self._waiters:
-                self.tail = None
+                self._looker.rest()
+                self._told.clear()
                 self._nudged.clear()
 
-
-def _version(connection: Connection | None) -> int:
-    """Give a number that changes with every commit of another connection; in memory there is none."""
-    return connection.rows(_DATA_VERSION)[0][0] if connection else 0
+    def _version(self, connection: Connection | None) -> int:
+        """Give a number that changes with every commit of another connection, or whenever it is time to look."""
+        if connection:
+            return int(connection.rows(_DATA_VERSION)[0][0])
+        return int(time.monotonic() / (_LOST_NOTICE_SECONDS if self.hears else _SLOW_LOOK_SECONDS))
 
 
 def init_app(app: Flask, database: Database, settings: Settings, render: Render) -> None:

@@ -25,6 +25,7 @@ EXTENSION = "jobs_server.health"
 
 bp = Blueprint("health", __name__)
 
+_PROBE = "a site that nobody has: \0"
 _WRITE_SECONDS = 1.0  # a monitor does not wait for longer
 _KEPT_SECONDS = 1.0  # anybody may ask, so an answer is good for a moment
 _BACKUP_AGE = timedelta(hours=48)
@@ -78,7 +79,7 @@ class Health:
         database = cast(Database, self._app.extensions[db.EXTENSION])
         database = replace(database, timeout_seconds=_WRITE_SECONDS, on_commit=[])  # nothing is written
         try:
-            with database.transaction() as connection:
+            with database.transaction(_PROBE) as connection:
                 row = connection.row(_REVISION)
         except Unavailable as error:
             yield f"the database cannot be used: {db.reason(error)}"

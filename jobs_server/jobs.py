@@ -39,6 +39,7 @@ from .lockouts import LockoutRow
 from .queries import JobRow
 
 _NO_LIMIT = 2**31
+_STEP_BITS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +206,13 @@ def lift_lockout(connection: Connection, command: LiftLockout, actor: Actor, now
 
 
 def next_ulid(last: str | None, now_ms: int) -> str:
-    """Draw a ULID above the last one, whatever the clock says (ULID specification, Monotonicity)."""
+    """Draw a ULID above the last one, whatever the clock says (ULID specification, Monotonicity).
+
+    Two sites may draw above the same one at the same moment on PostgreSQL: by how much is chance.
+    """
     drawn = str(ULID.from_bytes(now_ms.to_bytes(6, "big") + secrets.token_bytes(10)))
     if last is not None and drawn <= last:
-        return str(ULID.from_int(int(ULID.from_str(last)) + 1))
+        return str(ULID.from_int(int(ULID.from_str(last)) + 1 + secrets.randbits(_STEP_BITS)))
     return drawn
 
 

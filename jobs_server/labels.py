@@ -21,29 +21,35 @@ from .statements import Label
 _BATCH = 500
 
 
-def any_to_put(connection: Connection, now: Now, started: Now, settings: Settings) -> bool:
-    """Tell whether `put` would change anything, without writing."""
+def sites_to_label(connection: Connection, now: Now, started: Now, settings: Settings) -> list[str]:
+    """List the sites at which `put` would change something, without writing."""
     values = _values(now, started, settings)
-    labels = (label for label, *_ in _labels(settings))
-    return any(connection.row(label.any, **values) for label in labels) or bool(
-        connection.row(statements.ANY_OLD_KEY, **values)
-    )
+    return sorted({row[0] for label, *_ in _labels(settings) for row in connection.rows(label.sites, **values)})
 
 
-def put(connection: Connection, now: Now, started: Now, settings: Settings) -> int:
-    """Label what is too old or silent, and forget old idempotency keys; gives how many jobs were labelled.
+def put(connection: Connection, site: str, now: Now, started: Now, settings: Settings) -> int:
+    """Label what is too old or silent at a site; gives how many jobs were labelled.
 
     `started` is when this server began to serve: silence before that is not the site's fault.
     """
-    values = _values(now, started, settings)
+    values = _values(now, started, settings) | {"site": site}
     count = 0
     for label, queue, status, message in _labels(settings):
         jobs = [JobRow._make(row) for row in connection.rows(label.step, **values)]
         count += len(jobs)
         if message is not None:
             record(connection, jobs, Event(queue, status, message=message), SERVER, now)
-    connection.run(statements.FORGET_OLD_KEYS, **values)
     return count
+
+
+def any_old_keys(connection: Connection, now: Now) -> bool:
+    """Tell whether there are idempotency keys that are too old to count."""
+    return connection.row(statements.ANY_OLD_KEY, since_ms=now.wall_ms - idempotency.LIFE_MS) is not None
+
+
+def forget_old_keys(connection: Connection, now: Now) -> None:
+    """Forget idempotency keys that are too old to count."""
+    connection.run(statements.FORGET_OLD_KEYS, since_ms=now.wall_ms - idempotency.LIFE_MS)
 
 
 def give_up(connection: Connection, now: Now, reason: str) -> int:
@@ -79,5 +85,4 @@ def _values(now: Now, started: Now, settings: Settings) -> dict[str, Any]:
         "start_within_ms": settings.start_within_seconds * 1000,
         "grace_ms": settings.lost_after_seconds * 1000,
         "silent_start_ms": settings.silent_start_seconds * 1000,
-        "since_ms": now.wall_ms - idempotency.LIFE_MS,
     }

@@ -50,7 +50,7 @@ def get_stream() -> Response:
     response.call_on_close(lambda: live.leave(viewer))
     try:
         with reading() as connection:
-            begin = stream.start(connection, asked)
+            begin = stream.start(connection, asked, command.site)
     except BaseException:
         live.leave(viewer)
         raise

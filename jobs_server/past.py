@@ -54,7 +54,7 @@ class Past:
 
     def _read(self, site: str, seq: int) -> Page:
         with self._database.reading() as connection:
-            epoch, last = changes.record(connection).epoch, changes.last(connection)
+            epoch, last = changes.record(connection).epoch, changes.last(connection, site)
             found = changes.after(connection, seq, _PAGE, site)
         frames = [Frame(change.event.seq, self._render(epoch, change)) for change in found]
         if len(frames) == _PAGE:

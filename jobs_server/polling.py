@@ -57,7 +57,7 @@ def _take(database: Database, command: ClaimJobs, actor: Actor, client: Client) 
             return None
     if client.hung_up():
         return Answer()  # nobody is there to get any
-    with database.transaction() as connection:
+    with database.transaction(command.site) as connection:
         claimed = jobs.claim(connection, command, actor, clock.read())
     return Answer(claimed) if claimed else None
 

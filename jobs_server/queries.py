@@ -217,7 +217,6 @@ _PAGE_BEFORE = Statement(
 )
 _HISTORY = Statement(select(*EVENT).where(JobEvent.job_id == bindparam("job_id")).order_by(JobEvent.seq))
 
-_LAST_EVENT = Statement(select(func.max(JobEvent.seq)))
 _EVENTS_AFTER = Statement(
     select(*EVENT, *JOB)
     .join(Job, Job.id == JobEvent.job_id)
@@ -299,11 +298,6 @@ def page(connection: Connection, site: str, since_ms: int, before: str | None, c
         before_ms = border.timestamp_ms
     values = {"site": site, "from_ms": since_ms, "before_ms": before_ms, "before": before or "", "count": count}
     return [JobRow._make(row) for row in reversed(connection.rows(_PAGE_BEFORE, **values))]
-
-
-def last_event(connection: Connection) -> int:
-    """Give the number of the newest event; 0 when there is none."""
-    return max(connection.rows(_LAST_EVENT)[0][0] or 0, 0)  # what was imported is numbered below
 
 
 def events_after(connection: Connection, site: str, seq: int) -> list[tuple[EventRow, JobRow]]:

@@ -39,7 +39,9 @@ from . import (
     filesystems,
     health,
     logs,
+    postgresql,
     remote_calendar,
+    sqlite,
     sqlite_file,
     sweeper,
 )
@@ -130,29 +132,28 @@ def prepare(app: Flask) -> None:
     Raises StartRefused when it is no database, not writable, newer than this code, or somebody else's.
     """
     settings = _settings(app)
-    if settings.url.get_backend_name() != "sqlite":
-        raise StartRefused(
-            f"this version keeps jobs in SQLite only, not in {settings.url.get_backend_name()};"
-            " leave JOBS_DATABASE_URL empty or name a sqlite:/// file"
-        )
     database = _database(app)
     if not database.in_memory:
         make_folder(settings)
     auth.sessions.prepare(app, settings)
     where = settings.url.render_as_string(hide_password=True)
+    on_sqlite = database.kind.name == sqlite.NAME
     try:
-        if not database.in_memory:
-            database.use_write_ahead_log(_MIGRATION_SECONDS)
+        if on_sqlite and not database.in_memory:
+            sqlite.use_write_ahead_log(database.engine, _MIGRATION_SECONDS)
         with database.engine.connect() as connection:
+            if not on_sqlite:
+                postgresql.check(connection)
             behind = _is_behind(connection, where)
         if behind:
             _migrate(app)
         with database.transaction() as transaction:
             transaction.run(_TOUCH)  # shows that it can be written
-    except (DBAPIError, Unavailable) as error:
+    except (DBAPIError, Unavailable, database.kind.failure) as error:
         raise StartRefused(f"the database {where} cannot be used: {db.reason(error)}") from None
-    _warn_of_old_sqlite()
-    _warn_of_network_share(settings)
+    if on_sqlite:
+        _warn_of_old_sqlite()
+        _warn_of_network_share(settings)
 
 
 def _is_behind(connection: Connection, where: str) -> bool:
@@ -164,7 +165,7 @@ def _is_behind(connection: Connection, where: str) -> bool:
         if foreign:
             raise StartRefused(
                 f"{where} holds tables that are not this service's ({', '.join(foreign[:3])});"
-                " name another file with JOBS_DATABASE_URL"
+                " name another database with JOBS_DATABASE_URL"
             )
         return True
     try:
@@ -172,7 +173,7 @@ def _is_behind(connection: Connection, where: str) -> bool:
     except CommandError:
         raise StartRefused(
             f"{where} was written by a newer version of jobs_server (migration {revision});"
-            " install that version, or name another file with JOBS_DATABASE_URL"
+            " install that version, or name another database with JOBS_DATABASE_URL"
         ) from None
     return revision != scripts.get_current_head()
 

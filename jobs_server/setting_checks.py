@@ -14,6 +14,7 @@ from .errors import ConfigError
 
 PREFIX = "JOBS_"
 ANY_ORIGIN = "*"
+POSTGRESQL = "postgresql+psycopg"
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ORIGIN = re.compile(r"https?://[^\s/?#@*]+", re.ASCII)
@@ -77,11 +78,19 @@ def check_network(network: str) -> None:
 
 
 def parse_url(text: str) -> URL:
-    """Read the URL of a database."""
+    """Read the URL of a database; without a driver it gets the one that is used."""
     try:
-        return make_url(text)
-    except ArgumentError:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
         raise ConfigError(
             f"{variable('database_url')} is no database URL; write sqlite:////folder/jobs.db"
             " or postgresql+psycopg://user:password@host/name"
         ) from None
+    if url.drivername in ("postgresql", "postgres"):
+        return url.set(drivername=POSTGRESQL)
+    if url.drivername not in ("sqlite", POSTGRESQL):
+        raise ConfigError(
+            f"{variable('database_url')}: jobs are kept in SQLite or PostgreSQL, not by {url.drivername};"
+            f" write sqlite:////folder/jobs.db or {POSTGRESQL}://user:password@host/name"
+        )
+    return url

@@ -214,15 +214,15 @@ def _lose(queue: Queue) -> Label:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A label that the server puts on jobs: whether there is one to label, and the step itself."""
+    """A label that the server puts on jobs: the sites at which there is one to label, and the step at one of them."""
 
-    any: Statement
+    sites: Statement
     step: Statement
 
 
 def _label(queue: Queue, status: str, phase: Phase, *which: ColumnElement[bool]) -> Label:
     step = update(Job).where(*which).values({ON[queue].phase: literal(phase), ON[queue].status: status})
-    return Label(Statement(select(Job.id).where(*which).limit(at_most(1))), Statement(step.returning(*JOB)))
+    return Label(Statement(select(Job.site).where(*which)), Statement(step.where(_THIS_SITE).returning(*JOB)))
 
 
 MEET = Statement(
@@ -238,7 +238,7 @@ MEET = Statement(
         .where(_CAP > ZERO, _THIS_SITE, Job.phase == literal(Phase.WAITING))
         .order_by(Job.ulid)
         .limit(at_most(1))
-        .offset(_CAP - ONE)
+        .offset(case((_CAP > ZERO, _CAP - ONE), else_=ZERO))
         .scalar_subquery(),
         select(Reservation.id).where(now_at_site()).limit(at_most(1)).scalar_subquery(),
     )

@@ -18,7 +18,8 @@ from . import changes, clock, wire
 from .changes import Change, Record
 from .db import Connection
 from .errors import BadRequest, Fault, Unavailable
-from .feed import SLOW_SECONDS, Channel, Feed, Viewer
+from .feed import SLOW_SECONDS, Feed
+from .waiters import Channel, Viewer
 
 COMMENT_SECONDS = 15.0
 
@@ -54,22 +55,18 @@ def parse_position(text: str | None) -> Position | None:
     return Position(parts[1], int(parts[2]))
 
 
-def now(connection: Connection) -> Position:
-    """Give the position after all that has happened: what a page is told with what it shows, to follow from there."""
-    return Position(changes.record(connection).epoch, changes.last(connection))
-
-
-def start(connection: Connection, asked: Position | None) -> Start:
+def start(connection: Connection, asked: Position | None, site: str) -> Start:
     """Find where a stream begins."""
-    record, last = changes.record(connection), changes.last(connection)
-    reset = _reason_to_reset(record, last, asked) if asked else None
-    return Start(Position(record.epoch, asked.seq if asked and not reset else last), reset)
+    record = changes.record(connection)
+    reset = _reason_to_reset(record, changes.newest(connection), asked) if asked else None
+    seq = asked.seq if asked and not reset else changes.last(connection, site)
+    return Start(Position(record.epoch, seq), reset)
 
 
-def _reason_to_reset(record: Record, last: int, asked: Position) -> str | None:
+def _reason_to_reset(record: Record, newest: int, asked: Position) -> str | None:
     if asked.epoch != record.epoch:
         return "the database was restored from a backup since"
-    if asked.seq > last:
+    if asked.seq > newest:
         return "this position is ahead of all that has happened"
     if asked.seq < record.pruned_seq:
         return "what happened since is not all kept any more"

@@ -15,12 +15,18 @@ log = logging.getLogger(__name__)
 
 
 def sweep(database: Database, settings: Settings, started: Now) -> int:
-    """Label what is to be labelled now; nothing is written when there is nothing."""
+    """Label what is to be labelled now, site by site; nothing is written when there is nothing."""
     with database.reading() as connection:
-        if not labels.any_to_put(connection, clock.read(), started, settings):
-            return 0
-    with database.transaction() as connection:
-        return labels.put(connection, clock.read(), started, settings)
+        sites = labels.sites_to_label(connection, clock.read(), started, settings)
+        old_keys = labels.any_old_keys(connection, clock.read())
+    count = 0
+    for site in sites:
+        with database.transaction(site) as connection:
+            count += labels.put(connection, site, clock.read(), started, settings)
+    if old_keys:
+        with database.transaction() as connection:
+            labels.forget_old_keys(connection, clock.read())
+    return count
 
 
 def start(database: Database, settings: Settings) -> Event:

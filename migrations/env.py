@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from alembic import context
 from flask import current_app
 from sqlalchemy import Connection
 
 import jobs_server.models  # noqa: F401  the tables must be known before they are compared
 from jobs_server.config import EXTENSION
-from jobs_server.db import BEGIN, db
+from jobs_server.db import db
+from jobs_server.postgresql import lock_key
 from jobs_server.serving import make_folder
+from jobs_server.sqlite import BEGIN
 
 LOCK_WAIT_MS = 60_000
 
 
 def migrate(connection: Connection) -> None:
     """Run the migrations; whoever comes second waits for the lock and then finds them done."""
-    connection = connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
+    if connection.dialect.name == "postgresql":
+        with connection.begin():
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
+            connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock_key('database')})")
+            _run(connection)
+    else:
+        _migrate_sqlite(connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"}))
+
+
+def _migrate_sqlite(connection: Connection) -> None:
     # Outside of the transaction, where they count. A table made anew must not take its children with it.
     raw = connection.connection.driver_connection
     assert raw is not None
@@ -24,19 +38,29 @@ def migrate(connection: Connection) -> None:
     raw.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
     try:
         with connection.begin():
-            context.configure(
-                connection=connection,
-                target_metadata=db.metadata,
-                render_as_batch=True,
-                transactional_ddl=True,
-                compare_type=True,
-            )
-            context.run_migrations()
+            _run(connection)
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
             if broken:
                 raise RuntimeError(f"a migration would leave rows without their parent: {broken[:3]}")
     finally:
         raw.execute("PRAGMA foreign_keys = ON")
+
+
+def _run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=db.metadata,
+        render_as_batch=True,
+        transactional_ddl=True,
+        compare_type=True,
+        include_object=_is_here,
+    )
+    context.run_migrations()
+
+
+def _is_here(thing: Any, _name: str | None, _kind: str, _reflected: bool, _compared: Any) -> bool:
+    """Leave out what a model has on another kind of database only."""
+    return bool(thing.info.get("only_on") in (None, context.get_context().dialect.name))
 
 
 if context.is_offline_mode():

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser
 
 from jobs_server import create_app, db, serving
 
-from .support import servers
+from .support import postgres, servers
 from .support.clocks import Clocks
 from .support.observatory import Observatory, Reply
 
@@ -30,7 +30,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--soak-seconds", type=float, default=soak_seconds, help="how long the tests of long service go on"
     )
+    database = os.environ.get("JOBS_TEST_DATABASE", "sqlite")
+    parser.addoption(
+        "--database", choices=("sqlite", "postgresql"), default=database, help="where the apps and servers keep jobs"
+    )
     parser.addoption("--kills", type=int, default=20, help="how often the fault tests kill a server under load")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start a PostgreSQL for the run when all tests are to use one; with xdist, one for each worker."""
+    spread = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    if config.getoption("database") == "postgresql" and not spread:
+        postgres.start_for_the_run()
+
+
+def pytest_unconfigure() -> None:
+    """Stop it."""
+    postgres.stop()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip on PostgreSQL what is about SQLite's files."""
+    if config.getoption("database") == "postgresql":
+        for item in items:
+            if about := item.get_closest_marker("sqlite"):
+                item.add_marker(pytest.mark.skip(reason=f"about SQLite: {about.args[0]}"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -61,7 +85,8 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 @pytest.fixture
 def app() -> Iterator[Flask]:
     """An app whose database is in memory."""
-    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://"})
+    app = create_app({"TESTING": True, "DATABASE_URL": postgres.fresh() or "sqlite://"})
+    serving.prepare(app)
     yield app
     app.extensions[db.EXTENSION].close()
 
@@ -69,7 +94,8 @@ def app() -> Iterator[Flask]:
 @pytest.fixture
 def file_app(tmp_path: Path) -> Iterator[Flask]:
     """An app whose database is a file, prepared as at the start of serving."""
-    app = create_app({"TESTING": True, "INSTANCE": str(tmp_path / "instance")})
+    instance = tmp_path / "instance"
+    app = create_app({"TESTING": True, "INSTANCE": str(instance), "DATABASE_URL": postgres.of(instance) or ""})
     serving.prepare(app)
     yield app
     app.extensions[db.EXTENSION].close()
@@ -88,7 +114,9 @@ def shared_app() -> Iterator[Flask]:
         for name in os.environ:
             if name.startswith("JOBS_") and not name.startswith("JOBS_TEST_") and name not in servers.UNLIMITED:
                 patch.delenv(name)
-        app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "MAX_WAITING_JOBS": 0})
+        url = postgres.fresh() or "sqlite://"
+        app = create_app({"TESTING": True, "DATABASE_URL": url, "MAX_WAITING_JOBS": 0})
+        serving.prepare(app)
     yield app
     app.extensions[db.EXTENSION].close()
 

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from jobs_server import changes, db, feed, past, stream
+from jobs_server import changes, db, feed, past, stream, waiters
 from jobs_server.changes import Change
 from jobs_server.errors import Unavailable
-from jobs_server.feed import Channel, Feed
+from jobs_server.feed import Feed
 from jobs_server.hangup import Client
 from jobs_server.past import Frame
+from jobs_server.waiters import Channel
 
 from .conftest import inside
 from .test_waiting import until
@@ -31,7 +32,7 @@ class Watcher(threading.Thread):
         self._viewer = live.watch("wmd", SOMEBODY)
         self._live = live
         with app.extensions[db.EXTENSION].reading() as connection:
-            begin = stream.start(connection, position)
+            begin = stream.start(connection, position, "wmd")
         self._messages = stream.messages(live, self._viewer, begin)
         self.seen: list[bytes] = [next(self._messages)]
         self.start()
@@ -68,7 +69,7 @@ def rendered(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return stream.render(epoch, change)
 
     live = feed.of(file_app)
-    monkeypatch.setattr(live, "_render", render)
+    monkeypatch.setattr(live._looker, "_render", render)
     monkeypatch.setattr(live._past, "_render", render)
     return numbers
 
@@ -97,14 +98,14 @@ def test_those_who_come_back_together_share_what_is_read(file_app: Flask, render
 
 
 def test_who_lags_behind_what_is_kept_misses_nothing(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "_KEPT_EVENTS", 3)
+    monkeypatch.setattr(waiters, "_KEPT_EVENTS", 3)
     live = feed.of(file_app)
     with watching(file_app, 1) as (watcher,):
         until(lambda: live.tail is not None)
         slow = Watcher.__new__(Watcher)  # it takes its first message late
         viewer = live.watch("wmd", SOMEBODY)
         with file_app.extensions[db.EXTENSION].reading() as connection:
-            messages = stream.messages(live, viewer, stream.start(connection, None))
+            messages = stream.messages(live, viewer, stream.start(connection, None, "wmd"))
         next(messages)
         for _ in range(10):
             inside(file_app).sends()
@@ -117,7 +118,7 @@ def test_who_lags_behind_what_is_kept_misses_nothing(file_app: Flask, monkeypatc
 
 
 def test_what_is_kept_is_bounded_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "_KEPT_BYTES", 100)
+    monkeypatch.setattr(waiters, "_KEPT_BYTES", 100)
     channel = Channel("wmd", 0)
     for seq in range(1, 6):
         channel.add(Frame(seq, b"x" * 40))
@@ -163,13 +164,13 @@ def test_a_database_that_fails_holds_changes_up_and_loses_none(
 
 def test_nothing_is_read_while_nobody_waits(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     live, looks = feed.of(file_app), list[Any]()
-    version = feed._version
+    version = live._version
 
     def look(connection: Any) -> int:
         looks.append(connection)
         return version(connection)
 
-    monkeypatch.setattr(feed, "_version", look)
+    monkeypatch.setattr(live, "_version", look)
     with live.waiting("wmd", SOMEBODY):
         until(lambda: len(looks) > 2)
     until(lambda: live.tail is None)
@@ -195,7 +196,7 @@ def test_a_reader_that_takes_too_long_is_told_and_dropped(app: Flask, monkeypatc
     live = feed.of(app)
     viewer = live.watch("wmd", SOMEBODY)
     with app.extensions[db.EXTENSION].reading() as connection:
-        messages = stream.messages(live, viewer, stream.start(connection, None))
+        messages = stream.messages(live, viewer, stream.start(connection, None, "wmd"))
     next(messages)
     inside(app).sends()
     *_, last = messages
@@ -203,12 +204,13 @@ def test_a_reader_that_takes_too_long_is_told_and_dropped(app: Flask, monkeypatc
     live.leave(viewer)
 
 
+@pytest.mark.sqlite("elsewhere a position counts the events of its own site")
 def test_a_quiet_viewer_gets_a_sign_of_life_and_moves_on(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "COMMENT_SECONDS", 0.05)
     live = feed.of(app)
     viewer = live.watch("wmd", SOMEBODY)
     with app.extensions[db.EXTENSION].reading() as connection:
-        messages = stream.messages(live, viewer, stream.start(connection, None))
+        messages = stream.messages(live, viewer, stream.start(connection, None, "wmd"))
     next(messages)
     until(lambda: live.tail is not None)
     inside(app, "mrc").sends()

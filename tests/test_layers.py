@@ -13,14 +13,14 @@ PACKAGE = Path(jobs_server.__file__).parent
 
 ORDER = (
     *("errors", "clock", "catalogue", "strict_json", "filesystems", "setting_checks", "config", "lifecycle", "turns"),
-    *("sqlite_file", "revisions", "db"),
+    *("sqlite_file", "sqlite", "postgresql", "revisions", "db"),
     *("profiles", "sky", "coordinates", "words"),
     *("models", "actors", "fields", "commands"),
     *("queries", "lives", "board", "search", "reports", "insights", "changes"),
     *("reservations", "bookings", "statements", "site_tokens", "idempotency", "lockouts", "admission"),
     "standing",
     *("jobs", "labels", "answers", "logs", "archive", "retention"),
-    *("presence", "wire", "hangup", "past", "feed", "polling", "stream"),
+    *("presence", "wire", "hangup", "past", "waiters", "lookers", "feed", "polling", "stream"),
     *("backups", "sweeper", "caretaker"),
     *(
         "bodies",

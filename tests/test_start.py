@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import create_engine
 
 from jobs_server import create_app, db, serving
-from jobs_server.errors import StartRefused
+from jobs_server.errors import ConfigError, StartRefused
 
 from .conftest import inside
 from .support import servers
@@ -157,11 +157,10 @@ def test_an_instance_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> No
 
 
 def test_another_kind_of_database_is_refused(tmp_path: Path) -> None:
-    pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
-    app = file_app_at(tmp_path, DATABASE_URL="postgresql+psycopg://jobs:opensesame@127.0.0.1/jobs")
-    with pytest.raises(StartRefused, match="SQLite only") as refused:
-        serving.prepare(app)
-    assert "opensesame" not in refused.value.message
+    for url in ("mysql://jobs:opensesame@127.0.0.1/jobs", "postgresql+asyncpg://jobs:opensesame@127.0.0.1/jobs"):
+        with pytest.raises(ConfigError, match="SQLite or PostgreSQL") as refused:
+            file_app_at(tmp_path, DATABASE_URL=url)
+        assert "opensesame" not in refused.value.message
 
 
 @pytest.mark.parametrize("kind", sorted(servers.COMMANDS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +140,8 @@ for queue, prefix in BY_QUEUE.items():
         f"ask a site to cancel, {queue.name}": (statements.CANCEL_SITE[queue].request, f"{prefix}unfinished"),
         f"ask a device to cancel, {queue.name}": (statements.CANCEL_DEVICE[queue].request, f"{prefix}unfinished"),
         f"cancel one, {queue.name}": (statements.CANCEL_ONE[queue].waiting, ULID_INDEX),
-        f"any to expire, {queue.name}": (statements.EXPIRE_WAITING[queue].any, f"{prefix}waiting"),
-        f"any claimed to expire, {queue.name}": (statements.EXPIRE_CLAIMED[queue].any, f"{prefix}watched"),
+        f"any to expire, {queue.name}": (statements.EXPIRE_WAITING[queue].sites, f"{prefix}waiting"),
+        f"any claimed to expire, {queue.name}": (statements.EXPIRE_CLAIMED[queue].sites, f"{prefix}watched"),
         f"lose, {queue.name}": (statements.LOSE[queue].step, f"{prefix}watched"),
     }
 MAY_SORT = ("claim some", "search", "events of a night")  # no more than waits, a budget of jobs, a night
@@ -206,7 +207,7 @@ def test_who_waits_too_long_leaves_the_line() -> None:
 
 
 def test_a_database_locked_by_another_process_is_a_503_that_changes_nothing(file_app: Flask) -> None:
-    impatient = Database(database(file_app).engine, 0.05, database(file_app).turns)
+    impatient = replace(database(file_app), timeout_seconds=0.05)
     other = db.driver.connect(database(file_app).engine.url.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(Unavailable, match="busy"), impatient.transaction():

@@ -186,6 +186,6 @@ def _site_token(gate: Gate) -> SiteTokenRow:
     now = clock.read()
     if now.wall_ms - gate.used_ms.get(found.id, 0) >= site_tokens.USED_EVERY_MS:
         gate.used_ms[found.id] = now.wall_ms
-        with suppress(Unavailable), transaction() as connection:
+        with suppress(Unavailable), transaction(found.site) as connection:
             site_tokens.note_use(connection, found, now)
     return found

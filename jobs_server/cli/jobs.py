@@ -12,7 +12,7 @@ from typing import IO, Any, TypeVar
 
 import click
 
-from .. import actors, catalogue, clock, commands, lifecycle, queries, strict_json, wire
+from .. import actors, catalogue, changes, clock, commands, lifecycle, queries, strict_json, wire
 from .. import jobs as operations
 from ..client import JobChange, PresenceChange, SiteClient, SiteClientError
 from ..client.backoff import Backoff
@@ -103,10 +103,11 @@ def cancel(ulid: str, user: str, as_json: bool) -> None:
 
     This is no emergency stop: what runs ends when the site's software next reports. Keep a hardware one.
     """
-    with transaction() as connection:
+    with reading() as connection:
         found = queries.job_anywhere(connection, ulid)
-        if found is None:
-            raise click.ClickException(f"there is no job {ulid}")
+    if found is None:
+        raise click.ClickException(f"there is no job {ulid}")
+    with transaction(found.site) as connection:
         command = commands.CancelJob(site=found.site, ulid=found.ulid, user_id=user, user_name=user)
         job = operations.cancel(connection, command, actors.console(user, user, ()), clock.read(), settings())
     if job.status == lifecycle.CANCELED:
@@ -187,12 +188,12 @@ def watch(site: str | None, url: str | None, as_json: bool) -> None:
 
 def _watch_here(site: str, as_json: bool) -> None:
     with reading() as connection:
-        seen = queries.last_event(connection)
+        seen = changes.last(connection, site)
     click.echo(f"Watching {site}; Ctrl-C ends.", err=True)
     while True:
         with reading() as connection:
-            changes = queries.events_after(connection, site, seen)
-        for event, row in changes:
+            happened = queries.events_after(connection, site, seen)
+        for event, row in happened:
             seen = event.seq
             click.echo(json.dumps(_change(event, row)) if as_json else terminal.event_line(event, row))
         time.sleep(_LOOK_SECONDS)
@@ -252,7 +253,7 @@ def _submit(body: dict[str, Any], key: str | None = None) -> queries.JobRow:
     backoff = Backoff(_BUSY_SECONDS)
     while True:
         try:
-            with transaction() as connection:
+            with transaction(command.site) as connection:
                 return operations.submit(connection, command, actor, clock.read(), in_force, key)
         except Unavailable:
             if (pause := backoff.pause()) is None:

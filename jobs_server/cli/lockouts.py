@@ -30,7 +30,7 @@ def on(site: str | None, by: str, note: str) -> None:
     stop it with `flask jobs cancel-all`. This is no substitute for switching the power off.
     """
     command = commands.checked(commands.LockOut, {"site": needed_site(site), "note": note, "user_id": by})
-    with transaction() as connection:
+    with transaction(command.site) as connection:
         row = lockouts.put_on(connection, command.site, command.note, actors.console(by, by), clock.read())
         running = queries.count_in_hand(connection, command.site)
     click.echo(f"{lockouts.sentence(row)}.")
@@ -50,7 +50,7 @@ def off(site: str | None, by: str, cancel_waiting: bool | None, admin: bool) -> 
         cancel_waiting = click.confirm("Cancel the jobs that waited meanwhile?", default=True)
     command = commands.LiftLockout(site=site, cancel_waiting=cancel_waiting, user_id=by, user_name=by)
     actor = actors.console(by, by, is_admin=admin)
-    with transaction() as connection:
+    with transaction(site) as connection:
         _, canceled = operations.lift_lockout(connection, command, actor, clock.read())
     click.echo(f"{site} is free again. Jobs canceled: {canceled}.")
 

@@ -37,7 +37,7 @@ def stop() -> Response:
         raise BadRequest("Error: how must be waiting, now or park")
     stop_all = command("all", "all", "cancel_all_commands")
     remote_calendar.check(stop_all, page().actor, page().settings)
-    with transaction() as connection:
+    with transaction(stop_all.site) as connection:
         jobs.submit(connection, stop_all, page().actor, clock.read(), page().settings)
     if how == "park":
         try:
@@ -52,7 +52,7 @@ def _park() -> None:
         mount = _mount(board.last_instance(connection, _site(), "mount"))
     park = command("mount", mount, "park", not_before_seconds=PARK_AFTER_SECONDS)
     remote_calendar.check(park, page().actor, page().settings)
-    with transaction() as connection:
+    with transaction(park.site) as connection:
         jobs.submit(connection, park, page().actor, clock.read(), page().settings)
 
 
@@ -62,7 +62,7 @@ def cancel() -> Response:
     actor = page().actor
     asked = CancelJob(site=_site(), ulid=request.form.get("ulid", "?"), user_id=actor.id, user_name=actor.name)
     remote_calendar.check_cancel(asked.site, asked.ulid, actor, page().settings)
-    with transaction() as connection:
+    with transaction(asked.site) as connection:
         job = jobs.cancel(connection, asked, actor, clock.read(), page().settings)
     return done("cancel-asked" if job.cancel_requested else "canceled")
 
@@ -117,7 +117,7 @@ def done(what: str, **told: object) -> Response:
 
 def _cancel_waiting() -> Response:
     remote_calendar.check_cancel(_site(), None, page().actor, page().settings)
-    with transaction() as connection:
+    with transaction(_site()) as connection:
         count = jobs.cancel_waiting(connection, _site(), page().actor, clock.read(), page().settings)
     return done("waiting", count=count)
 

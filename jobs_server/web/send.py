@@ -72,7 +72,7 @@ def _submit(order: Order, key: str | None) -> list[JobRow]:
     for command, own_key in keyed:
         limits.current().job(command, page().actor)
         remote_calendar.check(command, page().actor, page().settings, own_key)
-    with transaction() as connection:
+    with transaction(page().site) as connection:
         return [
             jobs.submit(connection, command, page().actor, clock.read(), page().settings, own_key)
             for command, own_key in keyed

@@ -73,7 +73,7 @@ def lock_out() -> Response:
         raise BadRequest("Error: say why, so that others know what they would disturb")
     asked = _asked(LockOut, note=note)
     actor = page().actor
-    with transaction() as connection:
+    with transaction(asked.site) as connection:
         lockouts.put_on(connection, asked.site, asked.note, actor, clock.read())
     return done("locked")
 
@@ -83,7 +83,7 @@ def lift() -> Response:
     """Lift the lock-out of the site's telescope."""
     asked = _asked(LiftLockout, cancelWaiting=request.form.get("keep") != "yes")
     actor = page().actor
-    with transaction() as connection:
+    with transaction(asked.site) as connection:
         jobs.lift_lockout(connection, asked, actor, clock.read())
     return done("unlocked")
 

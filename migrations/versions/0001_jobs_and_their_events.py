@@ -13,14 +13,24 @@ branch_labels = None
 depends_on = None
 
 WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 PHASES = "'waiting', 'received', 'claimed', 'running', 'guarded', 'ended', 'withdrawn', 'labelled', 'lost'"
 
-TRIGGERS = (
-    "CREATE TRIGGER job_event_no_update BEFORE UPDATE ON job_event"
-    " BEGIN SELECT RAISE(ABORT, 'history is append-only'); END",
-    "CREATE TRIGGER job_event_no_delete BEFORE DELETE ON job_event WHEN NOT EXISTS (SELECT 1 FROM prune_permit)"
-    " BEGIN SELECT RAISE(ABORT, 'history is append-only'); END",
-)
+TRIGGERS = {
+    "sqlite": (
+        "CREATE TRIGGER job_event_no_update BEFORE UPDATE ON job_event"
+        " BEGIN SELECT RAISE(ABORT, 'history is append-only'); END",
+        "CREATE TRIGGER job_event_no_delete BEFORE DELETE ON job_event WHEN NOT EXISTS (SELECT 1 FROM prune_permit)"
+        " BEGIN SELECT RAISE(ABORT, 'history is append-only'); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION job_event_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF TG_OP = 'DELETE' AND EXISTS (SELECT 1 FROM prune_permit) THEN RETURN NULL; END IF;"
+        " RAISE EXCEPTION 'history is append-only'; END $$",
+        "CREATE TRIGGER job_event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON job_event"
+        " FOR EACH STATEMENT EXECUTE FUNCTION job_event_append_only()",
+    ),
+}
 
 
 def upgrade() -> None:
@@ -28,16 +38,16 @@ def upgrade() -> None:
     op.create_table(
         "job",
         sa.Column("id", WHOLE, nullable=False),
-        sa.Column("ulid", sa.Text(), nullable=False),
-        sa.Column("site", sa.Text(), nullable=False),
-        sa.Column("device", sa.Text(), nullable=False),
-        sa.Column("instance", sa.Text(), nullable=False),
-        sa.Column("action", sa.Text(), nullable=False),
-        sa.Column("required_params", sa.Text(), nullable=False),
-        sa.Column("optional_params", sa.Text(), nullable=False),
-        sa.Column("user_name", sa.Text(), nullable=False),
-        sa.Column("user_id", sa.Text(), nullable=False),
-        sa.Column("user_roles", sa.Text(), nullable=False),
+        sa.Column("ulid", TEXT, nullable=False),
+        sa.Column("site", TEXT, nullable=False),
+        sa.Column("device", TEXT, nullable=False),
+        sa.Column("instance", TEXT, nullable=False),
+        sa.Column("action", TEXT, nullable=False),
+        sa.Column("required_params", TEXT, nullable=False),
+        sa.Column("optional_params", TEXT, nullable=False),
+        sa.Column("user_name", TEXT, nullable=False),
+        sa.Column("user_id", TEXT, nullable=False),
+        sa.Column("user_roles", TEXT, nullable=False),
         sa.Column("is_stop", WHOLE, nullable=False),
         sa.Column("timestamp_ms", WHOLE, nullable=False),
         sa.Column("accepted_ms", WHOLE, nullable=False),
@@ -65,16 +75,16 @@ def upgrade() -> None:
         "job_event",
         sa.Column("seq", WHOLE, nullable=False),
         sa.Column("job_id", WHOLE, nullable=False),
-        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("site", TEXT, nullable=False),
         sa.Column("at_ms", WHOLE, nullable=False),
         sa.Column("queue", WHOLE, nullable=False),
-        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("status", TEXT, nullable=False),
         sa.Column("seconds_until_complete", WHOLE, nullable=True),
-        sa.Column("actor_known", sa.Text(), nullable=False),
-        sa.Column("actor_id", sa.Text(), nullable=False),
-        sa.Column("actor_name", sa.Text(), nullable=False),
-        sa.Column("message", sa.Text(), nullable=True),
-        sa.Column("mark", sa.Text(), nullable=True),
+        sa.Column("actor_known", TEXT, nullable=False),
+        sa.Column("actor_id", TEXT, nullable=False),
+        sa.Column("actor_name", TEXT, nullable=False),
+        sa.Column("message", TEXT, nullable=True),
+        sa.Column("mark", TEXT, nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_job_event_job_id_job")),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_job_event")),
         sqlite_autoincrement=True,
@@ -85,15 +95,18 @@ def upgrade() -> None:
         sa.Column("id", WHOLE, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_prune_permit")),
     )
-    for trigger in TRIGGERS:
+    on_postgresql = op.get_bind().dialect.name == "postgresql"
+    if on_postgresql:  # there a stream reads site by site
+        op.create_index("ix_job_event_site_seq", "job_event", ["site", "seq"])
+    for trigger in TRIGGERS["postgresql" if on_postgresql else "sqlite"]:
         op.execute(trigger)
     op.create_table(
         "idempotency_key",
         sa.Column("id", WHOLE, nullable=False),
-        sa.Column("site", sa.Text(), nullable=False),
-        sa.Column("user_id", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("command_hash", sa.Text(), nullable=False),
+        sa.Column("site", TEXT, nullable=False),
+        sa.Column("user_id", TEXT, nullable=False),
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("command_hash", TEXT, nullable=False),
         sa.Column("job_id", WHOLE, nullable=False),
         sa.Column("created_ms", WHOLE, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_idempotency_key")),
@@ -107,9 +120,9 @@ def upgrade() -> None:
 def _queue_columns(queue: str) -> list[sa.Column[Any]]:
     """Give what is kept once for each of the two queues."""
     return [
-        sa.Column(f"{queue}status", sa.Text(), nullable=False),
-        sa.Column(f"{queue}phase", sa.Text(), nullable=False),
-        sa.Column(f"{queue}claim_id", sa.Text(), nullable=True),
+        sa.Column(f"{queue}status", TEXT, nullable=False),
+        sa.Column(f"{queue}phase", TEXT, nullable=False),
+        sa.Column(f"{queue}claim_id", TEXT, nullable=True),
         sa.Column(f"{queue}heard_ms", WHOLE, nullable=True),
         sa.Column(f"{queue}heard_boot_ms", WHOLE, nullable=True),
     ]
@@ -126,3 +139,5 @@ def downgrade() -> None:
     op.drop_table("prune_permit")
     op.drop_table("job_event")
     op.drop_table("job")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION job_event_append_only()")

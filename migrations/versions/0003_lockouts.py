@@ -11,6 +11,7 @@ branch_labels = None
 depends_on = None
 
 WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 IN_FORCE = sa.text("lifted_ms IS NULL")
 
 
@@ -19,16 +20,16 @@ def upgrade() -> None:
     op.create_table(
         "lockout",
         sa.Column("id", WHOLE, nullable=False),
-        sa.Column("site", sa.Text(), nullable=False),
-        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("site", TEXT, nullable=False),
+        sa.Column("note", TEXT, nullable=False),
         sa.Column("since_ms", WHOLE, nullable=False),
-        sa.Column("by_known", sa.Text(), nullable=False),
-        sa.Column("by_id", sa.Text(), nullable=False),
-        sa.Column("by_name", sa.Text(), nullable=False),
+        sa.Column("by_known", TEXT, nullable=False),
+        sa.Column("by_id", TEXT, nullable=False),
+        sa.Column("by_name", TEXT, nullable=False),
         sa.Column("lifted_ms", WHOLE, nullable=True),
-        sa.Column("lifted_by_known", sa.Text(), nullable=True),
-        sa.Column("lifted_by_id", sa.Text(), nullable=True),
-        sa.Column("lifted_by_name", sa.Text(), nullable=True),
+        sa.Column("lifted_by_known", TEXT, nullable=True),
+        sa.Column("lifted_by_id", TEXT, nullable=True),
+        sa.Column("lifted_by_name", TEXT, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lockout")),
     )
     op.create_index(

@@ -11,6 +11,7 @@ branch_labels = None
 depends_on = None
 
 WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -18,11 +19,11 @@ def upgrade() -> None:
     op.create_table(
         "site_token",
         sa.Column("id", WHOLE, nullable=False),
-        sa.Column("site", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("token_hash", sa.Text(), nullable=False),
+        sa.Column("site", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("token_hash", TEXT, nullable=False),
         sa.Column("created_ms", WHOLE, nullable=False),
-        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_by", TEXT, nullable=False),
         sa.Column("used_ms", WHOLE, nullable=True),
         sa.Column("revoked_ms", WHOLE, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_site_token")),

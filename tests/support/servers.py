@@ -15,6 +15,8 @@ from pathlib import Path
 
 import httpx
 
+from . import postgres
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
@@ -89,7 +91,9 @@ def start(
 def environment(instance: Path, settings: Mapping[str, str] | None = None) -> dict[str, str]:
     """Give the environment of a server on an instance folder, without the settings of whoever runs the tests."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("JOBS_", "FLASK_"))}
-    return kept | UNLIMITED | {"JOBS_INSTANCE": str(instance), "PYTHONUNBUFFERED": "1", **(settings or {})}
+    database = {"JOBS_DATABASE_URL": url} if (url := postgres.of(instance)) else {}
+    place = {"JOBS_INSTANCE": str(instance), "PYTHONUNBUFFERED": "1"}
+    return kept | UNLIMITED | database | place | dict(settings or {})
 
 
 def launch(command: list[str], port: int, folder: Path, variables: Mapping[str, str], log: Path) -> Server:

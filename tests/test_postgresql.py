@@ -1,0 +1,282 @@
+"""What this service promises, kept on PostgreSQL: delivered once, in order, and nothing stepped over."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from flask import Flask
+
+from jobs_server import actors, changes, clock, create_app, db, jobs, reservations, revisions, serving
+from jobs_server.db import Database
+from jobs_server.errors import Conflict, Unavailable
+from jobs_server.jobs import Event
+from jobs_server.lifecycle import Queue
+from jobs_server.reservations import ReservationRow
+
+from .conftest import inside
+from .support import postgres, servers
+from .support.observatory import Observatory
+
+PREPARE = """
+import sys
+from jobs_server import create_app, serving
+serving.prepare(create_app({"DATABASE_URL": sys.argv[1], "INSTANCE": sys.argv[2]}))
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> postgres.Cluster:
+    return postgres.shared()
+
+
+@pytest.fixture
+def make(cluster: postgres.Cluster, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
+    """Make apps on one database, as several servers are."""
+    url, made = cluster.database(), list[Flask]()
+
+    def one_more(**settings: object) -> Flask:
+        app = create_app({"TESTING": True, "DATABASE_URL": url, "INSTANCE": str(tmp_path / "instance"), **settings})
+        serving.prepare(app)
+        made.append(app)
+        return app
+
+    yield one_more
+    for app in made:
+        database(app).close()
+
+
+@pytest.fixture
+def app(make: Callable[..., Flask]) -> Flask:
+    return make()
+
+
+def database(app: Flask) -> Database:
+    found = app.extensions[db.EXTENSION]
+    assert isinstance(found, Database)
+    return found
+
+
+def at_once(deeds: list[Callable[[], object]]) -> list[object]:
+    """Do several things at the same moment."""
+    gate = threading.Barrier(len(deeds))
+
+    def do(deed: Callable[[], object]) -> object:
+        gate.wait(10)
+        return deed()
+
+    with ThreadPoolExecutor(len(deeds)) as pool:
+        return list(pool.map(do, deeds))
+
+
+class TestDelivery:
+    def test_the_life_of_a_job(self, app: Flask) -> None:
+        site = inside(app)
+        sent = site.sends()
+        assert site.polls() == [sent]
+        assert site.polls() == []
+        assert [job["ulid"] for job in site.polls(alternateQueue=True)] == [sent["ulid"]]
+        assert site.starts(sent, secondsUntilComplete=4).job["secondsUntilComplete"] == 4
+        site.reports(sent, "COMPLETE")
+        assert site.history(sent) == ["UNREAD", "RECEIVED", "STARTED", "COMPLETE"]
+        assert site.status(sent) == "COMPLETE"
+        assert site.reports(sent, "EXPOSING").status == 409
+
+    def test_what_was_sent_comes_back_as_it_was(self, app: Flask) -> None:
+        odd = {"n": 10**30, "f": 0.1 + 0.2, "text": "\0 ☄ \U0001f52d", "deep": [[[{}]]], "-": -0.0}
+        sent = inside(app).sends(required_params=odd)
+        assert sent["required_params"] == odd
+        assert inside(app).polls()[0]["required_params"] == odd
+
+    def test_of_many_pollers_on_two_servers_each_job_goes_to_one(self, make: Callable[..., Flask]) -> None:
+        sites = [inside(make()), inside(make())]
+        sent = {sites[0].sends()["ulid"] for _ in range(40)}
+        polls = [lambda site=sites[number % 2]: site.polls(limit=3) for number in range(8)]
+        got = Counter[str]()
+        while sum(got.values()) < len(sent):
+            for batch in at_once(polls):
+                got.update(job["ulid"] for job in batch)  # type: ignore[attr-defined]
+        assert set(got) == sent
+        assert set(got.values()) == {1}
+
+    def test_a_claim_id_gets_the_same_jobs_again(self, make: Callable[..., Flask]) -> None:
+        first, second = inside(make()), inside(make())
+        sent = first.sends()
+        assert first.polls(claimId="a") == second.polls(claimId="a") == [sent]
+        assert second.polls(claimId="b") == []
+
+    def test_the_same_key_at_once_on_two_servers_makes_one_job(self, make: Callable[..., Flask]) -> None:
+        def sends(site: Observatory) -> object:
+            body = {"site": "wmd", "device": "camera", "instance": "c", "action": "expose", "user_name": "V"}
+            rest = {"user_id": "v", "required_params": {}, "optional_params": {}}
+            return site.posts("newjob", body | rest, {"Idempotency-Key": "k"}).job["ulid"]
+
+        sites = [inside(make()), inside(make())]
+        told = at_once([lambda site=sites[number % 2]: sends(site) for number in range(8)])
+        assert len(set(told)) == 1
+        assert len(sites[0].lists()) == 1
+
+    def test_a_start_and_a_cancel_at_once_agree(self, make: Callable[..., Flask]) -> None:
+        here, there = inside(make()), inside(make())
+        for number in range(10):
+            job = here.sends()
+            here.polls(claimId=f"c{number}")
+            started, _ = at_once(
+                [
+                    lambda job=job, number=number: here.starts(job, claimId=f"c{number}").status,
+                    lambda job=job: there.asks_to_cancel(job).job,
+                ]
+            )
+            assert (started, here.status(job)) in [(200, "STARTED"), (409, "CANCELED")]
+
+    def test_a_stop_goes_before_what_waits(self, app: Flask) -> None:
+        site = inside(app)
+        waited = site.sends()
+        stop = site.sends("stop")
+        assert site.polls() == [stop]
+        assert site.status(waited) == "CANCELED"
+
+
+class TestOrder:
+    def test_ulids_rise_in_the_order_of_commits_on_two_servers(self, make: Callable[..., Flask]) -> None:
+        apps = [make(), make()]
+        sites = [inside(app, site) for app in apps for site in ("wmd", "mrc")]
+
+        def send_many(site: Observatory) -> None:
+            for _ in range(15):
+                site.sends()
+
+        at_once([lambda site=site: send_many(site) for site in sites * 2])
+        with database(apps[0]).engine.connect() as connection:
+            rows = connection.exec_driver_sql(
+                "SELECT job.site, ulid FROM job JOIN job_event ON job_id = job.id ORDER BY seq"
+            ).all()
+        assert len(rows) == 120
+        for name in ("wmd", "mrc"):
+            ulids = [ulid for site, ulid in rows if site == name]
+            assert ulids == sorted(set(ulids))
+
+    def test_a_clock_that_is_behind_on_another_machine_reorders_nothing(
+        self, make: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second = inside(make()), inside(make(), "mrc")
+        before = first.sends()["ulid"]
+        now = clock.read()
+        monkeypatch.setattr(clock, "read", lambda: clock.Now(now.wall_ms - 3_600_000, now.boot_ms))
+        assert second.sends()["ulid"] > before
+
+    def test_a_late_commit_is_not_stepped_over(self, make: Callable[..., Flask]) -> None:
+        """A number drawn first may be committed last, but never at the same site: the second writer waits."""
+        here, there = make(), make()
+        site = inside(here)
+        job = site.sends()
+        other = inside(there, "mrc").sends()
+        with database(here).reading() as connection:
+            began = changes.last(connection, "wmd")
+        drawn, go = threading.Event(), threading.Event()
+
+        def report_late() -> None:
+            row = jobs.queries.JobRow
+            with database(here).transaction("wmd") as connection:
+                found = jobs.queries.job(connection, "wmd", job["ulid"])
+                assert isinstance(found, row)
+                jobs.record(connection, [found], Event(Queue.PRIMARY, "SLEWING"), actors.SERVER, clock.read())
+                drawn.set()
+                assert go.wait(20)
+
+        late = threading.Thread(target=report_late)
+        late.start()
+        assert drawn.wait(20)
+        second = threading.Thread(target=lambda: site.reports(job, "EXPOSING"))
+        second.start()
+        inside(there, "mrc").reports(other, "COMPLETE")  # another site goes on, with a larger number
+        with database(there).reading() as connection:
+            newest = changes.newest(connection)
+            assert changes.last(connection, "wmd") == began, "a position beyond what may still come"
+            assert changes.after(connection, began, 10, "wmd") == []
+        assert second.is_alive()
+        go.set()
+        late.join(20)
+        second.join(20)
+        with database(there).reading() as connection:
+            told = changes.after(connection, began, 10, "wmd")
+        assert [change.event.status for change in told] == ["SLEWING", "EXPOSING"]
+        assert told[0].event.seq < newest < told[1].event.seq
+
+    def test_whoever_waits_too_long_for_a_site_is_refused_and_others_are_served(
+        self, make: Callable[..., Flask]
+    ) -> None:
+        here, there = make(), make(DATABASE_TIMEOUT_SECONDS=0.3)
+        with database(here).transaction("wmd"):
+            refused = inside(there).asks()
+            assert (refused.status, refused.headers["Retry-After"]) == (503, "2")
+            assert "it is busy" in refused.text
+            assert inside(there, "mrc").sends()
+        assert inside(there).sends()
+        with database(here).transaction():
+            with pytest.raises(Unavailable, match="busy"), database(there).transaction("mrc"):
+                raise AssertionError("a write unit of the whole database is not alone")
+
+
+def test_of_two_reservations_at_once_one_is_refused(make: Callable[..., Flask]) -> None:
+    def reserve(app: Flask, who: str) -> str:
+        wanted = ReservationRow(who, "wmd", 10_000, 20_000, who, who, "", "realtime", "", "", "", "", 0)
+        try:
+            with database(app).transaction() as connection:
+                reservations.add(connection, wanted, actors.console(who, who), clock.read())
+        except Conflict:
+            return "taken"
+        return "reserved"
+
+    apps = [make(), make()]
+    told = at_once([lambda number=number: reserve(apps[number % 2], f"p{number}") for number in range(6)])
+    assert sorted(told) == ["reserved", *["taken"] * 5]  # type: ignore[type-var]
+
+
+class TestMigrations:
+    def test_they_run_up_and_down_and_up_again(self, cluster: postgres.Cluster, tmp_path: Path) -> None:
+        app = create_app({"DATABASE_URL": cluster.database(prepared=False), "INSTANCE": str(tmp_path)})
+        serving.prepare(app)
+        assert inside(app).sends()
+        with app.app_context():
+            config = app.extensions["migrate"].migrate.get_config()
+            command.downgrade(config, "base")
+            with database(app).engine.connect() as connection:
+                left = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
+                assert connection.exec_driver_sql(left).scalars().all() == ["alembic_version", "alembic_version_pkc"]
+                functions = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+                assert connection.exec_driver_sql(functions).scalar_one() == 0
+            command.upgrade(config, "head")
+        assert inside(app).sends()
+        database(app).close()
+
+    def test_the_tables_are_what_the_models_say(self, app: Flask) -> None:
+        with app.app_context():
+            command.check(app.extensions["migrate"].migrate.get_config())
+        with database(app).engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, db.db.metadata) == []
+
+    def test_two_servers_that_start_together_prepare_it_once(self, cluster: postgres.Cluster, tmp_path: Path) -> None:
+        url = cluster.database(prepared=False)
+        started = [
+            subprocess.Popen([sys.executable, "-c", PREPARE, url, str(tmp_path)], cwd=servers.ROOT) for _ in range(3)
+        ]
+        assert [process.wait(60) for process in started] == [0, 0, 0]
+        name = url.rpartition("/")[2]
+        assert cluster.run("SELECT version_num FROM alembic_version", name) == [(revisions.newest(),)]
+
+    def test_history_cannot_be_changed(self, app: Flask) -> None:
+        inside(app).sends()
+        for deed in ("UPDATE job_event SET status = 'X'", "DELETE FROM job_event", "TRUNCATE job_event"):
+            with pytest.raises(Exception, match="append-only"), database(app).engine.begin() as connection:
+                connection.exec_driver_sql(deed)
