@@ -218,7 +218,7 @@ def measure_catching_up(size: Size, console: Console) -> Iterator[list[str]]:
         with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as contender:
             contender.send([SITE], size.away)
             with contender.app.extensions[EXTENSION].reading() as connection:
-                epoch = stream.now(connection).epoch
+                epoch = stream.now(connection, SITE).epoch
             began = time.perf_counter()
             with watching(contender.port, count, f"{epoch}-0") as viewers:
                 told = seen(viewers, size.away)

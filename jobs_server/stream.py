@@ -55,6 +55,11 @@ def parse_position(text: str | None) -> Position | None:
     return Position(parts[1], int(parts[2]))
 
 
+def now(connection: Connection, site: str) -> Position:
+    """Give the position after all that has happened: what a page is told with what it shows, to follow from there."""
+    return Position(changes.record(connection).epoch, changes.last(connection, site))
+
+
 def start(connection: Connection, asked: Position | None, site: str) -> Start:
     """Find where a stream begins."""
     record = changes.record(connection)

@@ -6,9 +6,11 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -16,7 +18,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from flask import Flask
 
-from jobs_server import actors, changes, clock, create_app, db, jobs, reservations, revisions, serving
+from jobs_server import actors, changes, clock, create_app, db, jobs, queries, reservations, revisions, serving
 from jobs_server.db import Database
 from jobs_server.errors import Conflict, Unavailable
 from jobs_server.jobs import Event
@@ -66,7 +68,7 @@ def database(app: Flask) -> Database:
     return found
 
 
-def at_once(deeds: list[Callable[[], object]]) -> list[object]:
+def at_once(deeds: Sequence[Callable[[], Any]]) -> list[Any]:
     """Do several things at the same moment."""
     gate = threading.Barrier(len(deeds))
 
@@ -100,11 +102,11 @@ class TestDelivery:
     def test_of_many_pollers_on_two_servers_each_job_goes_to_one(self, make: Callable[..., Flask]) -> None:
         sites = [inside(make()), inside(make())]
         sent = {sites[0].sends()["ulid"] for _ in range(40)}
-        polls = [lambda site=sites[number % 2]: site.polls(limit=3) for number in range(8)]
+        polls = [partial(sites[number % 2].polls, limit=3) for number in range(8)]
         got = Counter[str]()
         while sum(got.values()) < len(sent):
             for batch in at_once(polls):
-                got.update(job["ulid"] for job in batch)  # type: ignore[attr-defined]
+                got.update(job["ulid"] for job in batch)
         assert set(got) == sent
         assert set(got.values()) == {1}
 
@@ -121,7 +123,7 @@ class TestDelivery:
             return site.posts("newjob", body | rest, {"Idempotency-Key": "k"}).job["ulid"]
 
         sites = [inside(make()), inside(make())]
-        told = at_once([lambda site=sites[number % 2]: sends(site) for number in range(8)])
+        told = at_once([partial(sends, sites[number % 2]) for number in range(8)])
         assert len(set(told)) == 1
         assert len(sites[0].lists()) == 1
 
@@ -130,13 +132,8 @@ class TestDelivery:
         for number in range(10):
             job = here.sends()
             here.polls(claimId=f"c{number}")
-            started, _ = at_once(
-                [
-                    lambda job=job, number=number: here.starts(job, claimId=f"c{number}").status,
-                    lambda job=job: there.asks_to_cancel(job).job,
-                ]
-            )
-            assert (started, here.status(job)) in [(200, "STARTED"), (409, "CANCELED")]
+            started, _ = at_once([partial(here.starts, job, claimId=f"c{number}"), partial(there.asks_to_cancel, job)])
+            assert (started.status, here.status(job)) in [(200, "STARTED"), (409, "CANCELED")]
 
     def test_a_stop_goes_before_what_waits(self, app: Flask) -> None:
         site = inside(app)
@@ -155,7 +152,7 @@ class TestOrder:
             for _ in range(15):
                 site.sends()
 
-        at_once([lambda site=site: send_many(site) for site in sites * 2])
+        at_once([partial(send_many, site) for site in sites * 2])
         with database(apps[0]).engine.connect() as connection:
             rows = connection.exec_driver_sql(
                 "SELECT job.site, ulid FROM job JOIN job_event ON job_id = job.id ORDER BY seq"
@@ -185,10 +182,9 @@ class TestOrder:
         drawn, go = threading.Event(), threading.Event()
 
         def report_late() -> None:
-            row = jobs.queries.JobRow
             with database(here).transaction("wmd") as connection:
-                found = jobs.queries.job(connection, "wmd", job["ulid"])
-                assert isinstance(found, row)
+                found = queries.job(connection, "wmd", job["ulid"])
+                assert found
                 jobs.record(connection, [found], Event(Queue.PRIMARY, "SLEWING"), actors.SERVER, clock.read())
                 drawn.set()
                 assert go.wait(20)
@@ -222,9 +218,12 @@ class TestOrder:
             assert "it is busy" in refused.text
             assert inside(there, "mrc").sends()
         assert inside(there).sends()
-        with database(here).transaction():
-            with pytest.raises(Unavailable, match="busy"), database(there).transaction("mrc"):
-                raise AssertionError("a write unit of the whole database is not alone")
+        with (
+            database(here).transaction(),
+            pytest.raises(Unavailable, match="busy"),
+            database(there).transaction("mrc"),
+        ):
+            raise AssertionError("a write unit of the whole database is not alone")
 
 
 def test_of_two_reservations_at_once_one_is_refused(make: Callable[..., Flask]) -> None:
@@ -238,8 +237,8 @@ def test_of_two_reservations_at_once_one_is_refused(make: Callable[..., Flask]) 
         return "reserved"
 
     apps = [make(), make()]
-    told = at_once([lambda number=number: reserve(apps[number % 2], f"p{number}") for number in range(6)])
-    assert sorted(told) == ["reserved", *["taken"] * 5]  # type: ignore[type-var]
+    told = at_once([partial(reserve, apps[number % 2], f"p{number}") for number in range(6)])
+    assert sorted(told) == ["reserved", *["taken"] * 5]
 
 
 class TestMigrations:

@@ -85,7 +85,7 @@ def _follow_from_here() -> None:
     """Note where the stream stands before anything is read: what happens meanwhile comes to the page by the stream."""
     if request.method == "GET" and request.endpoint != "pages.asset":
         with suppress(Unavailable), reading() as connection:
-            page().position = str(stream.now(connection))
+            page().position = str(stream.now(connection, page().site))
 
 
 @bp.after_request
