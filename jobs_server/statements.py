@@ -50,6 +50,8 @@ _WALL, _BOOT = bindparam("wall_ms", type_=BigInteger), bindparam("boot_ms", type
 _CAP = bindparam("cap", type_=BigInteger)
 _THIS_JOB = and_(Job.ulid == bindparam("ulid"), Job.site == bindparam("site"))
 _THIS_SITE = Job.site == bindparam("site")
+# Written so that no index of sites fits: what is labelled is found by its phase, not in a site's long history.
+_FOUND_AT_THIS_SITE = Job.site.concat(literal_column("''")) == bindparam("site")
 _THIS_DEVICE = and_(_THIS_SITE, Job.device == bindparam("device"), Job.instance == bindparam("instance"))
 _REACH = 200  # jobs in a site's hands that a stop command reaches, newest first
 _EVENT_VALUES = (
@@ -222,7 +224,7 @@ class Label:
 
 def _label(queue: Queue, status: str, phase: Phase, *which: ColumnElement[bool]) -> Label:
     step = update(Job).where(*which).values({ON[queue].phase: literal(phase), ON[queue].status: status})
-    return Label(Statement(select(Job.site).where(*which)), Statement(step.where(_THIS_SITE).returning(*JOB)))
+    return Label(Statement(select(Job.site).where(*which)), Statement(step.where(_FOUND_AT_THIS_SITE).returning(*JOB)))
 
 
 MEET = Statement(
