@@ -85,7 +85,7 @@ def timeline() -> Response:
 
 def _changed(connection: Connection, since: stream.Position | None) -> list[Told] | None:
     """List the jobs that have changed since a position; none when there are too many, or it is none to go on from."""
-    begin = stream.start(connection, since)
+    begin = stream.start(connection, since, page().site)
     if since is None or begin.reset:
         return None
     found = changes.after(connection, since.seq, CHANGED, page().site)
