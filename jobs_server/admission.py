@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from . import lockouts, reservations, statements
-from .actors import Actor
+from .actors import Actor, Known
 from .clock import Now
 from .config import Settings
 from .db import Connection
 from .errors import TooMany, shown
-from .reservations import Held
 
 
 class Met(NamedTuple):
@@ -34,7 +32,7 @@ def admit(connection: Connection, site: str, met: Met, actor: Actor, now: Now, s
     """Refuse what is no stop command while the telescope is locked out or held by others, or too many jobs wait."""
     if met.lockout is not None:
         lockouts.refuse(connection, site)
-    if met.reserved is not None:
+    if met.reserved is not None and not settings.calendar_url:  # a calendar elsewhere was asked before
         reservations.refuse_others(reservations.holders(connection, site, now), site, actor)
     if met.full is not None:
         raise TooMany(
@@ -44,11 +42,9 @@ def admit(connection: Connection, site: str, met: Met, actor: Actor, now: Now, s
 
 
 def admit_stop(connection: Connection, site: str, actor: Actor, now: Now, settings: Settings) -> None:
-    """Refuse a stop by somebody who is no holder, where only holders may stop; nothing else holds a stop up."""
-    if not settings.strangers_may_stop:
+    """Refuse a stop by somebody who is no holder, where only holders may stop; nothing else holds a stop up.
+
+    Whoever sits at the observatory's PC may stop always. A calendar elsewhere was asked before.
+    """
+    if not (settings.strangers_may_stop or settings.calendar_url or actor.known is Known.CONSOLE):
         reservations.refuse_others(reservations.holders(connection, site, now), site, actor)
-
-
-def refuse_elsewhere(held: Sequence[Held], site: str, actor: Actor) -> None:
-    """Refuse as `admit` does, by what a calendar elsewhere said."""
-    reservations.refuse_others(list(held), site, actor)

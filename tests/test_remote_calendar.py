@@ -152,6 +152,22 @@ def test_what_was_sent_before_with_its_key_is_the_first_job_again(app: Flask, el
     assert site.posts("newjob", body, {"Idempotency-Key": "another"}).status == 401
 
 
+def test_reservations_kept_here_do_not_count_beside_it(app: Flask, elsewhere: Elsewhere) -> None:
+    elsewhere.reserves("auth0|vera")
+    [event] = elsewhere.events or []
+    elsewhere.events = []
+    assert app.test_client().post("/calendar/newevent", json=event).status_code == 200
+    assert inside(app).asks(user_id="auth0|tycho").status == 200
+
+
+def test_at_the_terminal_it_holds_too_but_for_stops(app: Flask, elsewhere: Elsewhere) -> None:
+    elsewhere.reserves("auth0|vera")
+    terminal = app.test_cli_runner()
+    refused = terminal.invoke(args=["jobs", "send", "--site", "wmd", "--user", "tycho", "mount", "mount1", "park"])
+    assert (refused.exit_code, "is reserved by Vera" in refused.output) == (1, True)
+    assert terminal.invoke(args=["jobs", "cancel-all", "--site", "wmd", "--user", "tycho"]).exit_code == 0
+
+
 def test_it_is_waited_for_three_seconds_and_fetched_ahead_every_five_minutes() -> None:
     calendar = RemoteCalendar("http://calendar.example")
     assert (calendar.timeout_seconds, calendar.fetch_seconds) == (3, 5 * 60)

@@ -102,6 +102,21 @@ def test_where_only_holders_may_stop_others_are_refused(clocks: Clocks) -> None:
     app.extensions[db.EXTENSION].close()
 
 
+def test_whoever_sits_at_the_pc_stops_the_telescope_whoever_holds_it(clocks: Clocks) -> None:
+    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "ANYONE_MAY_STOP": False})
+    site, terminal = inside(app), app.test_cli_runner()
+    job, other = site.sends(user_id=VERA), site.sends(user_id=VERA)
+    with app.test_client() as client:
+        assert client.post("/calendar/newevent", json=an_event("wmd")).status_code == 200
+    refused = terminal.invoke(args=["jobs", "send", "--site", "wmd", "--user", "tycho", "mount", "mount1", "park"])
+    assert (refused.exit_code, "is reserved by Vera" in refused.output) == (1, True)
+    assert terminal.invoke(args=["jobs", "cancel", job["ulid"], "--user", "tycho"]).exit_code == 0
+    assert terminal.invoke(args=["jobs", "cancel-all", "--site", "wmd", "--user", "tycho"]).exit_code == 0
+    assert site.status(job) == site.status(other) == "CANCELED"
+    assert [each["action"] for each in site.polls()] == ["cancel_all_commands"]
+    app.extensions[db.EXTENSION].close()
+
+
 class TestWire:
     """The public calendar service's bodies and answers."""
 

@@ -12,7 +12,7 @@ from typing import IO, Any, TypeVar
 
 import click
 
-from .. import actors, catalogue, changes, clock, commands, lifecycle, queries, strict_json, wire
+from .. import actors, catalogue, changes, clock, commands, lifecycle, queries, remote_calendar, strict_json, wire
 from .. import jobs as operations
 from ..client import JobChange, PresenceChange, SiteClient, SiteClientError
 from ..client.backoff import Backoff
@@ -250,6 +250,7 @@ def _submit(body: dict[str, Any], key: str | None = None) -> queries.JobRow:
     commands.check_site(command, in_force.sites)
     actor = actors.console(command.user_id, command.user_name, in_force.open_roles)
     key = commands.parse_key(key) or uuid.uuid4().hex
+    remote_calendar.check(command, actor, in_force, key)
     backoff = Backoff(_BUSY_SECONDS)
     while True:
         try:
