@@ -1,0 +1,383 @@
+"""The queues that are measured, each behind the same few verbs: here ours, and those that are a library on SQLite.
+
+Each is used as its manual shows, with its own way to wait; only its durability is set, and looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import orjson
+from huey import SqliteHuey
+from huey.consumer import Worker
+from litequeue import LiteQueue, Message, MessageStatus
+from persistqueue import SQLiteAckQueue
+from persistqueue.sqlackqueue import AckStatus
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from sqlalchemy import text
+
+from jobs_server import actors, clock, create_app, db, feed, jobs, polling, serving
+from jobs_server.commands import ClaimJobs, StartJob, SubmitJob, UpdateStatus
+from jobs_server.config import EXTENSION
+from jobs_server.hangup import Client
+from jobs_server.queries import JobRow
+
+from .bulk import SITES, fill
+from .contenders import COMMAND
+
+CarryOut = Callable[[int], None]
+"""Is called with the number of each job that is handed over."""
+
+POLL_SECONDS = 0.1
+"""How often is looked where a library has no way to wait: as often as Huey does at first."""
+
+_TIMEOUT_SECONDS = 60.0
+_STEP = 20_000
+_UNFINISHED = db.Statement(text("SELECT optional_params, phase FROM job WHERE phase NOT IN ('ended', 'withdrawn')"))
+
+
+class Left(NamedTuple):
+    """What a queue still knows of: how many jobs wait, and the numbers of those handed over that have no end."""
+
+    waiting: int
+    open: frozenset[int]
+
+
+class Queue(ABC):
+    """A queue of numbered jobs. A place is a folder, the URL of a database, or a port and the number of a store."""
+
+    name: ClassVar[str]
+    package: ClassVar[str]
+    place: ClassVar[str] = "folder"
+    durable: ClassVar[str]
+    """What makes a commit survive a power cut."""
+    finished: ClassVar[str]
+    """What becomes of a finished job."""
+    keeps: ClassVar[bool] = True
+    """Finished jobs stay, so that there is a history."""
+    waits: ClassVar[str]
+    """How a consumer waits."""
+
+    @abstractmethod
+    def __init__(self, place: str) -> None:
+        """Open the queue at a place, or make it."""
+
+    @abstractmethod
+    def send(self, number: int) -> None:
+        """Queue a job; it is durable on return."""
+
+    @abstractmethod
+    def consume(self, count: int, workers: int, carry_out: CarryOut) -> None:
+        """Wait for so many jobs, carry them out and acknowledge them, on so many threads or the like."""
+
+    @abstractmethod
+    def left(self) -> Left:
+        """Tell what is not finished."""
+
+    @abstractmethod
+    def remember(self, count: int, console: Console) -> None:
+        """Write so many finished jobs straight into the tables of a new queue."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what is held."""
+
+
+class Threaded(Queue):
+    """A queue whose consumers are threads of this process."""
+
+    def consume(self, count: int, workers: int, carry_out: CarryOut) -> None:
+        """Have each thread serve jobs one by one until all are served."""
+        tickets = iter(range(count))
+
+        def work(_: int) -> None:
+            for _ticket in tickets:
+                self.serve_one(carry_out)
+
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(work, range(workers)))
+
+    @abstractmethod
+    def serve_one(self, carry_out: CarryOut) -> None:
+        """Wait for one job, carry it out and acknowledge it."""
+
+
+class Ours(Threaded):
+    """This service's own operations: a poll with a claim id, and the report of the end."""
+
+    name = "jobs_server"
+    package = "jobs-server"
+    durable = "SQLite, WAL, synchronous=FULL"
+    finished = "stays, with an event for each change"
+    waits = "woken by the commit"
+
+    def __init__(self, place: str) -> None:
+        self._app = create_app({"INSTANCE": place, "MAX_WAITING_JOBS": 0, "THREADS": 64})
+        serving.prepare(self._app)
+        self._settings = self._app.extensions[EXTENSION].settings
+        self._database: db.Database = self._app.extensions[db.EXTENSION]
+        self._feed = feed.of(self._app)
+        self._site, self._actor, self._client = SITES[0], actors.site(SITES[0]), Client("peers", "127.0.0.1")
+        with self._database.engine.connect() as connection:
+            _check_durable(connection.connection.driver_connection)
+
+    def send(self, number: int) -> None:
+        """Submit a job."""
+        command = SubmitJob(**payload(number), site=self._site)
+        with self._database.transaction() as connection:
+            jobs.submit(connection, command, actors.SERVER, clock.read(), self._settings)
+
+    def serve_one(self, carry_out: CarryOut) -> None:
+        """Claim a job with an id, carry it out and report its end."""
+        while not (found := self._poll(uuid.uuid4().hex).jobs):
+            pass
+        self._carry_out(found[0], carry_out)
+
+    def _poll(self, claim_id: str) -> polling.Answer:
+        command = ClaimJobs(site=self._site, limit=1, claim_id=claim_id, wait_seconds=_TIMEOUT_SECONDS)
+        return polling.poll(self._database, self._feed, command, self._actor, self._client)
+
+    def _carry_out(self, job: JobRow, carry_out: CarryOut) -> None:
+        carry_out(orjson.loads(job.optional_params)["number"])
+        end = UpdateStatus(site=self._site, ulid=job.ulid, status="COMPLETE")
+        with self._database.transaction() as connection:
+            jobs.report(connection, end, self._actor, clock.read())
+
+    def left(self) -> Left:
+        """Tell what is not finished."""
+        with self._database.reading() as connection:
+            rows = connection.rows(_UNFINISHED)
+        open_ = [params for params, phase in rows if phase != "waiting"]
+        return Left(len(rows) - len(open_), frozenset(orjson.loads(params)["number"] for params in open_))
+
+    def remember(self, count: int, console: Console) -> None:
+        """Write a history of all sites."""
+        self._database.close()
+        fill(str(self._settings.url.database), count, clock.now_ms(), console)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._feed.stop()
+        self._database.close()
+
+
+class OursKept(Ours):
+    """The same as the client does it: the claim id is kept in a file, and the start is told before anything begins."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self._kept = Path(place, "claim-id")
+
+    def serve_one(self, carry_out: CarryOut) -> None:
+        """Go on with the claim that was interrupted, if there is one, else claim a job."""
+        if not self._kept.exists():
+            self._kept.write_text(uuid.uuid4().hex, encoding="ascii")
+        claim_id = self._kept.read_text(encoding="ascii")
+        found = self._poll(claim_id).jobs  # none: all that it had got has begun
+        for job in found:
+            start = StartJob(site=self._site, ulid=job.ulid, claim_id=claim_id)
+            with self._database.transaction() as connection:
+                jobs.start(connection, start, self._actor, clock.read(), self._settings)
+            self._carry_out(job, carry_out)
+        self._kept.unlink()
+
+
+class Huey(Threaded):
+    """Huey on SQLite, with the loop of its own worker."""
+
+    name, package = "Huey", "huey"
+    durable = "SQLite, WAL, synchronous=FULL (fsync=True)"
+    finished = "is deleted when it is handed over"
+    keeps = False
+    waits = "looks every 0.1 s, up to 10 s when it finds nothing"
+
+    def __init__(self, place: str) -> None:
+        self._huey = SqliteHuey(filename=str(Path(place, "huey.db")), fsync=True)
+        _check_durable(self._huey.storage.conn)
+
+        @self._huey.task()  # type: ignore[untyped-decorator]
+        def carry_out(job: dict[str, Any]) -> None:
+            self._carry_out(_number(job))
+
+        self._task = carry_out
+
+    def send(self, number: int) -> None:
+        """Call the task."""
+        self._task(payload(number))
+
+    def consume(self, count: int, workers: int, carry_out: CarryOut) -> None:
+        """Serve jobs; the task calls what is given here."""
+        self._carry_out = carry_out
+        super().consume(count, workers, carry_out)
+
+    def serve_one(self, carry_out: CarryOut) -> None:  # noqa: ARG002
+        """Loop as its worker does until there was a job."""
+        worker = Worker(self._huey, threading.Event(), default_delay=POLL_SECONDS, max_delay=10.0, backoff=1.15)
+        while not worker.task_count:
+            worker.loop()
+
+    def left(self) -> Left:
+        """Tell what waits; of what was handed over nothing is known."""
+        return Left(self._huey.storage.queue_size(), frozenset())
+
+    def remember(self, count: int, console: Console) -> None:
+        """Do nothing: there is no history."""
+
+    def close(self) -> None:
+        """Close the database."""
+        self._huey.storage.close()
+
+
+class Lite(Threaded):
+    """litequeue: one connection for each thread, since it locks nothing."""
+
+    name = package = "litequeue"
+    durable = "SQLite, WAL, synchronous=FULL (its own choice is NORMAL)"
+    finished = "stays until prune()"
+    waits = f"cannot: looked at every {POLL_SECONDS} s here"
+
+    def __init__(self, place: str) -> None:
+        self._path = str(Path(place, "litequeue.db"))
+        self._kept: list[LiteQueue] = []
+        with self._lent():
+            pass  # makes the tables
+
+    @contextmanager
+    def _lent(self) -> Iterator[LiteQueue]:
+        queue = self._kept.pop() if self._kept else self._open()
+        yield queue
+        self._kept.append(queue)
+
+    def _open(self) -> LiteQueue:
+        queue = LiteQueue(self._path, timeout=_TIMEOUT_SECONDS)
+        queue.conn.execute("PRAGMA synchronous = FULL")
+        _check_durable(queue.conn)
+        return queue
+
+    def send(self, number: int) -> None:
+        """Put a message."""
+        with self._lent() as queue:
+            queue.put(json.dumps(payload(number)))
+
+    def serve_one(self, carry_out: CarryOut) -> None:
+        """Pop a message, and say that it is done."""
+        with self._lent() as queue:
+            while (message := queue.pop()) is None:
+                time.sleep(POLL_SECONDS)
+            found: Message = message
+            carry_out(_number(json.loads(found.data)))
+            queue.done(found.message_id)
+
+    def left(self) -> Left:
+        """Tell what is ready, and what is locked."""
+        with self._lent() as queue:
+            waiting = queue.conn.execute(f"SELECT count(*) FROM {queue.table} WHERE status = 0").fetchone()[0]
+            locked = queue.conn.execute(f"SELECT data FROM {queue.table} WHERE status = 1").fetchall()
+        return Left(waiting, frozenset(_number(json.loads(data)) for (data,) in locked))
+
+    def remember(self, count: int, console: Console) -> None:
+        """Write messages that are done."""
+        with self._lent() as queue:
+            insert = f"INSERT INTO {queue.table} VALUES (?, ?, {MessageStatus.DONE.value}, ?, ?, ?)"
+            at_ns = time.time_ns()
+            for step in steps(count, console, self.name):
+                rows = [(json.dumps(payload(n)), f"00000000-{n:012d}", at_ns, at_ns, at_ns) for n in step]
+                _write(queue.conn, insert, rows)
+
+    def close(self) -> None:
+        """Close the connections."""
+        for queue in self._kept:
+            queue.close()
+
+
+class Persist(Threaded):
+    """persist-queue's queue with acknowledgement: one object with a lock, for all threads."""
+
+    name, package = "persist-queue", "persist-queue"
+    durable = "SQLite, WAL, synchronous=FULL"
+    finished = "stays until clear_acked_data()"
+    waits = "woken within a process; another's jobs are seen within 10 s"
+    _KEPT = "INSERT INTO `ack_queue_default` (data, timestamp, status) VALUES (?, ?, ?)"
+
+    def __init__(self, place: str, *, resume: bool = True) -> None:
+        self._queue = SQLiteAckQueue(place, multithreading=True, auto_resume=resume, timeout=_TIMEOUT_SECONDS)
+        for connection in self._connections():
+            connection.execute("PRAGMA synchronous = FULL")
+            _check_durable(connection)
+
+    def _connections(self) -> tuple[Any, ...]:
+        return self._queue._getter, self._queue._putter
+
+    def send(self, number: int) -> None:
+        """Put an item."""
+        self._queue.put(payload(number))
+
+    def serve_one(self, carry_out: CarryOut) -> None:
+        """Get an item, and acknowledge it."""
+        item = self._queue.get()
+        carry_out(_number(item))
+        self._queue.ack(item)
+
+    def left(self) -> Left:
+        """Tell what is ready, and what was got and not acknowledged."""
+        items = [item for item in self._queue.queue() if int(item["status"]) < int(AckStatus.acked)]
+        got = [item for item in items if str(item["status"]) == AckStatus.unack]
+        return Left(len(items) - len(got), frozenset(_number(item["data"]) for item in got))
+
+    def remember(self, count: int, console: Console) -> None:
+        """Write items that were acknowledged."""
+        at_seconds, dumps = time.time(), self._queue._serializer.dumps
+        _, connection = self._connections()
+        for step in steps(count, console, self.name):
+            _write(connection, self._KEPT, [(dumps(payload(n)), at_seconds, AckStatus.acked) for n in step])
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._queue.close()
+
+
+def payload(number: int) -> dict[str, Any]:
+    """Give the job that every queue carries."""
+    return {**COMMAND, "optional_params": {**COMMAND["optional_params"], "number": number}}
+
+
+def steps(count: int, console: Console, name: str) -> Iterator[range]:
+    """Go through numbers in steps, with a bar that shows how far."""
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(f"filling {name}", *columns, console=console, transient=True) as progress:
+        task = progress.add_task("filling", total=count)
+        for first in range(0, count, _STEP):
+            step = range(first, min(first + _STEP, count))
+            yield step
+            progress.advance(task, len(step))
+
+
+def _number(job: dict[str, Any]) -> int:
+    number: int = job["optional_params"]["number"]
+    return number
+
+
+def _write(connection: sqlite3.Connection, insert: str, rows: list[tuple[Any, ...]]) -> None:
+    """Write rows in one transaction that nobody was promised anything of."""
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("BEGIN")
+    connection.executemany(insert, rows)
+    connection.commit()
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _check_durable(connection: Any) -> None:
+    """Raise AssertionError unless each commit is on the disk before it returns."""
+    mode, synchronous = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous"))
+    assert (mode, synchronous) == ("wal", 2), (mode, synchronous)
