@@ -18,8 +18,9 @@ from functools import cache
 from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 
+from .queue_libraries import Huey, Lite, Persist
 from .queue_servers import RQ, Procrastinate
-from .queues import Huey, Lite, Ours, OursKept, Persist, Queue
+from .queues import Ours, OursKept, Queue
 
 QUEUES: tuple[type[Queue], ...] = (Ours, Huey, Lite, Persist, Procrastinate, RQ)
 

@@ -21,7 +21,7 @@ from rq.job import Job
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 from rq.timeouts import TimerDeathPenalty
 
-from .queues import CarryOut, Left, Queue, payload, steps
+from .queues import CarryOut, Left, Queue, number_of, payload, steps
 
 _NEVER = -1
 _DO_NOTHING: CarryOut = lambda _number: None  # noqa: E731
@@ -53,7 +53,7 @@ class Procrastinate(Queue):
 
         @app.task(name="carry_out")
         async def carry_out(**job: Any) -> None:
-            self._carry_out(job["optional_params"]["number"])
+            self._carry_out(number_of(job))
             self._left -= 1
             if not self._left:
                 self._finished.set()
@@ -116,7 +116,7 @@ _carry_out: dict[str, CarryOut] = {}
 
 def carry_out(job: dict[str, Any]) -> None:
     """Be the function that RQ's workers find by its name."""
-    _carry_out["now"](job["optional_params"]["number"])
+    _carry_out["now"](number_of(job))
 
 
 class _Worker(rq.SimpleWorker):
@@ -169,7 +169,7 @@ class RQ(Queue):
         taken += StartedJobRegistry(queue=self._queue).get_job_ids(cleanup=False)
         taken += FailedJobRegistry(queue=self._queue).get_job_ids(cleanup=False)
         jobs = [Job.fetch(name, connection) for name in set(taken)]
-        return Left(self._queue.count, frozenset(job.args[0]["optional_params"]["number"] for job in jobs))
+        return Left(self._queue.count, frozenset(number_of(job.args[0]) for job in jobs))
 
     def remember(self, count: int, console: Console) -> None:
         """Do nothing: there is no history."""

@@ -1,28 +1,15 @@
-"""The queues that are measured, each behind the same few verbs: here ours, and those that are a library on SQLite.
-
-Each is used as its manual shows, with its own way to wait; only its durability is set, and looked at.
-"""
+"""The queues that are measured, each behind the same few verbs, and ours as the first of them."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
-import threading
-import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import orjson
-from huey import SqliteHuey
-from huey.consumer import Worker
-from litequeue import LiteQueue, Message, MessageStatus
-from persistqueue import SQLiteAckQueue
-from persistqueue.sqlackqueue import AckStatus
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from sqlalchemy import text
@@ -39,10 +26,9 @@ from .contenders import COMMAND
 CarryOut = Callable[[int], None]
 """Is called with the number of each job that is handed over."""
 
-POLL_SECONDS = 0.1
-"""How often is looked where a library has no way to wait: as often as Huey does at first."""
+TIMEOUT_SECONDS = 60.0
+"""How long at most is waited for a job, or for a file that others write."""
 
-_TIMEOUT_SECONDS = 60.0
 _STEP = 20_000
 _UNFINISHED = db.Statement(text("SELECT optional_params, phase FROM job WHERE phase NOT IN ('ended', 'withdrawn')"))
 
@@ -130,7 +116,7 @@ class Ours(Threaded):
         self._feed = feed.of(self._app)
         self._site, self._actor, self._client = SITES[0], actors.site(SITES[0]), Client("peers", "127.0.0.1")
         with self._database.engine.connect() as connection:
-            _check_durable(connection.connection.driver_connection)
+            check_durable(connection.connection.driver_connection)
 
     def send(self, number: int) -> None:
         """Submit a job."""
@@ -145,7 +131,7 @@ class Ours(Threaded):
         self._carry_out(found[0], carry_out)
 
     def _poll(self, claim_id: str) -> polling.Answer:
-        command = ClaimJobs(site=self._site, limit=1, claim_id=claim_id, wait_seconds=_TIMEOUT_SECONDS)
+        command = ClaimJobs(site=self._site, limit=1, claim_id=claim_id, wait_seconds=TIMEOUT_SECONDS)
         return polling.poll(self._database, self._feed, command, self._actor, self._client)
 
     def _carry_out(self, job: JobRow, carry_out: CarryOut) -> None:
@@ -193,160 +179,6 @@ class OursKept(Ours):
         self._kept.unlink()
 
 
-class Huey(Threaded):
-    """Huey on SQLite, with the loop of its own worker."""
-
-    name, package = "Huey", "huey"
-    durable = "SQLite, WAL, synchronous=FULL (fsync=True)"
-    finished = "is deleted when it is handed over"
-    keeps = False
-    waits = "looks every 0.1 s, up to 10 s when it finds nothing"
-
-    def __init__(self, place: str) -> None:
-        self._huey = SqliteHuey(filename=str(Path(place, "huey.db")), fsync=True)
-        _check_durable(self._huey.storage.conn)
-
-        @self._huey.task()  # type: ignore[untyped-decorator]
-        def carry_out(job: dict[str, Any]) -> None:
-            self._carry_out(_number(job))
-
-        self._task = carry_out
-
-    def send(self, number: int) -> None:
-        """Call the task."""
-        self._task(payload(number))
-
-    def consume(self, count: int, workers: int, carry_out: CarryOut) -> None:
-        """Serve jobs; the task calls what is given here."""
-        self._carry_out = carry_out
-        super().consume(count, workers, carry_out)
-
-    def serve_one(self, carry_out: CarryOut) -> None:  # noqa: ARG002
-        """Loop as its worker does until there was a job."""
-        worker = Worker(self._huey, threading.Event(), default_delay=POLL_SECONDS, max_delay=10.0, backoff=1.15)
-        while not worker.task_count:
-            worker.loop()
-
-    def left(self) -> Left:
-        """Tell what waits; of what was handed over nothing is known."""
-        return Left(self._huey.storage.queue_size(), frozenset())
-
-    def remember(self, count: int, console: Console) -> None:
-        """Do nothing: there is no history."""
-
-    def close(self) -> None:
-        """Close the database."""
-        self._huey.storage.close()
-
-
-class Lite(Threaded):
-    """litequeue: one connection for each thread, since it locks nothing."""
-
-    name = package = "litequeue"
-    durable = "SQLite, WAL, synchronous=FULL (its own choice is NORMAL)"
-    finished = "stays until prune()"
-    waits = f"cannot: looked at every {POLL_SECONDS} s here"
-
-    def __init__(self, place: str) -> None:
-        self._path = str(Path(place, "litequeue.db"))
-        self._kept: list[LiteQueue] = []
-        with self._lent():
-            pass  # makes the tables
-
-    @contextmanager
-    def _lent(self) -> Iterator[LiteQueue]:
-        queue = self._kept.pop() if self._kept else self._open()
-        yield queue
-        self._kept.append(queue)
-
-    def _open(self) -> LiteQueue:
-        queue = LiteQueue(self._path, timeout=_TIMEOUT_SECONDS)
-        queue.conn.execute("PRAGMA synchronous = FULL")
-        _check_durable(queue.conn)
-        return queue
-
-    def send(self, number: int) -> None:
-        """Put a message."""
-        with self._lent() as queue:
-            queue.put(json.dumps(payload(number)))
-
-    def serve_one(self, carry_out: CarryOut) -> None:
-        """Pop a message, and say that it is done."""
-        with self._lent() as queue:
-            while (message := queue.pop()) is None:
-                time.sleep(POLL_SECONDS)
-            found: Message = message
-            carry_out(_number(json.loads(found.data)))
-            queue.done(found.message_id)
-
-    def left(self) -> Left:
-        """Tell what is ready, and what is locked."""
-        with self._lent() as queue:
-            waiting = queue.conn.execute(f"SELECT count(*) FROM {queue.table} WHERE status = 0").fetchone()[0]
-            locked = queue.conn.execute(f"SELECT data FROM {queue.table} WHERE status = 1").fetchall()
-        return Left(waiting, frozenset(_number(json.loads(data)) for (data,) in locked))
-
-    def remember(self, count: int, console: Console) -> None:
-        """Write messages that are done."""
-        with self._lent() as queue:
-            insert = f"INSERT INTO {queue.table} VALUES (?, ?, {MessageStatus.DONE.value}, ?, ?, ?)"
-            at_ns = time.time_ns()
-            for step in steps(count, console, self.name):
-                rows = [(json.dumps(payload(n)), f"00000000-{n:012d}", at_ns, at_ns, at_ns) for n in step]
-                _write(queue.conn, insert, rows)
-
-    def close(self) -> None:
-        """Close the connections."""
-        for queue in self._kept:
-            queue.close()
-
-
-class Persist(Threaded):
-    """persist-queue's queue with acknowledgement: one object with a lock, for all threads."""
-
-    name, package = "persist-queue", "persist-queue"
-    durable = "SQLite, WAL, synchronous=FULL"
-    finished = "stays until clear_acked_data()"
-    waits = "woken within a process; another's jobs are seen within 10 s"
-    _KEPT = "INSERT INTO `ack_queue_default` (data, timestamp, status) VALUES (?, ?, ?)"
-
-    def __init__(self, place: str, *, resume: bool = True) -> None:
-        self._queue = SQLiteAckQueue(place, multithreading=True, auto_resume=resume, timeout=_TIMEOUT_SECONDS)
-        for connection in self._connections():
-            connection.execute("PRAGMA synchronous = FULL")
-            _check_durable(connection)
-
-    def _connections(self) -> tuple[Any, ...]:
-        return self._queue._getter, self._queue._putter
-
-    def send(self, number: int) -> None:
-        """Put an item."""
-        self._queue.put(payload(number))
-
-    def serve_one(self, carry_out: CarryOut) -> None:
-        """Get an item, and acknowledge it."""
-        item = self._queue.get()
-        carry_out(_number(item))
-        self._queue.ack(item)
-
-    def left(self) -> Left:
-        """Tell what is ready, and what was got and not acknowledged."""
-        items = [item for item in self._queue.queue() if int(item["status"]) < int(AckStatus.acked)]
-        got = [item for item in items if str(item["status"]) == AckStatus.unack]
-        return Left(len(items) - len(got), frozenset(_number(item["data"]) for item in got))
-
-    def remember(self, count: int, console: Console) -> None:
-        """Write items that were acknowledged."""
-        at_seconds, dumps = time.time(), self._queue._serializer.dumps
-        _, connection = self._connections()
-        for step in steps(count, console, self.name):
-            _write(connection, self._KEPT, [(dumps(payload(n)), at_seconds, AckStatus.acked) for n in step])
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._queue.close()
-
-
 def payload(number: int) -> dict[str, Any]:
     """Give the job that every queue carries."""
     return {**COMMAND, "optional_params": {**COMMAND["optional_params"], "number": number}}
@@ -363,21 +195,13 @@ def steps(count: int, console: Console, name: str) -> Iterator[range]:
             progress.advance(task, len(step))
 
 
-def _number(job: dict[str, Any]) -> int:
+def number_of(job: dict[str, Any]) -> int:
+    """Give the number of a job that came back."""
     number: int = job["optional_params"]["number"]
     return number
 
 
-def _write(connection: sqlite3.Connection, insert: str, rows: list[tuple[Any, ...]]) -> None:
-    """Write rows in one transaction that nobody was promised anything of."""
-    connection.execute("PRAGMA synchronous = OFF")
-    connection.execute("BEGIN")
-    connection.executemany(insert, rows)
-    connection.commit()
-    connection.execute("PRAGMA synchronous = FULL")
-
-
-def _check_durable(connection: Any) -> None:
+def check_durable(connection: Any) -> None:
     """Raise AssertionError unless each commit is on the disk before it returns."""
     mode, synchronous = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous"))
     assert (mode, synchronous) == ("wal", 2), (mode, synchronous)

@@ -60,7 +60,7 @@ class Stores:
 
 def server_versions() -> str:
     """Give the versions of those servers that are installed."""
-    programs = [path for path in map(_find, ("postgres", "redis-server")) if path]
+    programs = [path for path in map(find, ("postgres", "redis-server")) if path]
     return "; ".join(subprocess.check_output([path, "--version"], text=True).strip() for path in programs)
 
 
@@ -114,13 +114,14 @@ def _as_account(command: list[str]) -> list[str]:
     return ["setpriv", f"--reuid={_ACCOUNT}", f"--regid={_ACCOUNT}", "--clear-groups", *command]
 
 
-def _find(name: str) -> str | None:
+def find(name: str) -> str | None:
+    """Give the path of a server's program, also where Debian keeps it out of the way; None when it is missing."""
     places = [*sorted(_DEBIAN.glob("*/bin"), reverse=True), Path("/usr/sbin")]
     return shutil.which(name) or shutil.which(name, path=os.pathsep.join(map(str, places)))
 
 
 def _program(name: str, package: str) -> str:
-    path = _find(name)
+    path = find(name)
     if path is None:
         raise SystemExit(f"{name} is not installed (Debian: apt install {package}); --only measures without it")
     return path

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
 from benchmarks import history, limiter, live, routes
 
+from .support.programs import missing
 from .support.servers import ROOT
 
 
@@ -47,3 +49,26 @@ def test_long_histories_are_measured() -> None:
     assert len(speed) == len(history.cases("2026-11-24"))
     assert [row.split(" | ")[0] for row in sizes] == ["| 300", "| 600"]
     assert "60 in" in sizes[0], "not all of a site's jobs came"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the servers of some queues are started on Linux and macOS only")
+def test_the_operations_are_measured_beside_other_queues() -> None:
+    for module in ("huey", "litequeue", "persistqueue", "procrastinate", "rq"):
+        if find_spec(module) is None:
+            missing(f"{module} is not installed: pip install '.[benchmarks]'")
+    from benchmarks import kills, stores
+
+    for program, package in (("initdb", "postgresql"), ("redis-server", "redis-server")):
+        if stores.find(program) is None:
+            missing(f"{program} is not installed (Debian: apt install {package})")
+    command = [sys.executable, "-m", "benchmarks.peers", "--smallest"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr
+    blocks = [block.strip().splitlines()[2:] for block in done.stdout.split("\n\n") if block.startswith("| ")]
+    promises, without_history, with_history, latencies, deaths = blocks
+    peers = len(kills.QUEUES) - 1
+    assert len(promises) == len(deaths) == peers + 1
+    assert len(without_history) == len(with_history) == 2 * 2 * peers
+    assert len(latencies) == sum(1 + kind.keeps for kind in kills.QUEUES)
+    name, _jobs, killed, *_, doubled, _left, lost = deaths[0].strip("| ").split(" | ")
+    assert (name, killed, doubled, lost) == ("jobs_server", "1", "0", "0")
