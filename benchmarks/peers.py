@@ -185,6 +185,7 @@ def contenders(kinds: Sequence[type[Queue]], size: Size, stores: Stores, console
 
 def measure(contending: Sequence[Contender], size: Size, console: Console) -> None:
     """Measure speed and latency, all by turns."""
+    gc.freeze()  # what is loaded stays: each round looks at its own garbage alone
     with Progress(console=console, transient=True) as progress:
         rounds, deliveries = len(THREADS) * (size.rounds + 1), size.idle + size.busy + 2
         task = progress.add_task("measuring", total=len(contending) * (rounds + deliveries))

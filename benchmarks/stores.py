@@ -81,7 +81,7 @@ def postgresql() -> Iterator[int]:
     port = free_port()
     with _folder() as folder:
         cluster = ("-D", str(folder / "cluster"))
-        made = [_program("initdb", "postgresql"), *cluster, "-U", _ACCOUNT, "-A", "trust", "-E", "UTF8"]
+        made = [_program("initdb", "postgresql"), *cluster, "-U", _ACCOUNT, "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run(_as_account(made), check=True, capture_output=True, cwd=folder)
         options = ("-h", "127.0.0.1", "-p", str(port), "-k", "", "-c", "fsync=on", "-c", "synchronous_commit=on")
         with _running(_as_account([_program("postgres", "postgresql"), *cluster, *options]), folder):
