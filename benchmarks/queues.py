@@ -121,7 +121,7 @@ class Ours(Threaded):
     def send(self, number: int) -> None:
         """Submit a job."""
         command = SubmitJob(**payload(number), site=self._site)
-        with self._database.transaction() as connection:
+        with self._database.transaction(self._site) as connection:
             jobs.submit(connection, command, actors.SERVER, clock.read(), self._settings)
 
     def serve_one(self, carry_out: CarryOut) -> None:
@@ -137,7 +137,7 @@ class Ours(Threaded):
     def _carry_out(self, job: JobRow, carry_out: CarryOut) -> None:
         carry_out(orjson.loads(job.optional_params)["number"])
         end = UpdateStatus(site=self._site, ulid=job.ulid, status="COMPLETE")
-        with self._database.transaction() as connection:
+        with self._database.transaction(self._site) as connection:
             jobs.report(connection, end, self._actor, clock.read())
 
     def left(self) -> Left:
@@ -173,7 +173,7 @@ class OursKept(Ours):
         found = self._poll(claim_id).jobs  # none: all that it had got has begun
         for job in found:
             start = StartJob(site=self._site, ulid=job.ulid, claim_id=claim_id)
-            with self._database.transaction() as connection:
+            with self._database.transaction(self._site) as connection:
                 jobs.start(connection, start, self._actor, clock.read(), self._settings)
             self._carry_out(job, carry_out)
         self._kept.unlink()
