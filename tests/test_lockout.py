@@ -158,7 +158,8 @@ def test_its_history_is_kept(clocks: Clocks, observatory: Observatory) -> None:
 
 def test_it_outlives_the_server(file_app: Flask) -> None:
     locks(inside(file_app))
-    again = create_app({"TESTING": True, "DATABASE_URL": str(file_app.extensions[db.EXTENSION].engine.url)})
+    url = file_app.extensions[db.EXTENSION].engine.url
+    again = create_app({"TESTING": True, "DATABASE_URL": url.render_as_string(hide_password=False)})
     assert inside(again).asks().status == 423
     again.extensions[db.EXTENSION].close()
 

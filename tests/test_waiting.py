@@ -13,10 +13,10 @@ import httpx
 import pytest
 from flask import Flask
 
-from jobs_server import create_app, feed
+from jobs_server import create_app, db, feed
 
 from .conftest import inside, over_http
-from .support import servers
+from .support import postgres, servers
 from .support.observatory import Observatory
 from .support.streams import Viewer
 
@@ -104,13 +104,16 @@ def test_it_is_answered_when_another_process_lifts_the_lock_out(tmp_path: Path) 
     with servers.running("gunicorn", tmp_path / "instance") as server, httpx.Client(trust_env=False) as client:
         site = over_http(server.url, client)
         job = site.sends()
-        terminal = create_app({"INSTANCE": str(tmp_path / "instance")}).test_cli_runner()
+        database = postgres.of(tmp_path / "instance") or ""
+        app = create_app({"INSTANCE": str(tmp_path / "instance"), "DATABASE_URL": database})
+        terminal = app.test_cli_runner()
         locked = terminal.invoke(args=["lockout", "on", "--site", "wmd", "--by", "Vera", "--note", "hands"])
         poll = Poll(server.url, "wmd")
         until(someone_waits(server.url, "wmd"))
         lifted = terminal.invoke(args=["lockout", "off", "--site", "wmd", "--by", "Vera", "--keep-waiting"])
         assert (locked.exit_code, lifted.exit_code) == (0, 0)
         assert poll.gets() == [job["ulid"]]
+        app.extensions[db.EXTENSION].close()
 
 
 def test_who_watches_hears_of_lock_outs_and_reservations(live: str, people: Observatory) -> None:
