@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Route, expect
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Route, expect
 
 from tests.support import gateway, nights
 from tests.support.gateway import Gateway, Mood
@@ -123,3 +123,36 @@ def test_after_sleep_the_page_is_right_although_its_connections_are_dead(
         between.becomes(Mood.PASSES)
     expect(page.locator("#waiting")).to_contain_text("While it slept")
     expect(page.locator("#lost")).to_be_hidden()
+
+
+def counts(session: CDPSession) -> dict[str, int]:
+    """Collect the garbage, and count what the page holds once what it fetched last is gone."""
+    while True:
+        session.send("HeapProfiler.collectGarbage")
+        metrics = {each["name"]: round(each["value"]) for each in session.send("Performance.getMetrics")["metrics"]}
+        if metrics["Documents"] == 1:
+            return metrics
+
+
+def test_a_page_that_stays_open_holds_no_more_than_it_shows(context: BrowserContext, desk: Desk) -> None:
+    site, page = desk.at("flat"), context.new_page()
+    for _ in range(30):
+        site.reports(site.sends(**nights.expose("Before")), "COMPLETE")
+    page.clock.install()
+    page.goto(desk.address("/", site="flat"))
+    page.wait_for_load_state("load")
+    session = context.new_cdp_session(page)
+    session.send("Performance.enable")
+    held = []
+    for number in range(40):
+        job = site.sends(**nights.expose(f"Target {number}"))
+        site.reports(job, "EXPOSING", secondsUntilComplete=10)
+        site.reports(job, "COMPLETE")
+        with page.expect_response(lambda reply: "/?site=" in reply.url):
+            page.clock.run_for(11_000)
+        if number in (15, 39):
+            held.append(counts(session))
+    expect(page.locator("#latest li").first).to_contain_text("Target 39")
+    before, after = held
+    assert after["Nodes"] - before["Nodes"] < 100, (before, after)
+    assert after["JSEventListeners"] - before["JSEventListeners"] < 10

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page
+from PIL import Image, ImageStat
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Route
 
 from . import screenshots, stage
 from .conftest import Desk
 
+NATIVE = "select, datalist, dialog, input[type=date], input[type=time], input[type=color], input[type=number]"
+"""What browsers draw themselves when it is opened, in colours of their own."""
 SERIOUS = ("serious", "critical")
 WIDTHS = {"phone": stage.PHONE, "desktop": stage.DESK}
 
@@ -61,6 +66,7 @@ def test_nothing_serious_is_wrong_with_any_page(
     with stage.context(browser, desk.server, WIDTHS[width], theme, reduced_motion="reduce") as context:
         for name, page in visits(context, desk, paths):
             assert overflow(page) <= 0, name
+            assert page.locator(NATIVE).count() == 0, name
             for found in Axe().run(page).response["violations"]:
                 if found["impact"] in SERIOUS:
                     wrong.append((name, found["id"], [node["html"][:200] for node in found["nodes"][:3]]))
@@ -82,6 +88,89 @@ def test_at_night_no_pixel_is_green_or_blue(browser: Browser, desk: Desk, paths:
             page.keyboard.press("Tab")
             bright += [f"{name}, opened"] if colours(page) else []
     assert bright == []
+
+
+def test_at_night_even_emoji_and_what_the_browser_draws_are_red(browser: Browser, desk: Desk) -> None:
+    desk.at("bright").sends(user_name="🔭🟢🟦 in the dome", device="🟩")
+    with stage.context(browser, desk.server, stage.PHONE, "night") as context:
+        page = stage.open_page(context, desk.address("/", site="bright"))
+        page.locator("#waiting li").wait_for()
+        page.evaluate("""() => {
+          const patch = document.createElement('p');
+          patch.innerHTML = '<input type=search value=typed><input type=date><select><option>native</select>';
+          patch.style.background = 'linear-gradient(white, lime, blue)';
+          document.querySelector('main').prepend(patch);
+        }""")
+        assert colours(page) == []
+
+
+@pytest.mark.parametrize("theme", ["dark", "night"])
+def test_a_new_page_never_flashes_white(browser: Browser, desk: Desk, theme: str) -> None:
+    frames: list[bytes] = []
+    with stage.context(browser, desk.server, stage.PHONE, theme) as context:
+        page = stage.open_page(context, desk.address("/"))
+        page.route("**/*.css", late)
+        session = context.new_cdp_session(page)
+        session.on("Page.screencastFrame", lambda frame: keep(session, frame, frames))
+        session.send("Page.startScreencast", {"format": "png", "everyNthFrame": 1})
+        for path in ("/jobs-log", "/reservations", "/"):
+            page.goto(desk.address(path))
+            page.wait_for_timeout(200)
+        session.send("Page.stopScreencast")
+    assert len(frames) > 2
+    for frame in frames:
+        picture = Image.open(io.BytesIO(frame)).convert("RGB")
+        assert max(ImageStat.Stat(picture).mean) < 80
+        assert theme == "dark" or picture.getextrema()[1:] == ((0, 0), (0, 0))
+
+
+def late(route: Route) -> None:
+    time.sleep(0.3)
+    route.continue_()
+
+
+def keep(session: CDPSession, frame: dict[str, Any], frames: list[bytes]) -> None:
+    frames.append(base64.b64decode(frame["data"]))
+    session.send("Page.screencastFrameAck", {"sessionId": frame["sessionId"]})
+
+
+FOCUS = """() => {
+  const at = document.activeElement;
+  const outlined = (item) => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(item);
+    return outlineStyle !== 'none' && outlineWidth !== '0px';
+  };
+  const shows = [at, at.nextElementSibling].some((item) => item && outlined(item));
+  const drawn = at.closest('svg') && getComputedStyle(at).strokeWidth === '3px';
+  return [at === document.body ? '' : at.outerHTML.slice(0, 120), Boolean(shows || drawn)];
+}"""
+MOVING = """[...document.querySelectorAll('*')].filter(
+  (item) => parseFloat(getComputedStyle(item).transitionDuration)).length"""
+
+
+@pytest.mark.parametrize("name", ["now", "send", "jobs", "reservations", "insights", "profile"])
+def test_whatever_has_the_focus_shows_it(browser: Browser, desk: Desk, paths: dict[str, str], name: str) -> None:
+    with stage.context(browser, desk.server, stage.DESK) as context:
+        page = stage.open_page(context, desk.server.url + paths[name])
+        page.keyboard.press("Tab")
+        reached, hidden = dict[str, None](), []
+        for _ in range(150):
+            item, shows = page.evaluate(FOCUS)
+            if not item or (item in reached and len(reached) > 10 and item == next(iter(reached))):
+                break
+            reached[item] = None
+            hidden += [] if shows else [item]
+            page.keyboard.press("Tab")
+    assert hidden == []
+    assert any("Stop now" in item or 'value="now"' in item for item in reached)
+
+
+def test_who_wants_no_motion_gets_none(browser: Browser, desk: Desk) -> None:
+    with stage.context(browser, desk.server, stage.PHONE, reduced_motion="reduce") as context:
+        page = stage.open_page(context, desk.address("/"))
+        assert page.evaluate(MOVING) == 0
+        page.evaluate("document.querySelector('h1').className = 'note fading'")
+        assert page.evaluate("getComputedStyle(document.querySelector('h1')).animationName") == "none"
 
 
 def colours(page: Page) -> list[tuple[int, int]]:

@@ -98,18 +98,6 @@ def test_everything_is_reached_by_the_keyboard(page: Page, desk: Desk) -> None:
     assert outline != "none"
 
 
-def test_without_a_script_the_lists_are_there_and_stop_works(browser: Browser, desk: Desk) -> None:
-    quiet = desk.at("plain")
-    waiting = quiet.sends(**nights.expose("Plain"))
-    with stage.context(browser, desk.server, stage.PHONE, java_script_enabled=False) as context:
-        page = context.new_page()
-        page.goto(desk.address("/", site="plain"))
-        expect(page.locator("#waiting")).to_contain_text("Plain")
-        page.get_by_role("button", name="Stop now").click()
-        expect(page.locator(".receipt").first).to_contain_text("Stop everything by Vera")
-    assert quiet.status(waiting) == "CANCELED"
-
-
 def test_a_lock_out_shows_on_a_page_that_is_open(page: Page, desk: Desk) -> None:
     page.goto(desk.address("/", site="locked"))
     expect(page.locator("#banners")).not_to_contain_text("Locked out")

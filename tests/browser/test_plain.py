@@ -1,0 +1,64 @@
+"""Without JavaScript the pages are read, jobs are sent and canceled, and stop works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support import nights
+
+from . import screenshots, stage
+from .conftest import Desk
+
+
+@pytest.fixture
+def page(browser: Browser, desk: Desk) -> Iterator[Page]:
+    """A phone whose browser runs no scripts."""
+    with stage.context(browser, desk.server, stage.PHONE, java_script_enabled=False) as context:
+        yield context.new_page()
+
+
+def test_every_page_can_be_read_and_has_stop(page: Page, desk: Desk) -> None:
+    for name, path in screenshots.PAGES.items():
+        page.goto(desk.server.url + path)
+        assert len(page.locator("main").inner_text()) > 80, name
+        expect(page.get_by_role("button", name="Stop now")).to_be_visible()
+    page.goto(desk.address("/insights"))
+    page.locator("summary", has_text="Table").first.click()
+    expect(page.locator("#t-nights")).to_be_visible()
+    page.goto(desk.address("/jobs-log?text=M+31&status=done"))
+    expect(page.locator(".log-table tbody tr:not(.day)").first).to_contain_text("M 31")
+
+
+def test_a_job_is_sent_and_canceled(page: Page, desk: Desk) -> None:
+    page.goto(desk.address("/send", site="scriptless"))
+    page.get_by_label("object name").fill("M 1")
+    page.get_by_role("button", name="Check").click()
+    expect(page.locator("[data-lines]")).to_contain_text("M 1")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator(".note.done")).to_contain_text("Sent.")
+    expect(page.locator("#waiting")).to_contain_text("M 1")
+    page.get_by_role("button", name="Cancel Expose").click()
+    expect(page.locator("#waiting .empty")).to_have_text("Nothing waits.")
+
+
+def test_stop_works(page: Page, desk: Desk) -> None:
+    plain = desk.at("plain")
+    waiting = plain.sends(**nights.expose("Plain"))
+    page.goto(desk.address("/", site="plain"))
+    expect(page.locator("#waiting")).to_contain_text("Plain")
+    page.get_by_role("button", name="Stop now").click()
+    expect(page.locator(".receipt").first).to_contain_text("Stop everything by Vera")
+    assert plain.status(waiting) == "CANCELED"
+
+
+def test_a_night_is_reserved(page: Page, desk: Desk) -> None:
+    page.goto(desk.address("/reservations", site="scriptless"))
+    expect(page.locator(".scripted")).to_be_hidden()
+    page.locator("#r-start").fill("2027-01-15 20:00")
+    page.locator("#r-end").fill("2027-01-15 22:00")
+    page.get_by_role("button", name="Reserve as Vera").click()
+    page.goto(desk.address("/reservations?from=2027-01-15", site="scriptless"))
+    expect(page.locator(".booking")).to_contain_text("20:00–22:00")
