@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Known(StrEnum):
@@ -37,6 +38,7 @@ def console(user_id: str, user_name: str, roles: tuple[str, ...] = (), *, is_adm
     return Actor(user_id, user_name, Known.CONSOLE, roles, is_admin)
 
 
+@lru_cache(1024)
 def site(code: str) -> Actor:
     """Name the software of a site."""
     return Actor(code, code, Known.SITE)

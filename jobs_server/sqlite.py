@@ -91,6 +91,7 @@ def _set_up(engine: Engine) -> None:
         connection.isolation_level = None  # the driver must not open transactions of its own
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power cut
+        connection.execute("PRAGMA cache_size = -512")  # KiB, and there may be one for each thread
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Any) -> None:
