@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, Engine, Integer, MetaData, PoolProxiedConnection, Text
+from sqlalchemy import BigInteger, Engine, Integer, MetaData, Pool, PoolProxiedConnection, Text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import URL, Dialect
@@ -184,7 +184,7 @@ class Database:
         Raises Unavailable when the database is busy, full, read-only or broken; then nothing was changed.
         """
         deadline = time.monotonic() + self.timeout_seconds
-        with self._turn(), self._lent() as raw:
+        with self._turn(), _Lent(self) as raw:
             remaining_ms = max(0, round((deadline - time.monotonic()) * 1000))
             self.kind.begin(raw, site, remaining_ms)
             connection = Connection(raw, self.kind.name)
@@ -204,11 +204,14 @@ class Database:
             for tell_changes in self.on_changes:
                 tell_changes(connection.changes)
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """Open a connection for reading; each statement sees the last commit before it."""
-        with self._turn() if self.in_memory else nullcontext(), self._lent() as raw:
-            yield Connection(raw, self.kind.name)
+        return self._reading_in_turn() if self.in_memory else _Reading(self)
+
+    @contextmanager
+    def _reading_in_turn(self) -> Iterator[Connection]:
+        with self._turn(), _Reading(self) as connection:
+            yield connection
 
     def close(self) -> None:
         """Close what is not in use; connections that are made from now on are new ones."""
@@ -229,26 +232,13 @@ class Database:
         finally:
             self.turns.pass_on()
 
-    @contextmanager
-    def _lent(self) -> Iterator[Any]:
-        """Lend a connection of the driver's. Raises Unavailable for what the driver says of the database."""
-        kept, pool = self._kept, self.engine.pool
-        try:
-            connection = self._take(kept)
-            try:
-                yield connection.driver_connection
-            finally:
-                if self.kind.one_writer:
-                    kept.append(connection)
-                elif pool is not self.engine.pool or cast(Any, connection.driver_connection).closed:
-                    connection.invalidate()
-                else:
-                    connection.close()
-        except (self.kind.failure, DBAPIError, PoolTimeout) as error:
-            refusal = self._refusal(error)
-            if refusal is None:
-                raise  # a fault of ours, not of the database
-            raise refusal from error
+    def _give_back(self, connection: PoolProxiedConnection, kept: list[PoolProxiedConnection], pool: Pool) -> None:
+        if self.kind.one_writer:
+            kept.append(connection)
+        elif pool is not self.engine.pool or cast(Any, connection.driver_connection).closed:
+            connection.invalidate()
+        else:
+            connection.close()
 
     def _take(self, kept: list[PoolProxiedConnection]) -> PoolProxiedConnection:
         try:
@@ -266,6 +256,50 @@ class Database:
             # A connection stays as it was opened: to a file that was read-only, damaged or away for a moment.
             self.close()
         return Unavailable(_sentence(meaning))
+
+
+class _Lent:
+    """Lend a connection of the driver's for a block. Raises Unavailable for what the driver says of the database.
+
+    A class, since every request passes here, and a generator takes twice as long.
+    """
+
+    __slots__ = ("_connection", "_database", "_kept", "_pool")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._kept, self._pool = database._kept, database.engine.pool
+
+    def __enter__(self) -> Any:
+        try:
+            self._connection = self._database._take(self._kept)
+        except (self._database.kind.failure, DBAPIError, PoolTimeout) as error:
+            self._refuse(error)
+            raise
+        return self._connection.driver_connection
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        try:
+            self._database._give_back(self._connection, self._kept, self._pool)
+        except (self._database.kind.failure, DBAPIError) as failure:
+            self._refuse(failure)
+            raise
+        if error is not None and isinstance(error, (self._database.kind.failure, DBAPIError, PoolTimeout)):
+            self._refuse(error)
+
+    def _refuse(self, error: Exception) -> None:
+        """Raise what the error means, unless it is a fault of ours and not of the database."""
+        if refusal := self._database._refusal(error):
+            raise refusal from error
+
+
+class _Reading(_Lent):
+    """Lend a connection for reading."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> Connection:
+        return Connection(super().__enter__(), self._database.kind.name)
 
 
 def current() -> Database:
