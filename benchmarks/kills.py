@@ -55,14 +55,14 @@ def measure(queue: Queue, kind: type[Queue], place: str, log: Path, kills: int, 
     log.touch()
     chance, killed = random.Random(7), 0
     while killed < kills and len(_numbers(log)) < jobs - _BETWEEN:
-        with _worker(kind, place, log):
-            _until_longer(log, chance.randint(1, _BETWEEN))
+        with _worker(kind, place, log) as lives:
+            _until_longer(log, chance.randint(1, _BETWEEN), lives)
             time.sleep(chance.random() * 6 * _HALF_SECONDS)
         killed += 1
         tick()
-    with _worker(kind, place, log):
+    with _worker(kind, place, log) as lives:
         while jobs not in _numbers(log):  # the one job more, which is served last
-            _until_longer(log, 1)
+            _until_longer(log, 1, lives)
     return _fate(queue, log, jobs, killed)
 
 
@@ -82,13 +82,12 @@ def _fate(queue: Queue, log: Path, jobs: int, kills: int) -> Fate:
 
 
 @contextmanager
-def _worker(kind: type[Queue], place: str, log: Path) -> Iterator[None]:
-    """Run a worker for the length of a block, and kill it."""
+def _worker(kind: type[Queue], place: str, log: Path) -> Iterator[Callable[[], bool]]:
+    """Run a worker for the length of a block, and kill it; gives what tells whether it lives."""
     process = _processes().Process(target=work, args=(kind.name, place, log), daemon=True)
     process.start()
     try:
-        yield
-        assert process.is_alive(), f"the worker of {kind.name} ended by itself"
+        yield process.is_alive
     finally:
         process.kill()
         process.join()
@@ -104,10 +103,11 @@ def _processes() -> ForkServerContext | SpawnContext:
     return context
 
 
-def _until_longer(log: Path, more: int) -> None:
-    """Wait until so many more jobs were carried out."""
+def _until_longer(log: Path, more: int, lives: Callable[[], bool]) -> None:
+    """Wait until so many more jobs were carried out. Raises AssertionError when the worker ends, or does nothing."""
     wanted, deadline = len(_numbers(log)) + more, time.monotonic() + _WAIT_SECONDS
     while len(_numbers(log)) < wanted:
+        assert lives(), "the worker ended by itself"
         assert time.monotonic() < deadline, f"the worker did nothing for {_WAIT_SECONDS} s"
         time.sleep(_HALF_SECONDS)
 

@@ -183,12 +183,11 @@ def contenders(kinds: Sequence[type[Queue]], size: Size, stores: Stores, console
     return made
 
 
-def measure(contending: Sequence[Contender], size: Size, console: Console) -> None:
-    """Measure speed and latency, all by turns."""
+def measure_speed(contending: Sequence[Contender], size: Size, console: Console) -> None:
+    """Send and serve jobs, all by turns."""
     gc.freeze()  # what is loaded stays: each round looks at its own garbage alone
     with Progress(console=console, transient=True) as progress:
-        rounds, deliveries = len(THREADS) * (size.rounds + 1), size.idle + size.busy + 2
-        task = progress.add_task("measuring", total=len(contending) * (rounds + deliveries))
+        task = progress.add_task("speed", total=len(contending) * len(THREADS) * (size.rounds + 1))
         for threads in THREADS:
             jobs = {}
             for each in contending:
@@ -199,6 +198,12 @@ def measure(contending: Sequence[Contender], size: Size, console: Console) -> No
                 for each in (*contending[turn:], *contending[:turn]):
                     each.round(threads, jobs[id(each)])
                     progress.advance(task)
+
+
+def measure_latency(contending: Sequence[Contender], size: Size, console: Console) -> None:
+    """Send jobs to consumers that wait."""
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("latency", total=len(contending) * (size.idle + size.busy + 2))
         for each in contending:
             each.idle_ms = idle_latencies_ms(each.queue, size, lambda: progress.advance(task))
             each.busy_ms = busy_latencies_ms(each.queue, size, lambda: progress.advance(task))
@@ -303,9 +308,10 @@ def tables(kinds: Sequence[type[Queue]], size: Size, folder: Path, console: Cons
         contending = contenders(kinds, size, stores, console)
         for each in contending:
             stack.callback(each.queue.close)
-        measure(contending, size, console)
+        measure_speed(contending, size, console)
         for history in size.histories:
             yield f"History: {history:,} finished jobs.\n\n{speeds(contending, history)}"
+        measure_latency(contending, size, console)
         yield latencies(contending)
         yield deaths(kinds, kill(kinds, size, folder, stores, console))
 

@@ -168,7 +168,9 @@ class OursKept(Ours):
     def serve_one(self, carry_out: CarryOut) -> None:
         """Go on with the claim that was interrupted, if there is one, else claim a job."""
         if not self._kept.exists():
-            self._kept.write_text(uuid.uuid4().hex, encoding="ascii")
+            written = self._kept.with_suffix(".new")
+            written.write_text(uuid.uuid4().hex, encoding="ascii")
+            written.replace(self._kept)  # killed at any moment, it is there whole or not at all
         claim_id = self._kept.read_text(encoding="ascii")
         found = self._poll(claim_id).jobs  # none: all that it had got has begun
         for job in found:
