@@ -65,7 +65,7 @@ def test_all_stays_flat_beside_backups_and_pruning(
     seconds: float = pytestconfig.getoption("soak_seconds")
     instance, folder = tmp_path / "instance", tmp_path / "backups"
     of_the_first_version(instance, OLD_JOBS)
-    stop, upkeep = threading.Event(), Upkeep(instance, folder)
+    stop, upkeep = threading.Event(), Upkeep(instance, folder, rest_seconds=max(1, seconds / 120))
     with servers.running("gunicorn", instance) as server, ExitStack() as watching:
         for number in range(STREAMS):
             watching.enter_context(Viewer(server.url, SITES[number % 2]))
@@ -97,10 +97,11 @@ def test_all_stays_flat_beside_backups_and_pruning(
 
 
 class Upkeep(threading.Thread):
-    """Backups one after the other, and pruning, in processes of their own."""
+    """Backups one after the other, and pruning, in processes of their own, with rests between."""
 
-    def __init__(self, instance: Path, folder: Path) -> None:
+    def __init__(self, instance: Path, folder: Path, rest_seconds: float) -> None:
         super().__init__()
+        self._rest_seconds = rest_seconds
         self._instance, self._folder = instance, folder
         self.stop = threading.Event()
         self.rounds = 0
@@ -108,7 +109,7 @@ class Upkeep(threading.Thread):
         self.failures: list[str] = []
 
     def run(self) -> None:
-        while not self.rounds or not self.stop.wait(1):
+        while not self.rounds or not self.stop.wait(self._rest_seconds):
             for arguments in (("backup", str(self._folder)), ("prune", "--days", "30")):
                 ended = run_apart(self._instance, *arguments)
                 if ended.returncode:
