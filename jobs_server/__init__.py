@@ -32,6 +32,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
         feed,
         health,
         limits,
+        listener,
         live,
         logs,
         metrics,
@@ -67,6 +68,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     db.init_app(app, settings.database_timeout_seconds)
     answers.register(app)
     logs.register(app)
+    listener.init_app(app)
     feed.init_app(app, app.extensions[db.EXTENSION], settings, stream.render)
     for blueprint in (api.bp, live.bp):
         app.register_blueprint(blueprint, url_prefix="/jobs")

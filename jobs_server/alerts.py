@@ -16,7 +16,7 @@ import httpx
 from flask import Flask
 from sqlalchemy import func, select
 
-from . import backups, caretaker, clock, db, feed
+from . import backups, caretaker, clock, db, feed, listener
 from .config import EXTENSION as SETTINGS
 from .config import Loaded, Settings
 from .db import Database, Statement
@@ -123,6 +123,8 @@ class Watch:
         except Unavailable as error:
             yield Alert("database", error.sentence.removeprefix("Error: "))
             return
+        if not listener.is_on_duty(self._app):
+            return  # another server tells
         presence = feed.of(self._app).presence
         for site, count, _ in waiting:
             if presence.seen(site, Queue.PRIMARY).state is State.SILENT:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -12,7 +13,7 @@ from typing import cast
 
 from flask import Flask
 
-from . import backups, retention
+from . import backups, listener, retention
 from .config import EXTENSION as SETTINGS
 from .config import Loaded, Settings
 from .db import EXTENSION as DATABASE
@@ -39,6 +40,8 @@ class Caretaker:
         self.backup_failure: str | None = None
         """Why the last backup that was due could not be made; none when it was, or when none was due yet."""
         self._not_before = 0.0
+        self.on_duty: Callable[[], bool] = lambda: True
+        """Tells whether it is this server, of several on one database, that is to prune."""
 
     @property
     def keeps_backups(self) -> bool:
@@ -62,7 +65,7 @@ class Caretaker:
 
     def look(self, now: datetime) -> None:
         """Do what is due."""
-        if self.settings.keep_days and now.date() != self._pruned_on:
+        if self.settings.keep_days and now.date() != self._pruned_on and self.on_duty():
             self._prune(now)
         if self.keeps_backups and time.monotonic() >= self._not_before:
             self._back_up_if_due(now)
@@ -105,5 +108,6 @@ def of(app: Flask) -> Caretaker:
     """Give an app's own."""
     if EXTENSION not in app.extensions:
         settings = cast(Loaded, app.extensions[SETTINGS]).settings
-        app.extensions[EXTENSION] = Caretaker(settings, app.extensions[DATABASE])
+        made = app.extensions[EXTENSION] = Caretaker(settings, app.extensions[DATABASE])
+        made.on_duty = lambda: listener.is_on_duty(app)
     return cast(Caretaker, app.extensions[EXTENSION])

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import takewhile
 from typing import cast
@@ -57,8 +57,8 @@ class Feed:
         self.places = max(settings.threads - _CALLS, min(4, settings.threads // 4))
         """How many may wait at once: all threads but 16, so that calls are always answered."""
         self.stopping = False
-        self.hears = False
-        """Whether other processes' commits are told to this one, on PostgreSQL."""
+        self.hears: Callable[[], bool] = lambda: False
+        """Tells whether other processes' commits are told to this one, on PostgreSQL."""
         self.replays = 0
         """Counts the polls that were answered with what their claim id had got before."""
         self._database = database
@@ -270,7 +270,7 @@ class Feed:
         """Give a number that changes with every commit of another connection, or whenever it is time to look."""
         if connection:
             return int(connection.rows(_DATA_VERSION)[0][0])
-        return int(time.monotonic() / (_LOST_NOTICE_SECONDS if self.hears else _SLOW_LOOK_SECONDS))
+        return int(time.monotonic() / (_LOST_NOTICE_SECONDS if self.hears() else _SLOW_LOOK_SECONDS))
 
 
 def init_app(app: Flask, database: Database, settings: Settings, render: Render) -> None:

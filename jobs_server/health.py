@@ -25,7 +25,7 @@ EXTENSION = "jobs_server.health"
 
 bp = Blueprint("health", __name__)
 
-_PROBE = "a site that nobody has: \0"
+_PROBE = "  "  # in the place of a site: no site is blank
 _WRITE_SECONDS = 1.0  # a monitor does not wait for longer
 _KEPT_SECONDS = 1.0  # anybody may ask, so an answer is good for a moment
 _BACKUP_AGE = timedelta(hours=48)

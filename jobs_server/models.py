@@ -181,6 +181,19 @@ class PrunePermit(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
 
 
+class SitePresence(Base):
+    """When one queue of a site was last polled, as the servers on one PostgreSQL tell each other; empty on SQLite."""
+
+    __tablename__ = "site_presence"
+
+    site: Mapped[str] = mapped_column(primary_key=True)
+    queue: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # lifecycle.Queue
+    client: Mapped[str]
+    last_poll_ms: Mapped[int]  # by the clock of the server that was asked
+    heard_ms: Mapped[int]  # by the clock of the database
+    waiting: Mapped[int]  # 1: the poll waits
+
+
 class FeedRecord(Base):
     """The one row that says which positions in the feed of events are still good."""
 

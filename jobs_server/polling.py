@@ -10,12 +10,14 @@ from . import clock, jobs, queries
 from .actors import Actor
 from .commands import ClaimJobs
 from .db import Database
+from .errors import Unavailable
 from .feed import Feed
 from .hangup import Client
 from .queries import JobRow
 
 _CLOCK_SECONDS = 1.0  # how soon a job is seen that a change of the wall clock makes due
 _SHORTEST_SECONDS = 0.005
+_AWAY_SECONDS = 0.5  # how soon a poll that waits looks again for a database that went away
 
 
 class Answer(NamedTuple):
@@ -39,12 +41,19 @@ def poll(database: Database, feed: Feed, command: ClaimJobs, actor: Actor, clien
         return answer or Answer()
     with feed.presence.waiting(command.site, command.queue), feed.waiting(command.site, client) as waiter:
         deadline = time.monotonic() + command.wait_seconds
-        while (answer := _take(database, command, actor, client)) is None:
+        while True:
             left = deadline - time.monotonic()
+            try:
+                if (answer := _take(database, command, actor, client)) is not None:
+                    return answer
+                pause = _until_due(database, command)
+            except Unavailable:
+                if left <= 0 or feed.stopping:
+                    raise
+                pause = _AWAY_SECONDS
             if left <= 0 or feed.stopping or client.hung_up():
                 return Answer()
-            waiter.wait(min(left, _until_due(database, command)))
-    return answer
+            waiter.wait(min(left, pause))
 
 
 def _take(database: Database, command: ClaimJobs, actor: Actor, client: Client) -> Answer | None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Lock
+from typing import NamedTuple
 
 from . import clock
 from .lifecycle import Queue
@@ -31,6 +32,19 @@ class Poller:
     last_poll_ms: int | None = None
     waiting: int = 0
     heard: float = field(default_factory=time.monotonic)  # the last poll, or when this began to listen
+    here: bool = False  # it is this process that heard it last
+    waits_elsewhere: bool = False  # another server's word, as long as it is news
+
+
+class Heard(NamedTuple):
+    """How one queue of a site was polled, as servers tell each other."""
+
+    site: str
+    queue: Queue
+    client: str
+    last_poll_ms: int
+    age_ms: int
+    waiting: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +61,9 @@ class Seen:
 class Presence:
     """Know which sites' software is there. A silence counts from the last poll, or from the start of this server."""
 
-    def __init__(self, silent_after_seconds: float, on_news: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, silent_after_seconds: float, *on_news: Callable[[], None]) -> None:
         self._silent_after_seconds = silent_after_seconds
-        self._on_news = on_news
+        self.on_news = list(on_news)
         self._lock = Lock()
         self._pollers: dict[tuple[str, Queue], Poller] = {}
         self._told: dict[tuple[str, Queue], State] = {}
@@ -57,15 +71,19 @@ class Presence:
         self._started_ms = clock.now_ms()
         self.alone = True
         """Whether no other process answers polls: what this one did not hear, nobody did."""
+        self.shared = False
+        """Whether the others tell what they hear."""
 
     def heard(self, site: str, queue: Queue, client: str) -> None:
         """Note a poll."""
         with self._lock:
             poller = self._pollers.get((site, queue)) or self._meet(site, queue)
             poller.client, poller.last_poll_ms, poller.heard = client, clock.now_ms(), time.monotonic()
+            poller.here, poller.waits_elsewhere = True, False
             news = self._told.get((site, queue)) is not State.ONLINE
         if news:
-            self._on_news()
+            for tell in self.on_news:
+                tell()
 
     @contextmanager
     def waiting(self, site: str, queue: Queue) -> Iterator[None]:
@@ -95,8 +113,32 @@ class Presence:
                 poller.client,
                 poller.last_poll_ms,
                 since_ms if state is State.SILENT else None,
-                poller.waiting > 0,
+                poller.waiting > 0 or (poller.waits_elsewhere and state is State.ONLINE),
             )
+
+    def heard_here(self) -> list[Heard]:
+        """List what this process heard itself, for other servers; who waits is heard now."""
+        with self._lock:
+            now = time.monotonic()
+            return [
+                Heard(
+                    *(site, queue, poller.client, poller.last_poll_ms),
+                    *(0 if poller.waiting else round((now - poller.heard) * 1000), int(poller.waiting > 0)),
+                )
+                for (site, queue), poller in self._pollers.items()
+                if poller.last_poll_ms is not None and (poller.here or poller.waiting)
+            ]
+
+    def heard_elsewhere(self, told: Iterable[Heard]) -> None:
+        """Note what other servers heard, where it is newer than what is known here."""
+        with self._lock:
+            for each in told:
+                heard = time.monotonic() - each.age_ms / 1000
+                poller = self._pollers.get((each.site, each.queue))
+                if poller is None or poller.last_poll_ms is None or heard > poller.heard + 0.1:
+                    poller = self._pollers.setdefault((each.site, each.queue), Poller())
+                    poller.client, poller.last_poll_ms, poller.heard = each.client, each.last_poll_ms, heard
+                    poller.here, poller.waits_elsewhere = False, bool(each.waiting)
 
     def changed(self, watched: Iterable[str]) -> set[str]:
         """List the sites whose state is another than when this was last asked."""
@@ -117,4 +159,4 @@ class Presence:
     def _state(self, poller: Poller) -> State:
         if poller.waiting or time.monotonic() - poller.heard < self._silent_after_seconds:
             return State.UNKNOWN if poller.last_poll_ms is None else State.ONLINE
-        return State.SILENT if self.alone else State.UNKNOWN
+        return State.SILENT if self.alone or self.shared else State.UNKNOWN

@@ -38,9 +38,11 @@ from . import (
     feed,
     filesystems,
     health,
+    listener,
     logs,
     postgresql,
     remote_calendar,
+    shared_presence,
     sqlite,
     sqlite_file,
     sweeper,
@@ -93,7 +95,8 @@ def begin(app: Flask) -> None:
     """
     logs.begin(_settings(app))
     prepare(app)
-    sweeper.start(_database(app), _settings(app))
+    _hear_others(app)
+    sweeper.start(_database(app), _settings(app), lambda: listener.is_on_duty(app))
     caretaker.of(app).start()
     alerts.start(app)
     remote_calendar.start(app)
@@ -101,6 +104,16 @@ def begin(app: Flask) -> None:
     if threading.current_thread() is threading.main_thread():  # only there may signals be set
         for number in (signal.SIGTERM, signal.SIGINT):
             _stop_streams_on(number, feed.of(app))
+
+
+def _hear_others(app: Flask) -> None:
+    """Hear what other servers on the same database commit, and which sites they hear."""
+    if heard := listener.of(app):
+        shared = shared_presence.SharedPresence(_database(app), feed.of(app).presence)
+        heard.on_notice += [feed.of(app).nudge, shared.told]
+        feed.of(app).hears = lambda: heard.hears
+        shared.start()
+        heard.start()
 
 
 @contextmanager

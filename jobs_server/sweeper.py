@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from threading import Event, Thread
 
 from . import clock, labels
@@ -29,14 +30,15 @@ def sweep(database: Database, settings: Settings, started: Now) -> int:
     return count
 
 
-def start(database: Database, settings: Settings) -> Event:
-    """Sweep in the background until the event that this gives back is set, or the process ends."""
+def start(database: Database, settings: Settings, on_duty: Callable[[], bool] = lambda: True) -> Event:
+    """Sweep in the background, while on duty, until the event that this gives back is set, or the process ends."""
     stop, started = Event(), clock.read()
 
     def run() -> None:
         while not stop.wait(settings.sweep_seconds):
             try:
-                sweep(database, settings, started)
+                if on_duty():
+                    sweep(database, settings, started)
             except Unavailable as error:
                 log.warning("jobs could not be labelled: %s", error.sentence)
 

@@ -20,7 +20,19 @@ ORDER = (
     *("reservations", "bookings", "statements", "site_tokens", "idempotency", "lockouts", "admission"),
     "standing",
     *("jobs", "labels", "answers", "logs", "archive", "retention"),
-    *("presence", "wire", "hangup", "past", "waiters", "lookers", "feed", "polling", "stream"),
+    *(
+        "presence",
+        "shared_presence",
+        "listener",
+        "wire",
+        "hangup",
+        "past",
+        "waiters",
+        "lookers",
+        "feed",
+        "polling",
+        "stream",
+    ),
     *("backups", "sweeper", "caretaker"),
     *(
         "bodies",
@@ -37,7 +49,7 @@ ORDER = (
         "alerts",
     ),
     *("api", "calendar", "live", "openapi", "web"),
-    *("cli", "__init__", "serving", "restore", "patient", "mending", "doctor", "gunicorn_conf", "__main__"),
+    *("cli", "__init__", "serving", "restore", "moving", "patient", "mending", "doctor", "gunicorn_conf", "__main__"),
 )
 """A module may import only from modules before it."""
 
@@ -45,6 +57,7 @@ APART = {"client": set[str](), "durations": {"client", "catalogue"}, "simulator"
 """The site's side: only these may be imported by it, and only the command line starts it."""
 
 WIRED = {("__init__", "serving"), ("cli", "serving"), ("cli", "restore"), ("cli", "patient"), ("cli", "doctor")}
+WIRED |= {("cli", "moving")}
 """The factory sets up serving, which makes an app with the factory; `flask serve` begins to serve, and
 `flask restore` and `flask doctor` prepare a database."""
 

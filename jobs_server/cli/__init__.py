@@ -14,6 +14,7 @@ def register(app: Flask) -> None:
     from .history import import_history, prune
     from .jobs import jobs
     from .lockouts import lockout
+    from .migrate_database import migrate_database
     from .reservations import reservations
     from .serve import serve
     from .settings import settings
@@ -22,7 +23,7 @@ def register(app: Flask) -> None:
     from .version import version
 
     for command in (
-        *(admin, alerts, backup, doctor, import_history, jobs, lockout, prune, reservations, restore),
+        *(admin, alerts, backup, doctor, import_history, jobs, lockout, migrate_database, prune, reservations, restore),
         *(serve, settings, simulate, tokens, version),
     ):
         app.cli.add_command(command)

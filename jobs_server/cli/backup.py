@@ -36,7 +36,7 @@ def backup(folder: Path | None) -> None:
     """
     settings = _settings()
     source = backups.database_file(settings.url)
-    with _bars() as progress:
+    with bars() as progress:
         made = backups.make(source, folder or settings.backups, progress)
     click.echo(
         f"{made.path}: {made.counts.jobs:,} jobs with {made.counts.events:,} events, verified,"
@@ -63,7 +63,7 @@ def restore(file: Path, yes: bool) -> None:
     live = backups.database_file(settings.url)
     if not yes:
         click.confirm(f"Replace {live} by {file.name}? (The present one is kept beside it.)", abort=True)
-    with _bars() as progress:
+    with bars() as progress:
         restored = operation(file, settings, progress)
     click.echo(
         f"{live} is now {file.name}: {restored.counts.jobs:,} jobs with {restored.counts.events:,} events;"
@@ -81,19 +81,19 @@ def restore(file: Path, yes: bool) -> None:
 
 
 @contextmanager
-def _bars() -> Iterator[backups.Progress]:
+def bars() -> Iterator[backups.Progress]:
     """Show a bar for each step on a terminal; elsewhere nothing."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
     console = Console(stderr=True)
     with Progress(
         *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
-    ) as bars:
+    ) as shown:
         tasks: dict[str, TaskID] = {}
 
         def show(step: str, done: int, total: int) -> None:
             if step not in tasks:
-                tasks[step] = bars.add_task(_SAYS[step], total=None)
-            bars.update(tasks[step], completed=done, total=total or None)
+                tasks[step] = shown.add_task(_SAYS.get(step, step), total=None)
+            shown.update(tasks[step], completed=done, total=total or None)
 
         yield show
 

@@ -20,6 +20,7 @@ from ..support.observatory import Reply, a_command
 
 GIVE_UP_SECONDS = 60.0
 SITE = "wmd"
+_PROXYS_WORD = (502, 504)  # the server behind it went away in the middle
 
 
 class Unanswered(Exception):
@@ -43,6 +44,8 @@ class Client:
         while True:
             try:
                 response = self._http.post(f"{self._url}/jobs/{route}", content=json.dumps(body), headers=headers)
+                if response.status_code in _PROXYS_WORD:
+                    raise Unanswered
                 return Reply(response.status_code, response.headers, response.text)
             except httpx.ConnectError:  # nobody was there, so nothing was sent
                 if time.monotonic() > deadline:

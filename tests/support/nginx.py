@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,12 +37,14 @@ http {{
 
 
 @contextmanager
-def before(port: int, folder: Path) -> Iterator[str]:
-    """Run nginx before a server on a port; gives nginx's address."""
+def before(port: int | Sequence[int], folder: Path) -> Iterator[str]:
+    """Run nginx before a server on a port, or before several; gives nginx's address."""
     program, own_port = needs("nginx"), free_port()
     folder.mkdir()
     site = SITE.read_text(encoding="utf-8")
-    for shipped, here in {"listen 80;": f"listen 127.0.0.1:{own_port};", "127.0.0.1:5000": f"127.0.0.1:{port}"}.items():
+    ports = [port] if isinstance(port, int) else port
+    behind = "; server ".join(f"127.0.0.1:{each}" for each in ports)
+    for shipped, here in {"listen 80;": f"listen 127.0.0.1:{own_port};", "127.0.0.1:5000": behind}.items():
         assert f"    {shipped}" in site or shipped in site
         site = site.replace(shipped, here, 1)
     (folder / "site.conf").write_text(site, encoding="utf-8")

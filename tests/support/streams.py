@@ -83,7 +83,10 @@ class Viewer:
 
     def __enter__(self) -> Viewer:
         self._thread.start()
-        self.until(lambda: self._parser.retry_ms is not None, "the first message")
+        self.until(lambda: self._parser.retry_ms is not None or self.ended, "the first message")
+        if self._parser.retry_ms is None:
+            self._client.close()
+            raise AssertionError(f"no stream at {self._url}")
         return self
 
     def __exit__(

@@ -1,0 +1,196 @@
+"""Several servers on one PostgreSQL: delivered once, seen everywhere, and going on when one or the database is away."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from .conftest import over_http
+from .faults.load import SITE, Load
+from .support import nginx, postgres, servers
+from .support.relay import relay
+from .support.streams import Viewer
+from .support.waiting import until
+
+LASTING = {"JOBS_EXPIRES_IN_SECONDS": "604800"}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> postgres.Cluster:
+    return postgres.shared()
+
+
+@pytest.fixture(scope="module")
+def durable() -> Iterator[postgres.Cluster]:
+    """A cluster that survives a crash, for what is about crashes."""
+    with postgres.cluster(durable=True) as made:
+        yield made
+
+
+class Follower:
+    """Somebody who watches a site, and comes back with the last position when the stream breaks."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._stop = threading.Event()
+        self.viewers: list[Viewer] = []
+        self._thread = threading.Thread(target=self._follow)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(60)
+
+    def numbers(self) -> list[int]:
+        """The numbers of the events, in the order in which they came."""
+        messages = [message for viewer in tuple(self.viewers) for message in viewer.all()]
+        return [int(message.id.partition("-")[2]) for message in messages]
+
+    def _follow(self) -> None:
+        last_id = None
+        while not self._stop.is_set():
+            viewer = Viewer(self._url, SITE, last_id)
+            self.viewers.append(viewer)
+            try:
+                with viewer:
+                    while not (viewer.ended or self._stop.wait(0.02)):
+                        pass
+            except AssertionError:
+                pass  # nobody answers
+            last_id = viewer.last_id or last_id
+            time.sleep(0.05)
+
+
+def events(cluster: postgres.Cluster, url: str) -> list[tuple[Any, ...]]:
+    """All events of the site: number, ulid, status and queue, in the order of their numbers."""
+    name = url.rpartition("/")[2]
+    what = "SELECT seq, ulid, e.status FROM job_event e JOIN job ON job.id = job_id"
+    return cluster.run(f"{what} WHERE e.site = '{SITE}' ORDER BY seq", name)
+
+
+def check(load: Load, told: list[tuple[Any, ...]]) -> None:
+    """Hold what the clients were told against what the database holds."""
+    histories: dict[str, list[str]] = {}
+    for _, ulid, status in told:
+        histories.setdefault(ulid, []).append(status)
+    assert set(load.acknowledged.values()) <= set(histories), "an acknowledged job is not there"
+    assert len(set(load.acknowledged.values())) == len(load.acknowledged)
+    assert len(histories) <= len(load.acknowledged) + len(load.unanswered)
+    for history in histories.values():
+        assert history in (["UNREAD", "RECEIVED"], ["UNREAD", "RECEIVED", "STARTED", "COMPLETE"])
+    assert {ulid for ulid, history in histories.items() if history[-1] == "COMPLETE"} == load.finished
+    assert load.finished, "nothing was carried out"
+
+
+def test_three_servers_behind_nginx_and_one_of_them_killed(
+    cluster: postgres.Cluster, tmp_path: Path, tell: Callable[[str], None]
+) -> None:
+    url = cluster.database()
+    settings = {"JOBS_DATABASE_URL": url, **LASTING}
+    with ExitStack() as stack:
+        desks = [servers.start("gunicorn", tmp_path / "instance", settings) for _ in range(3)]
+        for desk in desks:
+            stack.callback(desk.stop)
+        front = stack.enter_context(nginx.before([desk.port for desk in desks], tmp_path / "nginx"))
+        followers = [Follower(desk.url) for desk in desks]
+        for follower in followers:
+            stack.callback(follower.stop)
+        until(lambda: all(follower.viewers and follower.viewers[0].retry_ms for follower in followers), 20)
+        load = Load(front, posters=8, claimers=8)
+        with load.running():
+            time.sleep(2)  # the fault itself: any moment is a good one
+            desks[1].kill()
+            time.sleep(1)
+            desks[1] = servers.start("gunicorn", tmp_path / "instance", settings, desks[1].port)
+            stack.callback(desks[1].stop)
+            time.sleep(1)
+        told = events(cluster, url)
+        check(load, told)
+        last = told[-1][0]
+        until(lambda: all(last in follower.numbers() for follower in followers), 30)
+        for follower in followers:
+            follower.stop()
+            seen = follower.numbers()
+            assert seen == [seq for seq, *_ in told if seq >= seen[0]]
+    tell(
+        f"3 servers, one killed: {len(load.acknowledged)} jobs acknowledged, {len(load.finished)} carried out once,"
+        f" {load.repeated} requests repeated; {len(told)} events complete and in order on each of 3 streams"
+    )
+
+
+def test_what_one_server_hears_the_others_know(cluster: postgres.Cluster, tmp_path: Path) -> None:
+    settings = {"JOBS_DATABASE_URL": cluster.database()}
+    with ExitStack() as stack:
+        one, other = (stack.enter_context(servers.running("gunicorn", tmp_path / n, settings)) for n in "ab")
+        client = stack.enter_context(httpx.Client(trust_env=False, timeout=30))
+        viewer = stack.enter_context(Viewer(other.url))
+        here, there = over_http(one.url, client), over_http(other.url, client)
+        assert here.polls() == []
+        until(lambda: viewer.states[-1] == "online", 20)
+        (known,) = client.get(f"{other.url}/jobs/sites").json()
+        assert (known["site"], known["state"]) == ("wmd", "online")
+        got = list[Any]()
+        waits = threading.Thread(target=lambda: got.extend(there.polls(waitSeconds=20)))
+        waits.start()
+        sent = here.sends()
+        waits.join(20)
+        assert got == [sent]
+        assert [message.status for message in viewer.sees(2)] == ["UNREAD", "RECEIVED"]
+
+
+@pytest.mark.parametrize("how", ["the postmaster is killed", "the wire is cut"])
+def test_the_database_goes_away_and_comes_back(how: str, durable: postgres.Cluster, tmp_path: Path) -> None:
+    url = durable.database()
+    with ExitStack() as stack:
+        wire = stack.enter_context(relay(durable.port))
+        through = durable.url(url.rpartition("/")[2], port=wire.port)
+        settings = {"JOBS_DATABASE_URL": through, "JOBS_DATABASE_TIMEOUT_SECONDS": "1", **LASTING}
+        desk = stack.enter_context(servers.running("gunicorn", tmp_path / "instance", settings))
+        client = stack.enter_context(httpx.Client(trust_env=False, timeout=60))
+        site = over_http(desk.url, client, SITE)
+        before = site.sends()
+        assert site.polls() == [before]
+        follower = Follower(desk.url)
+        stack.callback(follower.stop)
+        got = list[Any]()
+        poller = stack.enter_context(httpx.Client(trust_env=False, timeout=90))
+        there = over_http(desk.url, poller, "mrc")
+        waits = threading.Thread(target=lambda: got.extend(there.polls(waitSeconds=60)))
+        waits.start()
+        until(lambda: any(known["waiting"] for known in client.get(f"{desk.url}/jobs/sites").json()))
+        load = Load(desk.url, posters=4, claimers=4)
+        if how == "the wire is cut":
+            wire.cut()
+        else:
+            durable.kill()
+        refused = site.asks()
+        assert refused.status == 503
+        assert refused.headers["Retry-After"]
+        assert PASSWORD_IN_URL not in refused.text
+        assert client.get(f"{desk.url}/readyz").status_code == 503
+        if how == "the wire is cut":
+            wire.mend()
+        else:
+            durable.start()
+        until(lambda: client.get(f"{desk.url}/readyz").status_code == 200, 30)
+        with load.running():
+            time.sleep(1)
+        sent = over_http(desk.url, client, "mrc").sends()
+        waits.join(60)
+        assert got == [sent], "a poll that waited through it did not get the job"
+        told = events(durable, url)
+        until(lambda: told[-1][0] in follower.numbers(), 30)
+        follower.stop()
+        seen = follower.numbers()
+        assert seen == [seq for seq, *_ in told if seq >= seen[0]]
+        check(load, [event for event in told if event[1] != before["ulid"]])
+
+
+PASSWORD_IN_URL = postgres.PASSWORD.replace(" ", "%20")
