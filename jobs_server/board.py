@@ -17,7 +17,7 @@ from .queries import JOB, JobRow, in_phase
 
 IN_HANDS = 12
 WAITING = 200
-LATEST = 25
+LATEST = 20
 _AMONG_NEWEST = 2000  # newest jobs among which the ended ones are looked for: old software never ends any
 _STOPS_AMONG = 200
 

@@ -8,9 +8,9 @@ from importlib.util import find_spec
 
 import pytest
 
-from benchmarks import history, limiter, live, routes
+from benchmarks import history, limiter, live, pages, routes
 
-from .support.programs import missing
+from .support.programs import missing, needs
 from .support.servers import ROOT
 
 
@@ -72,3 +72,15 @@ def test_the_operations_are_measured_beside_other_queues() -> None:
     assert len(latencies) == sum(1 + kind.keeps for kind in kills.QUEUES)
     name, _jobs, killed, *_, doubled, _left, lost = deaths[0].strip("| ").split(" | ")
     assert (name, killed, doubled, lost) == ("jobs_server", "1", "0", "0")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gunicorn, which is measured, does not run on Windows")
+def test_the_pages_are_measured() -> None:
+    needs("chromium")
+    command = [sys.executable, "-m", "benchmarks.pages", "--smallest"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    tables = [block for block in done.stdout.split("\n\n") if block.startswith("| ")]
+    assert len(tables) == len(pages.TABLES)
+    now = next(line for line in tables[0].splitlines() if line.startswith("| Now |"))
+    assert float(now.split(" | ")[4]) < 100, "200 jobs make a page of more than 100 kB"
