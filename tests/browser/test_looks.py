@@ -80,14 +80,11 @@ def test_at_night_no_pixel_is_green_or_blue(browser: Browser, desk: Desk, paths:
     with stage.context(browser, desk.server, WIDTHS[width], "night") as context:
         for name, page in visits(context, desk, paths):
             assert overflow(page) <= 0, name
+            for more in page.locator("main details > summary").all():
+                more.click()
             page.locator("summary", has_text="Vera").click()
             page.locator("#my-name").focus()
             wrong += [name] if colours(page) else []
-            page.keyboard.press("Escape")
-            for more in page.locator("main details > summary").all():
-                more.click()
-            page.keyboard.press("Tab")
-            wrong += [f"{name}, opened"] if colours(page) else []
     assert wrong == []
 
 
