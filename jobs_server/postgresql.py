@@ -35,7 +35,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
-from .errors import BadRequest, StartRefused
+from .errors import BadRequest, StartRefused, Unavailable
 from .sqlite import BUSY
 
 NAME = "postgresql"
@@ -45,6 +45,10 @@ CHANNEL = "jobs_server"
 """Where commits are told; the payload is the process that made it, a space and the site (none: the whole database)."""
 PROCESS = f"{os.urandom(6).hex()}"
 
+_UNKNOWN = (
+    "Error: the connection to the database was lost at the last moment: this may or may not have been done;"
+    " look before you send it again, or send it again with the same Idempotency-Key or claimId"
+)
 _LOCKS = "jobs_server"  # advisory locks are shared by all who use a database: ours are numbered by hashes of names
 _UNKEEPABLE = (None, "22003", "22021", "22P05")  # a NUL, a number or a character that it has no place for
 _LONGEST_NOTICE = 7000  # bytes; the server takes 8000
@@ -79,12 +83,17 @@ class PostgreSQL:
 
     def commit(self, raw: Any, site: str | None) -> None:
         """End a write unit, then wake other processes: the latter needs no disk and holds up nobody."""
-        from psycopg import InterfaceError, sql
+        from psycopg import InterfaceError, OperationalError, sql
         from psycopg.pq import TransactionStatus
 
         if raw.info.transaction_status != TransactionStatus.INTRANS:
             raise InterfaceError("a write unit that failed cannot be committed")  # the server would roll it back
-        raw.execute(sql.SQL("COMMIT; SELECT pg_notify({}, {})").format(CHANNEL, notice(site)))
+        try:
+            raw.execute(sql.SQL("COMMIT; SELECT pg_notify({}, {})").format(CHANNEL, notice(site)))
+        except OperationalError as error:
+            if raw.closed:
+                raise Unavailable(_UNKNOWN) from error
+            raise
 
     def rollback(self, raw: Any) -> None:
         """Undo a write unit; on a connection that is lost the server has done so."""

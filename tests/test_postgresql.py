@@ -17,6 +17,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from flask import Flask
+from sqlalchemy import text
 
 from jobs_server import actors, changes, clock, create_app, db, jobs, queries, reservations, revisions, serving
 from jobs_server.db import Database
@@ -224,6 +225,17 @@ class TestOrder:
             database(there).transaction("mrc"),
         ):
             raise AssertionError("a write unit of the whole database is not alone")
+
+
+def test_a_commit_that_nobody_answered_is_not_called_undone(app: Flask, cluster: postgres.Cluster) -> None:
+    def write_on_a_connection_that_dies() -> None:
+        with database(app).transaction("wmd") as within:
+            (process,) = within.rows(db.Statement(text("SELECT pg_backend_pid()")))[0]
+            cluster.run(f"SELECT pg_terminate_backend({process}, 5000)")
+
+    with pytest.raises(Unavailable, match="may or may not have been done"):
+        write_on_a_connection_that_dies()
+    assert inside(app).sends(), "the pool kept a connection that is lost"
 
 
 def test_of_two_reservations_at_once_one_is_refused(make: Callable[..., Flask]) -> None:
