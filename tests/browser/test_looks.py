@@ -59,6 +59,28 @@ def overflow(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
+def overlaps(page: Page) -> list[str]:
+    """Name the fields of forms that lie over another, wherever the page is scrolled to."""
+    found: list[str] = page.evaluate(
+        """() => {
+          const found = [];
+          for (const part of [0, 0.5, 1]) {
+            scrollTo({ top: part * document.documentElement.scrollHeight, behavior: "instant" });
+            const fields = [...document.querySelectorAll("form .field")].filter((each) => each.checkVisibility());
+            const boxes = fields.map((each) => each.getBoundingClientRect());
+            boxes.forEach((one, index) => boxes.slice(index + 1).forEach((other) => {
+              const apart = one.bottom <= other.top + 1 || other.bottom <= one.top + 1
+                || one.right <= other.left + 1 || other.right <= one.left + 1;
+              if (!apart) found.push(fields[index].innerText.slice(0, 40));
+            }));
+          }
+          scrollTo(0, 0);
+          return found;
+        }"""
+    )
+    return found
+
+
 @pytest.mark.parametrize(("theme", "width"), [("light", "phone"), ("dark", "desktop")])
 def test_nothing_serious_is_wrong_with_any_page(
     browser: Browser, desk: Desk, paths: dict[str, str], theme: str, width: str
@@ -67,6 +89,7 @@ def test_nothing_serious_is_wrong_with_any_page(
     with stage.context(browser, desk.server, WIDTHS[width], theme, reduced_motion="reduce") as context:
         for name, page in visits(context, desk, paths):
             assert overflow(page) <= 0, name
+            assert overlaps(page) == [], name
             assert page.locator(NATIVE).count() == 0, name
             for found in Axe().run(page).response["violations"]:
                 if found["impact"] in SERIOUS:
