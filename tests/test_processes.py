@@ -91,7 +91,7 @@ def test_a_browser_misses_nothing_while_its_server_is_killed_and_restarted(chrom
     ):
         page.goto(f"{url}/jobs/sites")
         page.evaluate(PAGE)
-        page.wait_for_function("window.starts === 1")
+        page.wait_for_function("() => window.starts === 1")
         with httpx.Client(trust_env=False, timeout=60) as client:
             people = over_http(other.url, client)
             work(people, 5)
