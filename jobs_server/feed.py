@@ -39,8 +39,9 @@ EXTENSION = "jobs_server.feed"
 SLOW_SECONDS = 30.0
 """How long a reader may take over one message before it is dropped."""
 
-_GATHER_SECONDS = 0.005  # what follows a commit at once is told with it: each round wakes all viewers
-_LOOK_SECONDS = 0.01  # how soon another process's commit is seen on SQLite
+_GATHER_SECONDS = 0.01  # what follows a commit at once is told with it: each round wakes all viewers
+_LOOK_SECONDS = 0.01  # how soon another process's commit is seen on SQLite while a poll waits for it
+_WATCH_SECONDS = 0.025  # and while none does: those who watch see it soon enough, and every look wakes the processor
 _SLOW_LOOK_SECONDS = 0.5  # and on PostgreSQL, while its notices cannot be heard
 _LOST_NOTICE_SECONDS = 5  # and should a notice be lost
 _TEND_SECONDS = 1.0
@@ -193,7 +194,7 @@ class Feed:
             version: int | None = None
             next_tend = 0.0
             while self._waiters and not self.stopping:
-                nudged = self._nudged.wait(_LOOK_SECONDS if connection else _SLOW_LOOK_SECONDS)
+                nudged = self._nudged.wait(self._pause_seconds() if connection else _SLOW_LOOK_SECONDS)
                 if nudged:
                     time.sleep(_GATHER_SECONDS)
                 self._nudged.clear()
@@ -207,6 +208,10 @@ class Feed:
                     self._tend()
                     next_tend = time.monotonic() + _TEND_SECONDS
         self._rest()
+
+    def _pause_seconds(self) -> float:
+        streams = sum(channel.viewers for channel in tuple(self._channels.values()))
+        return _LOOK_SECONDS if len(self._waiters) > streams else _WATCH_SECONDS
 
     def _held(self) -> AbstractContextManager[Connection | None]:
         # In memory there is one connection for all; of PostgreSQL's there are few, and nothing is to be seen in one.

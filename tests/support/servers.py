@@ -28,10 +28,8 @@ COMMANDS = {
     "flask": ("-m", "flask", "--app", "jobs_server", "run", "--host", "127.0.0.1", "--port", "{port}"),
     "gunicorn": (
         *("-m", "gunicorn", "-k", "gthread", "-w", "1", "--threads", "64", "--graceful-timeout", "2"),
-        *(
-            "--keep-alive",
-            "75",
-        ),  # as `flask serve` has it: a slow test must not meet a connection that is closed under it
+        # As `flask serve` has it: a slow test must not meet a connection that is closed under it.
+        *("--keep-alive", "75"),
         *("--bind", "127.0.0.1:{port}", "wsgi:app"),
     ),
     "serve": ("-m", "flask", "--app", "jobs_server", "serve", "--port", "{port}"),
