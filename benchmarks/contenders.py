@@ -72,9 +72,9 @@ class Contender:
 
 
 @contextmanager
-def service(folder: Path, threads: int = 64) -> Iterator[Contender]:
+def service(folder: Path, threads: int = 64, log_level: str = "info") -> Iterator[Contender]:
     """Run the service as the README says."""
-    with _running(folder, "wsgi:app", threads) as contender:
+    with _running(folder, "wsgi:app", threads, log_level) as contender:
         yield contender
 
 
@@ -86,12 +86,13 @@ def floor(folder: Path) -> Iterator[Contender]:
 
 
 @contextmanager
-def _running(folder: Path, target: str, threads: int = 64) -> Iterator[Contender]:
+def _running(folder: Path, target: str, threads: int = 64, log_level: str = "info") -> Iterator[Contender]:
     app = create_app({"INSTANCE": str(folder), "MAX_WAITING_JOBS": 0})
     serving.prepare(app)
     path = app.extensions[EXTENSION].settings.url.database
     environment = {key: value for key, value in os.environ.items() if not key.startswith("JOBS_")}
     environment |= {"JOBS_INSTANCE": str(folder), "JOBS_THREADS": str(threads), "FLOOR_DATABASE": str(path)}
+    environment |= {"JOBS_LOG_LEVEL": log_level}
     environment |= {"JOBS_NEW_JOBS_PER_SECOND": "0"}  # one person posts as fast as it goes
     environment |= {"JOBS_MAX_WAITING_JOBS": "0"}  # nobody takes the jobs while they are posted
     port = servers.free_port()

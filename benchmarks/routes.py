@@ -160,12 +160,14 @@ HEADINGS = (
 )
 
 
-def measure(cases: Sequence[Case], connections: Sequence[int], size: Size, console: Console) -> list[Result]:
+def measure(
+    cases: Sequence[Case], connections: Sequence[int], size: Size, console: Console, log_level: str = "info"
+) -> list[Result]:
     """Measure the cases, the service and the floor by turns."""
     results = [Result(case, number, [], []) for case in cases for number in connections]
     with (
         tempfile.TemporaryDirectory() as folder,
-        service(Path(folder, "service")) as ours,
+        service(Path(folder, "service"), log_level=log_level) as ours,
         floor(Path(folder, "floor")) as theirs,
         Progress(console=console, transient=True) as progress,
     ):
@@ -200,10 +202,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
     parser.add_argument("--rounds", type=int, default=FULL.rounds)
     parser.add_argument("--requests", type=int, default=FULL.requests, help="requests in a round")
+    parser.add_argument("--without-log", action="store_true", help="no line for each request, as the floor has none")
     chosen = parser.parse_args(arguments)
     size = SMALLEST if chosen.smallest else Size(chosen.rounds, chosen.requests)
     cases = [case for case in CASES if chosen.only in case.name]
-    results = measure(cases, chosen.connections, size, Console(stderr=True))
+    log_level = "warning" if chosen.without_log else "info"
+    results = measure(cases, chosen.connections, size, Console(stderr=True), log_level)
     print(report.machine())
     print(f"The load generator itself spent {_client_us(results):.0f} us of processor time a request.\n")
     print(report.table(HEADINGS, [result.columns() for result in results]))

@@ -22,6 +22,7 @@ _site_numbers = itertools.count()
 os.environ |= servers.UNLIMITED
 
 _TOLD = "told"
+_LONG = ("test_soak", "test_soak_upkeep", "test_sigkill", "test_lost_replies", "test_concurrency")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,7 +51,8 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip on PostgreSQL what is about SQLite's files."""
+    """Begin with what takes long, lest one process is left alone with it; skip on PostgreSQL what is about SQLite."""
+    items.sort(key=lambda item: item.path.stem not in _LONG)
     if config.getoption("database") == "postgresql":
         for item in items:
             if about := item.get_closest_marker("sqlite"):

@@ -188,7 +188,8 @@ class Protocol(RuleBasedStateMachine):
         ulids = [job["ulid"] for job in jobs]
         assert ulids == sorted(ulids)
         stamps = [job["timestamp_ms"] for job in jobs]
-        assert stamps == sorted(stamps)
+        # What waits on the alternate queue alone holds no timestamp up (contract, Fields of a job).
+        assert alternate or stamps == sorted(stamps)
         for ulid in ulids:
             new = (alternate, ulid) not in self.handed_to
             assert self.handed_to.setdefault((alternate, ulid), claim_id) == claim_id, "handed to two claims"
