@@ -6,6 +6,7 @@ SQL of a poll.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import time
@@ -21,6 +22,8 @@ EXTENSION = "jobs_server.answers"
 REQUEST_ID = "X-Request-ID"
 
 _ID = "jobs_server.request_id"
+_PROCESS = os.urandom(5).hex()
+_numbers = itertools.count()
 _GOOD_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,100}")
 
 
@@ -69,7 +72,7 @@ class Attended:
         """Serve a request."""
         began = time.perf_counter()
         given = environ.get("HTTP_X_REQUEST_ID", "")
-        environ[_ID] = named = given if _GOOD_ID.fullmatch(given) else os.urandom(8).hex()
+        environ[_ID] = named = given if given and _GOOD_ID.fullmatch(given) else f"{_PROCESS}{next(_numbers):06x}"
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], object]:
             answer = Answer(environ, int(status[:3]), time.perf_counter() - began)

@@ -128,7 +128,7 @@ class Proxies:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request as its client sent it to the outermost trusted proxy."""
         # Without an address the peer is a Unix socket: a program of this machine.
-        if any(name in environ for name in _FORWARDED) and self._is_trusted(environ.get("REMOTE_ADDR") or _LOOPBACK):
+        if not environ.keys().isdisjoint(_FORWARDED) and self._is_trusted(environ.get("REMOTE_ADDR") or _LOOPBACK):
             environ |= self._forwarded(environ)
         return self._inner(environ, start_response)
 
