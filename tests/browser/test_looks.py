@@ -81,7 +81,8 @@ def overlaps(page: Page) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(("theme", "width"), [("light", "phone"), ("dark", "desktop")])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_serious_is_wrong_with_any_page(
     browser: Browser, desk: Desk, paths: dict[str, str], theme: str, width: str
 ) -> None:
