@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -17,8 +17,6 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     """
     # Imported here, so that `import jobs_server.client` loads nothing of the server.
     from pathlib import Path
-
-    from flask import Flask
 
     from . import (
         answers,
@@ -44,13 +42,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     )
     from . import config as configuration
 
-    class App(Flask):
-        """The app, none of whose views and hooks is a coroutine: Flask would look at each anew at each request."""
-
-        def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-            return func
-
-    app = App(__name__, instance_relative_config=True)
+    app = answers.App(__name__, instance_relative_config=True)
     flask_keys, overrides = configuration.split(config or {}, app.default_config)
     loaded = configuration.load(Path(app.instance_path), overrides)
     settings = loaded.settings

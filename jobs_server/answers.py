@@ -44,6 +44,14 @@ class Answer(NamedTuple):
 Listener = Callable[[Answer], None]
 
 
+class App(Flask):
+    """Answer without a look, at each request anew, whether a view or hook is a coroutine: none is."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Give a view or hook as it is."""
+        return func
+
+
 def register(app: Flask) -> None:
     """Give each request of an app its id."""
     listeners: list[Listener] = []
