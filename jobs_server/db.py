@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -214,11 +214,15 @@ class Database:
             yield connection
 
     def close(self) -> None:
-        """Close what is not in use; connections that are made from now on are new ones."""
-        kept, self._kept = self._kept, []  # what is in use now will go with the old list
-        for connection in kept:
-            connection.close()
-        self.engine.dispose()
+        """Close what is not in use; connections that are made from now on are new ones.
+
+        The one connection of a database in memory is waited for: to close it under a statement ends the process.
+        """
+        with self._turn() if self.in_memory else nullcontext():
+            kept, self._kept = self._kept, []  # what is in use now will go with the old list
+            for connection in kept:
+                connection.close()
+            self.engine.dispose()
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

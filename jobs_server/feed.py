@@ -195,16 +195,20 @@ class Feed:
             next_tend = 0.0
             while self._waiters and not self.stopping:
                 nudged = self._nudged.wait(self._pause_seconds() if connection else _SLOW_LOOK_SECONDS)
+                told: set[str | None] = set()
                 if nudged:
                     time.sleep(_GATHER_SECONDS)
-                self._nudged.clear()
-                told = {self._told.popleft() for _ in range(len(self._told))}
+                    self._nudged.clear()
+                    told = {self._told.popleft() for _ in range(len(self._told))}
                 before, version = version, self._version(connection)
+                news: set[str] = set()
                 if nudged or version != before:
-                    self._look(connection, told if version == before else {None})
-                if nudged or time.monotonic() >= next_tend:
-                    self._tell_presence()
-                if time.monotonic() >= next_tend:
+                    news = self._look(connection, told if version == before else {None})
+                tends = time.monotonic() >= next_tend
+                if nudged or tends:
+                    news |= self.presence.changed(self._channels)
+                self._tell(news)
+                if tends:
                     self._tend()
                     next_tend = time.monotonic() + _TEND_SECONDS
         self._rest()
@@ -218,18 +222,20 @@ class Feed:
         held = self._database.kind.one_writer and not self._database.in_memory
         return self._database.reading() if held else nullcontext()
 
-    def _look(self, held: Connection | None, told: set[str | None]) -> None:
-        """Read what is new, keep it for the sites that are watched, and wake who waits for it."""
+    def _look(self, held: Connection | None, told: set[str | None]) -> set[str]:
+        """Read what is new, keep it for the sites that are watched, and wake who waits for it.
+
+        Gives the sites at which something beside the jobs has changed. At the first look these are all that are
+        watched: what changed between the page that a viewer has and this look, nobody can tell.
+        """
         waited = {waiter.site for waiter in self._everybody()}
+        first = self.tail is None
         with nullcontext(held) if held else self._database.reading() as connection:
-            before, self._standing = self._standing, standing.marks(connection, clock.now_ms())
-            first = self.tail is None
+            stands = standing.marks(connection, clock.now_ms())
             for sites in self._looker.look(connection, waited if None in told else waited & told):
                 self._wake_all(sites)
-        self._tell(set() if first else standing.changed(before, self._standing))
-
-    def _tell_presence(self) -> None:
-        self._tell(self.presence.changed(self._channels))
+        before, self._standing = self._standing, stands
+        return set(self._channels) if first else standing.changed(before, stands)
 
     def _tell(self, sites: set[str]) -> None:
         for site in sites:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -181,6 +182,50 @@ def test_nothing_is_read_while_nobody_waits(file_app: Flask, monkeypatch: pytest
         inside(file_app).sends()
         waiter.wait(10)
         until(lambda: live.tail == 2)
+
+
+def test_a_lock_out_before_the_first_look_is_told(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = feed.of(file_app)
+    live.leave(live.watch("wmd", SOMEBODY))
+    until(lambda: live.tail is None)
+    live.presence.changed(["wmd"])  # there is no other news of the site
+    looks = threading.Event()
+    monkeypatch.setattr(feed, "time", Halted(looks))
+    viewer = live.watch("wmd", SOMEBODY)
+    inside(file_app).posts("lockout", {"site": "wmd", "note": "hands", "user_id": "v", "user_name": "Vera"})
+    looks.set()
+    until(lambda: viewer.channel.news == 1)
+    live.stop()
+
+
+class Halted:
+    """The module `time`, whose sleeps end when something else has happened."""
+
+    monotonic = staticmethod(time.monotonic)
+
+    def __init__(self, event: threading.Event) -> None:
+        self.sleep = lambda _seconds: event.wait(10)
+
+
+def test_a_commit_just_as_the_feed_stops_waiting_is_not_forgotten(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = feed.of(app)
+
+    class Late(threading.Event):
+        sent = False
+
+        def wait(self, _timeout: float | None = None) -> bool:
+            if super().wait(0.01):
+                return True
+            if live.tail is not None and not self.sent:
+                self.sent = True
+                inside(app).sends()
+            return False
+
+    monkeypatch.setattr(feed, "_SLOW_LOOK_SECONDS", 1e9)  # nothing is found by chance
+    monkeypatch.setattr(live, "_nudged", Late())
+    viewer = live.watch("wmd", SOMEBODY)
+    until(lambda: len(viewer.channel.frames) == 1)
+    live.stop()
 
 
 @pytest.mark.parametrize(("threads", "places"), [(1, 0), (4, 1), (16, 4), (20, 4), (21, 5), (64, 48), (320, 304)])

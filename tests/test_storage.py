@@ -206,6 +206,23 @@ def test_who_waits_too_long_leaves_the_line() -> None:
     assert turns.take(0)
 
 
+def test_a_database_in_memory_is_not_closed_under_a_statement(app: Flask) -> None:
+    memory, order = database(app), list[str]()
+
+    def close() -> None:
+        memory.close()
+        order.append("closed")
+
+    closer = threading.Thread(target=close)
+    with memory.reading():
+        closer.start()
+        while not memory.turns._tickets:
+            assert closer.is_alive(), order
+        order.append("read")
+    closer.join()
+    assert order == ["read", "closed"]
+
+
 def test_a_database_locked_by_another_process_is_a_503_that_changes_nothing(file_app: Flask) -> None:
     impatient = replace(database(file_app), timeout_seconds=0.05)
     other = db.driver.connect(database(file_app).engine.url.database, isolation_level=None)
