@@ -1,17 +1,20 @@
 """The log: one line for each request and each change of a job, for people or as JSON; never a token, cookie or body.
 
 It goes to standard error; keeping and rotating it is the system's (journald, the service manager, a container).
+A process that is killed may lose its last lines; the history of the jobs is in the database.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 import orjson
 from flask import Flask, has_request_context, request
@@ -28,6 +31,7 @@ changes = logging.getLogger("jobs_server.changes")
 
 _FIELDS = "jobs_server_fields"
 _TOLD = "jobs_server.told"
+_GATHER_SECONDS = 0.02  # what is logged in this time is written at once
 
 
 class Lines(logging.Formatter):
@@ -66,17 +70,80 @@ class Objects(logging.Formatter):
         return orjson.dumps(told, default=str).decode()
 
 
+class Gathered(logging.Handler):
+    """Write records to a stream from a thread of its own, many at once; warnings and errors at once.
+
+    No request waits for the disk or the terminal, nor gives way to other threads while it has its turn.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._lines = deque[str]()
+        self._due = threading.Event()
+        self._closed = False
+        self._writing = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a record; called by one thread at a time."""
+        self._lines.append(self.format(record) + "\n")
+        if record.levelno >= logging.WARNING or self._closed:
+            self.flush()
+        elif not self._due.is_set():
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+                self._thread.start()
+            self._due.set()
+
+    def flush(self) -> None:
+        """Write what was taken. May be called in a signal handler, whose thread may be writing already."""
+        if not self._writing.acquire(timeout=1):
+            return
+        try:
+            self._due.clear()
+            self._stream.write("".join(self._lines.popleft() for _ in range(len(self._lines))))
+            self._stream.flush()
+        except (OSError, ValueError, RuntimeError):  # nobody reads it any more, which is no reason to stop a telescope
+            return
+        finally:
+            self._writing.release()
+
+    def close(self) -> None:
+        """Write the rest, and end the thread: at the end of the process it may not hold the stream."""
+        self._closed = True
+        self._due.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(1)
+        self.flush()
+        super().close()
+
+    def _run(self) -> None:
+        while not self._closed:
+            self._due.wait()
+            if not self._closed:
+                time.sleep(_GATHER_SECONDS)
+            self.flush()
+
+
 def begin(settings: Settings) -> None:
     """Send the log to standard error, in the form that is set. Called when serving begins."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Gathered(sys.stderr)
     handler.setFormatter(Objects() if settings.log_format == "json" else Lines())
     ours = logging.getLogger("jobs_server")
     for old in ours.handlers[:]:
         ours.removeHandler(old)
+        old.close()
     ours.addHandler(handler)
     ours.setLevel(settings.log_level.upper())
     ours.propagate = False
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # its line for each request would be a second one
+
+
+def finish() -> None:
+    """Write what is not written yet: the process is about to be ended from outside."""
+    for handler in logging.getLogger("jobs_server").handlers:
+        handler.flush()
 
 
 def register(app: Flask) -> None:

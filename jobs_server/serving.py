@@ -103,7 +103,7 @@ def begin(app: Flask) -> None:
     health.of(app).serving_since = time.monotonic()
     if threading.current_thread() is threading.main_thread():  # only there may signals be set
         for number in (signal.SIGTERM, signal.SIGINT):
-            _stop_streams_on(number, feed.of(app))
+            _end_well_on(number, feed.of(app))
 
 
 def _hear_others(app: Flask) -> None:
@@ -126,15 +126,18 @@ def refusals_end_the_process() -> Iterator[None]:
         sys.exit(refusal.exit_code)
 
 
-def _stop_streams_on(number: signal.Signals, live: feed.Feed) -> None:
-    """End streams and waiting polls before a server's own handler begins to wait for them."""
+def _end_well_on(number: signal.Signals, live: feed.Feed) -> None:
+    """End streams and waiting polls before a server's own handler begins to wait for them, and write the log."""
     server_handler = signal.getsignal(number)
-    if not callable(server_handler):
-        return  # the process ends at once, and they with it
 
     def stop(received: int, frame: FrameType | None) -> None:
         live.stop()
-        server_handler(received, frame)
+        if callable(server_handler):
+            server_handler(received, frame)
+        elif server_handler is signal.SIG_DFL:
+            logs.finish()
+            signal.signal(received, signal.SIG_DFL)
+            signal.raise_signal(received)
 
     signal.signal(number, stop)
 

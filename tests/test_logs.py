@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from flask import Flask
+
+from jobs_server import logs
 
 from .conftest import inside, over_http
 from .support import servers
@@ -111,3 +116,40 @@ def test_what_was_rolled_back_is_not_told(file_app: Flask, caplog: pytest.LogCap
     file_app.testing = False
     inside(file_app).asks()
     assert [record.name for record in caplog.records if record.name == "jobs_server.changes"] == []
+
+
+class TestGathered:
+    def test_lines_are_written_in_their_order_and_all(self) -> None:
+        stream = io.StringIO()
+        log = logs.Gathered(stream)
+        writers = [threading.Thread(target=say, args=(log, name)) for name in "abc"]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        log.close()
+        lines = stream.getvalue().splitlines()
+        for name in "abc":
+            assert [line for line in lines if line.startswith(name)] == [f"{name} {number}" for number in range(500)]
+
+    def test_a_warning_is_written_at_once_with_what_was_before_it(self) -> None:
+        stream = io.StringIO()
+        log = logs.Gathered(stream)
+        log._due.set()  # its thread is not asked
+        log.handle(logging.LogRecord("", logging.INFO, "", 0, "a job", None, None))
+        assert stream.getvalue() == ""
+        log.handle(logging.LogRecord("", logging.WARNING, "", 0, "the disk is full", None, None))
+        assert stream.getvalue() == "a job\nthe disk is full\n"
+        log.close()
+
+    def test_a_terminal_that_is_gone_does_no_harm(self) -> None:
+        stream = io.StringIO()
+        stream.close()
+        log = logs.Gathered(stream)
+        say(log, "a")
+        log.close()
+
+
+def say(log: logs.Gathered, name: str) -> None:
+    for number in range(500):
+        log.handle(logging.LogRecord("", logging.INFO, "", 0, f"{name} {number}", None, None))

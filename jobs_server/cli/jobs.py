@@ -12,17 +12,18 @@ from typing import IO, Any, TypeVar
 
 import click
 
-from .. import actors, catalogue, changes, clock, commands, lifecycle, queries, remote_calendar, strict_json, wire
+from .. import actors, catalogue, changes, clock, commands, feed, lifecycle, queries, remote_calendar, strict_json, wire
 from .. import jobs as operations
 from ..client import JobChange, PresenceChange, SiteClient, SiteClientError
 from ..client.backoff import Backoff
 from ..db import current, reading, transaction
 from ..errors import Unavailable
+from ..hangup import Client
 from . import terminal
 from .common import CommandGroup, json_option, needed_site, settings, site_option
 
 HOUR_MS = 60 * 60 * 1000
-_LOOK_SECONDS = 0.1
+_INTERRUPTIBLE_SECONDS = 1.0  # Windows hears no Ctrl-C while it waits
 _BUSY_SECONDS = 20.0  # how long a busy database is waited for
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
@@ -190,13 +191,14 @@ def _watch_here(site: str, as_json: bool) -> None:
     with reading() as connection:
         seen = changes.last(connection, site)
     click.echo(f"Watching {site}; Ctrl-C ends.", err=True)
-    while True:
-        with reading() as connection:
-            happened = queries.events_after(connection, site, seen)
-        for event, row in happened:
-            seen = event.seq
-            click.echo(json.dumps(_change(event, row)) if as_json else terminal.event_line(event, row))
-        time.sleep(_LOOK_SECONDS)
+    with feed.current().waiting(site, Client("flask jobs watch", "")) as waiter:
+        while True:
+            with reading() as connection:
+                happened = queries.events_after(connection, site, seen)
+            for event, row in happened:
+                seen = event.seq
+                click.echo(json.dumps(_change(event, row)) if as_json else terminal.event_line(event, row))
+            waiter.wait(_INTERRUPTIBLE_SECONDS)
 
 
 def _watch_there(url: str, site: str, as_json: bool) -> None:
