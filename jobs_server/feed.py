@@ -101,7 +101,7 @@ class Feed:
             channel.viewers += 1
             viewer = Viewer(site, client, channel)
             self._waiters.add(viewer)
-        self._begin_to_look()
+        self._begin_to_look(site)
         return viewer
 
     @contextmanager
@@ -111,7 +111,7 @@ class Feed:
         with self._lock:
             self._check_room()
             self._waiters.add(waiter)
-        self._begin_to_look()
+        self._begin_to_look(site)
         try:
             yield waiter
         finally:
@@ -165,12 +165,12 @@ class Feed:
                 " try again in a few seconds (JOBS_THREADS sets how many there are)"
             )
 
-    def _begin_to_look(self) -> None:
+    def _begin_to_look(self, site: str) -> None:
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
                 self._thread.start()
-        self._told.append(None)
+        self._told.append(site)  # who comes has nothing read at other sites
         self._nudged.set()
 
     def _run(self) -> None:

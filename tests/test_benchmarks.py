@@ -8,8 +8,10 @@ from importlib.util import find_spec
 
 import pytest
 
-from benchmarks import history, limiter, live, pages, routes
+from benchmarks import history, limiter, live, many, pages, routes
+from benchmarks import servers as several
 
+from .support import postgres
 from .support.programs import missing, needs
 from .support.servers import ROOT
 
@@ -84,3 +86,30 @@ def test_the_pages_are_measured() -> None:
     assert len(tables) == len(pages.TABLES)
     now = next(line for line in tables[0].splitlines() if line.startswith("| Now |"))
     assert float(now.split(" | ")[4]) < 100, "200 jobs make a page of more than 100 kB"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process takes")
+def test_more_servers_on_one_postgresql_are_measured() -> None:
+    postgres.program("initdb")
+    needs("nginx")
+    command = [sys.executable, "-m", "benchmarks.servers", "--smallest"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")][2:]
+    measured = [(row[0], int(row[1])) for row in rows]
+    assert measured == [(case.name, count) for case in several.CASES for count in several.COUNTS]
+    assert all(float(row[2]) > 0 for row in rows)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process takes")
+def test_many_observatories_on_one_postgresql_are_measured() -> None:
+    postgres.program("initdb")
+    command = [sys.executable, "-m", "benchmarks.many", "--smallest"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    stages, steps = [block.strip().splitlines()[2:] for block in done.stdout.split("\n\n")[1:]]
+    assert len(stages) == 3
+    (step,) = (line.strip("| ").split(" | ") for line in steps)
+    jobs = round(many.SMALLEST.rate * many.SMALLEST.seconds)
+    assert step[:2] == [f"{many.SMALLEST.rate:g}", str(jobs)]
+    assert step[4:6] == ["0 / 0", "0 / 0"], "a viewer missed something, or a job was handed over twice"

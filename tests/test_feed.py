@@ -184,6 +184,23 @@ def test_nothing_is_read_while_nobody_waits(file_app: Flask, monkeypatch: pytest
         until(lambda: live.tail == 2)
 
 
+def test_who_comes_has_nothing_read_at_other_sites(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "_SLOW_LOOK_SECONDS", 1e9)  # nothing is looked at by chance
+    live, asked = feed.of(file_app), list[set[str]]()
+    look = live._looker.look
+
+    def noted(connection: Any, waited: set[str]) -> Any:
+        asked.append(set(waited))
+        return look(connection, waited)
+
+    monkeypatch.setattr(live._looker, "look", noted)
+    with live.waiting("mrc", SOMEBODY):
+        until(lambda: asked == [{"mrc"}])
+        with live.waiting("wmd", SOMEBODY):
+            until(lambda: len(asked) > 1)
+    assert asked == [{"mrc"}, {"wmd"}]
+
+
 def test_a_lock_out_before_the_first_look_is_told(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     live = feed.of(file_app)
     live.leave(live.watch("wmd", SOMEBODY))

@@ -1,0 +1,62 @@
+"""What processes take of the machine, as Linux tells it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+_PROC = Path("/proc")
+_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+class Taken(NamedTuple):
+    """What a process and all that it started hold now, and the processor time that they took until now."""
+
+    seconds: float
+    memory_kb: int
+    """Each page counted once, whoever shares it."""
+    threads: int
+
+
+def taken(process_id: int) -> Taken:
+    """Tell what a process and all that it started have taken."""
+    family = list(_family(process_id))
+    return Taken(sum(map(_seconds, family)), sum(map(_memory_kb, family)), sum(map(_threads, family)))
+
+
+def all_taken(process_ids: Iterable[int]) -> Taken:
+    """Tell what several take together."""
+    each = [taken(process_id) for process_id in process_ids]
+    return Taken(sum(one.seconds for one in each), sum(one.memory_kb for one in each), sum(one.threads for one in each))
+
+
+def _family(process_id: int) -> Iterator[int]:
+    yield process_id
+    with suppress(FileNotFoundError):
+        for task in (_PROC / str(process_id) / "task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from _family(int(child))
+
+
+def _seconds(process_id: int) -> float:
+    """Give the processor time of a process and of its children that have ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        values = (_PROC / str(process_id) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return sum(map(int, values[11:15])) / _TICKS
+    return 0.0
+
+
+def _memory_kb(process_id: int) -> int:
+    with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+        lines = (_PROC / str(process_id) / "smaps_rollup").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return 0
+
+
+def _threads(process_id: int) -> int:
+    with suppress(FileNotFoundError):
+        return len(list((_PROC / str(process_id) / "task").iterdir()))
+    return 0
