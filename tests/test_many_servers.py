@@ -151,7 +151,7 @@ def test_the_database_goes_away_and_comes_back(how: str, durable: postgres.Clust
     with ExitStack() as stack:
         wire = stack.enter_context(relay(durable.port))
         through = durable.url(url.rpartition("/")[2], port=wire.port)
-        settings = {"JOBS_DATABASE_URL": through, "JOBS_DATABASE_TIMEOUT_SECONDS": "1", **LASTING}
+        settings = {"JOBS_DATABASE_URL": through, "JOBS_DATABASE_TIMEOUT_SECONDS": "3", **LASTING}
         desk = stack.enter_context(servers.running("gunicorn", tmp_path / "instance", settings))
         client = stack.enter_context(httpx.Client(trust_env=False, timeout=60))
         site = over_http(desk.url, client, SITE)
