@@ -225,6 +225,7 @@ class Crowd:
                 following = next(due, None)
             self._send_overdue()
             self._serve(min(following or began + seconds, began + seconds) - now)
+        self._overdue.extend((next(self._next_site), late) for late in (following, *due) if late is not None)
 
     def settle(self) -> bool:
         """Wait until each job was sent, handed over, reported and seen; False when patience is over before."""

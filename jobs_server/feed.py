@@ -54,7 +54,7 @@ class Feed:
     """Wake whoever waits when something happens. Its thread starts when somebody first waits."""
 
     def __init__(self, database: Database, settings: Settings, render: Render) -> None:
-        self.presence = Presence(settings.silent_after_seconds, self.nudge)
+        self.presence = Presence(settings.silent_after_seconds, self._hear)
         self.places = max(settings.threads - _CALLS, min(4, settings.threads // 4))
         """How many may wait at once: all threads but 16, so that calls are always answered."""
         self.stopping = False
@@ -69,6 +69,7 @@ class Feed:
         self._waiters: set[Waiter] = set()
         self._channels: dict[str, Channel] = {}
         self._told = deque[str | None]()
+        self._heard = False
         self._nudged = threading.Event()
         self._thread: threading.Thread | None = None
         looker = Everywhere if database.kind.one_writer else SiteBySite
@@ -80,7 +81,7 @@ class Feed:
         return self._looker.tail
 
     def nudge(self, site: str | None = None) -> None:
-        """Have the thread look at once: something was committed, at a site or anywhere, or its software came back."""
+        """Have the thread look at once: something was committed, at a site or anywhere."""
         if self._waiters:
             self._told.append(site)
             self._nudged.set()
@@ -153,6 +154,12 @@ class Feed:
             waiter.wake()
         self._nudged.set()
 
+    def _hear(self) -> None:
+        """Have it told at once that a site's software is there."""
+        if self._waiters:
+            self._heard = True
+            self._nudged.set()
+
     def _check_room(self) -> None:
         if len(self._waiters) < self.places:
             return
@@ -200,12 +207,13 @@ class Feed:
                     time.sleep(_GATHER_SECONDS)
                     self._nudged.clear()
                     told = {self._told.popleft() for _ in range(len(self._told))}
+                heard, self._heard = self._heard, False
                 before, version = version, self._version(connection)
                 news: set[str] = set()
-                if nudged or version != before:
+                if told or version != before:
                     news = self._look(connection, told if version == before else {None})
                 tends = time.monotonic() >= next_tend
-                if nudged or tends:
+                if heard or tends:  # all sites' states are gone through: not for each commit
                     news |= self.presence.changed(self._channels)
                 self._tell(news)
                 if tends:
