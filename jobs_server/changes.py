@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, exists, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, exists, func, select, text, update
 from sqlalchemy.orm import aliased
 
 from .db import Connection, Statement
@@ -96,6 +96,12 @@ _LAST_AT_SITE = select(func.max(JobEvent.seq)).where(JobEvent.site == _SITE).sca
 _LAST_EVENT = Statement(
     select(func.max(JobEvent.seq)), on_postgresql=select(func.greatest(_LAST_AT_SITE, FeedRecord.pruned_seq))
 )
+_LAST_EVENTS = Statement(  # on PostgreSQL alone
+    text(
+        'SELECT asked.site, greatest((SELECT max(seq) FROM job_event e WHERE e.site = asked.site COLLATE "C"),'
+        " (SELECT pruned_seq FROM feed_record), 0) FROM unnest(CAST(:sites AS text[])) AS asked (site)"
+    )
+)
 _RECORD = Statement(select(FeedRecord.epoch, FeedRecord.pruned_seq))
 _NEW_EPOCH = Statement(update(FeedRecord).values({"epoch": bindparam("epoch")}))
 
@@ -122,6 +128,11 @@ def last(connection: Connection, site: str) -> int:
     smaller one of this site. Pruning happens alone, so that nothing below what was pruned is still to come.
     """
     return max(connection.rows(_LAST_EVENT, site=site)[0][0] or 0, 0)
+
+
+def lasts(connection: Connection, sites: Iterable[str]) -> dict[str, int]:
+    """Give the same of many sites at once; on PostgreSQL alone."""
+    return dict(connection.rows(_LAST_EVENTS, sites=list(sites)))
 
 
 def after(connection: Connection, seq: int, count: int, site: str | None = None) -> list[Change]:

@@ -13,6 +13,7 @@ from .past import Frame, Render
 from .waiters import Channel
 
 _READ = 100  # events read at once
+_FEW = 4  # sites that are read one by one, without asking first which have moved
 
 Channels = Mapping[str, Channel]
 """The sites that somebody watches; it changes while one looks, under the lock."""
@@ -99,7 +100,7 @@ class SiteBySite:
         """Read what is new at some sites into their channels, and give those of which there is news."""
         if not self._last:
             self._epoch = changes.record(connection).epoch
-        for site in waited:
+        for site in self._moved(connection, waited) if len(waited) > _FEW else waited:
             channel = self._channels.get(site)
             if channel is not None and channel.tail is not None:
                 yield from self._read(connection, channel)
@@ -116,6 +117,12 @@ class SiteBySite:
         """Forget the positions: nobody waits."""
         self._last.clear()
 
+    def _moved(self, connection: Connection, waited: Collection[str]) -> list[str]:
+        """List the sites at which something has happened, at the cost of one statement."""
+        found = changes.lasts(connection, waited)
+        channels = self._channels
+        return [site for site in waited if found[site] != self._last.get(site) or _is_new(channels.get(site))]
+
     def _read(self, connection: Connection, channel: Channel) -> Iterator[set[str] | None]:
         while channel.tail is not None and (found := changes.after(connection, channel.tail, _READ, channel.site)):
             frames = [Frame(change.event.seq, self._render(self._epoch, change)) for change in found]
@@ -126,3 +133,7 @@ class SiteBySite:
             yield {channel.site}
             if len(found) < _READ:
                 return
+
+
+def _is_new(channel: Channel | None) -> bool:
+    return channel is not None and channel.tail is None

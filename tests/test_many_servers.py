@@ -12,13 +12,17 @@ from typing import Any
 import httpx
 import pytest
 
-from .conftest import over_http
+from jobs_server import changes, create_app, db, feed
+from jobs_server.hangup import Client
+
+from .conftest import inside, over_http
 from .faults.load import SITE, Load
 from .support import nginx, postgres, servers
 from .support.relay import relay
 from .support.streams import Viewer
 from .support.waiting import until
 
+SOMEBODY = Client("a browser", "127.0.0.1")
 LASTING = {"JOBS_EXPIRES_IN_SECONDS": "604800"}
 
 
@@ -143,6 +147,33 @@ def test_what_one_server_hears_the_others_know(cluster: postgres.Cluster, tmp_pa
         waits.join(20)
         assert got == [sent]
         assert [message.status for message in viewer.sees(2)] == ["UNREAD", "RECEIVED"]
+
+
+def test_a_look_at_many_sites_reads_those_alone_at_which_something_happened(
+    cluster: postgres.Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = cluster.database()
+    here, there = (create_app({"DATABASE_URL": url, "INSTANCE": str(tmp_path / name)}) for name in "ab")
+    live, asked = feed.of(here), list[str | None]()
+    viewers = {f"site-{number}": live.watch(f"site-{number}", SOMEBODY) for number in range(8)}
+    until(lambda: all(viewer.channel.tail is not None for viewer in viewers.values()), 20)
+    read = changes.after
+
+    def noted(connection: db.Connection, seq: int, count: int, site: str | None = None) -> list[changes.Change]:
+        asked.append(site)
+        return read(connection, seq, count, site)
+
+    monkeypatch.setattr(changes, "after", noted)
+    sent = {site: inside(there, site).sends() for site in ("site-3", "site-5")}
+    live.nudge(None)
+    until(lambda: all(viewers[site].channel.frames for site in sent), 20)
+    for site, viewer in viewers.items():
+        assert [sent[site]["ulid"].encode() in frame.data for frame in viewer.channel.frames] == [True] * (site in sent)
+        live.leave(viewer)
+    assert set(asked) == set(sent)
+    until(lambda: live.tail is None)
+    for app in (here, there):
+        app.extensions[db.EXTENSION].close()
 
 
 @pytest.mark.parametrize("how", ["the postmaster is killed", "the wire is cut"])
