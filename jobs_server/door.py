@@ -40,6 +40,7 @@ _HTTPS_ONLY = ("Strict-Transport-Security", "max-age=2592000")
 _LOCAL_SUFFIXES = ("local", "lan", "home", "home.arpa", "internal", "localdomain")
 _LOOPBACK = "127.0.0.1"
 _FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST")
+_SENT_HOST = "jobs_server.host"  # where the `Host` that was sent is kept, when a proxy names another
 
 
 class Hosts:
@@ -85,12 +86,13 @@ def guard(app: Flask, settings: Settings) -> None:
     @app.before_request
     def check() -> None:
         environ = request.environ
-        host = environ.get("HTTP_HOST", "")
-        if host and not hosts.are_ours(host):  # browsers always send one
-            raise Forbidden(
-                f"Error: {shown(host)} is no name of this service that it knows;"
-                " if it is one, add it to JOBS_TRUSTED_HOSTS on the server"
-            )
+        # A page can say what a proxy would say, but not the `Host`, which browsers always send: both must be ours.
+        for host in (environ.get("HTTP_HOST", ""), environ.get(_SENT_HOST, "")):
+            if host and not hosts.are_ours(host):
+                raise Forbidden(
+                    f"Error: {shown(host)} is no name of this service that it knows;"
+                    " if it is one, add it to JOBS_TRUSTED_HOSTS on the server"
+                )
         if environ["REQUEST_METHOD"] not in SAFE_METHODS and not from_our_pages() and not _is_allowed(allowed):
             raise Forbidden(
                 "Error: pages of this address may not change anything here; if one should,"
@@ -143,7 +145,7 @@ class Proxies:
             found["wsgi.url_scheme"] = scheme
         host = environ.get("HTTP_X_FORWARDED_HOST", "").rpartition(",")[2].strip()
         if host:
-            found["HTTP_HOST"] = host
+            found |= {"HTTP_HOST": host, _SENT_HOST: environ.get("HTTP_HOST", "")}
         return found
 
     def _in_networks(self, address: str) -> bool:

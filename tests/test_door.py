@@ -206,6 +206,20 @@ def test_a_forwarded_host_is_checked_as_well(app: Flask) -> None:
     assert reply.status_code == 403
 
 
+@pytest.mark.parametrize("said", ["localhost", "127.0.0.1:5000", "jobs.example.org", "evil.example, localhost"])
+@pytest.mark.parametrize("sent", ["evil.example:5000", "localhost.evil.example"])
+def test_a_page_under_a_name_that_points_here_cannot_forward_another(app: Flask, sent: str, said: str) -> None:
+    headers = {"Host": sent, "X-Forwarded-Host": said, "X-Forwarded-Proto": "https"}
+    reply = app.test_client().get("/jobs/getrecentjobs", headers=headers)
+    assert (reply.status_code, "evil.example" in reply.text) == (403, True)
+
+
+@pytest.mark.parametrize("sent", ["127.0.0.1:5000", "localhost:5000", "jobs.example.org"])
+def test_a_proxy_that_calls_us_by_a_name_of_ours_is_served(app: Flask, sent: str) -> None:
+    headers = {"Host": sent, "X-Forwarded-Host": "jobs.example.org"}
+    assert app.test_client().get("/jobs/sites", headers=headers).status_code == 200
+
+
 def test_an_open_service_behind_a_proxy_knows_its_own_pages(observatory: Observatory) -> None:
     ours = {"X_Forwarded_Host": "jobs.example.org", "X_Forwarded_Proto": "https", "Origin": "https://jobs.example.org"}
     assert posts(observatory, **ours).status == 200

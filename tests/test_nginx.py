@@ -79,9 +79,17 @@ def test_the_service_learns_who_asks_and_how(tmp_path: Path) -> None:
         threading.Thread(target=ear.serve_forever, daemon=True).start()
         with nginx.before(ear.server_port, tmp_path / "n") as url:
             for path in ("/", "/stream", "/jobs/stream"):
-                httpx.get(url + path, headers={"X-Forwarded-For": "203.0.113.7"}, trust_env=False)
+                said = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Host": "localhost"}
+                httpx.get(url + path, headers=said, trust_env=False)
         ear.shutdown()
     for headers in heard[-3:]:
         assert headers["X-Forwarded-For"] == "203.0.113.7, 127.0.0.1"
         assert headers["X-Forwarded-Proto"] == "http"
         assert url.endswith(headers["Host"])
+        assert headers["X-Forwarded-Host"] == headers["Host"]
+
+
+@pytest.mark.parametrize("path", ["/", "/jobs/sites", "/stream?site=wmd"])
+def test_a_page_under_a_name_that_points_here_reads_nothing(url: str, path: str) -> None:
+    rebound = {"Host": "evil.example:5000", "X-Forwarded-Host": "localhost"}
+    assert httpx.get(url + path, headers=rebound, trust_env=False).status_code == 403
