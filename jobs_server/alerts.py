@@ -35,7 +35,10 @@ AGAIN_SECONDS = 3600.0
 """The same alert is sent again no sooner, however often it comes and goes."""
 TRIES = 4
 _PAUSE_SECONDS = 1.0
+RETRY_SECONDS = 30.0
+"""What could not be sent with all these tries is due again after so long, for as long as it takes."""
 _MOST_LOST = 20  # losses that wait to be told; more are not news
+_DATABASE = "database"
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +95,9 @@ class Watch:
         self._told: dict[str, float] = {}
         self._on: dict[str, str] = {}
         self._lost: list[Alert] = []
+        self._due: dict[str, str] = {}
+        """What is to be told: of one thing only the newest, since what is over before it could be told says both."""
+        self._not_before = -RETRY_SECONDS
 
     def changed(self, told: Sequence[Change]) -> None:
         """Note the jobs that were lost."""
@@ -102,18 +108,36 @@ class Watch:
                 self._lost.append(Alert(f"lost {job.ulid}", sentence))
 
     def look(self, now: float) -> None:
-        """Tell what is new and what is over."""
-        lost, self._lost = self._lost, []
-        for alert in lost:
-            self._tell(alert.sentence)
+        """Tell what is new and what is over; what cannot be told now stays due."""
+        self._note(now)
+        if now >= self._not_before:
+            self._tell_due(now)
+
+    def _note(self, now: float) -> None:
+        """Note what is new, and what is over as far as this server can see now."""
         found = {alert.key: alert.sentence for alert in self.found()}
         for key, sentence in found.items():
             if key not in self._on and now - self._told.get(key, -AGAIN_SECONDS) >= AGAIN_SECONDS:
+                self._on[key] = self._due[key] = sentence
+        over = self._on.keys() - found.keys()
+        if _DATABASE in found or not listener.is_on_duty(self._app):
+            over &= {_DATABASE}
+        for key in over:
+            self._due[key] = f"Over: {self._on.pop(key)}"
+        while self._lost and len(self._due) < _MOST_LOST:
+            lost = self._lost.pop(0)
+            self._due[lost.key] = lost.sentence
+
+    def _tell_due(self, now: float) -> None:
+        """Tell one thing after another; the first that cannot be told is tried again later, behind the others."""
+        for key in list(self._due):
+            self._due[key] = sentence = self._due.pop(key)
+            if not self._tell(sentence):
+                self._not_before = now + RETRY_SECONDS
+                return
+            del self._due[key]
+            if key in self._on:
                 self._told[key] = now
-                self._on[key] = sentence
-                self._tell(sentence)
-        for key in self._on.keys() - found.keys():
-            self._tell(f"Over: {self._on.pop(key)}")
 
     def found(self) -> Iterator[Alert]:
         """List what somebody should look at now."""
@@ -121,7 +145,7 @@ class Watch:
             with cast(Database, self._app.extensions[db.EXTENSION]).reading() as connection:
                 waiting, stops = connection.rows(_WAITING), connection.rows(_STOPS)
         except Unavailable as error:
-            yield Alert("database", error.sentence.removeprefix("Error: "))
+            yield Alert(_DATABASE, error.sentence.removeprefix("Error: "))
             return
         if not listener.is_on_duty(self._app):
             return  # another server tells
@@ -148,12 +172,15 @@ class Watch:
         if free_mb < settings.disk_free_mb:
             yield Alert("disk", f"The disk runs full: {free_mb} MB are free, of {settings.disk_free_mb} wanted.")
 
-    def _tell(self, sentence: str) -> None:
+    def _tell(self, sentence: str) -> bool:
+        """Tell something; whether it was taken."""
         log.warning("alert: %s", sentence)
         try:
             self._send(sentence)
         except TaskFailed as failure:
             log.error("%s", failure.message)  # noqa: TRY400
+            return False
+        return True
 
 
 def start(app: Flask) -> None:

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from flask import Flask
 
-from jobs_server import alerts, caretaker, create_app, db, feed
-from jobs_server.errors import TaskFailed
+from jobs_server import alerts, caretaker, clock, create_app, db, feed, listener, sweeper
+from jobs_server.errors import TaskFailed, Unavailable
 from jobs_server.presence import State
 
 from .conftest import inside
@@ -82,9 +82,7 @@ def test_a_stop_that_is_not_taken_within_ten_seconds_is_told(app: Flask, told: T
     assert sentence.startswith("wmd: stop was not taken within 10 s")
 
 
-def test_a_lost_job_is_told(app: Flask, told: Told, clocks: Clocks) -> None:
-    from jobs_server import clock, sweeper
-
+def loses_a_job(app: Flask, clocks: Clocks) -> None:
     observatory = inside(app)
     observatory.sends()
     (job,) = observatory.polls(claimId="one")
@@ -93,6 +91,10 @@ def test_a_lost_job_is_told(app: Flask, told: Told, clocks: Clocks) -> None:
     clocks.pass_by(2000)
     settings = app.extensions["jobs_server.settings"].settings
     assert sweeper.sweep(app.extensions[db.EXTENSION], settings, started) > 0
+
+
+def test_a_lost_job_is_told(app: Flask, told: Told, clocks: Clocks) -> None:
+    loses_a_job(app, clocks)
     assert told.after(0) == ["wmd: expose for camera camera_1_1 is lost: no word from the site."]
 
 
@@ -194,13 +196,86 @@ def test_trying_out_without_an_address_says_what_to_set(app: Flask) -> None:
     assert "JOBS_ALERT_URL" in tried.output
 
 
-def test_a_watch_goes_on_when_an_alert_cannot_be_sent(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
-    def fails(_: str) -> None:
-        raise TaskFailed("the alert could not be sent to ntfy.example.org: no route")
+class Unreachable(Told):
+    """A watch whose alerts are not taken while the network, or whoever is named here, is away."""
 
+    def __init__(self, app: Flask) -> None:
+        super().__init__(app)
+        self.away = True
+        self.refused = ""
+        self.watch = alerts.Watch(app, self._take)
+        app.extensions[db.EXTENSION].on_changes.append(self.watch.changed)
+
+    def _take(self, sentence: str) -> None:
+        if self.away or sentence == self.refused:
+            raise TaskFailed("the alert could not be sent to ntfy.example.org: no route")
+        self.sentences.append(sentence)
+
+
+@pytest.fixture
+def unreachable(app: Flask) -> Unreachable:
+    return Unreachable(app)
+
+
+def test_an_alert_that_could_not_be_sent_is_sent_when_it_can_be(
+    app: Flask, unreachable: Unreachable, caplog: pytest.LogCaptureFixture
+) -> None:
     caretaker.of(app).backup_failure = "the disk is full"
-    alerts.Watch(app, fails).look(0)
+    assert unreachable.after(0) == []
     assert "could not be sent" in caplog.text
+    unreachable.away = False
+    assert unreachable.after(2) == []  # not every two seconds
+    assert unreachable.after(30) == ["A backup failed: the disk is full."]
+    assert unreachable.after(60) == []
+    caretaker.of(app).backup_failure = None
+    unreachable.away = True
+    assert unreachable.after(90) == []
+    unreachable.away = False
+    assert unreachable.after(120) == ["Over: A backup failed: the disk is full."]
+
+
+def test_what_is_over_before_it_could_be_told_is_told_once(app: Flask, unreachable: Unreachable) -> None:
+    caretaker.of(app).backup_failure = "the disk is full"
+    assert unreachable.after(0) == []
+    caretaker.of(app).backup_failure = None
+    unreachable.away = False
+    assert unreachable.after(30) == ["Over: A backup failed: the disk is full."]
+    caretaker.of(app).backup_failure = "the disk is full"
+    assert unreachable.after(60) == ["A backup failed: the disk is full."]  # which nobody was told before
+
+
+def test_a_lost_job_is_told_when_it_can_be(app: Flask, unreachable: Unreachable, clocks: Clocks) -> None:
+    loses_a_job(app, clocks)
+    assert unreachable.after(0) == []
+    unreachable.away = False
+    assert unreachable.after(30) == ["wmd: expose for camera camera_1_1 is lost: no word from the site."]
+    assert unreachable.after(60) == []
+
+
+def test_an_alert_that_is_never_taken_holds_no_other_up(app: Flask, unreachable: Unreachable, clocks: Clocks) -> None:
+    loses_a_job(app, clocks)
+    caretaker.of(app).backup_failure = "the disk is full"
+    unreachable.away, unreachable.refused = False, "A backup failed: the disk is full."
+    told = unreachable.after(0) + unreachable.after(30)
+    assert told == ["wmd: expose for camera camera_1_1 is lost: no word from the site."]
+
+
+def test_what_cannot_be_seen_now_is_not_called_over(
+    app: Flask, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caretaker.of(app).backup_failure = "the disk is full"
+    assert len(told.after(0)) == 1
+
+    def fails(_: object) -> None:
+        raise Unavailable("Error: the database cannot be used now: disk I/O error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(db.Database, "reading", fails)
+        assert told.after(2) == ["the database cannot be used now: disk I/O error"]
+    with monkeypatch.context() as other:
+        other.setattr(listener, "is_on_duty", lambda _: False)
+        assert told.after(4) == ["Over: the database cannot be used now: disk I/O error"]
+    assert told.after(6) == []
 
 
 def test_a_host_that_is_not_there_fails_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

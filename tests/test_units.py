@@ -119,6 +119,49 @@ def test_the_backup_unit_backs_up_beside_it(debian: Debian) -> None:
     assert done.stdout.startswith(f"{made}: 1 jobs with 1 events, verified")
 
 
+ENVIRONMENT = r"""
+# JOBS_PORT=1
+; JOBS_PORT=2
+JOBS_TRUSTED_PROXIES=127.0.0.1, 10.0.0.1
+JOBS_ALERT_URL=https://gotify.example.org/message?token=A&priority=5;x
+  JOBS_OIDC_CLIENT_SECRET = spaced
+JOBS_DATABASE_URL="postgresql://jobs:p$w#`id`*@db/jobs"
+JOBS_ARCHIVE_FOLDER='/srv/old jobs'
+JOBS_ROLES_CLAIM=it's, "so
+JOBS_OIDC_ISSUER="https://id.example.org/\"a\$b\\c\d"
+JOBS_OIDC_AUDIENCE=a\b\\c
+JOBS_SITES=
+not a setting
+1JOBS=x
+HTTPS_PROXY=http://proxy:3128
+JOBS_KEEP_DAYS=30"""
+
+READ = {
+    "JOBS_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.1",
+    "JOBS_ALERT_URL": "https://gotify.example.org/message?token=A&priority=5;x",
+    "JOBS_DATABASE_URL": "postgresql://jobs:p$w#`id`*@db/jobs",
+    "JOBS_ARCHIVE_FOLDER": "/srv/old jobs",
+    "JOBS_ROLES_CLAIM": "it's, \"so",
+    "JOBS_OIDC_CLIENT_SECRET": "spaced",
+    "JOBS_OIDC_ISSUER": r'https://id.example.org/"a$b\c\d',
+    "JOBS_OIDC_AUDIENCE": r"ab\c",
+    "JOBS_SITES": "",
+    "HTTPS_PROXY": "http://proxy:3128",
+    "JOBS_KEEP_DAYS": "30",
+}
+
+
+def test_the_command_reads_the_settings_as_systemd_does_and_no_shell(tmp_path: Path) -> None:
+    file = tmp_path / "environment"
+    file.write_text(ENVIRONMENT, encoding="utf-8")
+    script = (DEPLOY / "jobs-server").read_text(encoding="utf-8")
+    [head, _] = script.partition("# As systemd reads it")[2].split("/etc/jobs-server/environment\n")
+    asked = ["sh", "-euc", f"#{head}{shlex.quote(str(file))}\nexec env -0"]
+    done = subprocess.run(asked, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True)
+    read = dict(line.split("=", 1) for line in done.stdout.split("\0") if line)
+    assert {name: value for name, value in read.items() if name not in ("PATH", "PWD", "_")} == READ
+
+
 def test_the_doctor_finds_it(debian: Debian) -> None:
     with started(debian) as (server, _):
         until(lambda: httpx.get(f"{server.url}/readyz", trust_env=False).status_code == 200)
