@@ -189,11 +189,13 @@ class Settings:
         for setting in fields(self):
             check_minimum(setting.name, getattr(self, setting.name), setting.metadata["minimum"])
         check_issuer(self)
-        check_address("calendar_url", self.calendar_url)
+        for name in ("calendar_url", "alert_url"):
+            check_address(name, getattr(self, name))
         for origin in self.allowed_origins:
             check_origin(origin, self.is_open)
-        for network in self.trusted_proxies:
-            check_network(network)
+        for name in ("trusted_proxies", "metrics_from"):
+            for network in getattr(self, name):
+                check_network(name, network)
         for site in self.sites:
             if not site.strip():
                 raise ConfigError(f"{PREFIX}SITES: a site code must not be blank")

@@ -209,8 +209,8 @@ def _sign_in(patient: Patient) -> Iterator[Finding]:
     issuer = patient.settings.issuer
     if issuer:
         keys = IssuerKeys(issuer, Path(patient.settings.instance) / KEYS_FILE)
-        if keys.refresh():
-            yield Finding("sign-in", Grade.GOOD, f"{issuer} answers, and its keys are kept for when it does not.")
+        if keys.answers():
+            yield Finding("sign-in", Grade.GOOD, f"{issuer} answers; a server keeps its keys for when it does not.")
         else:
             sentence = (
                 f"{issuer} cannot be asked for its keys: see the address and the internet; kept keys go on working."

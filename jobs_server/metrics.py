@@ -69,7 +69,7 @@ def may_see(address: str, networks: Iterable[str]) -> bool:
     except ValueError:
         return False
     asks = getattr(asks, "ipv4_mapped", None) or asks
-    return any(asks in ip_network(network) for network in networks)
+    return any(asks in ip_network(network, strict=False) for network in networks)
 
 
 class Metrics:

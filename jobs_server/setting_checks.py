@@ -65,16 +65,21 @@ def check_issuer(settings: Any) -> None:
 
 def check_address(name: str, url: str) -> None:
     """Refuse what is no http address."""
-    if url and not (urlsplit(url).scheme in ("http", "https") and urlsplit(url).hostname):
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0  # raises when it is no number
+    except ValueError:
+        good = False
+    if url and (not good or re.search(r"\s", url)):
         raise ConfigError(f"{variable(name)} must be an address that begins with https:// or http://")
 
 
-def check_network(network: str) -> None:
+def check_network(name: str, network: str) -> None:
     """Refuse what is neither an address nor a network."""
     try:
         ip_network(network, strict=False)
     except ValueError:
-        raise ConfigError(f"{PREFIX}TRUSTED_PROXIES: {network!r} is neither an address nor a network") from None
+        raise ConfigError(f"{variable(name)}: {network!r} is neither an address nor a network") from None
 
 
 def parse_url(text: str) -> URL:

@@ -260,9 +260,7 @@ def test_an_alert_that_is_never_taken_holds_no_other_up(app: Flask, unreachable:
     assert told == ["wmd: expose for camera camera_1_1 is lost: no word from the site."]
 
 
-def test_what_cannot_be_seen_now_is_not_called_over(
-    app: Flask, told: Told, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_seen_now_is_not_called_over(app: Flask, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     caretaker.of(app).backup_failure = "the disk is full"
     assert len(told.after(0)) == 1
 

@@ -14,7 +14,7 @@ from flask import Flask
 from jobs_server import create_app, db, doctor, filesystems, patient, serving
 
 from .conftest import inside, over_http
-from .support import servers
+from .support import issuers, servers
 from .support.clocks import HOUR, Clocks
 from .support.waiting import until
 from .test_remote_calendar import a_calendar
@@ -241,6 +241,16 @@ def test_an_issuer_that_does_not_answer_is_told(port: int, tmp_path: Path) -> No
     code, found = consult(app)
     assert (code, found["sign-in"]["grade"]) == (0, "note")
     assert nowhere in found["sign-in"]["sentence"]
+
+
+def test_an_issuer_that_answers_is_asked_and_nothing_is_written(port: int, tmp_path: Path) -> None:
+    with issuers.own() as issuer:
+        app = create_app({"INSTANCE": str(tmp_path / "instance"), "OIDC_ISSUER": issuer.url, "OIDC_AUDIENCE": "jobs"})
+        serving.prepare(app)
+        before = sorted((tmp_path / "instance").iterdir())
+        _, found = consult(app)
+    assert (found["sign-in"]["grade"], issuer.url in found["sign-in"]["sentence"]) == ("good", True)
+    assert [path for path in sorted((tmp_path / "instance").iterdir()) if path not in before] == []
 
 
 def test_a_calendar_elsewhere_is_asked(app: Flask, tmp_path: Path) -> None:

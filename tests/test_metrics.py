@@ -104,7 +104,7 @@ def test_only_this_machine_and_private_networks_may_see_them(app: Flask, address
 
 
 def test_the_networks_are_a_setting() -> None:
-    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "METRICS_FROM": ("203.0.113.0/24",)})
+    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "METRICS_FROM": ("203.0.113.7/24",)})
     assert app.test_client().get("/metrics", environ_base={"REMOTE_ADDR": "203.0.113.9"}).status_code == 200
     assert app.test_client().get("/metrics").status_code == 403
 

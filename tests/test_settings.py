@@ -49,7 +49,14 @@ def test_create_app_goes_before_the_environment_before_the_file(tmp_path: Path) 
         ({"JOBS_ALLOWED_ORIGINS": "https://ui.example.org/path"}, "JOBS_ALLOWED_ORIGINS"),
         ({"JOBS_ALLOWED_ORIGINS": "*"}, "JOBS_ALLOWED_ORIGINS"),
         ({"JOBS_TRUSTED_PROXIES": "the router"}, "JOBS_TRUSTED_PROXIES"),
+        ({"JOBS_METRICS_FROM": "nonsense"}, "JOBS_METRICS_FROM: 'nonsense'"),
+        ({"JOBS_METRICS_FROM": "127.0.0.1, 10.0.0.0/33"}, "JOBS_METRICS_FROM: '10.0.0.0/33'"),
         ({"JOBS_CALENDAR_URL": "calendar.example.org"}, "JOBS_CALENDAR_URL"),
+        ({"JOBS_CALENDAR_URL": "https://[::1"}, "JOBS_CALENDAR_URL"),
+        ({"JOBS_ALERT_URL": "not a url"}, "JOBS_ALERT_URL"),
+        ({"JOBS_ALERT_URL": "ntfy.example.org/topic"}, "JOBS_ALERT_URL"),
+        ({"JOBS_ALERT_URL": "https://ntfy.example.org:topic"}, "JOBS_ALERT_URL"),
+        ({"JOBS_ALERT_URL": "https://ntfy.example.org/a topic"}, "JOBS_ALERT_URL"),
         ({"JOBS_AUTH0_DOMAIN": "example.eu.auth0.com"}, "JOBS_AUTH0_AUDIENCE"),
         ({"JOBS_OIDC_AUDIENCE": "jobs"}, "JOBS_OIDC_ISSUER"),
         ({"JOBS_AUTH0_DOMAIN": "https://example.eu.auth0.com", "JOBS_AUTH0_AUDIENCE": "jobs"}, "a bare name"),
@@ -130,6 +137,17 @@ def test_the_command_shows_values_and_where_they_came_from(monkeypatch: pytest.M
     text = runner.invoke(args=["settings"]).output
     assert "JOBS_SITES = wmd, mrc1" in text
     assert "opensesame" not in text
+
+
+def test_the_command_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = {"JOBS_OIDC_CLIENT_SECRET": "opensesame", "JOBS_ALERT_URL": "https://ntfy.example.org/opensesame"}
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    runner = create_app().test_cli_runner()
+    as_json, text = (runner.invoke(args=["settings", *options]).output for options in (["--json"], []))
+    assert {json.loads(as_json)[name]["value"] for name in ("oidc_client_secret", "alert_url")} == {"***"}
+    assert all(f"{name} = ***" in text for name in secrets)
+    assert "opensesame" not in as_json + text
 
 
 def test_other_site_codes_are_refused_everywhere() -> None:

@@ -346,6 +346,25 @@ class TestRolesFromUserinfo:
         assert (person.name, person.roles) == ("Vera R.", ("admin",))
         assert issuer.asked.count("/userinfo") == before + 1
 
+    def test_it_is_not_asked_again_when_the_issuer_says_that_its_keys_are_the_same(
+        self, issuer: Issuer, tmp_path: Path
+    ) -> None:
+        issuer.userinfo = {"sub": "auth0|vera", "https://photonranch.org/user_metadata": {"roles": ["admin"]}}
+        held = IssuerKeys(issuer.url, tmp_path / "keys.json")
+        tokens = Tokens(held, "jobs", ("https://photonranch.org/user_metadata", "roles"))
+        token, before = self.bare(issuer), issuer.asked.count("/userinfo")
+        assert tokens.person(token).roles == ("admin",)
+        for _ in range(2):
+            assert held.refresh()
+            assert tokens.person(token).roles == ("admin",)
+        assert issuer.asked.count("/userinfo") == before + 1
+        held.close()
+        read = IssuerKeys(issuer.url, tmp_path / "keys.json")  # by a server that was started anew
+        known = read.known
+        assert read.refresh()
+        assert read.known is known
+        read.close()
+
     def test_an_answer_about_another_lends_no_roles(self, issuer: Issuer, tokens: Tokens) -> None:
         issuer.userinfo = {"sub": "auth0|eve", "https://photonranch.org/user_metadata": {"roles": ["admin"]}}
         assert tokens.person(self.bare(issuer)).roles == ()

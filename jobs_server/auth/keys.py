@@ -43,6 +43,12 @@ class Known:
         """Give the keys as a set, which is what libraries take."""
         return KeySet(list(self.keys))
 
+    @property
+    def said(self) -> dict[str, Any]:
+        """Give it as it is kept on the disk, and compared."""
+        jwks = {"keys": [key.as_dict(private=False) for key in self.keys]}
+        return {"metadata": dict(self.metadata), "jwks": jwks}
+
 
 class IssuerKeys:
     """Hold the keys of one issuer."""
@@ -83,12 +89,17 @@ class IssuerKeys:
         return self._may_ask() and self.refresh()
 
     def refresh(self) -> bool:
-        """Ask the issuer; tell whether it answered. What is known stays when it does not."""
+        """Ask the issuer; tell whether it answered. What is known stays when it does not, or says the same again."""
         fresh = self._ask()
         if fresh is not None:
-            self._known = fresh
+            if self._known is None or self._known.said != fresh.said:
+                self._known = fresh  # who remembers what the keys vouched for forgets it now
             self._write(fresh)
         return fresh is not None
+
+    def answers(self) -> bool:
+        """Ask the issuer; tell whether it answered, and keep nothing."""
+        return self._ask() is not None
 
     def close(self) -> None:
         """Renew them no more."""
@@ -135,8 +146,7 @@ class IssuerKeys:
 
     def _write(self, known: Known) -> None:
         """Keep what is known, whole or not at all."""
-        jwks = {"keys": [key.as_dict(private=False) for key in known.keys]}
-        text = json.dumps({"issuer": self.issuer, "metadata": dict(known.metadata), "jwks": jwks})
+        text = json.dumps({"issuer": self.issuer} | known.said)
         beside = self._path.with_suffix(f".{os.getpid()}.part")
         try:
             beside.write_text(text, encoding="utf-8")
