@@ -20,6 +20,7 @@ from . import db, postgresql
 EXTENSION = "jobs_server.listener"
 
 _DUTY_SECONDS = 2.0  # how soon another server sees that the one on duty has gone
+_HEARING_SECONDS = 5.0  # by then a notice has come, or none does
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 2.0
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Listener:
     def _listen(self) -> None:
         with closing(self._connect()) as raw:
             raw.execute(f"LISTEN {postgresql.CHANNEL}")
-            self.hears = True
+            self.hears = _hears_itself(raw)
             self._tell(None)  # what was said before was missed
             while True:
                 ask = "true" if self.on_duty else f"pg_try_advisory_lock({postgresql.lock_key('duty')})"
@@ -76,6 +77,18 @@ class Listener:
     def _tell(self, site: str | None) -> None:
         for tell in self.on_notice:
             tell(site)
+
+
+def _hears_itself(raw: Any) -> bool:
+    """Tell whether notices come through: a pooler that lends a connection for a transaction swallows them."""
+    raw.execute("SELECT pg_notify(%s, %s)", (postgresql.CHANNEL, postgresql.notice(None)))
+    if any(notice.payload.startswith(postgresql.PROCESS) for notice in raw.notifies(timeout=_HEARING_SECONDS)):
+        return True
+    log.warning(
+        "other servers' changes are heard late: the database's notices do not come through;"
+        " connect to it directly, or by PgBouncer in session mode"
+    )
+    return False
 
 
 def init_app(app: Flask) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from jobs_server import changes, create_app, db, feed
+from jobs_server import changes, create_app, db, feed, listener, postgresql
 from jobs_server.hangup import Client
 
 from .conftest import inside, over_http
@@ -174,6 +174,23 @@ def test_a_look_at_many_sites_reads_those_alone_at_which_something_happened(
     until(lambda: live.tail is None)
     for app in (here, there):
         app.extensions[db.EXTENSION].close()
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_server_knows_whether_it_hears_the_others(
+    pooled: bool,
+    cluster: postgres.Cluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(listener, "_HEARING_SECONDS", 0.5 if pooled else 20.0)
+    app = create_app({"DATABASE_URL": cluster.database(), "INSTANCE": str(tmp_path)})
+    with closing(app.extensions[db.EXTENSION]) as database, closing(listener.Listener(database)._connect()) as raw:
+        if not pooled:  # a pooler that lends connections for a transaction forgets who listens
+            raw.execute(f"LISTEN {postgresql.CHANNEL}")
+        assert listener._hears_itself(raw) is not pooled
+    assert ("session mode" in caplog.text) is pooled
 
 
 @pytest.mark.parametrize("how", ["the postmaster is killed", "the wire is cut"])
