@@ -49,7 +49,7 @@ class Size:
 
 
 FULL = Size(sites=200, polls=200, streams=1000, servers=4, rate=10, factor=1.5, seconds=20, late_ms=1000)
-SMALLEST = Size(sites=3, polls=3, streams=6, servers=2, rate=10, factor=2, seconds=1, late_ms=60_000, steps=1)
+SMALLEST = Size(sites=6, polls=6, streams=12, servers=2, rate=10, factor=2, seconds=1, late_ms=60_000, steps=1)
 
 
 @dataclass(frozen=True)
