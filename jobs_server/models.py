@@ -27,6 +27,7 @@ def _queue_indexes(queue: str) -> tuple[Index, ...]:
         _partial_index(f"ix_job_{queue}claim", ("site", f"{queue}claim_id", "ulid"), f"{queue}claim_id IS NOT NULL"),
         _partial_index(f"ix_job_{queue}unfinished", ("site", f"{queue}heard_ms"), phase_in(queue, *UNFINISHED)),
         _partial_index(f"ix_job_{queue}watched", ("ulid",), phase_in(queue, *WATCHED)),
+        _partial_index(f"ix_job_{queue}lost", ("site", f"{queue}heard_ms"), f"{queue}phase = '{Phase.LOST}'"),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Select,
     Update,
     and_,
     bindparam,
@@ -21,6 +22,8 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    true,
+    union_all,
     update,
 )
 
@@ -52,8 +55,11 @@ _THIS_JOB = and_(Job.ulid == bindparam("ulid"), Job.site == bindparam("site"))
 _THIS_SITE = Job.site == bindparam("site")
 # Written so that no index of sites fits: what is labelled is found by its phase, not in a site's long history.
 _FOUND_AT_THIS_SITE = Job.site.concat(literal_column("''")) == bindparam("site")
-_THIS_DEVICE = and_(_THIS_SITE, Job.device == bindparam("device"), Job.instance == bindparam("instance"))
-_REACH = 200  # jobs in a site's hands that a stop command reaches, newest first
+_ALL = true()
+_WORK = Job.is_stop == ZERO
+_DEVICE = and_(Job.device == bindparam("device"), Job.instance == bindparam("instance"))
+_REACH = 2000  # of what no fence holds, how many jobs a stop command reaches: twice what may wait at a site
+_IN_ITS_HANDS = (Phase.RECEIVED, Phase.RUNNING, Phase.GUARDED, Phase.LOST)  # and it may have begun
 _EVENT_VALUES = (
     *("job_id", "site", "at_ms", "queue", "status", "seconds_until_complete"),
     *("actor_known", "actor_id", "actor_name", "message", "mark"),
@@ -145,28 +151,44 @@ class Cancel:
     request: Statement
 
 
-def _cancel(queue: Queue, which: ColumnElement[bool], *, reach: bool) -> Cancel:
-    """Write the steps for the jobs in `which`; with `reach`, for the newest of them that are in the site's hands.
+def _cancel_one(queue: Queue) -> Cancel:
+    this_job = in_phase(queue, *_IN_ITS_HANDS)
+    return _cancel(queue, _THIS_JOB, and_(_THIS_JOB, in_phase(queue, Phase.CLAIMED)), and_(_THIS_JOB, this_job))
+
+
+def _cancel_at_site(queue: Queue, which: ColumnElement[bool]) -> Cancel:
+    """Write the steps for the jobs of a site in `which`: all that wait or are held by the fence, and the newest others.
 
     Old software ends no job that it does not report on; what it left unfinished in years must not slow a stop down.
     """
+    fenced = and_(_FOUND_AT_THIS_SITE, which, in_phase(queue, *WATCHED))
+    begun = [
+        select(Job.id).where(fenced, in_phase(queue, Phase.GUARDED)).correlate(None),
+        _newest(queue, which, in_phase(queue, *UNFINISHED)),
+        _newest(queue, which, in_phase(queue, Phase.LOST)),
+    ]
+    reached = and_(Job.id.in_(union_all(*begun)), in_phase(queue, *_IN_ITS_HANDS))
+    return _cancel(queue, and_(_THIS_SITE, which), and_(fenced, in_phase(queue, Phase.CLAIMED)), reached)
+
+
+def _newest(queue: Queue, *which: ColumnElement[bool]) -> Select[tuple[int]]:
+    newest = select(Job.id).where(_THIS_SITE, *which).order_by(ON[queue].heard_ms.desc()).limit(at_most(_REACH))
+    return select(newest.correlate(None).subquery().c.id)
+
+
+def _cancel(
+    queue: Queue, which: ColumnElement[bool], claimed: ColumnElement[bool], begun: ColumnElement[bool]
+) -> Cancel:
     on = ON[queue]
-    in_its_hands = which
-    if reach:
-        newest = select(Job.id).where(which, in_phase(queue, *UNFINISHED)).order_by(on.heard_ms.desc())
-        in_its_hands = Job.id.in_(newest.limit(at_most(_REACH)).correlate(None))
-    ended_elsewhere = or_(*(in_phase(each, Phase.ENDED) for each in Queue if each is not queue))
-    begun = in_phase(queue, Phase.RECEIVED, Phase.RUNNING, Phase.GUARDED, Phase.LOST)
-    waiting = update(Job).where(which, in_phase(queue, Phase.WAITING)).values({on.phase: literal(Phase.WITHDRAWN)})
-    claimed = (
-        update(Job)
-        .where(in_its_hands, in_phase(queue, Phase.CLAIMED))
-        .values({on.phase: literal(Phase.LABELLED), Job.cancel_requested: ONE})
-    )
-    request = update(Job).where(in_its_hands, begun, ~ended_elsewhere, Job.cancel_requested == ZERO)
+    request = update(Job).where(begun, Job.cancel_requested == ZERO)
+    if queue is Queue.ALTERNATE:
+        # Whoever only reads that queue along says nothing more of a job that has ended on the other.
+        request = request.where(~and_(in_phase(queue, Phase.RECEIVED), in_phase(Queue.PRIMARY, Phase.ENDED)))
+    withdrawn = {on.phase: literal(Phase.WITHDRAWN), on.status: CANCELED}
+    labelled = {on.phase: literal(Phase.LABELLED), on.status: CANCELED, Job.cancel_requested: ONE}
     return Cancel(
-        Statement(waiting.values({on.status: CANCELED}).returning(*JOB)),
-        Statement(claimed.values({on.status: CANCELED}).returning(*JOB)),
+        Statement(update(Job).where(which, in_phase(queue, Phase.WAITING)).values(withdrawn).returning(*JOB)),
+        Statement(update(Job).where(claimed).values(labelled).returning(*JOB)),
         Statement(request.values({Job.cancel_requested: ONE}).returning(*JOB)),
     )
 
@@ -257,10 +279,10 @@ REPORT = {(queue, kind): _report(queue, kind) for queue in Queue for kind in Rep
 START_FENCED = {queue: _start_fenced(queue) for queue in Queue}
 
 
-CANCEL_ONE = {queue: _cancel(queue, _THIS_JOB, reach=False) for queue in Queue}
-CANCEL_SITE = {queue: _cancel(queue, _THIS_SITE, reach=True) for queue in Queue}
-CANCEL_WORK = {queue: _cancel(queue, and_(_THIS_SITE, Job.is_stop == ZERO), reach=True) for queue in Queue}
-CANCEL_DEVICE = {queue: _cancel(queue, _THIS_DEVICE, reach=True) for queue in Queue}
+CANCEL_ONE = {queue: _cancel_one(queue) for queue in Queue}
+CANCEL_SITE = {queue: _cancel_at_site(queue, _ALL) for queue in Queue}
+CANCEL_WORK = {queue: _cancel_at_site(queue, _WORK) for queue in Queue}
+CANCEL_DEVICE = {queue: _cancel_at_site(queue, _DEVICE) for queue in Queue}
 
 EXPIRE_WAITING = {queue: _expire_waiting(queue) for queue in Queue}
 EXPIRE_CLAIMED = {queue: _expire_claimed(queue) for queue in Queue}

@@ -240,6 +240,17 @@ class TestLost:
         desk.sweeps()
         assert desk.status(job) == "LOST"
 
+    @pytest.mark.parametrize("stop", ["cancel_all_commands", "stop"])
+    def test_heard_of_again_it_learns_of_a_stop_that_came_meanwhile(
+        self, clocks: Clocks, desk: Desk, stop: str
+    ) -> None:
+        job = desk.runs(secondsUntilComplete=0)
+        clocks.pass_by(600)
+        desk.sweeps()
+        desk.sends(stop)
+        assert desk.status(job) == "LOST"
+        assert desk.reports(job, "EXPOSING").job["cancelRequested"] is True
+
     def test_the_sites_word_stands(self, clocks: Clocks, desk: Desk) -> None:
         job = desk.runs(secondsUntilComplete=0)
         clocks.pass_by(600)

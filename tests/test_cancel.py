@@ -6,6 +6,9 @@ import itertools
 
 import pytest
 
+from jobs_server import statements
+from jobs_server.lifecycle import Queue
+
 from .conftest import inside
 from .support.observatory import Observatory
 
@@ -109,6 +112,51 @@ class TestStopCommand:
         assert observatory.history(claimed) == ["UNREAD", "RECEIVED", "CANCELED"]
         assert observatory.history(waiting) == ["UNREAD", "CANCELED"]
         assert all(observatory.shows(job).get("cancelRequested") for job in (running, plain, claimed))
+
+    @pytest.mark.parametrize("stop", ["cancel_all_commands", "stop"])
+    def test_what_the_fence_holds_is_reached_however_much_it_is(
+        self, observatory: Observatory, stop: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(statements, "_REACH", 1)
+        for steps, which in ((statements.CANCEL_SITE, statements._ALL), (statements.CANCEL_DEVICE, statements._DEVICE)):
+            for queue in Queue:
+                monkeypatch.setitem(steps, queue, statements._cancel_at_site(queue, which))
+        *running, claimed, other = (observatory.sends() for _ in range(4))
+        observatory.polls(claimId="a")
+        for job in running:
+            observatory.starts(job, claimId="a")
+        old, newest = observatory.sends(), observatory.sends()
+        observatory.polls()
+        observatory.reports(newest, "EXPOSING")
+        observatory.sends(stop)
+        assert [observatory.status(job) for job in (claimed, other)] == ["CANCELED", "CANCELED"]
+        assert observatory.starts(claimed, claimId="a").status == 409
+        assert all(observatory.shows(job).get("cancelRequested") for job in (*running, newest))
+        assert "cancelRequested" not in observatory.shows(old)  # what old software left in years is not counted
+
+    @pytest.mark.parametrize("ended", [True, False], ids=["ended on the alternate queue", "ended on the primary queue"])
+    @pytest.mark.parametrize("stop", [True, False], ids=["stop", "cancel"])
+    def test_what_runs_on_one_queue_is_told_though_it_ended_on_the_other(
+        self, observatory: Observatory, stop: bool, ended: bool
+    ) -> None:
+        job = observatory.sends()
+        observatory.reports(job, "COMPLETE", alternateQueue=ended)
+        observatory.reports(job, "EXPOSING", alternateQueue=not ended)
+        if stop:
+            observatory.sends("cancel_all_commands", **ALL)
+        elif ended:
+            observatory.asks_to_cancel(job)
+        else:
+            assert observatory.asks_to_cancel(job).status == 409  # it has ended where everybody looks
+        told = observatory.reports(job, "EXPOSING", alternateQueue=not ended).job
+        assert told.get("cancelRequested", False) is (stop or ended)
+
+    def test_who_only_reads_along_is_not_asked_to_end_what_has_ended(self, observatory: Observatory) -> None:
+        job = observatory.sends()
+        observatory.polls(alternateQueue=True)
+        observatory.reports(job, "COMPLETE")
+        observatory.sends("cancel_all_commands", **ALL)
+        assert "cancelRequested" not in observatory.shows(job)
 
     def test_later_jobs_are_not_covered(self, observatory: Observatory) -> None:
         observatory.sends("cancel_all_commands", **ALL)

@@ -50,7 +50,7 @@ class Protocol(RuleBasedStateMachine):
         self.held_back: set[str] = set()
         self.handed_to: dict[tuple[bool, str], str] = {}  # by queue (is it the alternate one) and ulid
         self.canceled: set[str] = set()  # acknowledged as CANCELED, and nobody has said otherwise since
-        self.started: set[str] = set()
+        self.running_there: set[str] = set()  # begun on the alternate queue
         self.app: Any = None
         self.restart()
 
@@ -102,7 +102,7 @@ class Protocol(RuleBasedStateMachine):
         self.urgent.add(ulid)
         self.note_canceled(covered)
         for ulid in covered:
-            assert self.status(ulid) != "UNREAD", "a stop left an earlier job waiting"
+            self.check_stopped(ulid)
 
     @rule(data=st.data())
     def somebody_cancels(self, data: st.DataObject) -> None:
@@ -153,8 +153,8 @@ class Protocol(RuleBasedStateMachine):
             return multiple()
         assert ulid not in self.canceled, "started after its cancel was acknowledged"
         if alternate:
+            self.running_there.add(ulid)
             return multiple()
-        self.started.add(ulid)
         return ulid
 
     @rule(ulid=running, word=st.sampled_from(["EXPOSING", "RECEIVED"]))
@@ -164,6 +164,13 @@ class Protocol(RuleBasedStateMachine):
     @rule(ulid=consumes(running), end=st.sampled_from(ENDS))
     def a_program_reports_the_end(self, ulid: str, end: str) -> None:
         self.report(ulid, end)
+
+    @rule(data=st.data(), word=st.sampled_from(["EXPOSING", *ENDS]))
+    def a_program_reports_on_the_alternate_queue(self, data: st.DataObject, word: str) -> None:
+        if self.running_there:
+            ulid = data.draw(st.sampled_from(sorted(self.running_there)))
+            reply = self.site.reports({"site": "wmd", "ulid": ulid}, word, alternateQueue=True)
+            assert reply.status in (200, 409)
 
     @rule(data=st.data(), word=st.sampled_from(["STARTED", "EXPOSING", *ENDS]))
     def an_old_program_reports(self, data: st.DataObject, word: str) -> None:
@@ -207,6 +214,16 @@ class Protocol(RuleBasedStateMachine):
             if left:
                 assert not [later for later in overtakers if later > ulid], "a later job overtook one that waited"
                 assert ulid not in self.urgent or not overtakers, "a stop was left waiting behind others"
+
+    def check_stopped(self, ulid: str) -> None:
+        """On each queue a job that was stopped has ended, or whoever has it in hand is asked to end it."""
+        shown = self.shown(ulid)
+        primary, alternate = (shown[key].split("#")[0] for key in ("statusId", "replicaStatusId"))
+        ended = (*ENDS, "EXPIRED")
+        assert UNREAD not in (primary, alternate), "a stop left an earlier job waiting"
+        read_along = alternate == "RECEIVED" and primary in ENDS
+        if primary not in ended or not (alternate in ended or read_along):
+            assert shown["cancelRequested"] is True, "the site is not told to end what a stop found in its hands"
 
     def note_sent(self, ulid: str) -> None:
         assert ulid > max(self.sent, default=""), "ULIDs do not rise"
