@@ -48,13 +48,15 @@ def _settings(patient: Patient) -> Iterator[Finding]:
     loaded = cast(Loaded, patient.app.extensions[EXTENSION])
     changed = [variable(name) for name, origin in loaded.origins.items() if origin != "default"]
     yield Finding("settings", Grade.GOOD, f"all can be read; set are: {', '.join(changed) or 'none'}.")
-    if loaded.settings.workers > 1 and loaded.settings.url.get_backend_name() == "sqlite":
+    if loaded.settings.workers > 1 and patient.is_on_sqlite:
         yield Finding(
             "settings", Grade.NOTE, "JOBS_WORKERS: more than one process gains nothing with SQLite; unset it."
         )
 
 
-def _sqlite(_patient: Patient) -> Iterator[Finding]:
+def _sqlite(patient: Patient) -> Iterator[Finding]:
+    if not patient.is_on_sqlite:
+        return
     which = f"SQLite {db.driver.sqlite_version}, driver {db.driver.__name__}"
     if has_wal_bug(db.driver.sqlite_version_info):
         sentence = (
@@ -104,10 +106,10 @@ def _permissions(patient: Patient) -> Iterator[Finding]:
 
 
 def _migration(patient: Patient) -> Iterator[Finding]:
-    if patient.file is None:
-        yield Finding(
-            "database", Grade.NOTE, "there is none yet; the first start makes it.", lambda: mending.prepare(patient)
-        )
+    if not patient.is_there:
+        lacking = "there is none yet" if patient.is_on_sqlite else "it has no tables yet"
+        sentence = f"{lacking}; the first start makes what is needed."
+        yield Finding("database", Grade.NOTE, sentence, lambda: mending.prepare(patient))
         return
     with patient.database.reading() as connection:
         row = connection.row(_REVISION)
@@ -133,7 +135,7 @@ def _integrity(patient: Patient) -> Iterator[Finding]:
 
 
 def _clock(patient: Patient) -> Iterator[Finding]:
-    if patient.file is None:
+    if not patient.is_there:
         return
     with patient.database.reading() as connection:
         newest_ms = connection.rows(_NEWEST)[0][0] or 0
@@ -149,7 +151,7 @@ def _clock(patient: Patient) -> Iterator[Finding]:
 
 
 def _indexes(patient: Patient) -> Iterator[Finding]:
-    if patient.file is None or patient.settings.url.get_backend_name() != "sqlite":
+    if not patient.is_on_sqlite or patient.file is None:
         return
     if slow := mending.slow(patient):
         sentence = f"polls do not use {', '.join(slow)}: they will be slow with a long history."
@@ -226,7 +228,7 @@ def _calendar(patient: Patient) -> Iterator[Finding]:
     if not url:
         return
     sites = patient.settings.sites
-    if not sites and patient.file is not None:
+    if not sites and patient.is_there:
         with patient.database.reading() as connection:
             sites = tuple(queries.sites(connection))
     fault = RemoteCalendar(url).fault(sites[0] if sites else "?", clock.now_ms())

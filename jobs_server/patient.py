@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import cast
 
 from flask import Flask
+from sqlalchemy import inspect
 
-from . import backups, db
+from . import backups, db, sqlite
 from .config import EXTENSION, Loaded, Settings
 from .db import Database
 from .errors import TaskFailed
@@ -52,6 +53,19 @@ class Patient:
     def database(self) -> Database:
         """Give its database."""
         return cast(Database, self.app.extensions[db.EXTENSION])
+
+    @property
+    def is_on_sqlite(self) -> bool:
+        """Tell whether its database is a file of SQLite's."""
+        return self.database.kind.name == sqlite.NAME
+
+    @property
+    def is_there(self) -> bool:
+        """Tell whether its database was ever prepared. Raises DBAPIError when a server of databases cannot be asked."""
+        if self.is_on_sqlite:
+            return self.file is not None
+        with self.database.engine.connect() as connection:
+            return inspect(connection).has_table("alembic_version")
 
     @property
     def file(self) -> Path | None:

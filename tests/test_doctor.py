@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import httpx
 import pytest
 from flask import Flask
 
-from jobs_server import create_app, db, doctor, filesystems, patient, serving
+from jobs_server import create_app, db, doctor, filesystems, patient, revisions, serving
 
 from .conftest import inside, over_http
-from .support import issuers, servers
+from .support import issuers, postgres, servers
 from .support.clocks import HOUR, Clocks
 from .support.waiting import until
 from .test_remote_calendar import a_calendar
@@ -241,6 +242,58 @@ def test_an_issuer_that_does_not_answer_is_told(port: int, tmp_path: Path) -> No
     code, found = consult(app)
     assert (code, found["sign-in"]["grade"]) == (0, "note")
     assert nowhere in found["sign-in"]["sentence"]
+
+
+class TestPostgreSQL:
+    """Jobs are kept elsewhere: its tables and its newest job are looked at all the same."""
+
+    @pytest.fixture
+    def app(self, port: int, tmp_path: Path) -> Iterator[Flask]:
+        made = self.on(postgres.shared().database(), tmp_path)
+        yield made
+        database(made).close()
+
+    def on(self, url: str, folder: Path) -> Flask:
+        return create_app({"TESTING": True, "INSTANCE": str(folder), "DATABASE_URL": url})
+
+    def test_all_is_well(self, app: Flask) -> None:
+        inside(app).sends()
+        code, found = consult(app)
+        assert code == 0
+        assert (found["database"]["grade"], found["clock"]["grade"]) == ("good", "good")
+        assert f"migration {revisions.newest()}" in found["database"]["sentence"]
+        assert found.keys().isdisjoint({"SQLite", "integrity", "indexes", "backups"})
+        assert "pg_dump" in app.test_client().get("/settings?site=wmd").text
+
+    def test_tables_behind_this_version_are_bad_and_mended(self, app: Flask) -> None:
+        with database(app).engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE site_presence")
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0005'")
+        code, found = consult(app)
+        assert (code, found["database"]["grade"]) == (1, "bad")
+        assert "prepared" in consult(app, "--fix")[1]["database"]["done"]
+        assert consult(app)[1]["database"]["grade"] == "good"
+
+    def test_a_clock_that_was_set_back_is_bad(self, app: Flask, clocks: Clocks) -> None:
+        inside(app).sends()
+        clocks.set_wall(-3 * HOUR)
+        code, found = consult(app)
+        assert (code, found["clock"]["grade"]) == (1, "bad")
+
+    def test_no_tables_yet_is_no_fault_and_can_be_mended(self, port: int, tmp_path: Path) -> None:
+        app = self.on(postgres.shared().database(prepared=False), tmp_path)
+        code, found = consult(app)
+        assert (code, found["database"]["grade"]) == (0, "note")
+        assert "it has no tables yet" in found["database"]["sentence"]
+        assert consult(app, "--fix")[1]["database"]["done"]
+        assert inside(app).sends()
+        database(app).close()
+
+    def test_one_that_does_not_answer_is_bad(self, port: int, tmp_path: Path) -> None:
+        app = self.on(postgres.shared().url("postgres", port=servers.free_port()), tmp_path)
+        code, found = consult(app)
+        assert (code, found["migration"]["grade"]) == (1, "bad")
+        assert postgres.PASSWORD not in json.dumps(found)
 
 
 def test_an_issuer_that_answers_is_asked_and_nothing_is_written(port: int, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class Health(NamedTuple):
     system: str
     last_backup_ms: int | None
     backup_count: int
+    is_on_sqlite: bool
 
 
 def add_to(bp: Blueprint) -> None:
@@ -107,6 +108,7 @@ def _health(settings: Settings) -> Health:
         system=platform.platform(terse=True),
         last_backup_ms=round(kept[0].made.timestamp() * 1000) if kept else None,
         backup_count=len(kept),
+        is_on_sqlite=settings.url.get_backend_name() == "sqlite",
     )
 
 
