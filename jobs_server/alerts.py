@@ -162,7 +162,7 @@ class Watch:
 
     def _installation(self) -> Iterator[Alert]:
         settings = _settings(self._app)
-        if failure := caretaker.of(self._app).backup_failure:
+        if failure := caretaker.of(self._app).failing:
             yield Alert("backup", f"A backup failed: {failure}.")
         try:
             folder = backups.database_file(settings.url).parent

@@ -26,6 +26,7 @@ from .sqlite_file import driver, open_file
 
 KEEP_DAYS, KEEP_WEEKS, KEEP_MONTHS = 7, 4, 12
 
+_NOTE = "backup-failed.txt"  # in the instance folder, where the server looks
 _NAME = "jobs-%Y%m%dT%H%M%SZ.db.gz"
 _PATTERN = "jobs-*.db.gz"
 _PART = ".part"
@@ -101,6 +102,23 @@ def make(source: Path, folder: Path, progress: Progress = lambda *_: None) -> Ma
         _keep_names(folder)
         size_bytes = final.stat().st_size
     return Made(final, counts, size_bytes, tuple(_drop_old(folder)))
+
+
+def note_failure(instance: Path, sentence: str | None) -> None:
+    """Leave word for the server that a backup beside it failed, or take it back."""
+    note = instance / _NOTE
+    if sentence is None:
+        note.unlink(missing_ok=True)
+    else:
+        note.write_text(sentence, encoding="utf-8")
+
+
+def noted_failure(instance: Path) -> str | None:
+    """Read why a backup beside the server failed; none when no word was left."""
+    try:
+        return (instance / _NOTE).read_text(encoding="utf-8") or None
+    except OSError:
+        return None
 
 
 def verify(path: Path, progress: Progress = lambda *_: None, called: str | None = None) -> Counts:

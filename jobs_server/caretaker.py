@@ -23,6 +23,8 @@ from .errors import TaskFailed, Unavailable
 EXTENSION = "jobs_server.caretaker"
 """Where an app keeps its `Caretaker`, among its extensions."""
 
+THREAD = "caretaker"
+
 FIRST_LOOK_SECONDS = 300.0  # a server that was just started has other things to do
 LOOK_SECONDS = 60.0
 RETRY_SECONDS = 3600.0
@@ -60,17 +62,26 @@ class Caretaker:
                 self.look(datetime.now().astimezone())
                 wait = LOOK_SECONDS
 
-        Thread(target=run, name="caretaker", daemon=True).start()
+        Thread(target=run, name=THREAD, daemon=True).start()
         return stop
 
-    def look(self, now: datetime) -> None:
-        """Do what is due."""
-        if self.settings.keep_days and now.date() != self._pruned_on and self.on_duty():
-            self._prune(now)
-        if self.keeps_backups and time.monotonic() >= self._not_before:
-            self._back_up_if_due(now)
+    @property
+    def failing(self) -> str | None:
+        """Say why the last backup of this server, or of a timer beside it, failed; none when it did not."""
+        return self.backup_failure or backups.noted_failure(Path(self.settings.instance))
 
-    def _prune(self, now: datetime) -> None:
+    def look(self, now: datetime) -> None:
+        """Do what is due; whatever keeps one thing from being done, the other is, and both are due again."""
+        for work in (self._prune_if_due, self._back_up_if_due):
+            try:
+                work(now)
+            except Exception:  # whoever looks after an installation for years must not end in silence
+                log.exception("the daily work could not be done")
+
+    def _prune_if_due(self, now: datetime) -> None:
+        if not self.settings.keep_days or now.date() == self._pruned_on or not self.on_duty():
+            return
+        self._pruned_on = now.date()
         folder = Path(self.settings.archive_folder).expanduser() if self.settings.archive_folder else None
         before_ms = round(now.timestamp() * 1000) - self.settings.keep_days * retention.DAY_MS
         try:
@@ -79,18 +90,19 @@ class Caretaker:
             log.error("old jobs could not be deleted: %s", failure)  # noqa: TRY400
         else:
             log.info("%d jobs older than %d days were deleted", pruned.jobs, self.settings.keep_days)
-        self._pruned_on = now.date()
 
     def _back_up_if_due(self, now: datetime) -> None:
-        made = backups.listed(self.settings.backups)
-        if not is_due(made[0].made if made else None, now):
+        if not self.keeps_backups or time.monotonic() < self._not_before:
             return
         try:
+            made = backups.listed(self.settings.backups)
+            if not is_due(made[0].made if made else None, now):
+                return
             new = backups.make(backups.database_file(self.settings.url), self.settings.backups)
-        except TaskFailed as failure:
-            self.backup_failure = failure.message
+        except (TaskFailed, OSError) as failure:
+            self.backup_failure = failure.message if isinstance(failure, TaskFailed) else str(failure)
             self._not_before = time.monotonic() + RETRY_SECONDS
-            log.error("backup failed: %s", failure.message)  # noqa: TRY400
+            log.error("backup failed: %s", self.backup_failure)  # noqa: TRY400
         else:
             self.backup_failure = None
             log.info("backup made: %s, %d jobs, %d bytes", new.path, new.counts.jobs, new.size_bytes)

@@ -103,14 +103,20 @@ class Health:
         alive = {thread.name for thread in threading.enumerate()}
         if self.serving_since is not None and "sweeper" not in alive:
             yield "the thread that labels old jobs has ended: restart the server"
+        if self.serving_since is not None and caretaker.THREAD not in alive:
+            yield "the thread that makes backups and deletes old jobs has ended: restart the server"
 
     def _backups(self) -> Iterator[str]:
         keeper = caretaker.of(self._app)
-        if keeper.backup_failure:
+        if keeper.failing:
             yield "the last backup failed; the log says why"
         if not keeper.keeps_backups or self.serving_since is None:
             return
-        made = backups.listed(self._settings.backups)
+        try:
+            made = backups.listed(self._settings.backups)
+        except OSError:
+            yield "the folder of the backups cannot be read; the log says why"
+            return
         up = timedelta(seconds=time.monotonic() - self.serving_since)
         age = datetime.now(UTC) - made[0].made if made else up
         if age > _BACKUP_AGE:

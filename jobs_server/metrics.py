@@ -38,6 +38,8 @@ bp = Blueprint("metrics", __name__)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _MOST_SITES = 100  # anybody can make up site codes
 _OTHERS = "(others)"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # and methods too
+_OTHER = "(other)"
 _SERVERS_WORDS = {UNREAD, RECEIVED, STARTED, CANCELED, EXPIRED, LOST}
 _IN_STEP = {
     phase: Statement(select(Job.site, func.count()).where(in_phase(Queue.PRIMARY, phase)).group_by(Job.site))
@@ -91,7 +93,8 @@ class Metrics:
     def answered(self, answer: Answer) -> None:
         """Count a request."""
         rule = answer.request.url_rule
-        key = (rule.rule if rule else "(none)", answer.environ["REQUEST_METHOD"], answer.status)
+        method = answer.environ["REQUEST_METHOD"]
+        key = (rule.rule if rule else "(none)", method if method in _METHODS else _OTHER, answer.status)
         child = self._request_children.get(key)
         if child is None:
             child = self._request_children[key] = self._requests.labels(*key)
@@ -155,7 +158,11 @@ class Looked(Collector):
         for name, file in (("database", path), ("wal", Path(f"{path}-wal"))):
             sizes.add_metric((name,), file.stat().st_size if file.exists() else 0)
         yield sizes
-        if made := backups.listed(settings.backups):
+        try:
+            made = backups.listed(settings.backups)
+        except OSError:
+            return
+        if made:
             age = (datetime.now(UTC) - made[0].made).total_seconds()
             yield GaugeMetricFamily("jobs_backup_age_seconds", "Since the newest backup was made.", age)
 

@@ -47,6 +47,10 @@ _ROW = Statement(select(*_JOB).where(Job.id == bindparam("job_id")))
 _HISTORY = Statement(select(*_EVENT).where(JobEvent.job_id == bindparam("job_id")).order_by(JobEvent.seq))
 _PERMIT = Statement(insert(PrunePermit).values(id=1))
 _NO_PERMIT = Statement(delete(PrunePermit))
+_OLDEST_EVENTS = (
+    select(JobEvent.seq).where(JobEvent.job_id == bindparam("job_id")).order_by(JobEvent.seq).limit(at_most("count"))
+)
+_PIECE = Statement(delete(JobEvent).where(JobEvent.seq.in_(_OLDEST_EVENTS)))
 _DELETIONS = (
     Statement(delete(JobEvent).where(JobEvent.job_id == bindparam("job_id"))),
     Statement(delete(IdempotencyKey).where(IdempotencyKey.job_id == bindparam("job_id"))),
@@ -122,6 +126,14 @@ def _write(database: Database, file: Path, batch: dict[int, int]) -> None:
 
 
 def _delete(database: Database, batch: dict[int, int]) -> None:
+    """Delete jobs with their events; of one that has too many for a transaction, the oldest go before in pieces."""
+    for job_id, events in batch.items():
+        for _ in range(events // MOST_ROWS):
+            with database.transaction() as connection:
+                connection.run(_PERMIT)
+                connection.run(_PIECE, job_id=job_id, count=MOST_ROWS)
+                connection.run(_NO_PERMIT)
+            time.sleep(_PAUSE_SECONDS)
     ids = [{"job_id": job_id} for job_id in batch]
     with database.transaction() as connection:
         connection.run(_PERMIT)

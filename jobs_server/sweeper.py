@@ -41,6 +41,8 @@ def start(database: Database, settings: Settings, on_duty: Callable[[], bool] = 
                     sweep(database, settings, started)
             except Unavailable as error:
                 log.warning("jobs could not be labelled: %s", error.sentence)
+            except Exception:  # whatever it is, the next jobs are to be labelled
+                log.exception("jobs could not be labelled")
 
     Thread(target=run, name="sweeper", daemon=True).start()
     return stop

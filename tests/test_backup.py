@@ -16,7 +16,7 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs_server import backups, caretaker, create_app, db
+from jobs_server import backups, caretaker, create_app, db, retention, serving
 from jobs_server.backups import Backup
 from jobs_server.errors import TaskFailed
 
@@ -26,6 +26,7 @@ from .faults.load import Load
 from .support import servers
 from .support.commands import run, run_apart
 from .support.disks import fill, mounted
+from .support.waiting import until
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -232,6 +233,38 @@ class TestDaily:
         obstacle.unlink()
         keeper.look(now)
         assert keeper.backup_failure is None
+
+    def test_a_broken_disk_is_a_failure_and_ends_nothing(
+        self, file_app: Flask, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fails(*_: object) -> None:
+            raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr(caretaker, "FIRST_LOOK_SECONDS", 0.01)
+        monkeypatch.setattr(caretaker, "LOOK_SECONDS", 0.01)
+        monkeypatch.setattr(caretaker, "RETRY_SECONDS", 0.0)
+        keeper = caretaker.of(file_app)
+        with monkeypatch.context() as broken:
+            broken.setattr(backups, "listed", fails)
+            stop = keeper.start()
+            until(lambda: caplog.text.count("backup failed: [Errno 5] Input/output error") >= 2)
+            assert keeper.failing == "[Errno 5] Input/output error"
+        until(lambda: keeper.failing is None)
+        stop.set()
+
+    def test_what_nobody_thought_of_keeps_neither_backups_nor_the_next_day_from_coming(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fails(*_: object) -> None:
+            raise ZeroDivisionError
+
+        app = create_app({"INSTANCE": str(tmp_path), "KEEP_DAYS": 9})
+        serving.prepare(app)
+        monkeypatch.setattr(retention, "prune", fails)
+        caretaker.of(app).look(datetime.now().astimezone())
+        assert "the daily work could not be done" in caplog.text
+        assert len(backups.listed(tmp_path / "backups")) == 1
+        app.extensions[db.EXTENSION].close()
 
     def test_it_can_be_switched_off(self, tmp_path: Path) -> None:
         app = create_app({"INSTANCE": str(tmp_path), "BACKUP_DAILY": False})

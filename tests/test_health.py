@@ -15,7 +15,7 @@ import httpx
 import pytest
 from flask import Flask
 
-from jobs_server import caretaker, create_app, db, feed, health, serving
+from jobs_server import backups, caretaker, create_app, db, feed, health, serving
 
 from .conftest import inside
 from .support import servers
@@ -27,7 +27,8 @@ def patient(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]
     monkeypatch.setattr(health, "_KEPT_SECONDS", 0.0)
     health.of(file_app).serving_since = time.monotonic() - timedelta(days=3).total_seconds()
     stop = threading.Event()
-    threading.Thread(target=stop.wait, name="sweeper", daemon=True).start()
+    for name in ("sweeper", caretaker.THREAD):
+        threading.Thread(target=stop.wait, name=name, daemon=True).start()
     backup_made(file_app, datetime.now(UTC))
     yield file_app
     stop.set()
@@ -103,6 +104,7 @@ def test_a_thread_that_has_ended_is_a_problem(patient: Flask, monkeypatch: pytes
         [
             "the thread that watches for changes has ended, and live pages are late: restart the server",
             "the thread that labels old jobs has ended: restart the server",
+            "the thread that makes backups and deletes old jobs has ended: restart the server",
         ],
     )
 
@@ -123,6 +125,28 @@ def test_no_backup_is_a_problem_only_when_there_was_time_for_one(patient: Flask)
 def test_a_backup_that_failed_is_a_problem_without_its_path(patient: Flask) -> None:
     caretaker.of(patient).backup_failure = "no backup can be made in /srv/secret: No space left on device"
     assert readiness(patient) == (503, ["the last backup failed; the log says why"])
+
+
+def test_a_backup_of_a_timer_that_failed_is_a_problem_until_one_is_made(patient: Flask, tmp_path: Path) -> None:
+    (tmp_path / "full").touch()
+    commands = patient.test_cli_runner()
+    assert commands.invoke(args=["backup", str(tmp_path / "full" / "b")]).exit_code == 1
+    assert readiness(patient) == (200, ["ready"])  # who types it sees it
+    assert commands.invoke(args=["backup", "--alert", str(tmp_path / "full" / "b")]).exit_code == 1
+    assert readiness(patient) == (503, ["the last backup failed; the log says why"])
+    assert str(tmp_path / "full" / "b") in (caretaker.of(patient).failing or "")
+    assert commands.invoke(args=["backup", "--alert", str(tmp_path / "disk2")]).exit_code == 0
+    assert readiness(patient) == (200, ["ready"])
+
+
+def test_a_folder_of_backups_that_cannot_be_read_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backups, "listed", broken_disk)
+    assert readiness(patient) == (503, ["the folder of the backups cannot be read; the log says why"])
+    assert patient.test_client().get("/metrics").status_code == 200
+
+
+def broken_disk(*_: object) -> None:
+    raise OSError(5, "Input/output error")
 
 
 def test_all_problems_are_told_together(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

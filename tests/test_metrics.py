@@ -33,6 +33,16 @@ def test_requests_are_counted_by_route_and_status(app: Flask) -> None:
     assert figure(app, "jobs_request_seconds_count", route="/jobs/newjob", method="POST", status="400") == 1
 
 
+def test_methods_that_somebody_made_up_make_no_figures_of_their_own(app: Flask) -> None:
+    for number in range(5):
+        app.test_client().open("/jobs/newjob", method=f"MADE{number}")
+        app.test_client().open("/nowhere", method=f"up{number}")
+    methods = {dict(labels).get("method") for name, labels in figures(app) if name == "jobs_request_seconds_count"}
+    assert methods == {"(other)"}
+    made_up = [value for (name, labels), value in figures(app).items() if ("method", "(other)") in labels]
+    assert 10 in made_up or made_up.count(5) >= 2
+
+
 def test_a_jobs_steps_are_counted_and_what_is_under_way_is_told(app: Flask, clocks: Clocks) -> None:
     observatory = inside(app)
     job = observatory.sends()

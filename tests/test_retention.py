@@ -18,6 +18,7 @@ from flask import Flask
 
 from jobs_server import archive, caretaker, create_app, db, retention, serving
 from jobs_server.db import Database
+from jobs_server.models import JobEvent
 from jobs_server.errors import TaskFailed
 
 from .conftest import inside
@@ -123,6 +124,26 @@ class TestPrune:
         )
         assert left[-1] == 0
         assert len(left) == 4
+        assert all(before - after <= retention.MOST_ROWS for before, after in itertools.pairwise(left))
+
+    @pytest.mark.parametrize("events", [499, 500, 1_700])
+    def test_a_job_with_a_long_history_goes_in_pieces_too(
+        self, file_app: Flask, clocks: Clocks, events: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(retention, "_PAUSE_SECONDS", 0.0)
+        finished(inside(file_app), 2)
+        columns = ", ".join(column.name for column in JobEvent.__table__.columns if column.name != "seq")
+        more = f"""WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {events - 4})
+            INSERT INTO job_event ({columns}) SELECT {columns} FROM number, job_event WHERE seq = 1"""
+        with database(file_app).engine.begin() as connection:
+            connection.exec_driver_sql(more)
+        clocks.pass_by(2 * DAY)
+        left = [rows(file_app, "job") + rows(file_app, "job_event")]
+        database(file_app).on_commit_seconds.append(
+            lambda _: left.append(rows(file_app, "job") + rows(file_app, "job_event"))
+        )
+        pruned = retention.prune(database(file_app), days_ago(clocks, 1))
+        assert (pruned.jobs, pruned.events, left[0], left[-1]) == (2, events + 4, events + 6, 0)
         assert all(before - after <= retention.MOST_ROWS for before, after in itertools.pairwise(left))
 
     def test_others_are_served_between_two_batches(self, file_app: Flask, clocks: Clocks) -> None:

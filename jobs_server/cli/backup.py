@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from .. import backups
 from ..config import EXTENSION, Loaded, Settings
+from ..errors import TaskFailed
 
 _SAYS = {
     "copy": "Copying",
@@ -26,8 +27,9 @@ _SAYS = {
 
 @click.command
 @click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--alert", is_flag=True, help="If it fails have the server tell so, as of its own, until one succeeds.")
 @with_appcontext
-def backup(folder: Path | None) -> None:
+def backup(folder: Path | None, alert: bool) -> None:
     """Back up the database into FOLDER, while it is served.
 
     FOLDER is JOBS_BACKUP_FOLDER unless named. The copy is one moment of the database, read through and compressed. In
@@ -35,9 +37,8 @@ def backup(folder: Path | None) -> None:
     Ends with 0 when the backup is good, and with 1 and one sentence when there is none.
     """
     settings = _settings()
-    source = backups.database_file(settings.url)
-    with bars() as progress:
-        made = backups.make(source, folder or settings.backups, progress)
+    with _told(Path(settings.instance)) if alert else nullcontext(), bars() as progress:
+        made = backups.make(backups.database_file(settings.url), folder or settings.backups, progress)
     click.echo(
         f"{made.path}: {made.counts.jobs:,} jobs with {made.counts.events:,} events, verified,"
         f" {made.size_bytes / 1e6:,.1f} MB."
@@ -78,6 +79,19 @@ def restore(file: Path, yes: bool) -> None:
         )
     if restored.aside:
         click.echo(f"The database that was there is {restored.aside}; delete it when you need it no more.")
+
+
+@contextmanager
+def _told(instance: Path) -> Iterator[None]:
+    """Leave word for the server when a backup fails, and take it back when one is made."""
+    try:
+        yield
+    except TaskFailed as failure:
+        with suppress(OSError):  # the failure itself is what is to be seen
+            backups.note_failure(instance, failure.message)
+        raise
+    with suppress(OSError):
+        backups.note_failure(instance, None)
 
 
 @contextmanager
