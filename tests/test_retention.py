@@ -18,8 +18,8 @@ from flask import Flask
 
 from jobs_server import archive, caretaker, create_app, db, retention, serving
 from jobs_server.db import Database
-from jobs_server.models import JobEvent
 from jobs_server.errors import TaskFailed
+from jobs_server.models import JobEvent
 
 from .conftest import inside
 from .faults import ledger
