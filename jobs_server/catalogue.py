@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -30,6 +31,13 @@ def sent_with(device: str, action_name: str) -> dict[str, Any]:
 def action(device: str, name: str) -> dict[str, Any]:
     """Give what is known of an action; nothing when it is unknown."""
     return dict(devices().get(device, {}).get("actions", {}).get(name, {}))
+
+
+def roles(device: str, action_name: str, required: Mapping[str, Any]) -> list[str]:
+    """List the roles of which the public site software wants one for a command; none when it takes it from anybody."""
+    known = action(device, action_name)
+    script = known.get("scripts", {}).get(str(required.get("script", "")), {})
+    return list(script.get("roles") or known.get("roles") or [])
 
 
 def is_optional(device: str, action_name: str, parameter: str) -> bool:

@@ -150,11 +150,36 @@ def test_a_protection_may_be_switched_on_without_asking() -> None:
     assert risks.risk_of("mount", "unpark", {})
 
 
+def cautions(page: str) -> dict[str, str]:
+    """What a page says that the site will not do."""
+    said = re.findall(r'<p class="note caution" data-caution="(\w+)">(.*?)</p>', page)
+    return {kind: re.sub(r"<[^>]+>", "", text) for kind, text in said}
+
+
 def test_the_form_says_when_the_site_will_refuse(browser: FlaskClient) -> None:
-    assert "wants the role admin" in browser.get("/send?site=wmd&device=mount&action=park").text
-    assert "wants the role" not in browser.get("/send?site=wmd&device=mount&action=go").text
+    assert "wants the role admin for" in cautions(browser.get("/send?site=wmd&device=mount&action=park").text)["roles"]
+    assert cautions(browser.get("/send?site=wmd&device=mount&action=go").text) == {}
+    script = cautions(browser.get("/send?site=wmd&device=sequencer&action=run&script=pointingRun").text)
+    assert "wants the role admin or owner for" in script["roles"]
+    assert "ignored" in cautions(browser.get("/send?site=wmd&device=focuser&action=home").text)
     with_role = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "OPEN_ROLES": ("admin",)}).test_client()
-    assert "wants the role" not in with_role.get("/send?site=wmd&device=mount&action=park").text
+    assert cautions(with_role.get("/send?site=wmd&device=mount&action=park").text) == {}
+
+
+@pytest.mark.parametrize("how", ["again", "edit"])
+def test_a_job_that_the_site_will_refuse_again_is_warned_of_again(
+    browser: FlaskClient, observatory: Observatory, how: str
+) -> None:
+    job = observatory.sends("park", device="mount", instance="mount1", required_params={}, optional_params={})
+    page = browser.get("/send", query_string={"site": "wmd", how: job["ulid"]}).text
+    assert "wants the role admin for" in cautions(page)["roles"]
+
+
+def test_raw_json_is_warned_of_while_it_is_typed(browser: FlaskClient) -> None:
+    raw = {"device": "sequencer", "instance": "s", "action": "run", "required_params": {"script": "focusAuto"}}
+    assert previews(browser, raw=json.dumps(raw))["cautions"] == {"roles": "admin"}
+    assert previews(browser, raw=json.dumps(raw | {"required_params": {"script": "stopScript"}}))["cautions"] == {}
+    assert previews(browser, raw=json.dumps(raw | {"action": "home"}))["cautions"] == {"roles": "admin"}
 
 
 def test_an_action_that_nobody_knows_can_be_typed(browser: FlaskClient, observatory: Observatory) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from .. import commands, lifecycle, words
+from .. import catalogue, commands, lifecycle, words
 from ..commands import SubmitJob
 from ..errors import BadRequest
 from . import fields, risks
@@ -41,6 +41,17 @@ class Order:
         """Say what is risky about it."""
         found = (risks.risk_of(body["device"], body["action"], body["required_params"]) for body in self.bodies)
         return [risk for risk in found if risk]
+
+    def missing_roles(self, own: Collection[str]) -> list[str]:
+        """List the roles that the site wants for it and that jobs which carry these will not have."""
+        wanted = [catalogue.roles(body["device"], body["action"], body["required_params"]) for body in self.bodies]
+        return list(dict.fromkeys(role for each in wanted if not set(each) & set(own) for role in each))
+
+    @property
+    def fates(self) -> list[str]:
+        """Say in a word each what the public site software does with it, where that is nothing good."""
+        found = (catalogue.action(body["device"], body["action"]).get("site", "") for body in self.bodies)
+        return [fate for fate in dict.fromkeys(found) if fate in ("ignored", "broken")]
 
     @property
     def text(self) -> str:

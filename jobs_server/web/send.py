@@ -47,9 +47,8 @@ def send_it() -> Response:
     given = dict(request.form)
     order = orders.from_form(page(), given)
     if given.get("do") == "preview" and not page().wants_page:
-        return jsonify(
-            faults=order.faults, readings=order.readings, lines=order.lines, json=order.text, risks=order.risks
-        )
+        told = {"faults": order.faults, "readings": order.readings, "lines": order.lines, "json": order.text}
+        return jsonify(told | {"risks": order.risks, "cautions": _cautions(order)})
     if order.faults or given.get("do") == "preview":
         return make_response(_show(given, order), 400 if order.faults else 200)
     if order.risks and given.get("sure") != "yes":
@@ -89,6 +88,7 @@ def _show(given: Mapping[str, str], order: Order | None, *, asks: bool = False) 
     assert expose is not None
     instances = {name: _instance(name) for name in (device, "camera")}
     what = {"device": device, "action": action, "instance": instances[device]}
+    shown = order or orders.from_form(page(), what | dict(given))
     return render_template(
         "pages/send.html",
         given=given,
@@ -100,19 +100,23 @@ def _show(given: Mapping[str, str], order: Order | None, *, asks: bool = False) 
         form=None if "raw" in given else form,
         then=[field for field in expose.fields if field.key in _THEN_KEYS],
         instances=instances,
-        missing_roles=_missing_roles(device, action, script),
+        cautions=_cautions(shown if shown.bodies else _named(device, action, script)),
         order=order,
-        shown=order or orders.from_form(page(), what | dict(given)),
+        shown=shown,
         asks=asks,
         key=given.get("key") or secrets.token_urlsafe(18),
     )
 
 
-def _missing_roles(device: str, action: str, script: str) -> list[str]:
-    """List the roles that the site wants for an action and that jobs from here do not carry."""
-    known = catalogue.action(device, action)
-    wanted = known.get("scripts", {}).get(script, {}).get("roles") or known.get("roles") or []
-    return [] if set(wanted) & set(page().actor.roles) else list(wanted)
+def _cautions(order: Order) -> dict[str, str]:
+    """Give what to say before sending: which roles jobs from here do not carry, and what the site will not do."""
+    roles = " or ".join(order.missing_roles(page().actor.roles))
+    return ({"roles": roles} if roles else {}) | dict.fromkeys(order.fates, "")
+
+
+def _named(device: str, action: str, script: str) -> Order:
+    """Stand in for an order that cannot be read yet."""
+    return Order([{"device": device, "action": action, "required_params": {"script": script}}])
 
 
 def _instance(device: str) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Route, expect
 
-from tests.support import gateway, nights
+from tests.conftest import over_http
+from tests.support import gateway, nights, servers
 from tests.support.gateway import Gateway, Mood
 from tests.support.waiting import until
 
@@ -22,6 +24,8 @@ HIDE = "['hidden', true], ['visibilityState', 'hidden']"
 SHOW = "['hidden', false], ['visibilityState', 'visible']"
 TURN = """for (const [name, value] of [%s]) Object.defineProperty(document, name, {value, configurable: true});
 document.dispatchEvent(new Event('visibilitychange'))"""
+
+SAME = "document.getElementById('presence').textContent === document.getElementById('presence-here').textContent"
 
 
 @pytest.fixture
@@ -91,6 +95,35 @@ def test_who_is_in_control_is_seen_at_once(context: BrowserContext, desk: Desk) 
     body = {"site": "control", "note": "hands on the mount", "user_id": "v", "user_name": "Tycho"}
     assert desk.at("control").posts("lockout", body).status == 200
     expect(page.locator("#banners")).to_contain_text("Locked out by Tycho")
+
+
+def test_who_is_about_to_send_is_told_at_once_when_the_site_falls_silent_and_comes_back(
+    browser: Browser, tmp_path: Path
+) -> None:
+    settings = {"JOBS_SILENT_AFTER_SECONDS": "4"}
+    with (
+        servers.running("flask", tmp_path, settings) as server,
+        httpx.Client(trust_env=False) as client,
+        stage.context(browser, server, stage.DESK) as context,
+    ):
+        site = over_http(server.url, client)
+        page = stage.open_page(context, f"{server.url}/send?site=wmd")
+        caution, head, beside = page.locator("#silence"), page.locator("#presence"), page.locator("#presence-here")
+        expect(caution).to_contain_text("the job will wait")
+        site.polls()
+        expect(beside).to_contain_text("last polled")
+        expect(caution).to_be_hidden()
+        expect(beside).to_contain_text("silent for")
+        expect(caution).to_contain_text("unless it comes back")
+        site.polls()
+        expect(beside).to_contain_text("last polled")
+        expect(caution).to_be_hidden()
+        page.wait_for_function(SAME)
+        page.goto(f"{server.url}/send?site=wmd&device=enclosure&action=open")
+        expect(head).to_contain_text("silent for")
+        page.get_by_role("button", name="Send", exact=True).click()
+        expect(page.get_by_role("alert")).to_contain_text("The roof moves.")
+        expect(caution).to_contain_text("unless it comes back")
 
 
 def test_a_hidden_tab_closes_its_stream_and_is_right_when_it_is_shown(context: BrowserContext, desk: Desk) -> None:

@@ -43,6 +43,8 @@ function chooseGroup(form) {
 function show(form, told) {
   form.querySelector("[data-lines]").textContent = told.lines.join(", then: ");
   form.querySelector("[data-preview]").textContent = told.json;
+  for (const caution of form.querySelectorAll("[data-caution]")) caution.hidden = !(caution.dataset.caution in told.cautions);
+  form.querySelector("[data-roles]").textContent = told.cautions.roles ?? "";
   for (const field of form.querySelectorAll("[data-field]")) {
     const fault = told.faults[field.dataset.field];
     const said = field.querySelector("[data-said]");
