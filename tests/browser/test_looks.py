@@ -215,20 +215,30 @@ def bright(screenshot: bytes) -> list[tuple[int, int]]:
     return [] if extremes == ((0, 0), (0, 0)) else list(extremes)  # type: ignore[arg-type]
 
 
-def test_at_night_everything_keeps_its_contrast(browser: Browser, desk: Desk) -> None:
-    with stage.context(browser, desk.server, stage.PHONE, "night") as context:
+INKS = ("--ink", "--soft", "--edge", "--accent", "--good", "--bad", "--warn", "--focus")
+GROUNDS = ("--ground", "--surface", "--raised", "--sunk", "--accent-wash", "--bad-wash", "--warn-wash")
+BARS = ("--bar-done", "--bar-runs", "--bar-edge", "--now")
+SKIES = ("--light-day", "--light-civil", "--light-nautical", "--light-astronomical", "--light-night", "--sunk")
+DRAWN = [(bar, sky) for bar in BARS for sky in (*SKIES, "--surface")]
+ON = [("--on-accent", "--accent"), ("--on-bad", "--bad"), *((ink, ground) for ink in INKS for ground in GROUNDS)]
+COLOURS = """(theme) => {
+  document.documentElement.dataset.theme = theme;
+  const style = getComputedStyle(document.documentElement);
+  return Object.fromEntries([...style].filter((name) => name.startsWith('--')).map(
+    (name) => [name, style.getPropertyValue(name).trim()]));
+}"""
+
+
+def test_everything_that_is_written_or_drawn_keeps_its_contrast(browser: Browser, desk: Desk) -> None:
+    with stage.context(browser, desk.server, stage.PHONE) as context:
         page = stage.open_page(context, desk.address("/"))
-        inks = page.evaluate(
-            "['--ink', '--soft', '--edge', '--accent', '--bad'].map(name =>"
-            " getComputedStyle(document.documentElement).getPropertyValue(name).trim())"
-        )
-        grounds = page.evaluate(
-            "['--ground', '--surface', '--raised'].map(name =>"
-            " getComputedStyle(document.documentElement).getPropertyValue(name).trim())"
-        )
-    for ink in inks:
-        for ground in grounds:
-            assert contrast(ink, ground) >= 3, (ink, ground)
+        weak = []
+        for theme in stage.THEMES:
+            colours = page.evaluate(COLOURS, theme)
+            for one, other in DRAWN + ON:
+                least = 4.5 if theme != "night" and one in ("--ink", "--soft", "--good", "--bad", "--warn") else 3
+                weak += [(theme, one, other)] if contrast(colours[one], colours[other]) < least else []
+    assert weak == []
 
 
 def contrast(one: str, other: str) -> float:
