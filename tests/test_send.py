@@ -139,7 +139,12 @@ def test_what_moves_the_roof_asks_first(browser: FlaskClient, observatory: Obser
     assert asked.status_code == 200
     assert "The roof moves." in asked.text
     assert observatory.polls() == []
-    assert sends(browser, **roof, sure="yes").status_code == 303
+    sure = re.search(r'name="sure" value="(\w+)"', asked.text)
+    assert sure is not None
+    changed = sends(browser, **(roof | {"action": "close"}), sure=sure[1])
+    assert (changed.status_code, "Yes, close the roof" in changed.text) == (200, True)
+    assert observatory.polls() == []
+    assert sends(browser, **roof, sure=sure[1]).status_code == 303
     assert [job["action"] for job in observatory.polls()] == ["open"]
 
 

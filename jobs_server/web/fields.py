@@ -180,7 +180,7 @@ def _field(
         high=high,
         default=default,
         choices=choices,
-        note=" ".join(filter(None, notes)),
+        note=". ".join(filter(None, notes)),
         needed=not optional and key not in grouped and default not in _PLACEHOLDERS and spec.get("ui", True),
         more=optional and (not spec.get("ui", True) or unread or kind == "json"),
     )

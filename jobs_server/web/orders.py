@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -57,6 +58,11 @@ class Order:
     def text(self) -> str:
         """Write the exact JSON."""
         return "\n".join(json.dumps(body, indent=2, ensure_ascii=False) for body in self.bodies)
+
+    @property
+    def digest(self) -> str:
+        """Name exactly this order: who says yes to one has not said it to another."""
+        return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     @property
     def is_stop(self) -> bool:

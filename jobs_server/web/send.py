@@ -51,7 +51,7 @@ def send_it() -> Response:
         return jsonify(told | {"risks": order.risks, "cautions": _cautions(order)})
     if order.faults or given.get("do") == "preview":
         return make_response(_show(given, order), 400 if order.faults else 200)
-    if order.risks and given.get("sure") != "yes":
+    if order.risks and given.get("sure") != order.digest:
         return make_response(_show(given, order, asks=True))
     try:
         sent = _submit(order, given.get("key"))

@@ -29,7 +29,13 @@ PAGES = {
     "site": "/settings?site=wmd",
     "profile": "/settings/profile?site=wmd",
     "docs": "/docs",
+    "send-faulty": "/send?site=wmd&device=mount&action=go",
+    "send-asks": "/send?site=wmd&device=enclosure&action=open",
+    "refused": "/job/none?site=wmd",
+    "sign-in-open": "/sign-in?site=wmd",
 }
+PRESSED = {"send-faulty": "Send", "send-asks": "Send"}
+"""Of these pages it is seen what comes of pressing a button."""
 
 
 def job_page(observatory: Observatory) -> str:
@@ -42,18 +48,22 @@ def main(folder: Path, only: tuple[str, ...] = ()) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as instance,
-        stage.served(Path(instance)) as (server, observatory),
+        stage.served(Path(instance) / "open") as (server, observatory),
+        stage.door(Path(instance) / "door") as door,
         stage.chromium() as browser,
     ):
         stage.a_present(observatory)
-        pages = PAGES | {"job": job_page(observatory)}
+        pages = {name: server.url + path for name, path in PAGES.items()} | door.pages
+        pages["job"] = server.url + job_page(observatory)
         for theme in stage.THEMES:
             for width in (stage.PHONE, stage.DESK):
                 context = stage.context(browser, server, width, theme)
-                for name, path in pages.items():
+                door.opens(context, theme)
+                for name, url in pages.items():
                     if only and name not in only:
                         continue
-                    page = stage.open_page(context, server.url + path)
+                    page = context.new_page()
+                    stage.show(page, url, PRESSED.get(name, ""))
                     page.wait_for_timeout(400)
                     page.screenshot(
                         path=folder / f"{name}-{theme}-{width[0]}.png", full_page=name.startswith(("send", "insights"))

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import httpx
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.conftest import over_http
-from tests.support import nights, servers
+from tests.support import issuers, nights, servers
 from tests.support.observatory import Observatory
 from tests.support.programs import needs
 
@@ -78,6 +79,41 @@ def served(folder: Path, *, past: bool = True) -> Iterator[tuple[servers.Server,
         yield server, over_http(server.url, client)
 
 
+@dataclass(frozen=True)
+class Door:
+    """A server that knows of no site and where people must sign in."""
+
+    server: servers.Server
+    session: str
+
+    @property
+    def pages(self) -> dict[str, str]:
+        """The addresses of its pages; who is signed in calls the machine by its name: cookies keep to a name."""
+        by_name = f"http://localhost:{self.server.port}"
+        return {
+            "which-site": f"{self.server.url}/",
+            "sign-in": f"{self.server.url}/sign-in",
+            "signed-in": f"{by_name}/sign-in",
+        }
+
+    def opens(self, context: BrowserContext, theme: str) -> None:
+        """Let a browser be signed in, where it calls the machine by its name."""
+        cookies = {"jobs_session": self.session, "theme": theme}
+        url = f"http://localhost:{self.server.port}"
+        context.add_cookies([{"name": name, "value": value, "url": url} for name, value in cookies.items()])
+
+
+@contextmanager
+def door(folder: Path) -> Iterator[Door]:
+    """Serve with sign-in set, while the issuer is away, and sign somebody in at the PC."""
+    settings = {"JOBS_OIDC_ISSUER": f"http://127.0.0.1:{servers.free_port()}", "JOBS_OIDC_AUDIENCE": "jobs"}
+    settings |= {"JOBS_OIDC_CLIENT_ID": "jobs"}
+    with servers.running("flask", folder, settings) as server:
+        link = issuers.run_flask(["admin", "link", "--user", "Vera"], folder, settings).splitlines()[0]
+        answer = httpx.get(link.replace(":5000", f":{server.port}"), trust_env=False)
+        yield Door(server, answer.cookies["jobs_session"])
+
+
 @contextmanager
 def asleep(browser: Browser) -> Iterator[None]:
     """Stop all pages of a browser for the length of a block, as a laptop that is closed does."""
@@ -95,6 +131,14 @@ def asleep(browser: Browser) -> Iterator[None]:
 def open_page(context: BrowserContext, url: str) -> Page:
     """Open a page and wait until it has drawn itself."""
     page = context.new_page()
-    page.goto(url)
-    page.wait_for_load_state("load")
+    show(page, url)
     return page
+
+
+def show(page: Page, url: str, press: str = "") -> None:
+    """Go to a page, or to what comes of pressing a button there, and wait until it has drawn itself."""
+    page.goto(url)
+    if press:
+        with page.expect_navigation():
+            page.get_by_role("button", name=press, exact=True).click()
+    page.wait_for_load_state("load")

@@ -135,7 +135,7 @@ def test_somebody_signs_in_commands_and_signs_out(browser: Browser, tmp_path: Pa
             asked: list[str] = []
             page.on("request", lambda request: asked.append(request.url))
             page.goto(f"{service.url}/sign-in")
-            page.click("main a.button")
+            page.click("main a.btn")
             page.click("button:has-text('vera')")
             page.wait_for_url(f"{service.url}/**")
             authorize = next(url for url in asked if "/oauth2/authorize" in url)

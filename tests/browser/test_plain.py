@@ -22,7 +22,7 @@ def page(browser: Browser, desk: Desk) -> Iterator[Page]:
 
 def test_every_page_can_be_read_and_has_stop(page: Page, desk: Desk) -> None:
     for name, path in screenshots.PAGES.items():
-        page.goto(desk.server.url + path)
+        stage.show(page, desk.server.url + path, screenshots.PRESSED.get(name, ""))
         assert len(page.locator("main").inner_text()) > 80, name
         expect(page.get_by_role("button", name="Stop now")).to_be_visible()
     page.goto(desk.address("/insights"))

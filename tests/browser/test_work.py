@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import httpx
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Response, expect
 
 from tests.conftest import over_http
 from tests.support import nights, servers
@@ -33,6 +33,34 @@ def test_a_job_is_sent_and_watched_to_its_end_without_a_reload(page: Page, desk:
     expect(page.locator("#running progress")).to_be_visible()
     expect(page.locator("#latest li", has_text="NGC 7331")).to_contain_text("COMPLETE", timeout=SLOW_MS)
     assert page.evaluate("window.mark") == "not loaded anew"
+
+
+def previewed(response: Response) -> bool:
+    """Tell whether a page was told what a form would send."""
+    return response.url.endswith("/send") and "x-requested-by" in response.request.headers
+
+
+def test_what_is_wrong_and_what_is_risky_is_said_where_it_is_seen(page: Page, desk: Desk) -> None:
+    with page.expect_response(previewed, timeout=SLOW_MS):
+        page.goto(desk.address("/send?device=mount&action=go", site="careful"))
+    with page.expect_response(previewed, timeout=SLOW_MS):  # the page that came back has asked again
+        page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("ra is needed")
+    said = page.locator("[data-field=ra] [data-said]")
+    expect(said).to_have_text("ra is needed")
+    page.locator("#p-ra").fill("1 30")
+    expect(said).to_contain_text("01h 30m")
+    page.goto(desk.address("/send?device=enclosure&action=open", site="careful"))
+    page.get_by_role("button", name="Send", exact=True).click()
+    no = page.get_by_role("link", name="No", exact=True)
+    expect(no).to_be_focused()
+    box, bar = no.bounding_box(), page.locator(".stopbar").bounding_box()
+    assert box is not None
+    assert bar is not None
+    assert 0 < box["y"] < box["y"] + box["height"] <= bar["y"]
+    page.goto(desk.address("/send?raw=", site="careful"))
+    page.locator("#raw").fill('{"device": "mount", "instance": "m", "action": "park"}')
+    expect(page.locator("[data-caution=roles]")).to_contain_text("wants the role admin")
 
 
 def test_stop_goes_out_at_the_first_tap_and_its_receipt_is_followed(page: Page, desk: Desk) -> None:

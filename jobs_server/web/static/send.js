@@ -23,6 +23,8 @@ export function start([form]) {
   };
   form.addEventListener("input", soon);
   form.addEventListener("submit", () => setTimeout(() => form.querySelector("[value=send]").setAttribute("aria-busy", "true")));
+  // What was refused stays said beside its field until that is mended.
+  for (const field of form.querySelectorAll("[data-field].faulty")) field.classList.add("touched");
   chooseGroup(form);
   preview();
 }

@@ -56,5 +56,5 @@ function beep() {
 function keepRoomForTheBar() {
   const bar = document.querySelector(".stopbar");
   if (!bar) return;
-  new ResizeObserver(() => document.body.style.setProperty("--bar-height", `${bar.offsetHeight + 8}px`)).observe(bar);
+  new ResizeObserver(() => document.documentElement.style.setProperty("--bar-height", `${bar.offsetHeight + 8}px`)).observe(bar);
 }
