@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs_server.client import Job, SiteClient
+from jobs_server.lifecycle import is_stop
 
 from .support import servers
 from .support.simulation import simulated
@@ -19,17 +20,23 @@ SITE = "wmd"
 ENDS = {"COMPLETE", "FAILED", "CANCELED"}
 
 
-def test_every_real_command_goes_there_and_comes_back(server: servers.Server, tmp_path: Path) -> None:
-    with SiteClient(server.url, SITE) as client:
-        sent = [sends(client, command) for command in COMMANDS]
-        with simulated(server.url, SITE, tmp_path, "--speed", "1000000"):
-            until(lambda: {job.status for job in client.recent()} <= ENDS, patience_seconds=300, every=0.5)
+def test_every_real_command_goes_there_and_is_carried_out(server: servers.Server, tmp_path: Path) -> None:
+    with SiteClient(server.url, SITE) as client, simulated(server.url, SITE, tmp_path, "--speed", "1000000"):
+        sent: list[Job] = []
+        for command in COMMANDS:
+            if is_stop(command["action"], command["required_params"]):
+                all_end(client)  # else it would cancel what is to be seen carried out
+            sent.append(sends(client, command))
+        all_end(client)
         jobs = client.recent()
         assert [job.ulid for job in jobs] == [job.ulid for job in sent]
         for job, command in zip(jobs, COMMANDS, strict=True):
             assert said(job) == command_said(command)
             check_its_life(client.get(job))
-        assert any(job.status == "COMPLETE" for job in jobs)
+
+
+def all_end(client: SiteClient) -> None:
+    until(lambda: {job.status for job in client.recent()} <= ENDS, patience_seconds=300, every=0.1)
 
 
 def sends(client: SiteClient, command: dict[str, Any]) -> Job:
@@ -55,11 +62,8 @@ def check_its_life(job: Job) -> None:
     events = [event for event in job.history if not event.alternate_queue]
     life = [event.after for event in events]
     assert [event.before for event in events] == [None, *life[:-1]]
-    assert life[0] == "UNREAD"
+    assert life[:3] == ["UNREAD", "RECEIVED", "STARTED"]
     assert life[-1] == job.status
-    if job.status == "CANCELED" and "RECEIVED" not in life:
-        assert life == ["UNREAD", "CANCELED"]
-        assert "canceled by" in (job.history[1].message or "")
-    elif job.status != "CANCELED":
-        assert life[1:3] == ["RECEIVED", "STARTED"]
     assert sum(status in ENDS for status in life) == 1
+    # Some were recorded with fields that nobody had filled in; what cannot be done fails with the reason.
+    assert job.status == "COMPLETE" or "must be a number" in (events[-1].message or "")
