@@ -61,7 +61,7 @@ def get_new_jobs() -> Response:
     command = _parse(commands.ClaimJobs)
     actor = auth.site(command.site)
     environ, live = request.environ, feed.current()
-    live.presence.alone = not environ["wsgi.multiprocess"]
+    live.presence.serves_beside_others(environ["wsgi.multiprocess"])
     answer = polling.poll(current(), live, command, actor, hangup.client(environ))
     response = _json(wire.handed_over(answer.jobs, command.queue))
     if answer.spent:

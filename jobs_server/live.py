@@ -45,7 +45,7 @@ def get_stream() -> Response:
     if request.method == "HEAD":
         return response
     live = feed.current()
-    live.presence.alone = not request.is_multiprocess
+    live.presence.serves_beside_others(request.is_multiprocess)
     viewer = live.watch(command.site, hangup.client(request.environ))
     response.call_on_close(lambda: live.leave(viewer))
     try:
@@ -64,7 +64,7 @@ def get_stream() -> Response:
 def get_sites() -> Response:
     """List the sites that are known, and whether their software is there."""
     presence, now_ms = feed.current().presence, clock.now_ms()
-    presence.alone = not request.is_multiprocess
+    presence.serves_beside_others(request.is_multiprocess)
     with reading() as connection:
         known = presence.sites().union(_sites(), queries.sites(connection))
     return Response(wire.presences(presence, sorted(known), now_ms), mimetype="application/json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from typing import NamedTuple
 
 from . import clock
 from .lifecycle import Queue
+
+log = logging.getLogger(__name__)
 
 _MOST = 1000  # pollers that are remembered: anybody can make up site codes
 
@@ -73,6 +76,15 @@ class Presence:
         """Whether no other process answers polls: what this one did not hear, nobody did."""
         self.shared = False
         """Whether the others tell what they hear."""
+
+    def serves_beside_others(self, others: bool) -> None:
+        """Note whether other processes answer polls too, as the server says with each request."""
+        if others and self.alone and not self.shared:
+            log.warning(
+                "several processes serve one SQLite database: none knows which sites the others hear, so that silence"
+                " is not shown, and nothing is gained; one process with many threads is enough (JOBS_WORKERS=1)"
+            )
+        self.alone = not others
 
     def heard(self, site: str, queue: Queue, client: str) -> None:
         """Note a poll."""

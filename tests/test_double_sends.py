@@ -65,6 +65,14 @@ def test_a_refusal_is_not_remembered(observatory: Observatory) -> None:
     assert sends_with_key(observatory).status == 200
 
 
+def test_a_refusal_in_a_lock_out_is_not_remembered_either(observatory: Observatory) -> None:
+    vera = {"site": "wmd", "user_id": "auth0|vera", "user_name": "Vera"}
+    observatory.posts("lockout", vera | {"note": "hands on the mount"})
+    assert sends_with_key(observatory).status == 423
+    observatory.posts("liftlockout", vera)
+    assert sends_with_key(observatory).status == 200
+
+
 def test_a_key_is_forgotten_after_a_day(clocks: Clocks, observatory: Observatory) -> None:
     first = sends_with_key(observatory).job
     clocks.pass_by(24 * HOUR - 1)

@@ -200,6 +200,13 @@ def test_no_more_jobs_wait_than_may_but_stop_commands_pass(few: Observatory) -> 
     assert few.asks().status == 200
 
 
+def test_what_nobody_reads_on_the_alternate_queue_takes_no_room(few: Observatory) -> None:
+    for _ in range(4):
+        few.sends()
+        few.polls()
+    assert len(few.polls(alternateQueue=True)) == 4
+
+
 def test_another_site_has_room_of_its_own(few: Observatory) -> None:
     for _ in range(3):
         few.sends()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import http.server
+import re
+import runpy
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+
+from jobs_server import commands, stream
 
 from .conftest import over_http
 from .support import nginx, servers
@@ -38,6 +42,20 @@ def test_each_message_passes_as_it_comes(url: str, people: Observatory) -> None:
         for number in range(1, 6):
             people.sends()
             viewer.sees(number)  # before the next is sent
+
+
+def test_its_patience_exceeds_ours() -> None:
+    def seconds(name: str, text: str) -> list[float]:
+        return [float(found) for found in re.findall(rf"^\s*{name} (\d+)s;", text, re.MULTILINE)]
+
+    text = (servers.ROOT / "deploy/nginx.conf").read_text(encoding="utf-8")
+    places = re.findall(r"^    location .*?^    }", text, re.MULTILINE | re.DOTALL)
+    assert len(places) == 2
+    for place in places:
+        assert seconds("proxy_read_timeout", place)[0] > max(commands.MAX_WAIT_SECONDS, stream.COMMENT_SECONDS)
+        assert seconds("send_timeout", place)[0] > max(commands.MAX_WAIT_SECONDS, stream.COMMENT_SECONDS)
+    conf = runpy.run_module("jobs_server.gunicorn_conf")
+    assert seconds("keepalive_timeout", text)[0] < conf["keepalive"]
 
 
 def test_a_poll_waits(url: str, people: Observatory) -> None:

@@ -71,6 +71,12 @@ class TestStates:
         ticks.now += 30
         assert state(known) is State.UNKNOWN
 
+    def test_that_several_processes_serve_one_file_is_warned_of_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        presence = Presence(30)
+        for others in (False, True, True):
+            presence.serves_beside_others(others)
+        assert [record.message[:47] for record in caplog.records] == ["several processes serve one SQLite database: no"]
+
     def test_a_change_is_told_once(self, ticks: Ticks) -> None:
         news: list[str] = []
         known = Presence(30, lambda: news.append("news"))

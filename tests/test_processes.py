@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,9 @@ def test_a_browser_misses_nothing_while_its_server_is_killed_and_restarted(chrom
 @pytest.mark.parametrize(
     ("kind", "number"), [("flask", signal.SIGINT), ("gunicorn", signal.SIGTERM), ("waitress", signal.SIGINT)]
 )
-def test_a_server_stops_although_people_watch_and_wait(kind: str, number: signal.Signals, tmp_path: Path) -> None:
+def test_a_server_stops_although_people_watch_and_wait(
+    kind: str, number: signal.Signals, tmp_path: Path, tell: Callable[[str], None]
+) -> None:
     patient = {"GUNICORN_CMD_ARGS": "--graceful-timeout 300"}  # it is the streams that end, not gunicorn's patience
     command: Any = {kind: [part for part in servers.COMMANDS[kind] if part not in ("--graceful-timeout", "2")]}
     with pytest.MonkeyPatch.context() as patch:
@@ -121,8 +124,10 @@ def test_a_server_stops_although_people_watch_and_wait(kind: str, number: signal
     with servers.stopped_at_the_end(server), Viewer(server.url) as viewer, Viewer(server.url, "mrc"):
         poll = Poll(server.url, "wmd")
         until(someone_waits(server.url, "wmd"))
+        asked = time.monotonic()
         server.process.send_signal(number)
         server.process.wait(servers.STOP_SECONDS)
+        tell(f"{kind} ended {time.monotonic() - asked:.1f} s after it was told to, with streams and a waiting poll")
         viewer.sees_end()
         assert poll.gets() == []
     assert "still running" not in server.log.read_text(encoding="utf-8")

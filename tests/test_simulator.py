@@ -131,6 +131,7 @@ def test_names_cannot_command_the_terminal(monkeypatch: pytest.MonkeyPatch, clie
         screen.end(job, "FAILED", "[/x]\x1b[2J")
     said = console.file.getvalue()  # type: ignore[attr-defined]
     assert "[/red] [bold" in said
+    assert "━" in said, "no progress bar"
     assert "\x1b[2J" not in said
 
 

@@ -143,6 +143,17 @@ def test_a_client_that_hung_up_gets_no_job(live: str, people: Observatory) -> No
     assert [each["ulid"] for each in people.polls()] == [job["ulid"]]
 
 
+def test_while_it_waits_it_holds_no_connection(app: Flask) -> None:
+    got: list[Any] = []  # in memory there is one connection for all
+    poll = threading.Thread(target=lambda: got.extend(inside(app).polls(waitSeconds=LONG)))
+    poll.start()
+    until(lambda: feed.of(app).counts() == (0, 1))
+    job = inside(app).sends()
+    poll.join(LONG)
+    assert [each["ulid"] for each in got] == [job["ulid"]]
+    feed.of(app).stop()
+
+
 @pytest.mark.parametrize("seconds", [-1, 0, None, 0.01, -1e300])
 def test_little_is_not_waited_for(observatory: Observatory, seconds: float | None) -> None:
     assert observatory.polls(waitSeconds=seconds) == []

@@ -64,7 +64,9 @@ class SiteClient:
 
         With a `claim_id` the call is repeatable: the same id gives the same jobs again, and it is spent by a reply with
         jobs. Without one a lost reply is a lost job, so such a poll is not tried again (`Unreachable`, with
-        `may_have_arrived`). `wait_seconds` (0 to 60) lets the service hold the answer back until a job is there.
+        `may_have_arrived`). Whoever asks again with an id whose jobs were all canceled or ended meanwhile gets none,
+        now and for ever: take a new id then (`claims` does). `wait_seconds` (0 to 60) lets the service hold the answer
+        back until a job is there.
         """
         body = {"claimId": claim_id, "limit": limit, "waitSeconds": wait_seconds or None}
         reply_seconds = REPLY_SECONDS + wait_seconds

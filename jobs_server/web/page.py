@@ -124,7 +124,7 @@ class Page:
     def presence(self) -> Seen:
         """Tell whether the site's software is there."""
         presence = feed.current().presence
-        presence.alone = not request.is_multiprocess
+        presence.serves_beside_others(request.is_multiprocess)
         return presence.seen(self.site, Queue.PRIMARY)
 
     @property

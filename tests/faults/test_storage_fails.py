@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -24,10 +25,13 @@ from ..support import servers
 from ..support.disks import fill, mounted
 from ..support.observatory import Observatory, Reply
 from ..support.programs import needs
+from ..support.streams import Viewer
+from ..test_waiting import Poll, someone_waits, until
 from . import ledger
 
 LARGE = "x" * 50_000
 AT_ONCE = 24
+LOCKED_SECONDS = 30
 
 
 class Disk(Protocol):
@@ -150,6 +154,28 @@ def test_a_database_locked_by_another_process_refuses_writes_only_while_it_is(ki
         other.execute("ROLLBACK")
         assert [job["ulid"] for job in site.polls()] == [waiting["ulid"]]
         assert [job["ulid"] for job in site.lists()] == [waiting["ulid"]]
+
+
+def test_a_lock_held_for_half_a_minute_is_outlived_by_who_waits_and_watches(tmp_path: Path) -> None:
+    with (
+        servers.running("gunicorn", tmp_path) as server,
+        connected(server) as site,
+        closing(db.driver.connect(tmp_path / "jobs.db", isolation_level=None)) as other,
+        Viewer(server.url) as viewer,
+    ):
+        poll = Poll(server.url, "wmd")
+        until(someone_waits(server.url, "wmd"))
+        other.execute("BEGIN IMMEDIATE")
+        locked_until = time.monotonic() + LOCKED_SECONDS
+        refusals = [site.asks()]
+        while time.monotonic() < locked_until:
+            refusals.append(site.asks())
+        assert all(refused(reply, "it is busy") for reply in refusals)
+        other.execute("ROLLBACK")
+        job = site.sends()
+        assert poll.gets() == [job["ulid"]]
+        assert [message.status for message in viewer.sees(2)] == ["UNREAD", "RECEIVED"]
+        assert len(site.lists()) == 1
 
 
 def post_once(server: servers.Server, site: str) -> Reply:
