@@ -30,6 +30,12 @@ SITES = ("wmd", "mrc1")
 STREAMS = 10
 JOBS_A_SECOND = 5
 GROWTH_KB = 12 * 1024  # of memory, once all is warm
+SLOWER = 5  # times as slow in the second half is growth and no chance
+QUICK_SECONDS = 0.1  # what is quicker than this is not looked at: other work on the machine would show
+
+# How often each step was told at each site, of the jobs that are sent here.
+TOLD = """SELECT job.site, event.status, count(*) FROM job_event AS event JOIN job ON job.id = event.job_id
+    WHERE event.queue = 0 AND job.required_params LIKE '%"soak"%' GROUP BY job.site, event.status"""
 
 
 class Site(threading.Thread):
@@ -67,8 +73,10 @@ def test_all_stays_flat_beside_backups_and_pruning(
     of_the_first_version(instance, OLD_JOBS)
     stop, upkeep = threading.Event(), Upkeep(instance, folder, rest_seconds=max(1, seconds / 120))
     with servers.running("gunicorn", instance) as server, ExitStack() as watching:
-        for number in range(STREAMS):
-            watching.enter_context(Viewer(server.url, SITES[number % 2]))
+        viewers = {
+            watching.enter_context(Viewer(server.url, SITES[number % 2], keeps=False)): SITES[number % 2]
+            for number in range(STREAMS)
+        }
         sites = [Site(server.url, code, stop) for code in SITES]
         try:
             with httpx.Client(trust_env=False, timeout=60) as client:
@@ -84,6 +92,12 @@ def test_all_stays_flat_beside_backups_and_pruning(
                 thread.join()
         assert [site.failure for site in sites] == [None, None]
         check_flat(warm, after)
+        check_pace(warming, took)
+        told = ledger.select(instance / "jobs.db", TOLD)
+        assert sum(count for _, status, count in told if status == "UNREAD") == len(warming) + len(took)
+        for viewer, code in viewers.items():
+            viewer.sees_all_of({status: count for site, status, count in told if site == code})
+        assert 'status="5' not in httpx.get(f"{server.url}/metrics", trust_env=False).text
     assert upkeep.failures == []
     assert upkeep.pruned, "nothing was pruned"
     kept = ledger.read(instance / "jobs.db")
@@ -129,6 +143,10 @@ def post(server: servers.Server, client: httpx.Client, seconds: float) -> list[f
         number += 1
         time.sleep(1 / JOBS_A_SECOND)
     return took
+
+
+def check_pace(warming: list[float], took: list[float]) -> None:
+    assert statistics.median(took) < max(SLOWER * statistics.median(warming), QUICK_SECONDS)
 
 
 def check_flat(warm: Holds, after: Holds) -> None:

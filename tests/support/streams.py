@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -40,7 +41,11 @@ class Parser:
     last_id: str = ""
     retry_ms: int | None = None
     comments: int = 0
+    keeps: bool = True
+    """Whether messages are kept, and not only counted."""
     messages: list[Message] = field(default_factory=list)
+    told: Counter[str] = field(default_factory=Counter)
+    """How often each status of a job was told of."""
     _event: str = ""
     _data: list[str] = field(default_factory=list)
 
@@ -62,18 +67,24 @@ class Parser:
 
     def _dispatch(self) -> None:
         if self._data:
-            self.messages.append(Message(self._event or "message", self.last_id, json.loads("\n".join(self._data))))
+            message = Message(self._event or "message", self.last_id, json.loads("\n".join(self._data)))
+            if message.data.get("topic") == "jobs":
+                self.told[message.status] += 1
+            if self.keeps:
+                self.messages.append(message)
         self._event, self._data = "", []
 
 
 class Viewer:
     """Somebody who watches a site; a context manager, in which it is connected."""
 
-    def __init__(self, url: str, site: str = "wmd", last_id: str | None = None, **parameters: str) -> None:
+    def __init__(
+        self, url: str, site: str = "wmd", last_id: str | None = None, *, keeps: bool = True, **parameters: str
+    ) -> None:
         self._url = f"{url}/stream"
         self._parameters = {"site": site, **parameters}
         self._headers = {"Last-Event-ID": last_id} if last_id else {}
-        self._parser = Parser(last_id or "")
+        self._parser = Parser(last_id or "", keeps=keeps)
         self._changed = threading.Condition()
         self._client = httpx.Client(trust_env=False, timeout=httpx.Timeout(10, read=WAIT_SECONDS))
         self._thread = threading.Thread(target=self._read)
@@ -124,13 +135,20 @@ class Viewer:
         self.until(lambda: len([m for m in self._parser.messages if m.data.get("topic") == topic]) >= count, topic)
         return self.all(topic)
 
+    def sees_all_of(self, told: Mapping[str, int]) -> None:
+        """Wait until jobs of each status were told of so often, and see that none was told of more often."""
+        self.until(lambda: all(self._parser.told[status] >= count for status, count in told.items()), str(told))
+        assert {status: self._parser.told[status] for status in told} == told
+
     def sees_end(self) -> None:
         """Wait until the stream ends."""
         self.until(lambda: self.ended, "the end")
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
         with self._changed:
-            assert self._changed.wait_for(condition, WAIT_SECONDS), f"{what} did not come: {self._parser.messages}"
+            assert self._changed.wait_for(condition, WAIT_SECONDS), (
+                f"{what} did not come: {self._parser.told}: {self._parser.messages}"
+            )
 
     def _read(self) -> None:
         try:
