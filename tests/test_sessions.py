@@ -22,8 +22,8 @@ SIGN_IN = {"OIDC_ISSUER": "https://issuer.example", "OIDC_AUDIENCE": "jobs", "SI
 LAN = {"REMOTE_ADDR": "192.168.1.7"}
 
 
-def served(instance: Path) -> Flask:
-    app = create_app({"TESTING": True, "INSTANCE": str(instance), **SIGN_IN})
+def served(instance: Path, **settings: object) -> Flask:
+    app = create_app({"TESTING": True, "INSTANCE": str(instance), **SIGN_IN, **settings})
     serving.prepare(app)
     return app
 
@@ -134,6 +134,26 @@ class TestLinks:
         assert "Settings in force" in client.get("/settings").text
         again = app.test_client().get(path)
         assert (again.status_code, "used or is too old" in again.text) == (401, True)
+
+    @pytest.mark.parametrize(
+        ("host", "place", "comes_from"),
+        [
+            ("127.0.0.1", "127.0.0.1", "127.0.0.1"),
+            ("0.0.0.0", "127.0.0.1", "127.0.0.1"),
+            ("192.168.1.5", "192.168.1.5", "192.168.1.5"),
+            ("fd00::5", "[fd00::5]", "fd00::5"),
+        ],
+    )
+    def test_it_names_an_address_at_which_the_service_listens(
+        self, instance: Path, host: str, place: str, comes_from: str
+    ) -> None:
+        app = served(instance, HOST=host, PORT=5001)
+        link = app.test_cli_runner().invoke(args=["admin", "link"]).stdout.splitlines()[0]
+        path = link.removeprefix(f"http://{place}:5001")
+        assert path.startswith("/sign-in/link/")
+        assert app.test_client().get(path, environ_base=LAN).status_code == 403
+        assert app.test_client().get(path, environ_base={"REMOTE_ADDR": comes_from}).status_code == 303
+        app.extensions[db.EXTENSION].close()
 
     def test_it_is_good_for_ten_minutes(self, client: FlaskClient, instance: Path) -> None:
         secret = links.create(instance, "chief")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -36,6 +38,15 @@ def makes(app: Flask, site: str, name: str = "dome pc") -> str:
     made = runs(app, "create", "--site", site, "--name", name)
     assert made.exit_code == 0, made.output
     return str(made.stdout).splitlines()[0]
+
+
+def test_what_was_made_in_another_year_is_listed_with_it(app: Flask, site: Observatory, clocks: Clocks) -> None:
+    makes(app, site.site, "old pc")
+    then = datetime.fromtimestamp(clocks.now.wall_ms / 1000, UTC)
+    assert f"{then.year}-" not in runs(app, "list").output
+    clocks.pass_by(366 * 24 * 60 * 60)
+    told = re.sub(r"\s", "", runs(app, "list").output)  # the table may fold it
+    assert f"{then:%Y-%m-%d}" in told
 
 
 def asks(site: Observatory, route: str, token: str | None, **body: Any) -> Reply:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -389,6 +390,19 @@ def test_open_mode_does_not_look_at_the_header(shared_app: Flask, desk: Observat
 
 class TestAnIssuerThatOthersWrote:
     """Discovery, keys, rotation and userinfo against oidc-provider-mock over HTTP."""
+
+    def test_its_userinfo_tells_name_and_roles_of_whoever_the_token_is_of(self, tmp_path: Path) -> None:
+        with issuers.real(tmp_path, roles=("observer", "admin")) as url:
+            held = IssuerKeys(url, tmp_path / "keys.json")
+            tokens = Tokens(held, "jobs", ("https://photonranch.org/user_metadata", "roles"))
+            token = issuers.real_token(url)["access_token"]  # no JWT: this issuer's are for its userinfo alone
+            told = tokens._ask_for_person(token, "vera")
+            assert told is not None
+            assert (told["name"], tokens.roles_in(told)) == ("Vera Rubin", ("observer", "admin"))
+            assert tokens._ask_for_person(token, "tycho") == {}
+            httpx.post(f"{url}/users/vera/revoke-tokens", trust_env=False).raise_for_status()
+            assert tokens._ask_for_person(token, "vera") is None
+            held.close()
 
     def test_it_is_used_kept_on_disk_missed_and_followed_to_new_keys(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

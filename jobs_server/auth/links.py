@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 LIFE_SECONDS = 10 * 60
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104
 
 
 def create(instance: Path, user: str) -> str:
@@ -37,12 +38,18 @@ def use(instance: Path, secret: str) -> str | None:
     return str(kept["user"]) if kept["until"] > time.time() else None
 
 
-def is_local(address: str | None) -> bool:
-    """Tell whether a request came from this machine."""
+def is_local(address: str | None, listens_at: str) -> bool:
+    """Tell whether a request came from this machine: from its loopback, or the very address that is listened at."""
     try:
-        return address is not None and ip_address(address).is_loopback
+        return address is not None and (ip_address(address).is_loopback or address == listens_at)
     except ValueError:
         return False
+
+
+def place(host: str, port: int) -> str:
+    """Give the address of the service for a browser on this machine, where it listens at a host."""
+    host = "127.0.0.1" if host in _ANYWHERE else host
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _path(instance: Path, secret: str) -> Path:

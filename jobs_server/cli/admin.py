@@ -24,5 +24,5 @@ def link(user: str) -> None:
     if in_force.is_open:
         raise click.ClickException("no sign-in is set, so there is nothing to sign in to")
     secret = links.create(Path(in_force.instance), user)
-    click.echo(f"http://127.0.0.1:{in_force.port}/sign-in/link/{secret}")
+    click.echo(f"{links.place(in_force.host, in_force.port)}/sign-in/link/{secret}")
     click.echo("Open it in a browser on this PC within ten minutes; it works once.", err=True)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .. import clock
 from ..client import JobChange
 from ..errors import on_one_line
 from ..lifecycle import UNREAD, Queue
@@ -128,4 +129,7 @@ def _estimate(seconds: int | None) -> str:
 
 
 def _when(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%m-%d %H:%M:%S")
+    """Write a moment; the year only where it is not this one."""
+    moment = datetime.fromtimestamp(time_ms / 1000, UTC)
+    this_year = moment.year == datetime.fromtimestamp(clock.now_ms() / 1000, UTC).year
+    return moment.strftime("%m-%d %H:%M:%S" if this_year else "%Y-%m-%d %H:%M:%S")

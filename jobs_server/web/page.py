@@ -140,7 +140,7 @@ class Page:
     @property
     def keeps_house(self) -> bool:
         """Tell whether whoever looks may look after the server: an admin; without sign-in, who sits at its PC."""
-        return self.actor.is_admin or (self.is_open and auth.links.is_local(request.remote_addr))
+        return self.actor.is_admin or (self.is_open and auth.links.is_local(request.remote_addr, self.settings.host))
 
     @property
     def wants_page(self) -> bool:

@@ -54,7 +54,7 @@ def link(secret: str) -> ResponseReturnValue:
     """Sign in the person at this machine, once."""
     limits.current().sign_in()
     settings = page().settings
-    if settings.is_open or not links.is_local(request.remote_addr):
+    if settings.is_open or not links.is_local(request.remote_addr, settings.host):
         raise Forbidden("Error: this link works only in a browser on the observatory's PC")
     user = links.use(Path(settings.instance), secret)
     if user is None:
