@@ -22,6 +22,8 @@ SHOWN = 500
 """Rows on the page; the log has all in pages, the CSV in one file."""
 DRAWN = 3_000
 """Newest jobs on a timeline."""
+FOLLOWED = 2_000
+"""Jobs up to which an open page follows the night: of more, counting them at each change would keep the server busy."""
 CHANGED = 200
 """Changes after which a timeline is told whole, and not what has changed alone."""
 
@@ -50,6 +52,7 @@ def night(day: str = "") -> Response:
         to_ms=to_ms,
         rows=report.jobs[:SHOWN],
         tonight=tonight,
+        followed=FOLLOWED,
         light=_light(from_ms, to_ms),
         **days,
     )

@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from . import stage
 from .conftest import Desk
 
+PLACE = "Number(document.querySelector('.now-mark').getAttribute('x'))"
+
 
 @pytest.fixture
 def page(browser: Browser, desk: Desk) -> Iterator[Page]:
@@ -102,3 +104,44 @@ def test_the_week_is_used_by_keyboard_alone(page: Page, desk: Desk) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
     expect(page.locator(".booking")).to_contain_text("20:00–23:00")
+
+
+def test_what_others_reserve_appears_while_a_time_is_chosen_and_takes_nothing_away(page: Page, desk: Desk) -> None:
+    reserves(desk, "shared", "Vera", 0, (-3, 0))
+    page.goto(desk.address("/reservations", site="shared"))
+    strip = page.locator(".strip").nth(3)
+    strip.focus()
+    for key in ("Enter", "Shift+ArrowDown"):
+        page.keyboard.press(key)
+    page.locator("#r-note").fill("half typed")
+    strip.focus()
+    top = page.evaluate("scrollY")
+    reserves(desk, "shared", "Tycho", 3, (-8, 8))
+    expect(page.locator(".booking", has_text="Tycho")).to_have_count(1)
+    expect(page.locator("[data-conflict]")).to_contain_text("Tycho has reserved")
+    expect(page.locator(".strip .draft.conflict")).to_be_visible()
+    expect(strip).to_be_focused()
+    expect(page.locator("#r-note")).to_have_value("half typed")
+    assert (hours_chosen(page), page.evaluate("scrollY")) == (2, top)
+    expect(page.get_by_role("button", name="Move Vera")).to_have_attribute("tabindex", "0")
+    page.keyboard.press("ArrowRight")
+    assert hours_chosen(page) == 2
+    with stage.context(page.context.browser, desk.server, stage.DESK) as context:  # type: ignore[arg-type]
+        context.add_cookies([{"name": "name", "value": "Tycho", "url": desk.server.url}])
+        other = stage.open_page(context, desk.address("/reservations", site="shared"))
+        other.get_by_role("button", name="Delete").click()
+    expect(page.locator(".booking", has_text="Tycho")).to_have_count(0)
+    expect(page.locator("[data-conflict]")).to_have_text("")
+    expect(page.locator(".strip .draft")).not_to_have_class("draft conflict")
+
+
+def test_the_line_of_now_moves_on(page: Page, desk: Desk) -> None:
+    page.clock.install()
+    page.goto(desk.address("/reservations", site="moving"))
+    mark = page.locator(".now-mark")
+    expect(mark).to_have_count(1)
+    before = page.evaluate(PLACE)
+    page.route("**/reservations?**", lambda route: route.abort())  # whose answer would set the clock
+    page.clock.run_for(15 * 60 * 1000)
+    moved = page.evaluate(PLACE) - before
+    assert round(moved) == round(1000 * 15 / (24 * 60)) or moved < 0  # the next night has begun

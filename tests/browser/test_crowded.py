@@ -34,6 +34,7 @@ def test_a_night_of_ten_thousand_jobs_is_drawn_and_listed_in_pages(browser: Brow
         page = stage.open_page(context, f"{crowded.url}/night?site=wmd")
         expect(page.locator(".figures")).to_contain_text(f"{CROWD}")
         expect(page.locator(".log-table tbody tr")).to_have_count(500)
+        expect(page.locator("main")).to_contain_text("load the page again for new ones")
         bars = page.locator("[data-timeline] .bar")
         bars.first.wait_for(state="attached")
         assert bars.count() < 1000

@@ -15,7 +15,13 @@ export function start([form]) {
     week.draw();
   });
   week.draw();
-  if (form.elements.start.value) check();
+  check();
+  let held = week.held();
+  document.addEventListener("jobs:shown", () => {
+    const before = held;
+    held = week.held();
+    if (held !== before) check();
+  });
 
   async function check() {
     if (!form.elements.start.value || !form.elements.end.value) return;

@@ -11,6 +11,7 @@ const SLEPT_MS = 5000;
 const GIVE_UP_MS = 6000;
 const HURRIED_MS = 500; // the first attempts after sleep: the browser may still hold connections that are dead
 const HURRIED = 5;
+const FAILED = /^(failed|error)#/i;
 const GREETING_MS = 500; // a stream begins with the presence that the page has
 
 let stream = null;
@@ -73,8 +74,9 @@ function open() {
   };
   let opened = -Infinity;
   stream.onmessage = (event) => {
-    const greets = performance.now() - opened < GREETING_MS && event.data.startsWith('{"topic":"presence"');
-    if (!greets) renew();
+    const { topic, data } = JSON.parse(event.data);
+    if (topic === "jobs" && FAILED.test(data.statusId)) document.dispatchEvent(new CustomEvent("jobs:alarm"));
+    if (topic !== "presence" || performance.now() - opened > GREETING_MS) renew();
   };
   for (const kind of ["reset", "dropped"]) stream.addEventListener(kind, renew);
   stream.onerror = () => {
@@ -133,14 +135,21 @@ function show(fresh) {
   const clocks = fresh.getElementById("clocks");
   if (clocks) setNow(Number(clocks.dataset.now));
   document.body.dataset.position = fresh.body.dataset.position;
+  document.dispatchEvent(new CustomEvent("jobs:coming", { detail: fresh })); // what scripts made of the old page
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(part.id);
-    if (!other) continue;
+    if (!other || isEdited(part)) continue;
     count(other); // compare with what the clock has made of the old one
     patch(part, other);
   }
   lastGood = now();
   document.dispatchEvent(new CustomEvent("jobs:shown"));
+}
+
+// A form is not taken from under the hands of who fills it in.
+function isEdited(part) {
+  if (part.dataset.live !== "unless-edited") return false;
+  return [...part.querySelectorAll("input, textarea")].some((field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked);
 }
 
 function setLost(lost) {

@@ -9,29 +9,48 @@ const FIRST_MS = 60 * MINUTE_MS;
 const LONGEST_MS = 24 * 60 * MINUTE_MS;
 const EDGE_PX = 8;
 const STIRRED_PX = 4;
+const NOW_EVERY_MS = 30000;
 
 export function startWeek(form) {
-  return new Week(form, [...document.querySelectorAll("[data-week] .strip")]);
+  return new Week(form, document.querySelector("[data-week]"));
 }
 
 class Week {
-  constructor(form, strips) {
+  constructor(form, place) {
     this.form = form;
-    this.strips = strips;
+    this.place = place;
     this.fault = "";
     this.choice = document.querySelector("[data-choice]");
-    for (const strip of strips) {
-      strip.tabIndex = 0;
-      strip.addEventListener("pointerdown", (event) => this.press(event, strip));
-      strip.addEventListener("pointermove", (event) => this.move(event, strip));
-      strip.addEventListener("pointerup", () => (this.drag = null));
-      strip.addEventListener("pointercancel", () => (this.drag = null));
-      strip.addEventListener("keydown", (event) => this.key(event, strip));
+    const handle = { pointerdown: this.press, pointermove: this.move, keydown: this.key };
+    for (const [kind, does] of Object.entries(handle)) {
+      place.addEventListener(kind, (event) => {
+        const strip = event.target.closest(".strip");
+        if (strip) does.call(this, event, strip);
+      });
+    }
+    for (const end of ["pointerup", "pointercancel"]) place.addEventListener(end, () => (this.drag = null));
+    this.dress(document);
+    document.addEventListener("jobs:coming", ({ detail: fresh }) => this.dress(fresh));
+    setInterval(() => this.dress(document), NOW_EVERY_MS);
+  }
+
+  // Make plain nights, those of the page or those that are about to become it, ones that can be drawn in.
+  dress(root) {
+    for (const strip of root.querySelectorAll("[data-week] .strip")) {
+      strip.setAttribute("tabindex", "0");
       for (const held of strip.querySelectorAll("[data-event]")) {
         held.setAttribute("tabindex", "0");
         held.setAttribute("role", "button");
       }
+      const [from, to, at] = [Number(strip.dataset.from), Number(strip.dataset.to), now()];
+      mark(strip, "now-mark", from <= at && at < to && { x: along(strip, at), y: 0, width: 3, height: 28 });
+      this.drawIn(strip);
     }
+  }
+
+  // What is reserved, in a text that differs when it does.
+  held() {
+    return Array.from(this.place.querySelectorAll(".held"), ({ dataset: { key, start, end } }) => `${key} ${start} ${end}`).join();
   }
 
   // The time under the pointer.
@@ -129,21 +148,34 @@ class Week {
       this.choice.querySelector("[data-times]").textContent = `${written(start).slice(5)} to ${written(end).slice(11)} UTC`;
       this.choice.querySelector("[data-fault]").textContent = this.fault;
     }
-    for (const strip of this.strips) {
-      const [from, to] = [Number(strip.dataset.from), Number(strip.dataset.to)];
-      const shown = start < end && end > from && start < to;
-      let draft = strip.querySelector(".draft");
-      if (!shown) {
-        draft?.remove();
-        continue;
-      }
-      draft ??= strip.appendChild(document.createElementNS(SVG, "rect"));
-      draft.setAttribute("class", this.fault ? "draft conflict" : "draft");
-      const place = (ms) => (1000 * (Math.min(to, Math.max(from, ms)) - from)) / (to - from);
-      const sizes = { x: place(start), width: Math.max(4, place(end) - place(start)), y: 2, height: 24 };
-      for (const [name, value] of Object.entries(sizes)) draft.setAttribute(name, value);
-    }
+    for (const strip of this.place.querySelectorAll(".strip")) this.drawIn(strip);
   }
+
+  drawIn(strip) {
+    const [start, end] = this.chosen();
+    const shown = start < end && end > strip.dataset.from && start < strip.dataset.to;
+    const x = shown && along(strip, start);
+    mark(strip, "draft", shown && { x, width: Math.max(4, along(strip, end) - x), y: 2, height: 24 })?.classList.toggle("conflict", Boolean(this.fault));
+  }
+}
+
+// Where a time stands in a night's drawing.
+function along({ dataset }, ms) {
+  const [from, to] = [Number(dataset.from), Number(dataset.to)];
+  return (1000 * (Math.min(to, Math.max(from, ms)) - from)) / (to - from);
+}
+
+// Let a night have one rectangle of a kind, of these sizes, or none.
+function mark(strip, kind, sizes) {
+  let rect = strip.querySelector(`.${kind}`);
+  if (!sizes) return rect?.remove();
+  if (!rect) {
+    rect = strip.appendChild(document.createElementNS(SVG, "rect"));
+    rect.classList.add(kind);
+    rect.dataset.key = kind;
+  }
+  for (const [name, value] of Object.entries(sizes)) rect.setAttribute(name, value);
+  return rect;
 }
 
 function round(ms) {
