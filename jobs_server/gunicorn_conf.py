@@ -5,25 +5,22 @@ The names are gunicorn's settings; what may differ between installations comes f
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import cast
 
-from . import create_app
+from . import create_app, metrics
 from .config import EXTENSION, Loaded
-from .serving import announce_address, refusals_end_the_process
+from .serving import announce_address, processes, refusals_end_the_process
 
 with refusals_end_the_process():
     _settings = cast(Loaded, create_app().extensions[EXTENSION]).settings
 
-_ON_SQLITE = _settings.url.get_backend_name() == "sqlite"
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 proc_name = "jobs-server"
 worker_class = "gthread"
-# SQLite has one writer, so that more processes gain nothing and would each watch the file.
-workers = _settings.workers or (1 if _ON_SQLITE else min(4, os.cpu_count() or 1))
+workers = processes(_settings)
 # Threads must outnumber all streams, waiting polls and calls together.
 threads = _settings.threads
 # A stop waits for requests under way; a stream never ends by itself.
@@ -39,3 +36,8 @@ control_socket_disable = True
 def when_ready(_arbiter: object) -> None:
     """Say where to look, once the port is this server's."""
     announce_address("flask serve", _settings.host, _settings.port)
+
+
+def on_exit(_arbiter: object) -> None:
+    """Leave nothing behind."""
+    metrics.forget_counts()

@@ -1,11 +1,15 @@
 """`GET /metrics`, for Prometheus: what is counted as it happens, and what is looked up when somebody asks.
 
 A request costs one observation on a child that is found in a dict; everything that needs the database or the disk is
-read at the scrape.
+read at the scrape. Where one server is several processes they count into files in one folder (`SHARED`), and
+whichever is asked adds them up.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
@@ -15,6 +19,7 @@ from typing import Any, cast
 from flask import Blueprint, Flask, Response, current_app, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
@@ -32,6 +37,10 @@ from .models import Job
 from .queries import in_phase
 
 EXTENSION = "jobs_server.metrics"
+
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+"""Names to prometheus_client, before it is imported, the folder into which all processes of one server count."""
+_COUNTS = "jobs-server-counts-"
 
 bp = Blueprint("metrics", __name__)
 
@@ -61,7 +70,7 @@ def get_metrics() -> Response:
     address = request.remote_addr or ""
     if not may_see(address, _settings(current_app).metrics_from):
         raise Forbidden(f"Error: metrics are not for {address}; JOBS_METRICS_FROM names the networks that may see them")
-    return Response(generate_latest(of(current_app).registry), content_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(of(current_app).scraped), content_type=CONTENT_TYPE_LATEST)
 
 
 def may_see(address: str, networks: Iterable[str]) -> bool:
@@ -79,6 +88,11 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.scraped = self.registry
+        """What is told: what this process counts, or what all do, and what is looked up."""
+        if SHARED in os.environ:
+            self.scraped = CollectorRegistry()
+            MultiProcessCollector(self.scraped)  # type: ignore[no-untyped-call]
         names = ("route", "method", "status")
         self._requests = Histogram(
             "jobs_request_seconds", "Time to answer.", names, buckets=_SECONDS, registry=self.registry
@@ -188,10 +202,23 @@ def _step(change: Change) -> str:
     return "ended" if classify(status) is Report.END else "running"
 
 
+def count_together() -> None:
+    """Have the processes of the server that this one is about to become count together, in a folder of their own."""
+    if SHARED not in os.environ:
+        os.environ[SHARED] = tempfile.mkdtemp(prefix=_COUNTS)
+
+
+def forget_counts() -> None:
+    """Delete the folder that was made to count together, when all have ended."""
+    folder = Path(os.environ.get(SHARED, ""))
+    if folder.name.startswith(_COUNTS):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def register(app: Flask) -> None:
     """Give an app its figures, and the route that gives them."""
     metrics = app.extensions[EXTENSION] = Metrics()
-    metrics.registry.register(Looked(app))
+    metrics.scraped.register(Looked(app))
     database = cast(Database, app.extensions[db.EXTENSION])
     database.on_changes.append(metrics.changed)
     database.on_commit_seconds.append(metrics.committed)

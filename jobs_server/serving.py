@@ -6,6 +6,7 @@ Preparing is no part of `create_app`: commands such as `flask settings` must run
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -75,6 +76,13 @@ def set_up(app: Flask) -> None:
         if not is_running_from_reloader():
             announce(app)
             announce_address("flask run", context.params["host"], context.params["port"] or 5000)
+
+
+def processes(settings: Settings) -> int:
+    """Give how many processes are to serve; SQLite has one writer, so that more would gain nothing there."""
+    if settings.workers:
+        return settings.workers
+    return 1 if settings.url.get_backend_name() == sqlite.NAME else min(4, os.cpu_count() or 1)
 
 
 def application() -> Flask:

@@ -72,12 +72,16 @@ def test_nothing_there_yet_is_no_fault_and_can_be_mended(port: int, tmp_path: Pa
     assert inside(app).sends()
 
 
-def test_a_database_behind_this_version_is_bad_and_mended(app: Flask) -> None:
+def downgrade(app: Flask) -> None:
     from alembic import command
 
     with app.app_context():
         command.downgrade(app.extensions["migrate"].migrate.get_config(), "-1")
     database(app).close()
+
+
+def test_a_database_behind_this_version_is_bad_and_mended(app: Flask) -> None:
+    downgrade(app)
     code, found = consult(app)
     assert (code, found["database"]["grade"]) == (1, "bad")
     code, found = consult(app, "--fix")
@@ -266,9 +270,7 @@ class TestPostgreSQL:
         assert "pg_dump" in app.test_client().get("/settings?site=wmd").text
 
     def test_tables_behind_this_version_are_bad_and_mended(self, app: Flask) -> None:
-        with database(app).engine.begin() as connection:
-            connection.exec_driver_sql("DROP TABLE site_presence")
-            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0005'")
+        downgrade(app)
         code, found = consult(app)
         assert (code, found["database"]["grade"]) == (1, "bad")
         assert "prepared" in consult(app, "--fix")[1]["database"]["done"]

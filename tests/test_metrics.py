@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+from pathlib import Path
+
+import httpx
 import pytest
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
@@ -9,7 +15,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from jobs_server import create_app, metrics
 
 from .conftest import inside
+from .support import servers
 from .support.clocks import Clocks
+from .support.observatory import a_command
+from .support.processes import worker
 from .support.servers import ROOT
 
 Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -31,6 +40,34 @@ def test_requests_are_counted_by_route_and_status(app: Flask) -> None:
     inside(app).asks(site=7)
     assert figure(app, "jobs_request_seconds_count", route="/jobs/newjob", method="POST", status="200") == 1
     assert figure(app, "jobs_request_seconds_count", route="/jobs/newjob", method="POST", status="400") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, one process serves")
+def test_several_processes_of_a_server_count_together(tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    settings = {"JOBS_WORKERS": "3", "JOBS_THREADS": "20", "TMPDIR": str(tmp_path / "tmp")}
+    with servers.running("serve", tmp_path / "instance", settings) as server:
+
+        def told() -> tuple[float, float]:
+            return counted(server.url, "jobs_events_total", site="wmd", step="unread"), counted(
+                server.url, "jobs_request_seconds_count", route="/jobs/newjob", method="POST", status="200"
+            )
+
+        for _ in range(12):  # each on a connection of its own, which any process may take
+            assert httpx.post(f"{server.url}/jobs/newjob", json=a_command(), trust_env=False).status_code == 200
+        assert [told() for _ in range(6)] == [(12, 12)] * 6
+        os.kill(worker(server), signal.SIGKILL)
+        assert httpx.post(f"{server.url}/jobs/newjob", json=a_command(), trust_env=False).status_code == 200
+        assert [told() for _ in range(6)] == [(13, 13)] * 6
+        assert counted(server.url, "jobs_in_step", site="wmd", step="waiting") == 13
+    assert list((tmp_path / "tmp").glob("jobs-server-counts-*")) == []
+
+
+def counted(url: str, name: str, **labels: str) -> float:
+    scraped = httpx.get(f"{url}/metrics", trust_env=False).text
+    samples = [each for family in text_string_to_metric_families(scraped) for each in family.samples]
+    (value,) = [each.value for each in samples if (each.name, each.labels) == (name, labels)]
+    return value
 
 
 def test_methods_that_somebody_made_up_make_no_figures_of_their_own(app: Flask) -> None:

@@ -41,7 +41,7 @@ def serve(host: str | None, port: int | None, server: str) -> None:
     # The listener's settings are read again where the server's own configuration is made.
     os.environ |= {variable("host"): host, variable("port"): str(port)}
     if chosen == "gunicorn":
-        _become_gunicorn()
+        _become_gunicorn(settings)
     _run_waitress(current_app._get_current_object(), settings, host, port)  # type: ignore[attr-defined]
 
 
@@ -80,8 +80,13 @@ def _why_not(error: OSError, host: str, port: int) -> str:
     return f"{host} port {port} cannot be listened on: {error.strerror or error}; choose this PC's address with --host"
 
 
-def _become_gunicorn() -> NoReturn:
+def _become_gunicorn(settings: Settings) -> NoReturn:
     """Go on as gunicorn, in this very process: what started it stops it."""
+    from .. import metrics
+    from ..serving import processes
+
+    if processes(settings) > 1:
+        metrics.count_together()
     command = [sys.executable, "-m", "gunicorn", "--config", "python:jobs_server.gunicorn_conf"]
     os.execv(sys.executable, [*command, "jobs_server.serving:application()"])  # noqa: S606
 
