@@ -17,7 +17,7 @@ from sqlalchemy.orm import aliased
 from .db import Connection, Statement
 from .lifecycle import CANCELED, EXPIRED, UNREAD, Mark, Phase, Queue
 from .models import FeedRecord, Job, JobEvent
-from .queries import EVENT, JOB, EventRow, JobRow, at_most
+from .queries import BY_SITE, EVENT, JOB, EventRow, JobRow, after_at_site, at_most
 
 
 class Change(NamedTuple):
@@ -65,7 +65,7 @@ _SITE: BindParameter[str] = bindparam("site")
 _LAST: BindParameter[int] = bindparam("last")
 
 
-def _changes(*where: object) -> Statement:
+def _changes(*where: ColumnElement[bool]) -> Select[tuple[object, ...]]:
     before = (
         select(_EARLIER.status)
         .where(_EARLIER.job_id == JobEvent.job_id, _EARLIER.queue == JobEvent.queue, _EARLIER.seq < JobEvent.seq)
@@ -74,12 +74,14 @@ def _changes(*where: object) -> Statement:
     )
     has_later = exists().where(_LATER.job_id == JobEvent.job_id, _LATER.seq > JobEvent.seq)
     core: Select[tuple[object, ...]] = select(before.scalar_subquery(), has_later, *EVENT, *JOB)
-    core = core.join(Job, Job.id == JobEvent.job_id).where(JobEvent.seq > _SEQ, *where)  # type: ignore[arg-type]
-    return Statement(core.order_by(JobEvent.seq).limit(at_most("count")))
+    return core.join(Job, Job.id == JobEvent.job_id).where(*where).limit(at_most("count"))
 
 
-_EVERYWHERE = _changes()
-_AT_SITE = _changes(JobEvent.site == _SITE)
+_EVERYWHERE = Statement(_changes(JobEvent.seq > _SEQ).order_by(JobEvent.seq))
+_AT_SITE = Statement(
+    _changes(JobEvent.seq > _SEQ, JobEvent.site == _SITE).order_by(JobEvent.seq),
+    on_postgresql=_changes(*after_at_site()).order_by(*BY_SITE),
+)
 
 
 def _histories(*where: ColumnElement[bool]) -> Statement:
@@ -91,15 +93,22 @@ def _histories(*where: ColumnElement[bool]) -> Statement:
 _HISTORIES_EVERYWHERE = _histories()
 _HISTORIES_AT_SITE = _histories(_SEEN.site == _SITE)
 _NEWEST = Statement(select(func.max(JobEvent.seq)))
-_LAST_AT_SITE = select(func.max(JobEvent.seq)).where(JobEvent.site == _SITE).scalar_subquery()
+_LAST_AT_SITE = (
+    select(JobEvent.seq)
+    .where(JobEvent.site >= _SITE, JobEvent.site <= _SITE)  # see `after_at_site`
+    .order_by(*(column.desc() for column in BY_SITE))
+    .limit(at_most(1))
+    .scalar_subquery()
+)
 # On SQLite all numbers become visible in order, whichever site's they are, and the newest costs nothing to find.
 _LAST_EVENT = Statement(
     select(func.max(JobEvent.seq)), on_postgresql=select(func.greatest(_LAST_AT_SITE, FeedRecord.pruned_seq))
 )
 _LAST_EVENTS = Statement(  # on PostgreSQL alone
     text(
-        'SELECT asked.site, greatest((SELECT max(seq) FROM job_event e WHERE e.site = asked.site COLLATE "C"),'
-        " (SELECT pruned_seq FROM feed_record), 0) FROM unnest(CAST(:sites AS text[])) AS asked (site)"
+        "SELECT asked.site, greatest((SELECT seq FROM job_event e WHERE e.site >= asked.site AND e.site <= asked.site"
+        " ORDER BY e.site DESC, e.seq DESC LIMIT 1), (SELECT pruned_seq FROM feed_record), 0)"
+        ' FROM (SELECT site COLLATE "C" AS site FROM unnest(CAST(:sites AS text[])) AS given (site)) AS asked'
     )
 )
 _RECORD = Statement(select(FeedRecord.epoch, FeedRecord.pruned_seq))

@@ -6,17 +6,29 @@ import os
 import shutil
 import socket
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
 import httpx
 from flask import Flask
-from sqlalchemy import column, func, select, table
+from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
-from . import backups, caretaker, clock, db, filesystems, mending, queries, revisions
+from . import (
+    backups,
+    caretaker,
+    clock,
+    db,
+    doctor_postgresql,
+    filesystems,
+    mending,
+    postgresql,
+    queries,
+    revisions,
+    sqlite,
+)
 from .auth.gate import KEYS_FILE
 from .auth.keys import IssuerKeys
 from .config import CONFIG_FILE, EXTENSION, Loaded, variable
@@ -29,14 +41,13 @@ from .sqlite_file import has_wal_bug
 
 _BACKUP_AGE = timedelta(hours=48)
 _AHEAD_MS = 60_000  # a clock that was set back by less is no news
-_REVISION = Statement(select(column("version_num")).select_from(table("alembic_version")))
 _NEWEST = Statement(select(func.max(Job.accepted_ms)))
 
 
 def look_over(app: Flask) -> Iterator[Finding]:
     """Look at one thing after another; what cannot be looked at is a finding too."""
     patient = Patient(app)
-    for check in CHECKS:
+    for check in CHECKS[patient.database.kind.name]:
         try:
             yield from check(patient)
         except (Unavailable, TaskFailed, OSError, DBAPIError, db.driver.Error, httpx.HTTPError) as error:
@@ -54,9 +65,7 @@ def _settings(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _sqlite(patient: Patient) -> Iterator[Finding]:
-    if not patient.is_on_sqlite:
-        return
+def _sqlite(_patient: Patient) -> Iterator[Finding]:
     which = f"SQLite {db.driver.sqlite_version}, driver {db.driver.__name__}"
     if has_wal_bug(db.driver.sqlite_version_info):
         sentence = (
@@ -71,7 +80,7 @@ def _sqlite(patient: Patient) -> Iterator[Finding]:
 def _disk(patient: Patient) -> Iterator[Finding]:
     folder = _existing(patient.file or Path(patient.settings.instance))
     share = filesystems.network_share(folder)
-    if share:
+    if share and patient.is_on_sqlite:
         sentence = (
             f"{folder} is on a network share ({share}), where SQLite's locks do not hold and two servers would damage"
             " the database: name a folder on a disk of this machine with JOBS_INSTANCE."
@@ -111,9 +120,7 @@ def _migration(patient: Patient) -> Iterator[Finding]:
         sentence = f"{lacking}; the first start makes what is needed."
         yield Finding("database", Grade.NOTE, sentence, lambda: mending.prepare(patient))
         return
-    with patient.database.reading() as connection:
-        row = connection.row(_REVISION)
-    found, newest = row[0] if row else None, revisions.newest()
+    found, newest = patient.revision, revisions.newest()
     if found == newest:
         yield Finding("database", Grade.GOOD, f"its tables are this version's (migration {found}).")
     else:
@@ -151,8 +158,8 @@ def _clock(patient: Patient) -> Iterator[Finding]:
 
 
 def _indexes(patient: Patient) -> Iterator[Finding]:
-    if not patient.is_on_sqlite or patient.file is None:
-        return
+    if patient.file is None or patient.revision != revisions.newest():
+        return  # a migration makes those that are new
     if slow := mending.slow(patient):
         sentence = f"polls do not use {', '.join(slow)}: they will be slow with a long history."
         yield Finding("indexes", Grade.BAD, sentence, lambda: mending.rebuild(patient))
@@ -242,10 +249,22 @@ def _calendar(patient: Patient) -> Iterator[Finding]:
         yield Finding("calendar", Grade.BAD, sentence)
 
 
-CHECKS: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
-    *(_settings, _sqlite, _disk, _permissions, _migration, _integrity, _clock, _indexes),
-    *(_backups, _server, _sign_in, _calendar),
-)
+def _postgresql(patient: Patient) -> Iterator[Finding]:
+    """Look at all of it, and no further where it does not answer: that is told once."""
+    yield from doctor_postgresql.server(patient)
+    yield from doctor_postgresql.connections(patient)
+    yield from _migration(patient)
+    if patient.is_there:
+        yield from _clock(patient)
+    if patient.is_there and patient.revision == revisions.newest():  # a migration makes those that are new
+        yield from doctor_postgresql.indexes(patient)
+
+
+_OF_SQLITE = (_sqlite, _migration, _integrity, _clock, _indexes, _backups)
+CHECKS: Mapping[str, tuple[Callable[[Patient], Iterator[Finding]], ...]] = {
+    kind: (_settings, _disk, _permissions, *of_the_database, _server, _sign_in, _calendar)
+    for kind, of_the_database in ((sqlite.NAME, _OF_SQLITE), (postgresql.NAME, (_postgresql,)))
+}
 
 
 def _existing(path: Path) -> Path:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import cast
 
-from sqlalchemy import Table, inspect, text
+from sqlalchemy import Index, Table, inspect, text
 
 from . import backups, serving, statements
 from .db import Database, Statement
@@ -15,6 +16,12 @@ from .lifecycle import Queue
 from .models import Job, JobEvent
 from .patient import Patient
 
+_LOOKS = 20
+_OTHERS = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND application_name = 'jobs_server' AND pid <> pg_backend_pid()"
+)
+_VALID = text("SELECT relname FROM pg_class JOIN pg_index ON indexrelid = oid WHERE indisvalid")
 _QUEUE_PLANS = {
     "ix_job_waiting": statements.CLAIM[Queue.PRIMARY],
     "ix_job_replica_waiting": statements.CLAIM[Queue.ALTERNATE],
@@ -30,16 +37,33 @@ def close(config: Path) -> str:
 def prepare(patient: Patient) -> str:
     """Create or migrate the database, when no server has it open."""
     patient.database.close()  # what was looked at so far holds the file as a server would
-    try:
-        if patient.file is not None:
-            backups.check_unused(patient.file)
-    except TaskFailed:
-        raise TaskFailed("a server has it open: restart that one, which does the same") from None
+    if _is_in_use(patient):
+        raise TaskFailed("a server has it open: restart that one, which does the same")
     try:
         serving.prepare(patient.app)
     except StartRefused as refused:
         raise TaskFailed(refused.message) from None
     return "the database is prepared for this version."
+
+
+def _is_in_use(patient: Patient) -> bool:
+    if not patient.is_on_sqlite:
+        return _others_are_connected(patient.database)
+    try:
+        if patient.file is not None:
+            backups.check_unused(patient.file)
+    except TaskFailed:
+        return True
+    return False
+
+
+def _others_are_connected(database: Database) -> bool:
+    with database.engine.connect() as connection:
+        for _ in range(_LOOKS):  # what was just closed is seen there for a moment
+            if not connection.execute(_OTHERS).scalar_one():
+                return False
+            time.sleep(0.1)
+    return True
 
 
 def rebuild(patient: Patient) -> str:
@@ -49,7 +73,7 @@ def rebuild(patient: Patient) -> str:
     """
     unused = slow(patient)
     with patient.database.engine.begin() as connection:
-        for index in (index for each in (Job, JobEvent) for index in cast(Table, each.__table__).indexes):
+        for index in _declared():
             index.create(connection, checkfirst=True)
         for name in unused:
             connection.execute(text(f"REINDEX {name}"))
@@ -59,6 +83,27 @@ def rebuild(patient: Patient) -> str:
     if still := slow(patient):
         raise TaskFailed(f"polls still do not use {', '.join(still)}: make a backup, and restore it")
     return "the indexes were built anew."
+
+
+def lacking(database: Database) -> list[str]:
+    """List the indexes of jobs and events that are missing in PostgreSQL, or that were not built to their end."""
+    with database.engine.connect() as connection:
+        there = connection.execute(_VALID).scalars().all()
+    return sorted({str(index.name) for index in _declared()} - set(there))
+
+
+def complete(patient: Patient) -> str:
+    """Make the indexes that PostgreSQL lacks; meanwhile nothing can be written."""
+    names = lacking(patient.database)
+    with patient.database.engine.begin() as connection:
+        for index in (each for each in _declared() if each.name in names):
+            index.drop(connection, checkfirst=True)
+            index.create(connection)
+    return "the indexes are made."
+
+
+def _declared() -> list[Index]:
+    return [index for each in (Job, JobEvent) for index in cast(Table, each.__table__).indexes]
 
 
 def back_up(patient: Patient) -> str:

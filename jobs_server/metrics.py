@@ -23,7 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
-from . import answers, backups, clock, db, feed
+from . import answers, backups, clock, db, feed, storage
 from .answers import Answer
 from .auth import Access, needs
 from .config import EXTENSION as SETTINGS
@@ -142,6 +142,7 @@ class Looked(Collector):
         try:
             with cast(Database, self._app.extensions[db.EXTENSION]).reading() as connection:
                 yield from _queue_figures(connection)
+                yield from _sizes(database=storage.look(connection).size_bytes)
         except Unavailable:
             yield GaugeMetricFamily("jobs_database_up", "Whether the database can be read.", 0)
         else:
@@ -168,10 +169,8 @@ class Looked(Collector):
             path = backups.database_file(settings.url)
         except TaskFailed:
             return
-        sizes = GaugeMetricFamily("jobs_database_bytes", "Size of the database's files.", labels=("file",))
-        for name, file in (("database", path), ("wal", Path(f"{path}-wal"))):
-            sizes.add_metric((name,), file.stat().st_size if file.exists() else 0)
-        yield sizes
+        files = {"database": path, "wal": Path(f"{path}-wal")}
+        yield from _sizes(**{name: file.stat().st_size if file.exists() else 0 for name, file in files.items()})
         try:
             made = backups.listed(settings.backups)
         except OSError:
@@ -179,6 +178,15 @@ class Looked(Collector):
         if made:
             age = (datetime.now(UTC) - made[0].made).total_seconds()
             yield GaugeMetricFamily("jobs_backup_age_seconds", "Since the newest backup was made.", age)
+
+
+def _sizes(**files: int | None) -> Iterator[Metric]:
+    sizes = GaugeMetricFamily("jobs_database_bytes", "Size of the database's files.", labels=("file",))
+    for name, size_bytes in files.items():
+        if size_bytes is not None:
+            sizes.add_metric((name,), size_bytes)
+    if sizes.samples:
+        yield sizes
 
 
 def _queue_figures(connection: db.Connection) -> Iterator[Metric]:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import cast
 
 from flask import Flask
-from sqlalchemy import inspect
+from sqlalchemy import column, inspect, select, table
 
 from . import backups, db, sqlite
 from .config import EXTENSION, Loaded, Settings
-from .db import Database
+from .db import Database, Statement
 from .errors import TaskFailed
 
+_REVISION = Statement(select(column("version_num")).select_from(table("alembic_version")))
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104
 
 
@@ -66,6 +67,13 @@ class Patient:
             return self.file is not None
         with self.database.engine.connect() as connection:
             return inspect(connection).has_table("alembic_version")
+
+    @property
+    def revision(self) -> str | None:
+        """Give the migration that its database is at."""
+        with self.database.reading() as connection:
+            row = connection.row(_REVISION)
+        return row[0] if row else None
 
     @property
     def file(self) -> Path | None:

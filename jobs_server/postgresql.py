@@ -52,6 +52,7 @@ _UNKNOWN = (
 _LOCKS = "jobs_server"  # advisory locks are shared by all who use a database: ours are numbered by hashes of names
 _UNKEEPABLE = (None, "22003", "22021", "22P05")  # a NUL, a number or a character that it has no place for
 _LONGEST_NOTICE = 7000  # bytes; the server takes 8000
+_IDLE_SECONDS, _AGAIN_SECONDS, _TRIES = 10, 5, 3  # of a silent connection: when it is probed, and how often
 _DEAD_MS = 15_000  # how long a write unit may stand still, and a connection be without an answer, before it is ended
 
 
@@ -140,9 +141,9 @@ def engine_options(connections: int, timeout_seconds: float) -> dict[str, Any]:
             "connect_timeout": max(2, math.ceil(timeout_seconds)),
             "application_name": "jobs_server",
             # A network that swallows everything must not hold a request for longer than a proxy waits.
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
+            "keepalives_idle": _IDLE_SECONDS,
+            "keepalives_interval": _AGAIN_SECONDS,
+            "keepalives_count": _TRIES,
             "tcp_user_timeout": _DEAD_MS,
         },
     }
@@ -187,6 +188,9 @@ def set_up(connection: Any) -> None:
     connection.execute(
         "SET jit = off;"  # statements of milliseconds
         f" SET idle_in_transaction_session_timeout = {_DEAD_MS};"  # a server that froze must not hold a site for ever
+        # Nor one whose machine died hold its locks: PostgreSQL would wait hours for it, nobody on duty meanwhile.
+        f" SET tcp_keepalives_idle = {_IDLE_SECONDS}; SET tcp_keepalives_interval = {_AGAIN_SECONDS};"
+        f" SET tcp_keepalives_count = {_TRIES}; SET tcp_user_timeout = {_DEAD_MS};"
         " SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
     )
 

@@ -6,7 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, func, literal_column, not_, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 
 from .clock import BOOT_BITS, Now
@@ -217,12 +229,23 @@ _PAGE_BEFORE = Statement(
 )
 _HISTORY = Statement(select(*EVENT).where(JobEvent.job_id == bindparam("job_id")).order_by(JobEvent.seq))
 
+BY_SITE = (JobEvent.site, JobEvent.seq)
+
+
+def after_at_site() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Write for PostgreSQL what came after a number at a site, to be put in the order `BY_SITE`.
+
+    Not `site = ... AND seq > ...` in the order of `seq`: the planner may then read on in the numbers of all sites, and
+    would find what is next at a quiet site only after the millions of the others.
+    """
+    site = bindparam("site", type_=JobEvent.site.type)
+    return tuple_(*BY_SITE) > tuple_(site, bindparam("seq", type_=BigInteger)), JobEvent.site <= site
+
+
+_EVENTS = select(*EVENT, *JOB).join(Job, Job.id == JobEvent.job_id).limit(at_most(_PAGE))
 _EVENTS_AFTER = Statement(
-    select(*EVENT, *JOB)
-    .join(Job, Job.id == JobEvent.job_id)
-    .where(JobEvent.seq > bindparam("seq"), JobEvent.site == bindparam("site"))
-    .order_by(JobEvent.seq)
-    .limit(at_most(_PAGE))
+    _EVENTS.where(JobEvent.seq > bindparam("seq"), JobEvent.site == bindparam("site")).order_by(JobEvent.seq),
+    on_postgresql=_EVENTS.where(*after_at_site()).order_by(*BY_SITE),
 )
 
 

@@ -26,7 +26,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from flask import Flask
 from flask.cli import run_command
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import URL, Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from werkzeug.serving import is_running_from_reloader
 
@@ -222,11 +222,17 @@ def make_folder(settings: Settings) -> None:
 def announce(app: Flask) -> None:
     """Say where the data is, and who may command."""
     settings = _settings(app)
-    click.echo(f"Jobs are kept in {settings.url.database or 'memory'}.", err=True)
+    click.echo(f"Jobs are kept in {_kept_in(settings.url)}.", err=True)
     if settings.is_open:
         click.echo("No sign-in is set: whoever can reach this port may command the telescope.", err=True)
     else:
         click.echo(f"Who commands must be signed in at {settings.issuer}.", err=True)
+
+
+def _kept_in(url: URL) -> str:
+    if url.get_backend_name() == postgresql.NAME:
+        return f"PostgreSQL, database {url.database} at {url.host or 'its usual socket'}"
+    return url.database or "memory"
 
 
 def announce_address(command: str, host: str, port: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from playwright.sync_api import Browser
 
 from jobs_server import create_app, db, serving
 
-from .support import postgres, servers
+from .support import databases, postgres, servers
 from .support.clocks import Clocks
 from .support.observatory import Observatory, Reply
 
@@ -22,6 +23,7 @@ _site_numbers = itertools.count()
 os.environ |= servers.UNLIMITED
 
 _TOLD = "told"
+_LEFT_OPEN = ".* was deleted while still open"
 _LONG = ("test_soak", "test_soak_upkeep", "test_sigkill", "test_lost_replies", "test_concurrency")
 
 
@@ -35,14 +37,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--database", choices=("sqlite", "postgresql"), default=database, help="where the apps and servers keep jobs"
     )
+    parser.addoption(
+        "--outage-seconds", type=float, default=2.0, help="how long the database is away in the tests of that"
+    )
     parser.addoption("--kills", type=int, default=20, help="how often the fault tests kill a server under load")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Start a PostgreSQL for the run when all tests are to use one; with xdist, one for each worker."""
     spread = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
     if config.getoption("database") == "postgresql" and not spread:
-        postgres.start_for_the_run()
+        databases.use_postgresql()
+        # An app in memory need not be closed, and the tests close few of them; here their connections end with them.
+        config.addinivalue_line("filterwarnings", f"ignore:{_LEFT_OPEN}:ResourceWarning")
+        warnings.filterwarnings("ignore", _LEFT_OPEN, ResourceWarning)  # and after the last test
 
 
 def pytest_unconfigure() -> None:
@@ -87,7 +96,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 @pytest.fixture
 def app() -> Iterator[Flask]:
     """An app whose database is in memory."""
-    app = create_app({"TESTING": True, "DATABASE_URL": postgres.fresh() or "sqlite://"})
+    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh()})
     serving.prepare(app)
     yield app
     app.extensions[db.EXTENSION].close()
@@ -97,7 +106,7 @@ def app() -> Iterator[Flask]:
 def file_app(tmp_path: Path) -> Iterator[Flask]:
     """An app whose database is a file, prepared as at the start of serving."""
     instance = tmp_path / "instance"
-    app = create_app({"TESTING": True, "INSTANCE": str(instance), "DATABASE_URL": postgres.of(instance) or ""})
+    app = create_app({"TESTING": True} | databases.at(instance))
     serving.prepare(app)
     yield app
     app.extensions[db.EXTENSION].close()
@@ -116,8 +125,7 @@ def shared_app() -> Iterator[Flask]:
         for name in os.environ:
             if name.startswith("JOBS_") and not name.startswith("JOBS_TEST_") and name not in servers.UNLIMITED:
                 patch.delenv(name)
-        url = postgres.fresh() or "sqlite://"
-        app = create_app({"TESTING": True, "DATABASE_URL": url, "MAX_WAITING_JOBS": 0})
+        app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "MAX_WAITING_JOBS": 0})
         serving.prepare(app)
     yield app
     app.extensions[db.EXTENSION].close()

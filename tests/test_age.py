@@ -10,6 +10,7 @@ from flask import Flask
 from jobs_server import clock, config, db, sweeper
 
 from .conftest import inside
+from .support import databases
 from .support.clocks import HOUR, Clocks
 from .support.observatory import Observatory
 
@@ -98,7 +99,7 @@ class TestWaiting:
     def test_the_default_is_a_setting(self, clocks: Clocks, app: Flask) -> None:
         from jobs_server import create_app
 
-        desk = Desk(create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "EXPIRES_IN_SECONDS": 60}))
+        desk = Desk(create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "EXPIRES_IN_SECONDS": 60}))
         desk.sends()
         clocks.pass_by(60)
         assert desk.polls() == []

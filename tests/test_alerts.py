@@ -19,6 +19,7 @@ from jobs_server.errors import TaskFailed, Unavailable
 from jobs_server.presence import State
 
 from .conftest import inside
+from .support import databases
 from .support.clocks import Clocks
 
 
@@ -29,6 +30,7 @@ class Told:
         self.sentences: list[str] = []
         self.watch = alerts.Watch(app, self.sentences.append)
         app.extensions[db.EXTENSION].on_changes.append(self.watch.changed)
+        databases.put_on_duty(app)
 
     def after(self, now: float) -> list[str]:
         """Look, and give what was told since the last look."""
@@ -98,12 +100,14 @@ def test_a_lost_job_is_told(app: Flask, told: Told, clocks: Clocks) -> None:
     assert told.after(0) == ["wmd: expose for camera camera_1_1 is lost: no word from the site."]
 
 
+@pytest.mark.sqlite("the disk that its file is on")
 def test_a_full_disk_is_told(file_app: Flask) -> None:
     app = create_app({"INSTANCE": file_app.extensions["jobs_server.settings"].settings.instance, "DISK_FREE_MB": 10**9})
     (sentence,) = Told(app).after(0)
     assert sentence.startswith("The disk runs full")
 
 
+@pytest.mark.sqlite("PostgreSQL has backups of its own")
 def test_a_backup_that_fails_is_told_and_when_one_is_made_again(file_app: Flask, tmp_path: Path) -> None:
     (tmp_path / "disk2").touch()
     instance = file_app.extensions["jobs_server.settings"].settings.instance
@@ -183,7 +187,7 @@ def test_an_alert_that_nobody_takes_fails_in_one_sentence_without_its_address(
 
 
 def test_one_can_try_it_out(receiver: str) -> None:
-    app = create_app({"DATABASE_URL": "sqlite://", "ALERT_URL": f"{receiver}/observatory"})
+    app = create_app({"DATABASE_URL": databases.fresh(), "ALERT_URL": f"{receiver}/observatory"})
     tried = app.test_cli_runner().invoke(args=["alerts", "test"])
     assert (tried.exit_code, len(Receiver.got)) == (0, 1)
     assert "It was taken" in tried.output

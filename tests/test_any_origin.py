@@ -14,7 +14,7 @@ from jobs_server import create_app, db, serving
 from jobs_server.auth import links
 from jobs_server.errors import ConfigError
 
-from .support import issuers
+from .support import databases, issuers
 from .support.observatory import a_command
 
 ELSEWHERE = {"Origin": "https://anything.example"}
@@ -30,7 +30,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def app(issuer: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     sign_in = {"OIDC_ISSUER": issuer, "OIDC_AUDIENCE": "jobs", "ALLOWED_ORIGINS": ("*",)}
-    app = create_app({"TESTING": True, "INSTANCE": str(tmp_path_factory.mktemp("instance"))} | sign_in)
+    app = create_app({"TESTING": True} | databases.at(tmp_path_factory.mktemp("instance")) | sign_in)
     serving.prepare(app)
     yield app
     app.extensions[db.EXTENSION].close()

@@ -28,6 +28,8 @@ from .support.commands import run, run_apart
 from .support.disks import fill, mounted
 from .support.waiting import until
 
+pytestmark = pytest.mark.sqlite("PostgreSQL has backups of its own")
+
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 # Makes a backup, and stops where it is told to, so that it can be killed there.

@@ -10,6 +10,7 @@ from jobs_server import statements
 from jobs_server.lifecycle import Queue
 
 from .conftest import inside
+from .support import databases
 from .support.observatory import Observatory
 
 ALL = {"device": "all", "instance": "all"}
@@ -172,7 +173,7 @@ class TestStopCommand:
     def test_with_the_setting_a_stop_of_one_device_covers_the_site(self) -> None:
         from jobs_server import create_app
 
-        observatory = inside(create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "STOP_SCOPE": "site"}))
+        observatory = inside(create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "STOP_SCOPE": "site"}))
         mount = observatory.sends("go", device="mount", instance="mount1")
         observatory.sends("stop")
         assert observatory.status(mount) == "CANCELED"

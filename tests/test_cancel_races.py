@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
 from jobs_server import clock, commands, config, create_app, db, jobs, serving
 from jobs_server.actors import said, site
@@ -18,12 +19,20 @@ from jobs_server.db import Connection, Database
 from jobs_server.errors import Conflict
 
 from .conftest import inside
+from .support import databases
 from .support.observatory import Observatory, Reply, a_command
 
 RACES = 60
 ALL = {"device": "all", "instance": "all"}
 CANCELERS = ("canceljob", "stop of the device", "stop of the site")
 POINTS = ("before the first begins", "while it has begun", "while it has written", "after it is committed")
+
+WAITS_FOR_A_LOCK = db.Statement(
+    text(
+        "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+)
 
 Operation = Callable[[Connection], bool]
 """Gives whether the telescope may move now, or still."""
@@ -32,7 +41,7 @@ Operation = Callable[[Connection], bool]
 @pytest.fixture
 def apps(tmp_path: Path) -> Iterator[tuple[Flask, Flask]]:
     """Two services on one file, with nothing in common but the file."""
-    both = tuple(create_app({"TESTING": True, "INSTANCE": str(tmp_path)}) for _ in range(2))
+    both = tuple(create_app({"TESTING": True} | databases.at(tmp_path)) for _ in range(2))
     for app in both:
         serving.prepare(app)
     yield both[0], both[1]
@@ -119,10 +128,17 @@ def meet(other: ThreadPoolExecutor, first: Side, second: Side, point: str) -> tu
 def comes_to_the_door(come: Callable[[], Future[bool]], door: Database) -> Future[bool]:
     """Let the second come, and wait until it is about to begin, which it cannot while the first has begun."""
     coming = come()
-    while not door.turns._taken:
+    while not stands_at(door):
         pass
     assert not coming.done()
     return coming
+
+
+def stands_at(door: Database) -> bool:
+    if door.kind.one_writer:
+        return door.turns._taken
+    with door.reading() as connection:
+        return connection.row(WAITS_FOR_A_LOCK) is not None
 
 
 def alone(database: Database, operation: Operation) -> bool:

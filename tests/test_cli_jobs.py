@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from flask.testing import FlaskCliRunner
 from jobs_server import create_app
 
 from .conftest import inside, over_http
-from .support import servers
+from .support import databases, servers
 from .support.observatory import Observatory, a_command
 
 Run = Callable[..., Result]
@@ -298,14 +297,14 @@ class TestSite:
         assert "name the site, such as --site wmd" in result.stderr
 
     def test_a_typo_is_refused(self, command: tuple[str, ...]) -> None:
-        app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "SITES": ("wmd", "mrc1")})
+        app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "SITES": ("wmd", "mrc1")})
         result = app.test_cli_runner().invoke(args=["jobs", *command, "--site", "wmd1"])
         assert result.exit_code == 2
         assert "there is no site wmd1; JOBS_SITES names wmd, mrc1" in result.stderr
 
 
 def test_where_there_is_one_site_it_need_not_be_named() -> None:
-    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "SITES": ("mrc1",)})
+    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "SITES": ("mrc1",)})
     good(app.test_cli_runner().invoke(args=["jobs", "send", "camera", "c", "expose"]))
     assert len(inside(app, "mrc1").polls()) == 1
 
@@ -337,7 +336,7 @@ def check_watch(observatory: Observatory, instance: Path, url: str | None, as_js
     observatory.sends("earlier")
     command = [sys.executable, "-m", "flask", "--app", "jobs_server", "jobs", "watch", "--site", "wmd"]
     command += ["--url", url] if url else []
-    environment = os.environ | {"JOBS_INSTANCE": str(instance)}
+    environment = servers.environment(instance)
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
     with subprocess.Popen(
         [*command, *(["--json"] if as_json else [])],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -88,7 +87,10 @@ def test_racing_pollers_get_each_job_once_and_in_order(shares: tuple[str, ...], 
                     elif last_look:
                         return
 
-        processes = [start(POLLING_PROCESS, urls[n % len(urls)], str(all_posted)) for n in range(POLLING_PROCESSES)]
+        processes = [
+            start(tmp_path / "instance", POLLING_PROCESS, urls[n % len(urls)], str(all_posted))
+            for n in range(POLLING_PROCESSES)
+        ]
         with in_threads([lambda n=n: poll(n) for n in range(POLLERS)]):  # type: ignore[misc]
             try:
                 with in_threads([lambda n=n: post(n) for n in range(POSTERS)]):  # type: ignore[misc]
@@ -105,8 +107,9 @@ def test_racing_pollers_get_each_job_once_and_in_order(shares: tuple[str, ...], 
     assert all([time for _, time in jobs] == sorted(time for _, time in jobs) for jobs in polls)
 
 
-def test_order_holds_between_processes_whose_clocks_jump(file_app: Flask) -> None:
-    writers = [start(WRITING_PROCESS, str(n), str(JOBS_OF_A_WRITER)) for n in range(WRITING_PROCESSES)]
+def test_order_holds_between_processes_whose_clocks_jump(file_app: Flask, tmp_path: Path) -> None:
+    instance = tmp_path / "instance"
+    writers = [start(instance, WRITING_PROCESS, str(n), str(JOBS_OF_A_WRITER)) for n in range(WRITING_PROCESSES)]
     for writer in writers:
         _, complaints = writer.communicate(timeout=120)
         assert writer.returncode == 0, complaints
@@ -154,9 +157,9 @@ def in_threads(work: list[Callable[[], None]]) -> Iterator[None]:
         raise failures[0]
 
 
-def start(script: str, *arguments: str) -> subprocess.Popen[str]:
-    """Run a script in a process of its own."""
+def start(instance: Path, script: str, *arguments: str) -> subprocess.Popen[str]:
+    """Run a script in a process of its own, on an instance folder."""
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(
-        [sys.executable, "-c", script, *arguments], cwd=servers.ROOT, env=os.environ.copy(), **pipes
+        [sys.executable, "-c", script, *arguments], cwd=servers.ROOT, env=servers.environment(instance), **pipes
     )

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from jobs_server import create_app, db
 from jobs_server.errors import Unavailable
 
+from .support import databases
 from .support.observatory import a_command
 
 ALLOWED = ("https://ui.example.org", "http://192.168.1.7:8080", "http://[::1]:3000")
@@ -44,7 +45,7 @@ ANSWERS: dict[str, tuple[int, dict[str, Any]]] = {
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[Flask]:
-    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "ALLOWED_ORIGINS": ALLOWED})
+    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "ALLOWED_ORIGINS": ALLOWED})
     used = json.dumps(a_command(action="stop"))
     app.test_client().post("/jobs/newjob", data=used, headers={"Idempotency-Key": "used"})
     yield app

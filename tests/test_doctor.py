@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,15 @@ import httpx
 import pytest
 from flask import Flask
 
-from jobs_server import create_app, db, doctor, filesystems, patient, revisions, serving
+from jobs_server import create_app, db, doctor, filesystems, patient, serving
 
 from .conftest import inside, over_http
-from .support import issuers, postgres, servers
+from .support import issuers, servers
 from .support.clocks import HOUR, Clocks
 from .support.waiting import until
 from .test_remote_calendar import a_calendar
+
+pytestmark = pytest.mark.sqlite("a file, its disk and its backups; see test_doctor_postgresql")
 
 Findings = dict[str, dict[str, Any]]
 
@@ -72,16 +73,12 @@ def test_nothing_there_yet_is_no_fault_and_can_be_mended(port: int, tmp_path: Pa
     assert inside(app).sends()
 
 
-def downgrade(app: Flask) -> None:
+def test_a_database_behind_this_version_is_bad_and_mended(app: Flask) -> None:
     from alembic import command
 
     with app.app_context():
         command.downgrade(app.extensions["migrate"].migrate.get_config(), "-1")
     database(app).close()
-
-
-def test_a_database_behind_this_version_is_bad_and_mended(app: Flask) -> None:
-    downgrade(app)
     code, found = consult(app)
     assert (code, found["database"]["grade"]) == (1, "bad")
     code, found = consult(app, "--fix")
@@ -229,7 +226,7 @@ def test_what_cannot_be_looked_at_is_a_finding(app: Flask, monkeypatch: pytest.M
     def fails(_: patient.Patient) -> Any:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(doctor, "CHECKS", (fails,))
+    monkeypatch.setattr(doctor, "CHECKS", {"sqlite": (fails,)})
     assert [finding.grade for finding in doctor.look_over(app)] == [patient.Grade.BAD]
 
 
@@ -246,56 +243,6 @@ def test_an_issuer_that_does_not_answer_is_told(port: int, tmp_path: Path) -> No
     code, found = consult(app)
     assert (code, found["sign-in"]["grade"]) == (0, "note")
     assert nowhere in found["sign-in"]["sentence"]
-
-
-class TestPostgreSQL:
-    """Jobs are kept elsewhere: its tables and its newest job are looked at all the same."""
-
-    @pytest.fixture
-    def app(self, port: int, tmp_path: Path) -> Iterator[Flask]:
-        made = self.on(postgres.shared().database(), tmp_path)
-        yield made
-        database(made).close()
-
-    def on(self, url: str, folder: Path) -> Flask:
-        return create_app({"TESTING": True, "INSTANCE": str(folder), "DATABASE_URL": url})
-
-    def test_all_is_well(self, app: Flask) -> None:
-        inside(app).sends()
-        code, found = consult(app)
-        assert code == 0
-        assert (found["database"]["grade"], found["clock"]["grade"]) == ("good", "good")
-        assert f"migration {revisions.newest()}" in found["database"]["sentence"]
-        assert found.keys().isdisjoint({"SQLite", "integrity", "indexes", "backups"})
-        assert "pg_dump" in app.test_client().get("/settings?site=wmd").text
-
-    def test_tables_behind_this_version_are_bad_and_mended(self, app: Flask) -> None:
-        downgrade(app)
-        code, found = consult(app)
-        assert (code, found["database"]["grade"]) == (1, "bad")
-        assert "prepared" in consult(app, "--fix")[1]["database"]["done"]
-        assert consult(app)[1]["database"]["grade"] == "good"
-
-    def test_a_clock_that_was_set_back_is_bad(self, app: Flask, clocks: Clocks) -> None:
-        inside(app).sends()
-        clocks.set_wall(-3 * HOUR)
-        code, found = consult(app)
-        assert (code, found["clock"]["grade"]) == (1, "bad")
-
-    def test_no_tables_yet_is_no_fault_and_can_be_mended(self, port: int, tmp_path: Path) -> None:
-        app = self.on(postgres.shared().database(prepared=False), tmp_path)
-        code, found = consult(app)
-        assert (code, found["database"]["grade"]) == (0, "note")
-        assert "it has no tables yet" in found["database"]["sentence"]
-        assert consult(app, "--fix")[1]["database"]["done"]
-        assert inside(app).sends()
-        database(app).close()
-
-    def test_one_that_does_not_answer_is_bad(self, port: int, tmp_path: Path) -> None:
-        app = self.on(postgres.shared().url("postgres", port=servers.free_port()), tmp_path)
-        code, found = consult(app)
-        assert (code, found["migration"]["grade"]) == (1, "bad")
-        assert postgres.PASSWORD not in json.dumps(found)
 
 
 def test_an_issuer_that_answers_is_asked_and_nothing_is_written(port: int, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from jobs_server import create_app, db, door
 
+from .support import databases
 from .support.observatory import Observatory, Reply, a_command
 
 UI = "https://ui.example.org"
@@ -21,7 +22,7 @@ def app() -> Iterator[Flask]:
     app = create_app(
         {
             "TESTING": True,
-            "DATABASE_URL": "sqlite://",
+            "DATABASE_URL": databases.fresh(),
             "ALLOWED_ORIGINS": (UI,),
             "JOBS_TRUSTED_HOSTS": ("jobs.example.org", ".dome.example.org"),
             "TRUSTED_PROXIES": ("127.0.0.1", "10.0.0.0/24"),

@@ -33,6 +33,7 @@ def snippets(guide: str) -> list[tuple[str, str]]:
     return re.findall(r"^```(python|sh|js)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
+@pytest.mark.sqlite("the guides back up a file")
 @pytest.mark.parametrize(("guide", "number"), [(guide, n) for guide in GUIDES for n in range(len(snippets(guide)))])
 def test_a_snippet_runs(guide: str, number: int, server: servers.Server, tmp_path: Path) -> None:
     kind, text = snippets(guide)[number]

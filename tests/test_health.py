@@ -61,6 +61,7 @@ def test_all_is_well(patient: Flask) -> None:
     assert readiness(patient) == (200, ["ready"])
 
 
+@pytest.mark.sqlite("its file")
 def test_looking_writes_nothing(patient: Flask) -> None:
     inside(patient).sends()
     log = Path(f"{patient.extensions[db.EXTENSION].engine.url.database}-wal")
@@ -69,6 +70,7 @@ def test_looking_writes_nothing(patient: Flask) -> None:
     assert (log.stat().st_size, log.stat().st_mtime_ns) == before
 
 
+@pytest.mark.sqlite("one writer at a time")
 def test_a_locked_database_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "_WRITE_SECONDS", 0.05)
     other = db.driver.connect(patient.extensions[db.EXTENSION].engine.url.database, isolation_level=None)
@@ -85,6 +87,7 @@ def test_a_database_of_another_version_is_a_problem(patient: Flask) -> None:
     assert readiness(patient) == (503, ["the database is not of this version: restart the server, which migrates it"])
 
 
+@pytest.mark.sqlite("the disk that its file is on")
 def test_a_disk_that_runs_full_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=42 << 20))
     assert readiness(patient) == (
@@ -109,12 +112,14 @@ def test_a_thread_that_has_ended_is_a_problem(patient: Flask, monkeypatch: pytes
     )
 
 
+@pytest.mark.sqlite("PostgreSQL has backups of its own")
 @pytest.mark.parametrize(("days", "ready"), [(0, True), (1, True), (2, False), (9, False)])
 def test_a_backup_that_is_too_old_is_a_problem(patient: Flask, days: int, ready: bool) -> None:
     backup_made(patient, datetime.now(UTC) - timedelta(days=days, minutes=1))
     assert readiness(patient) == ((200, ["ready"]) if ready else (503, [f"the last backup is {days} days old"]))
 
 
+@pytest.mark.sqlite("PostgreSQL has backups of its own")
 def test_no_backup_is_a_problem_only_when_there_was_time_for_one(patient: Flask) -> None:
     backup_made(patient, datetime.now(UTC)).unlink()
     assert readiness(patient) == (503, ["there is no backup yet"])
@@ -122,11 +127,13 @@ def test_no_backup_is_a_problem_only_when_there_was_time_for_one(patient: Flask)
     assert readiness(patient) == (200, ["ready"])
 
 
+@pytest.mark.sqlite("PostgreSQL has backups of its own")
 def test_a_backup_that_failed_is_a_problem_without_its_path(patient: Flask) -> None:
     caretaker.of(patient).backup_failure = "no backup can be made in /srv/secret: No space left on device"
     assert readiness(patient) == (503, ["the last backup failed; the log says why"])
 
 
+@pytest.mark.sqlite("PostgreSQL has backups of its own")
 def test_a_backup_of_a_timer_that_failed_is_a_problem_until_one_is_made(patient: Flask, tmp_path: Path) -> None:
     (tmp_path / "full").touch()
     commands = patient.test_cli_runner()
@@ -139,6 +146,7 @@ def test_a_backup_of_a_timer_that_failed_is_a_problem_until_one_is_made(patient:
     assert readiness(patient) == (200, ["ready"])
 
 
+@pytest.mark.sqlite("PostgreSQL has backups of its own")
 def test_a_folder_of_backups_that_cannot_be_read_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backups, "listed", broken_disk)
     assert readiness(patient) == (503, ["the folder of the backups cannot be read; the log says why"])
@@ -149,12 +157,14 @@ def broken_disk(*_: object) -> None:
     raise OSError(5, "Input/output error")
 
 
+@pytest.mark.sqlite("the disk that its file is on")
 def test_all_problems_are_told_together(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
     caretaker.of(patient).backup_failure = "x"
     assert len(readiness(patient)[1]) == 2
 
 
+@pytest.mark.sqlite("the disk that its file is on")
 def test_an_answer_is_good_for_a_moment(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "_KEPT_SECONDS", 3600.0)
     assert readiness(file_app)[0] == 200
@@ -168,6 +178,7 @@ def test_a_service_in_memory_can_be_ready() -> None:
     app.extensions[db.EXTENSION].close()
 
 
+@pytest.mark.sqlite("its file")
 def test_what_was_never_prepared_is_not_ready(tmp_path: Path) -> None:
     app = create_app({"INSTANCE": str(tmp_path / "instance")})
     status, problems = readiness(app)

@@ -18,6 +18,7 @@ from jobs_server.lifecycle import UNREAD
 from jobs_server.stream import render
 
 from .conftest import inside
+from .support import databases
 from .support.observatory import Observatory
 from .support.streams import Parser
 
@@ -141,7 +142,7 @@ def test_the_secret_of_a_one_time_link_is_not_logged(app: Flask, caplog: pytest.
 
 def test_guessing_at_sign_in_is_slowed_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("limits.storage.memory.time.time", lambda: 1_800_000_000.0)  # all within one minute
-    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "SIGN_INS_PER_MINUTE": 3})
+    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "SIGN_INS_PER_MINUTE": 3})
     client = app.test_client()
     answers = [client.get(f"/sign-in/link/guess-{number}") for number in range(4)]
     assert [answer.status_code for answer in answers] == [403, 403, 403, 429]

@@ -13,7 +13,7 @@ PACKAGE = Path(jobs_server.__file__).parent
 
 ORDER = (
     *("errors", "clock", "catalogue", "strict_json", "filesystems", "setting_checks", "config", "lifecycle", "turns"),
-    *("sqlite_file", "sqlite", "postgresql", "revisions", "db"),
+    *("sqlite_file", "sqlite", "postgresql", "revisions", "db", "storage"),
     *("profiles", "sky", "coordinates", "words"),
     *("models", "actors", "fields", "commands"),
     *("queries", "lives", "board", "search", "reports", "insights", "changes"),
@@ -49,7 +49,8 @@ ORDER = (
         "alerts",
     ),
     *("api", "calendar", "live", "openapi", "web"),
-    *("cli", "__init__", "serving", "restore", "moving", "patient", "mending", "doctor", "gunicorn_conf", "__main__"),
+    *("cli", "__init__", "serving", "restore", "moving", "patient", "mending", "doctor_postgresql", "doctor"),
+    *("gunicorn_conf", "__main__"),
 )
 """A module may import only from modules before it."""
 

@@ -13,14 +13,14 @@ from jobs_server import create_app, db
 from jobs_server.config import Settings
 
 from .conftest import inside
-from .support import issuers
+from .support import databases, issuers
 from .support.observatory import Observatory, a_command
 
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[Flask]:
     limits = {"NEW_JOBS_PER_SECOND": 3, "RESERVATIONS_PER_MINUTE": 2}
-    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://"} | limits)
+    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh()} | limits)
     yield app
     app.extensions[db.EXTENSION].engine.dispose()
 
@@ -70,7 +70,7 @@ def test_with_sign_in_it_is_the_person_who_is_counted(tmp_path: Path, monkeypatc
     monkeypatch.setattr(time, "time", lambda: now)
     with issuers.own() as issuer:
         sign_in = {"OIDC_ISSUER": issuer.url, "OIDC_AUDIENCE": "jobs", "RESERVATIONS_PER_MINUTE": 2}
-        app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "INSTANCE": str(tmp_path)} | sign_in)
+        app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "INSTANCE": str(tmp_path)} | sign_in)
 
         def books(sub: str, address: str) -> int:
             event = {"site": "wmd", "start": "2027-05-01T00:00Z", "end": "2027-05-01T01:00Z"}
@@ -96,7 +96,8 @@ def test_a_refusal_is_a_sentence_or_problem_details(site: Observatory) -> None:
 
 
 def test_the_number_is_a_setting_and_none_counts_nothing() -> None:
-    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "NEW_JOBS_PER_SECOND": 0, "MAX_WAITING_JOBS": 0})
+    unlimited = {"NEW_JOBS_PER_SECOND": 0, "MAX_WAITING_JOBS": 0}
+    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh()} | unlimited)
     assert {inside(app).asks(user_id="wild").status for _ in range(50)} == {200}
     app.extensions[db.EXTENSION].close()
     assert Settings().new_jobs_per_second == 20

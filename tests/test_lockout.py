@@ -13,6 +13,7 @@ from flask import Flask
 from jobs_server import create_app, db
 
 from .conftest import inside
+from .support import databases
 from .support.clocks import Clocks
 from .support.observatory import Observatory, Reply
 
@@ -183,7 +184,7 @@ def test_no_job_slips_past_a_lockout_that_was_acknowledged(file_app: Flask) -> N
 @pytest.fixture
 def few() -> Iterator[Observatory]:
     """An observatory at which at most three jobs may wait."""
-    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "MAX_WAITING_JOBS": 3})
+    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "MAX_WAITING_JOBS": 3})
     yield inside(app)
     app.extensions[db.EXTENSION].close()
 

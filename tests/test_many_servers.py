@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -193,52 +194,108 @@ def test_a_server_knows_whether_it_hears_the_others(
     assert ("session mode" in caplog.text) is pooled
 
 
-@pytest.mark.parametrize("how", ["the postmaster is killed", "the wire is cut"])
-def test_the_database_goes_away_and_comes_back(how: str, durable: postgres.Cluster, tmp_path: Path) -> None:
-    url = durable.database()
+@pytest.mark.parametrize("how", ["the server is restarted", "the postmaster is killed", "the wire is cut"])
+def test_the_database_goes_away_and_comes_back(
+    how: str, durable: postgres.Cluster, tmp_path: Path, pytestconfig: pytest.Config, tell: Callable[[str], None]
+) -> None:
+    url, seconds = durable.database(), pytestconfig.getoption("outage_seconds")
     with ExitStack() as stack:
         wire = stack.enter_context(relay(durable.port))
         through = durable.url(url.rpartition("/")[2], port=wire.port)
         settings = {"JOBS_DATABASE_URL": through, "JOBS_DATABASE_TIMEOUT_SECONDS": "3", **LASTING}
         desk = stack.enter_context(servers.running("gunicorn", tmp_path / "instance", settings))
         client = stack.enter_context(httpx.Client(trust_env=False, timeout=60))
-        site = over_http(desk.url, client, SITE)
-        before = site.sends()
-        assert site.polls() == [before]
         follower = Follower(desk.url)
         stack.callback(follower.stop)
-        got = list[Any]()
-        poller = stack.enter_context(httpx.Client(trust_env=False, timeout=90))
-        there = over_http(desk.url, poller, "mrc")
-        waits = threading.Thread(target=lambda: got.extend(there.polls(waitSeconds=60)))
-        waits.start()
+        waiting = Waiting(desk.url)
         until(lambda: any(known["waiting"] for known in client.get(f"{desk.url}/jobs/sites").json()))
-        load = Load(desk.url, posters=4, claimers=4)
-        if how == "the wire is cut":
-            wire.cut()
-        else:
-            durable.kill()
-        refused = site.asks()
-        assert refused.status == 503
-        assert refused.headers["Retry-After"]
-        assert PASSWORD_IN_URL not in refused.text
-        assert client.get(f"{desk.url}/readyz").status_code == 503
-        if how == "the wire is cut":
-            wire.mend()
-        else:
-            durable.start()
-        until(lambda: client.get(f"{desk.url}/readyz").status_code == 200, 30)
+        load = Load(desk.url, posters=4, claimers=4, patient=True)
         with load.running():
-            time.sleep(1)
-        sent = over_http(desk.url, client, "mrc").sends()
-        waits.join(60)
-        assert got == [sent], "a poll that waited through it did not get the job"
+            until(lambda: load.finished)
+            {"the server is restarted": durable.stop, "the postmaster is killed": durable.kill}.get(how, wire.cut)()
+            is_away(desk, client, seconds)
+            if how == "the wire is cut":
+                wire.mend()
+            else:
+                durable.start()
+            until(lambda: client.get(f"{desk.url}/readyz").status_code == 200, 30)
+            done = len(load.finished)
+            until(lambda: len(load.finished) > done)
+        sent = over_http(desk.url, client, Waiting.SITE).sends()
+        assert waiting.gets() == [sent]
+        assert waiting.asked == 1 or seconds > WAIT_SECONDS - 10, "a poll did not go on waiting"
         told = events(durable, url)
         until(lambda: told[-1][0] in follower.numbers(), 30)
         follower.stop()
         seen = follower.numbers()
         assert seen == [seq for seq, *_ in told if seq >= seen[0]]
-        check(load, [event for event in told if event[1] != before["ulid"]])
+        check(load, told)
+        assert load.refused, "nobody met the outage"
+        pool_is_healthy(durable, url, desk)
+    tell(
+        f"{how} for {seconds:g} s: {len(load.acknowledged)} jobs acknowledged, {len(load.finished)} carried out once,"
+        f" {load.refused} refused with 503 and sent again, {len(load.unanswered)} of which nobody knew;"
+        f" {len(told)} events complete and in order, on {len(follower.viewers)} streams one after the other"
+    )
+
+
+WAIT_SECONDS = 60
+"""As long as a poll may wait."""
+
+
+class Waiting:
+    """The software of a quiet site, which waits for a job and asks again when it is told that there is none."""
+
+    SITE = "mrc"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._got: list[dict[str, Any]] = []
+        self.asked = 0
+        self._thread = threading.Thread(target=self._wait, daemon=True)
+        self._thread.start()
+
+    def gets(self) -> list[dict[str, Any]]:
+        self._thread.join(60)
+        return self._got
+
+    def _wait(self) -> None:
+        with httpx.Client(trust_env=False, timeout=90) as client:
+            site = over_http(self._url, client, self.SITE)
+            while not self._got:
+                self.asked += 1
+                reply = site.posts("getnewjobs", {"site": self.SITE, "waitSeconds": WAIT_SECONDS})
+                if reply.status == 503:
+                    time.sleep(float(reply.headers["Retry-After"]))
+                else:
+                    self._got = reply.jobs
+
+
+def is_away(desk: servers.Server, client: httpx.Client, seconds: float) -> None:
+    """See, for so long, that whoever asks is told to come again, and nothing of where the database is."""
+    here, end = over_http(desk.url, client, "tst"), time.monotonic() + seconds
+    until(lambda: here.asks().status == 503)
+    while time.monotonic() < end:
+        refused = here.asks()
+        assert (refused.status, int(refused.headers["Retry-After"]) > 0) == (503, True)
+        assert PASSWORD_IN_URL not in refused.text
+        assert client.get(f"{desk.url}/healthz").status_code == 200
+        assert client.get(f"{desk.url}/readyz").status_code == 503
+        time.sleep(0.2)
+
+
+def pool_is_healthy(cluster: postgres.Cluster, url: str, desk: servers.Server) -> None:
+    """See that nothing is left over on the server: no more connections than are set, none of them in the middle."""
+    ours = "application_name = 'jobs_server' AND datname"
+    name = url.rpartition("/")[2]
+    (states,) = cluster.run(f"SELECT array_agg(state) FROM pg_stat_activity WHERE {ours} = '{name}'")[0]
+    assert isinstance(states, list)
+    assert set(states) == {"idle"}
+    assert len(states) <= 10 + 1
+    with ThreadPoolExecutor(20) as people:
+        assert set(people.map(lambda n: httpx.get(f"{desk.url}/readyz", trust_env=False).status_code, range(40))) == {
+            200
+        }
 
 
 PASSWORD_IN_URL = postgres.PASSWORD.replace(" ", "%20")

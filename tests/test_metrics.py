@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from jobs_server import create_app, metrics
 
 from .conftest import inside
-from .support import servers
+from .support import databases, servers
 from .support.clocks import Clocks
 from .support.observatory import a_command
 from .support.processes import worker
@@ -151,7 +151,7 @@ def test_only_this_machine_and_private_networks_may_see_them(app: Flask, address
 
 
 def test_the_networks_are_a_setting() -> None:
-    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "METRICS_FROM": ("203.0.113.7/24",)})
+    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "METRICS_FROM": ("203.0.113.7/24",)})
     assert app.test_client().get("/metrics", environ_base={"REMOTE_ADDR": "203.0.113.9"}).status_code == 200
     assert app.test_client().get("/metrics").status_code == 403
 

@@ -18,6 +18,7 @@ from schemathesis import GenerationMode
 
 from jobs_server import commands, create_app, db, described, openapi
 
+from .support import databases
 from .support.servers import ROOT
 
 APP = create_app({"DATABASE_URL": "sqlite://"})
@@ -116,7 +117,7 @@ def shown(document: dict[str, Any]) -> dict[str, list[str]]:
 def test_it_says_what_must_be_shown_as_this_server_is_set(document: dict[str, Any], tmp_path: Path) -> None:
     assert not any(shown(document).values())
     sign_in = {"OIDC_ISSUER": "https://issuer.example", "OIDC_AUDIENCE": "jobs", "SITE_TOKENS": "required"}
-    locked = create_app({"DATABASE_URL": "sqlite://", "INSTANCE": str(tmp_path)} | sign_in)
+    locked = create_app({"DATABASE_URL": databases.fresh(), "INSTANCE": str(tmp_path)} | sign_in)
     told = openapi.document(locked)
     validate(told)
     needed = {route: ["accessToken", "session"] for route in OF_PEOPLE} | {

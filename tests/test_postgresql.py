@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -19,7 +20,19 @@ from alembic.runtime.migration import MigrationContext
 from flask import Flask
 from sqlalchemy import text
 
-from jobs_server import actors, changes, clock, create_app, db, jobs, queries, reservations, revisions, serving
+from jobs_server import (
+    actors,
+    changes,
+    clock,
+    create_app,
+    db,
+    jobs,
+    postgresql,
+    queries,
+    reservations,
+    revisions,
+    serving,
+)
 from jobs_server.db import Database
 from jobs_server.errors import Conflict, Unavailable
 from jobs_server.jobs import Event
@@ -29,6 +42,7 @@ from jobs_server.reservations import ReservationRow
 from .conftest import inside
 from .support import postgres, servers
 from .support.observatory import Observatory
+from .test_waiting import Poll, someone_waits, until
 
 PREPARE = """
 import sys
@@ -238,6 +252,30 @@ def test_a_commit_that_nobody_answered_is_not_called_undone(app: Flask, cluster:
     assert inside(app).sends(), "the pool kept a connection that is lost"
 
 
+def test_postgresql_soon_lets_go_of_a_server_whose_machine_died(app: Flask) -> None:
+    """What it held, duty and the locks of sites, it would else hold for hours: no word comes from a dead machine."""
+    names = "('tcp_keepalives_idle', 'tcp_keepalives_interval', 'tcp_keepalives_count', 'tcp_user_timeout')"
+    asked = db.Statement(text(f"SELECT name, CAST(setting AS int) FROM pg_settings WHERE name IN {names}"))
+    with database(app).reading() as connection:
+        found = dict(connection.rows(asked))
+    idle, interval, count = (found[f"tcp_keepalives_{name}"] for name in ("idle", "interval", "count"))
+    assert 0 < idle + interval * count <= 30
+    assert 0 < found["tcp_user_timeout"] <= 30_000
+
+
+def test_a_lost_notice_holds_a_waiting_poll_up_for_seconds_only(
+    make: Callable[..., Flask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = make()
+    url = sender.extensions["jobs_server.settings"].settings.database_url
+    with servers.running("gunicorn", tmp_path / "other", {"JOBS_DATABASE_URL": url}) as desk:
+        poll = Poll(desk.url, "wmd")
+        until(someone_waits(desk.url, "wmd"))
+        monkeypatch.setattr(postgresql.PostgreSQL, "commit", lambda _self, raw, _site: raw.execute("COMMIT"))
+        job = inside(sender).sends()  # as of a process that died between its commit and its notice
+        assert poll.gets() == [job["ulid"]]
+
+
 def test_of_two_reservations_at_once_one_is_refused(make: Callable[..., Flask]) -> None:
     def reserve(app: Flask, who: str) -> str:
         wanted = ReservationRow(who, "wmd", 10_000, 20_000, who, who, "", "realtime", "", "", "", "", 0)
@@ -291,3 +329,12 @@ class TestMigrations:
         for deed in ("UPDATE job_event SET status = 'X'", "DELETE FROM job_event", "TRUNCATE job_event"):
             with pytest.raises(Exception, match="append-only"), database(app).engine.begin() as connection:
                 connection.exec_driver_sql(deed)
+
+
+def test_the_page_on_the_service_tells_of_postgresql(app: Flask) -> None:
+    inside(app).sends()
+    shown = app.test_client().get("/settings?site=wmd").text
+    assert "PostgreSQL is backed up by <code>pg_dump</code>" in shown
+    assert re.search(r"PostgreSQL \d\d\.", shown)
+    assert re.search(r"<dt>Database</dt><dd>\d[\d.,]* MB", shown)
+    assert "none yet" not in shown

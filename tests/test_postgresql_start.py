@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from sqlalchemy import make_url
 
-from jobs_server import create_app, db, feed, postgresql, serving, stream
+from jobs_server import config, create_app, db, feed, moving, postgresql, serving, stream
 from jobs_server.errors import ConfigError, StartRefused
 
 from .conftest import inside
@@ -127,6 +128,35 @@ class TestMigrateDatabase:
         ended = run(instance, "migrate-database", "--to", url, **settings)
         assert ended.returncode == 1
         assert "differ" in ended.stderr or "more rows" in ended.stderr
+        new.extensions[db.EXTENSION].close()
+
+    @pytest.mark.parametrize("where", ["job", "job_event", "job_event, verified"])
+    def test_broken_off_it_is_run_again(
+        self, cluster: postgres.Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+    ) -> None:
+        monkeypatch.setattr(moving, "BATCH", 3)
+        old = create_app({"TESTING": True, "INSTANCE": str(tmp_path)})
+        serving.prepare(old)
+        site = inside(old)
+        jobs = [site.sends() for _ in range(7)]
+        site.polls(limit=4)
+        told = [site.shows(job) for job in jobs]
+        url = cluster.database(prepared=False)
+
+        def ends(table: str, done: int, _total: int) -> None:
+            if (table, done) == (where, 6):
+                raise KeyboardInterrupt
+
+        source = old.extensions[db.EXTENSION]
+        settings = old.extensions[config.EXTENSION].settings
+        with pytest.raises(KeyboardInterrupt):
+            moving.move(settings, source, make_url(url), ends)
+        moved = moving.move(settings, source, make_url(url))
+        source.close()
+        assert (moved.rows["job"], moved.rows["job_event"], moved.already) == (7, 11, where.endswith("verified"))
+        new = create_app({"TESTING": True, "INSTANCE": str(tmp_path), "DATABASE_URL": url})
+        assert [inside(new).shows(job) for job in jobs] == told
+        assert [job["ulid"] for job in inside(new).polls()] == [job["ulid"] for job in jobs[4:]]
         new.extensions[db.EXTENSION].close()
 
     def test_a_database_with_other_jobs_is_left_alone(self, cluster: postgres.Cluster, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from jobs_server.lifecycle import Queue
 from jobs_server.presence import Presence, State
 
 from .conftest import inside
+from .support import databases
 from .support.clocks import Clocks
 from .support.observatory import Observatory
 from .support.streams import Viewer
@@ -113,9 +114,9 @@ class TestSites:
         assert (site["state"], site["alternateQueue"]["state"]) == ("unknown", "online")
 
     def test_a_site_that_only_has_jobs_or_a_setting(self, clocks: Clocks) -> None:
-        app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "SITES": ("mrc", "wmd")})
+        app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "SITES": ("mrc", "wmd")})
         assert [(site["site"], site["state"]) for site in sites(app)] == [("mrc", "unknown"), ("wmd", "unknown")]
-        app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://"})
+        app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh()})
         for site in ("b", "a", "b"):
             inside(app, site).sends()
         assert [site["site"] for site in sites(app)] == ["a", "b"]

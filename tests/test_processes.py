@@ -17,7 +17,7 @@ from playwright.sync_api import Browser
 from jobs_server import changes, create_app, db
 
 from .conftest import over_http
-from .support import nginx, servers
+from .support import databases, nginx, servers
 from .support.observatory import Observatory
 from .support.streams import Viewer
 from .test_waiting import Poll, someone_waits, until
@@ -52,7 +52,7 @@ def two_servers(instance: Path) -> Iterator[tuple[servers.Server, servers.Server
 
 def told(instance: Path) -> list[tuple[str, str, str]]:
     """All that happened, as the history has it."""
-    app = create_app({"INSTANCE": str(instance)})
+    app = create_app(databases.at(instance))
     with app.extensions[db.EXTENSION].reading() as connection:
         epoch = changes.record(connection).epoch
         found = changes.after(connection, 0, 10**6)

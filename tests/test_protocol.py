@@ -19,6 +19,7 @@ from jobs_server import clock, config, create_app, db, serving, sweeper
 from jobs_server.lifecycle import UNREAD
 
 from .conftest import inside
+from .support import databases
 from .support.clocks import HOUR, START_MS
 from .support.observatory import Observatory, a_command
 
@@ -64,7 +65,7 @@ class Protocol(RuleBasedStateMachine):
         """The server is restarted."""
         if self.app is not None:
             self.app.extensions[db.EXTENSION].close()
-        self.app = create_app({"TESTING": True, "INSTANCE": str(self.folder)})
+        self.app = create_app({"TESTING": True} | databases.at(self.folder))
         serving.prepare(self.app)
         self.site: Observatory = inside(self.app)
         self.serving_since = self.now

@@ -15,6 +15,7 @@ from jobs_server import create_app, db
 from jobs_server.errors import JobsError, Unavailable
 
 from .conftest import inside
+from .support import databases
 from .support.observatory import Observatory, a_command
 
 PROBLEM = "application/problem+json"
@@ -279,7 +280,7 @@ def test_a_refused_poll_is_an_empty_list_and_says_why_in_a_header(
 
 
 def test_the_reason_in_the_header_is_ascii_and_short() -> None:
-    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "SITES": ("☄",)})
+    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "SITES": ("☄",)})
     refusal = inside(app).posts("getnewjobs", {"site": "ü\r\nSet-Cookie: x=1" + LONG})
     assert refusal.text == "[]"
     assert "Set-Cookie" not in refusal.headers
@@ -302,7 +303,7 @@ def test_options_tells_what_a_route_takes(refused: Refused, route: str) -> None:
 
 
 def test_a_failure_of_the_server_itself_says_so_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = create_app({"DATABASE_URL": "sqlite://"})
+    app = create_app({"DATABASE_URL": databases.fresh()})
 
     def fail(*_: object) -> None:
         raise RuntimeError("secret")

@@ -22,7 +22,7 @@ from jobs_server.errors import Unauthorized, Unavailable
 from jobs_server.remote_calendar import RemoteCalendar
 
 from .conftest import inside
-from .support import servers
+from .support import databases, servers
 from .support.observatory import a_command
 from .support.waiting import until
 
@@ -116,7 +116,7 @@ def asks() -> Iterator[Callable[..., RemoteCalendar]]:
 
 @pytest.fixture
 def app(elsewhere: Elsewhere) -> Iterator[Flask]:
-    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "CALENDAR_URL": elsewhere.url})
+    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "CALENDAR_URL": elsewhere.url})
     yield app
     closes(app)
 
@@ -190,8 +190,8 @@ def test_the_coming_day_is_fetched_again_and_again(elsewhere: Elsewhere, asks: C
 
 def test_when_serving_begins_what_is_known_is_fetched_before_anybody_asks(elsewhere: Elsewhere, tmp_path: Path) -> None:
     elsewhere.reserves("auth0|vera")
-    settings = {"TESTING": True, "INSTANCE": str(tmp_path / "instance"), "CALENDAR_URL": elsewhere.url}
-    app = create_app(settings | {"SITES": ("wmd",)})
+    settings = {"TESTING": True, "CALENDAR_URL": elsewhere.url, "SITES": ("wmd",)}
+    app = create_app(settings | databases.at(tmp_path / "instance"))
     serving.prepare(app)
     remote_calendar.start(app)
     remote = remote_calendar.of(app)
@@ -295,7 +295,7 @@ class TestStopsWhereOnlyHoldersMayStop:
         asks(elsewhere).check(a_job("stop"), TYCHO, self.SETTINGS)
 
     def test_a_stranger_cancels_only_what_is_their_own(self, elsewhere: Elsewhere) -> None:
-        settings = {"DATABASE_URL": "sqlite://", "CALENDAR_URL": elsewhere.url, "ANYONE_MAY_STOP": False}
+        settings = {"DATABASE_URL": databases.fresh(), "CALENDAR_URL": elsewhere.url, "ANYONE_MAY_STOP": False}
         app = create_app({"TESTING": True} | settings)
         site = inside(app)
         vera, tycho = site.sends(user_id=VERA.id), site.sends(user_id=TYCHO.id)

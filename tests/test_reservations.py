@@ -18,7 +18,7 @@ from jobs_server.bookings import time_ms
 from jobs_server.reservations import in_utc
 
 from .conftest import inside
-from .support import issuers
+from .support import databases, issuers
 from .support.clocks import HOUR, Clocks
 from .support.issuers import Issuer
 from .support.observatory import Observatory, Reply, a_command
@@ -88,7 +88,7 @@ def test_the_same_job_sent_again_is_the_first_job_whatever_reservation_came_sinc
 
 
 def test_where_only_holders_may_stop_others_are_refused(clocks: Clocks) -> None:
-    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "ANYONE_MAY_STOP": False})
+    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "ANYONE_MAY_STOP": False})
     site = inside(app)
     vera, tycho = site.sends(user_id=VERA), site.sends(user_id=TYCHO)
     with app.test_client() as client:
@@ -103,7 +103,7 @@ def test_where_only_holders_may_stop_others_are_refused(clocks: Clocks) -> None:
 
 
 def test_whoever_sits_at_the_pc_stops_the_telescope_whoever_holds_it(clocks: Clocks) -> None:
-    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "ANYONE_MAY_STOP": False})
+    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "ANYONE_MAY_STOP": False})
     site, terminal = inside(app), app.test_cli_runner()
     job, other = site.sends(user_id=VERA), site.sends(user_id=VERA)
     with app.test_client() as client:
@@ -248,7 +248,7 @@ def issuer() -> Iterator[Issuer]:
 def signed_app(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     sign_in = {"OIDC_ISSUER": issuer.url, "OIDC_AUDIENCE": "jobs"}
     instance = str(tmp_path_factory.mktemp("instance"))
-    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "INSTANCE": instance} | sign_in)
+    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "INSTANCE": instance} | sign_in)
     yield app
     app.extensions[db.EXTENSION].close()
 

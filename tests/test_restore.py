@@ -21,6 +21,8 @@ from .support import servers
 from .support.commands import run, run_apart
 from .support.observatory import Observatory, a_command
 
+pytestmark = pytest.mark.sqlite("PostgreSQL has backups of its own")
+
 # Restores, and stops where it is told to, so that it can be killed there.
 STOPPING = """
 import pathlib, sys, time

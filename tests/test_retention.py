@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from jobs_server import archive, caretaker, create_app, db, retention, serving
+from jobs_server import archive, caretaker, changes, create_app, db, retention, serving
 from jobs_server.db import Database
 from jobs_server.errors import TaskFailed
 from jobs_server.models import JobEvent
 
 from .conftest import inside
 from .faults import ledger
-from .support import servers
+from .support import databases, servers
 from .support.clocks import HOUR, Clocks
 from .support.commands import run
 from .support.disks import fill, mounted
@@ -233,7 +233,7 @@ class TestArchive:
             ]
         file = tmp_path / "jobs.jsonl"
         file.write_text("\n".join(lines), encoding="utf-8")
-        elsewhere = create_app({"TESTING": True, "DATABASE_URL": "sqlite://"})
+        elsewhere = create_app({"TESTING": True, "DATABASE_URL": databases.fresh()})
         told = archive.read_back(database(elsewhere), file, clocks.now.wall_ms)
         assert (told.added, told.ended) == (4, 4)
         there = inside(elsewhere)
@@ -250,10 +250,10 @@ class TestArchive:
         pruned = retention.prune(database(file_app), days_ago(clocks, 1), tmp_path)
         site.sends()
         assert pruned.file is not None
-        numbers = "SELECT seq FROM job_event ORDER BY seq DESC LIMIT 1"
-        last = ledger.select(Path(str(database(file_app).engine.url.database)), numbers)
-        archive.read_back(database(file_app), pruned.file, clocks.now.wall_ms)
-        assert ledger.select(Path(str(database(file_app).engine.url.database)), numbers) == last
+        with database(file_app).reading() as connection:
+            newest = changes.newest(connection)
+            archive.read_back(database(file_app), pruned.file, clocks.now.wall_ms)
+            assert changes.newest(connection) == newest
 
     def test_a_file_broken_in_the_middle_tells_the_line_and_keeps_what_is_whole(
         self, file_app: Flask, clocks: Clocks, tmp_path: Path
@@ -325,6 +325,7 @@ class TestArchive:
         assert rows(file_app, "job") == 3
 
 
+@pytest.mark.sqlite("a disk too small for its file")
 def test_on_a_database_without_room_it_ends_in_words_with_nothing_half_deleted(clocks: Clocks, tmp_path: Path) -> None:
     with mounted(tmp_path / "small") as folder:
         app = create_app({"TESTING": True, "INSTANCE": str(folder)})
@@ -349,8 +350,9 @@ def test_on_a_database_without_room_it_ends_in_words_with_nothing_half_deleted(c
 
 def test_the_server_prunes_once_a_day_by_itself(clocks: Clocks, tmp_path: Path) -> None:
     settings = {"KEEP_DAYS": 10, "ARCHIVE_FOLDER": str(tmp_path / "old"), "BACKUP_DAILY": False}
-    app = create_app({"TESTING": True, "INSTANCE": str(tmp_path / "instance")} | settings)
+    app = create_app({"TESTING": True} | databases.at(tmp_path / "instance") | settings)
     serving.prepare(app)
+    databases.put_on_duty(app)
     finished(inside(app), 2)
     keeper = caretaker.of(app)
     now = datetime.fromtimestamp(clocks.now.wall_ms / 1000).astimezone()

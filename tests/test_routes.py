@@ -13,6 +13,7 @@ from ulid import ULID
 from jobs_server import actors, clock, commands, config, create_app, db, jobs
 
 from .conftest import inside
+from .support import databases
 from .support.clocks import HOUR, START_MS, Clocks
 from .support.observatory import Observatory, a_command
 
@@ -81,7 +82,7 @@ class TestEveryRequest:
         assert desk.sends(user_roles=["admin"])["user_roles"] == []
 
     def test_roles_come_from_the_setting_while_no_sign_in_is_set(self) -> None:
-        app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "OPEN_ROLES": ("admin", "owner")})
+        app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "OPEN_ROLES": ("admin", "owner")})
         assert inside(app).sends(user_roles=["king"])["user_roles"] == ["admin", "owner"]
 
     @pytest.mark.parametrize("authorization", ["Bearer undefined", "Basic !!", "", "Bearer a.b.c"])
@@ -380,7 +381,7 @@ class TestSites:
 
     @pytest.fixture
     def chosen(self) -> Observatory:
-        return inside(create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "SITES": ("wmd", "mrc1")}))
+        return inside(create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "SITES": ("wmd", "mrc1")}))
 
     @pytest.mark.parametrize("route", [route for route in ROUTES if route != "getnewjobs"])
     def test_another_site_is_refused_by_name(self, chosen: Observatory, route: str) -> None:

@@ -18,6 +18,7 @@ from jobs_server.profiles import Device, Profile
 from jobs_server.web import fields, risks
 
 from .conftest import inside
+from .support import databases
 from .support.observatory import Observatory
 
 NOWHERE = Profile(code="wmd")
@@ -167,7 +168,7 @@ def test_the_form_says_when_the_site_will_refuse(browser: FlaskClient) -> None:
     script = cautions(browser.get("/send?site=wmd&device=sequencer&action=run&script=pointingRun").text)
     assert "wants the role admin or owner for" in script["roles"]
     assert "ignored" in cautions(browser.get("/send?site=wmd&device=focuser&action=home").text)
-    with_role = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "OPEN_ROLES": ("admin",)}).test_client()
+    with_role = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "OPEN_ROLES": ("admin",)}).test_client()
     assert cautions(with_role.get("/send?site=wmd&device=mount&action=park").text) == {}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -23,6 +22,7 @@ def test_it_serves(kind: str, tmp_path: Path) -> None:
         assert over_http(server.url, client).polls() == [job]
 
 
+@pytest.mark.sqlite("more than one process serves PostgreSQL")
 def test_on_linux_it_becomes_gunicorn_with_one_process_and_the_threads_that_are_set(tmp_path: Path) -> None:
     settings = {"JOBS_THREADS": "7"}
     with servers.running("serve", tmp_path / "instance", settings) as server:
@@ -36,7 +36,7 @@ def test_on_linux_it_becomes_gunicorn_with_one_process_and_the_threads_that_are_
 def test_gunicorn_started_by_hand_takes_the_same_settings(tmp_path: Path) -> None:
     port = servers.free_port()
     command = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "wsgi:app"]
-    environment = os.environ | {"JOBS_PORT": str(port), "JOBS_INSTANCE": str(tmp_path)}
+    environment = servers.environment(tmp_path, {"JOBS_PORT": str(port)})
     server = servers.launch(command, port, servers.ROOT, environment, tmp_path / "log")
     with servers.stopped_at_the_end(server), httpx.Client(trust_env=False) as client:
         assert over_http(server.url, client).sends()
@@ -77,7 +77,7 @@ def serve(instance: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def run(command: Sequence[str], instance: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"JOBS_INSTANCE": str(instance)} | settings
+    environment = servers.environment(instance, settings)
     return subprocess.run(
         command, cwd=servers.ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
     )

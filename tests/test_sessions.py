@@ -16,6 +16,7 @@ from jobs_server import create_app, db, serving
 from jobs_server.auth import links, sessions
 from jobs_server.errors import StartRefused
 
+from .support import databases
 from .support.observatory import a_command
 
 SIGN_IN = {"OIDC_ISSUER": "https://issuer.example", "OIDC_AUDIENCE": "jobs", "SITES": ("wmd",)}
@@ -23,7 +24,7 @@ LAN = {"REMOTE_ADDR": "192.168.1.7"}
 
 
 def served(instance: Path, **settings: object) -> Flask:
-    app = create_app({"TESTING": True, "INSTANCE": str(instance), **SIGN_IN, **settings})
+    app = create_app({"TESTING": True} | databases.at(instance) | SIGN_IN | settings)
     serving.prepare(app)
     return app
 

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from jobs_server import create_app, db, serving
 
-from .support import issuers
+from .support import databases, issuers
 from .support.issuers import Issuer
 
 SHOWS = {
@@ -43,7 +43,7 @@ def issuer() -> Iterator[Issuer]:
 
 
 def served(folder: Path, **settings: object) -> Flask:
-    app = create_app({"TESTING": True, "INSTANCE": str(folder), "SITES": ("wmd",), **settings})
+    app = create_app({"TESTING": True, "SITES": ("wmd",)} | databases.at(folder) | settings)
     serving.prepare(app)
     made = app.test_cli_runner().invoke(args=["tokens", "create", "--site", "wmd", "--name", "dome pc"])
     assert made.exit_code == 0

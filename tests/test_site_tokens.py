@@ -14,13 +14,14 @@ from flask import Flask
 from jobs_server import create_app, db, site_tokens
 
 from .conftest import inside
+from .support import databases
 from .support.clocks import Clocks
 from .support.observatory import Observatory, Reply
 
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[Flask]:
-    app = create_app({"TESTING": True, "DATABASE_URL": "sqlite://", "SITE_TOKENS": "required"})
+    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "SITE_TOKENS": "required"})
     yield app
     app.extensions[db.EXTENSION].close()
 

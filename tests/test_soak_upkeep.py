@@ -25,6 +25,8 @@ from .support.processes import Holds, holds, worker
 from .support.streams import Viewer
 from .test_upgrade import of_the_first_version
 
+pytestmark = pytest.mark.sqlite("backups beside the service, and a file of an earlier version")
+
 OLD_JOBS = 5_000
 SITES = ("wmd", "mrc1")
 STREAMS = 10

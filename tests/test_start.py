@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from alembic import command
 from flask import Flask
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 
 from jobs_server import create_app, db, serving
 from jobs_server.errors import ConfigError, StartRefused
 
 from .conftest import inside
-from .support import servers
+from .support import databases, servers
 
 TABLES = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE tbl_name != 'alembic_version' ORDER BY name"
 
@@ -26,7 +26,7 @@ ANNOUNCED = {"flask": "flask run", "serve": "flask serve", "serve-waitress": "fl
 
 
 def file_app_at(folder: Path, **settings: object) -> Flask:
-    return create_app({"TESTING": True, "INSTANCE": str(folder)} | settings)
+    return create_app({"TESTING": True} | databases.at(folder) | settings)
 
 
 def select(app: Flask, sql: str) -> list[tuple[Any, ...]]:
@@ -69,6 +69,7 @@ def test_preparing_again_keeps_what_is_there(file_app: Flask) -> None:
     assert inside(file_app).polls() == [job]
 
 
+@pytest.mark.sqlite("its schema, and its file")
 def test_the_migrations_make_exactly_the_declared_tables(file_app: Flask, tmp_path: Path) -> None:
     with file_app.app_context():
         command.check(file_app.extensions["migrate"].migrate.get_config())
@@ -84,6 +85,7 @@ def _plain(row: tuple[Any, ...]) -> tuple[str, ...]:
     return tuple(" ".join(str(cell).split()) for cell in row)
 
 
+@pytest.mark.sqlite("its schema")
 def test_down_to_base_and_up_again_works_on_data(file_app: Flask) -> None:
     observatory = inside(file_app)
     observatory.reports(observatory.sends(), "COMPLETE")
@@ -99,7 +101,7 @@ def test_two_that_start_together_prepare_it_once(tmp_path: Path) -> None:
         "import sys; from jobs_server import create_app, serving; app = create_app(); sys.stdin.read(1);"
         "serving.prepare(app); print('prepared')"
     )
-    environment = os.environ | {"JOBS_INSTANCE": str(tmp_path / "instance")}
+    environment = servers.environment(tmp_path / "instance")
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     starters = [
         subprocess.Popen([sys.executable, "-c", script], cwd=servers.ROOT, env=environment, text=True, **pipes)
@@ -120,6 +122,7 @@ def test_a_database_ahead_of_the_code_is_refused_untouched(file_app: Flask) -> N
     assert select(file_app, "SELECT version_num FROM alembic_version") == [("9999",)]
 
 
+@pytest.mark.sqlite("its schema")
 def test_somebody_elses_database_is_refused_untouched(tmp_path: Path) -> None:
     app = file_app_at(tmp_path)
     execute(app, "CREATE TABLE recipes (title TEXT)")
@@ -129,6 +132,7 @@ def test_somebody_elses_database_is_refused_untouched(tmp_path: Path) -> None:
     close(app)
 
 
+@pytest.mark.sqlite("its file")
 def test_a_file_that_is_no_database_is_refused_untouched(tmp_path: Path) -> None:
     (tmp_path / "jobs.db").write_text("Dear diary, " * 1000, encoding="utf-8")
     with pytest.raises(StartRefused, match="no database"):
@@ -163,6 +167,7 @@ def test_another_kind_of_database_is_refused(tmp_path: Path) -> None:
         assert "opensesame" not in refused.value.message
 
 
+@pytest.mark.sqlite("its file")
 @pytest.mark.parametrize("kind", sorted(servers.COMMANDS))
 def test_a_refused_start_is_one_sentence_and_an_end(kind: str, tmp_path: Path) -> None:
     (tmp_path / "jobs.db").write_text("Dear diary, " * 1000, encoding="utf-8")
@@ -188,13 +193,16 @@ def test_a_refused_start_is_one_sentence_and_an_end(kind: str, tmp_path: Path) -
 def test_the_start_says_where_the_data_is_and_who_may_command(kind: str, tmp_path: Path) -> None:
     with servers.running(kind, tmp_path / "instance") as server:
         said = server.log.read_text(encoding="utf-8")
-    assert f"Jobs are kept in {tmp_path / 'instance' / 'jobs.db'}." in said
+    url = make_url(databases.of(tmp_path / "instance") or f"sqlite:///{tmp_path / 'instance' / 'jobs.db'}")
+    where = f"PostgreSQL, database {url.database} at {url.host}" if url.host else url.database
+    assert f"Jobs are kept in {where}." in said
     assert "No sign-in is set: whoever can reach this port may command the telescope." in said
     if kind in ANNOUNCED:
         assert f"http://127.0.0.1:{server.port}/jobs" in said
         assert f"{ANNOUNCED[kind]} --host 0.0.0.0" in said
 
 
+@pytest.mark.sqlite("its file")
 def test_commands_run_on_a_broken_database(tmp_path: Path) -> None:
     (tmp_path / "jobs.db").write_text("Dear diary, " * 1000, encoding="utf-8")
     app = file_app_at(tmp_path)

@@ -33,6 +33,7 @@ def select(app: Flask, sql: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in connection.exec_driver_sql(sql)]
 
 
+@pytest.mark.sqlite("its pragmas")
 def test_every_connection_is_durable_and_checked(file_app: Flask) -> None:
     pragmas = {
         name: select(file_app, f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous", "foreign_keys")
@@ -67,6 +68,7 @@ def test_each_change_of_a_job_has_its_event(file_app: Flask) -> None:
     ], waiting
 
 
+@pytest.mark.sqlite("its triggers")
 def test_a_job_whose_event_cannot_be_written_is_not_kept(file_app: Flask) -> None:
     with database(file_app).engine.begin() as connection:
         connection.exec_driver_sql(
@@ -77,6 +79,7 @@ def test_a_job_whose_event_cannot_be_written_is_not_kept(file_app: Flask) -> Non
     assert select(file_app, "SELECT count(*) FROM job") == [(0,)]
 
 
+@pytest.mark.sqlite("its write lock and its log")
 def test_an_empty_poll_and_a_replay_write_nothing(file_app: Flask) -> None:
     observatory = inside(file_app)
     log = Path(f"{database(file_app).engine.url.database}-wal")
@@ -164,6 +167,7 @@ def fill_with_history(app: Flask) -> None:
         connection.exec_driver_sql("ANALYZE")
 
 
+@pytest.mark.sqlite("its plans; see test_postgresql_plans")
 @pytest.mark.parametrize("analyzed", [False, True], ids=["fresh", "after ANALYZE"])
 @pytest.mark.parametrize("hot", HOT)
 def test_hot_statements_use_their_index(file_app: Flask, hot: str, analyzed: bool) -> None:
@@ -208,6 +212,7 @@ def test_who_waits_too_long_leaves_the_line() -> None:
     assert turns.take(0)
 
 
+@pytest.mark.sqlite("a database in memory")
 def test_a_database_in_memory_is_not_closed_under_a_statement(app: Flask) -> None:
     memory, order = database(app), list[str]()
 
@@ -225,6 +230,7 @@ def test_a_database_in_memory_is_not_closed_under_a_statement(app: Flask) -> Non
     assert order == ["read", "closed"]
 
 
+@pytest.mark.sqlite("a lock on the whole file")
 def test_a_database_locked_by_another_process_is_a_503_that_changes_nothing(file_app: Flask) -> None:
     impatient = replace(database(file_app), timeout_seconds=0.05)
     other = db.driver.connect(database(file_app).engine.url.database, isolation_level=None)

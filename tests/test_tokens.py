@@ -27,7 +27,7 @@ from jobs_server.auth.keys import IssuerKeys
 from jobs_server.auth.tokens import InvalidToken, Tokens
 
 from .conftest import inside
-from .support import issuers
+from .support import databases, issuers
 from .support.issuers import Issuer
 from .support.observatory import Observatory, Reply, a_command
 from .support.waiting import until
@@ -49,7 +49,7 @@ def app(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fl
 
 
 def app_for(issuer: str, instance: Path, **settings: object) -> Flask:
-    own = {"TESTING": True, "DATABASE_URL": "sqlite://", "INSTANCE": str(instance)}
+    own = {"TESTING": True, "DATABASE_URL": databases.fresh(), "INSTANCE": str(instance)}
     return create_app(own | {"OIDC_ISSUER": issuer, "OIDC_AUDIENCE": "jobs"} | settings)
 
 

@@ -20,6 +20,8 @@ from .support.commands import run
 from .support.disks import fill, mounted
 from .support.observatory import Observatory
 
+pytestmark = pytest.mark.sqlite("files that earlier versions left")
+
 FIRST = "0001"
 JOBS = 100_000
 

@@ -16,7 +16,7 @@ from flask import Flask
 from jobs_server import create_app, db, feed
 
 from .conftest import inside, over_http
-from .support import postgres, servers
+from .support import databases, servers
 from .support.observatory import Observatory
 from .support.streams import Viewer
 
@@ -104,8 +104,7 @@ def test_it_is_answered_when_another_process_lifts_the_lock_out(tmp_path: Path) 
     with servers.running("gunicorn", tmp_path / "instance") as server, httpx.Client(trust_env=False) as client:
         site = over_http(server.url, client)
         job = site.sends()
-        database = postgres.of(tmp_path / "instance") or ""
-        app = create_app({"INSTANCE": str(tmp_path / "instance"), "DATABASE_URL": database})
+        app = create_app(databases.at(tmp_path / "instance"))
         terminal = app.test_cli_runner()
         locked = terminal.invoke(args=["lockout", "on", "--site", "wmd", "--by", "Vera", "--note", "hands"])
         poll = Poll(server.url, "wmd")

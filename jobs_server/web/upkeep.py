@@ -10,13 +10,14 @@ from typing import NamedTuple
 import orjson
 from flask import Blueprint, Response, make_response, render_template, request
 
-from .. import backups, clock, commands, config, db, jobs, lockouts, profiles, site_tokens
+from .. import backups, clock, commands, config, db, jobs, lockouts, profiles, site_tokens, sqlite, storage
 from ..auth import Access, needs
 from ..commands import LiftLockout, LockOut
 from ..config import Settings
 from ..db import reading, transaction
 from ..errors import BadRequest
 from ..site_tokens import SiteTokenRow
+from ..storage import Storage
 from .acts import done
 from .page import page
 
@@ -27,7 +28,7 @@ class Health(NamedTuple):
     database: str
     size_bytes: int | None
     version: str
-    sqlite: str
+    software: str
     python: str
     system: str
     last_backup_ms: int | None
@@ -54,10 +55,11 @@ def show(made: tuple[SiteTokenRow, str] | None = None) -> str:
     with reading() as connection:
         past = lockouts.past(connection, page().site, 10)
         tokens = site_tokens.list_all(connection) if page().keeps_house else []
+        health = _health(page().settings, storage.look(connection))
     return render_template(
         "pages/settings.html",
         past=past,
-        health=_health(page().settings),
+        health=health,
         inside=inside,
         file=Path(page().settings.instance) / profiles.FILE,
         in_force=[(config.variable(name), config.shown(page().settings, name)) for name in config.names() if inside],
@@ -97,24 +99,24 @@ def _asked(model: type[commands.AnyCommand], **more: object) -> commands.AnyComm
     return made
 
 
-def _health(settings: Settings) -> Health:
+def _health(settings: Settings, kept_in: Storage) -> Health:
     kept = backups.listed(settings.backups)
     return Health(
         database=settings.url.render_as_string(hide_password=True),
-        size_bytes=_size(settings),
+        size_bytes=_size(settings) if kept_in.size_bytes is None else kept_in.size_bytes,
         version=version("jobs-server"),
-        sqlite=db.driver.sqlite_version,
+        software=kept_in.software,
         python=platform.python_version(),
         system=platform.platform(terse=True),
         last_backup_ms=round(kept[0].made.timestamp() * 1000) if kept else None,
         backup_count=len(kept),
-        is_on_sqlite=settings.url.get_backend_name() == "sqlite",
+        is_on_sqlite=settings.url.get_backend_name() == sqlite.NAME,
     )
 
 
 def _size(settings: Settings) -> int | None:
     """Add up the database's file and its log; none when it is no file."""
-    if settings.url.get_backend_name() != "sqlite" or db.is_memory(settings.url):
+    if settings.url.get_backend_name() != sqlite.NAME or db.is_memory(settings.url):
         return None
     path = Path(str(settings.url.database))
     files = (path, path.with_name(path.name + "-wal"))

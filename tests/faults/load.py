@@ -18,8 +18,9 @@ import httpx
 
 from ..support.observatory import Reply, a_command
 
-GIVE_UP_SECONDS = 60.0
+GIVE_UP_SECONDS = 180.0
 SITE = "wmd"
+_OPEN, _UNDONE = "may or may not have been done", "Nothing was changed"
 _PROXYS_WORD = (502, 504)  # the server behind it went away in the middle
 
 
@@ -28,12 +29,12 @@ class Unanswered(Exception):
 
 
 class Client:
-    """One person or program, with a connection of its own."""
+    """One person or program, with a connection of its own; a patient one comes again when it is told to."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, *, patient: bool = False) -> None:
+        self._url, self._patient = url, patient
         self._http = httpx.Client(trust_env=False, timeout=30, verify=False)
-        self.repeated = 0
+        self.repeated = self.refused = 0
 
     def close(self) -> None:
         self._http.close()
@@ -46,6 +47,9 @@ class Client:
                 response = self._http.post(f"{self._url}/jobs/{route}", content=json.dumps(body), headers=headers)
                 if response.status_code in _PROXYS_WORD:
                     raise Unanswered
+                if self._patient and response.status_code == 503:
+                    self._wait(response, deadline)
+                    continue
                 return Reply(response.status_code, response.headers, response.text)
             except httpx.ConnectError:  # nobody was there, so nothing was sent
                 if time.monotonic() > deadline:
@@ -53,6 +57,16 @@ class Client:
                 time.sleep(0.02)
             except httpx.TransportError as error:
                 raise Unanswered from error
+
+    def _wait(self, refusal: httpx.Response, deadline: float) -> None:
+        """Wait as long as a refusal says; raises Unanswered unless it says that nothing was done."""
+        sentence = refusal.headers.get("X-Error", refusal.text)  # a poll's body is never anything but jobs
+        assert time.monotonic() < deadline, sentence
+        self.refused += 1
+        time.sleep(float(refusal.headers["Retry-After"]))
+        if _OPEN in sentence:
+            raise Unanswered
+        assert _UNDONE in sentence
 
     def until_answered(self, route: str, body: object, headers: dict[str, str] | None = None) -> Reply:
         """Post the same again and again until a reply comes, as one may with what can be repeated."""
@@ -71,8 +85,8 @@ class Load:
     others poll plainly, and what a lost reply held is gone for them.
     """
 
-    def __init__(self, url: str, posters: int, claimers: int) -> None:
-        self._url = url
+    def __init__(self, url: str, posters: int, claimers: int, *, patient: bool = False) -> None:
+        self._url, self._patient = url, patient
         self._stop_posting, self._stop_claiming = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self.acknowledged: dict[str, str] = {}
@@ -85,6 +99,8 @@ class Load:
         """Jobs whose end was acknowledged."""
         self.repeated = 0
         """Requests sent again since no reply had come."""
+        self.refused = 0
+        """Requests sent again since the server had said that nothing was changed."""
         self.failures: list[BaseException] = []
         self._posters = [threading.Thread(target=self._guarded, args=(self._post, n)) for n in range(posters)]
         self._claimers = [threading.Thread(target=self._guarded, args=(self._claim, n)) for n in range(claimers)]
@@ -108,7 +124,7 @@ class Load:
             thread.join()
 
     def _guarded(self, work: Callable[[Client, int], None], number: int) -> None:
-        client = Client(self._url)
+        client = Client(self._url, patient=self._patient)
         try:
             work(client, number)
         except BaseException as error:
@@ -117,6 +133,7 @@ class Load:
             client.close()
             with self._lock:
                 self.repeated += client.repeated
+                self.refused += client.refused
 
     def _post(self, client: Client, number: int) -> None:
         with_key = number % 2 == 0

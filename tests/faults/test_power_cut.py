@@ -22,6 +22,8 @@ from ..conftest import over_http
 from ..support import servers
 from ..support.programs import missing, needs
 
+pytestmark = pytest.mark.sqlite("what it writes to its log, and when")
+
 CALLS = "trace=recvfrom,pwrite64,fsync,fdatasync,sendto"
 SIGNS = {
     "?": r'recvfrom\(.*"POST /jobs/(?!getjob|getrecentjobs)',

@@ -35,7 +35,7 @@ def test_a_server_killed_under_load_loses_nothing_and_doubles_nothing(
                 server = servers.start(next(kinds), instance, SETTINGS, port)
     finally:
         server.kill()
-    kept = ledger.read(instance / "jobs.db")
+    kept = ledger.kept_by(instance)
     check(load, kept)
     plain = [job for job in kept if job.claim_id is None]
     gone = sum(job.ulid not in load.delivered for job in plain)

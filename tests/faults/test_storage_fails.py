@@ -33,6 +33,8 @@ LARGE = "x" * 50_000
 AT_ONCE = 24
 LOCKED_SECONDS = 30
 
+pytestmark = pytest.mark.sqlite("its file, and the disk that it is on")
+
 
 class Disk(Protocol):
     """A disk that can be filled up and freed, with a service on it."""

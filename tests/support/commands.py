@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jobs_server import create_app, db
 
+from . import databases
 from .servers import ROOT, environment
 
 
@@ -23,7 +24,7 @@ class Ended:
 
 def run(instance: Path, *arguments: str, **settings: object) -> Ended:
     """Run a command such as `backup` on an instance folder, in this process."""
-    app = create_app({"INSTANCE": str(instance), **settings})
+    app = create_app(databases.at(instance) | settings)
     result = app.test_cli_runner().invoke(args=list(arguments))
     app.extensions[db.EXTENSION].close()
     if result.exception and not isinstance(result.exception, SystemExit):

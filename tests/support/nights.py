@@ -13,6 +13,8 @@ from jobs_server.commands import ClaimJobs, StartJob, SubmitJob, UpdateStatus
 from jobs_server.config import EXTENSION
 from jobs_server.db import Connection
 
+from . import databases
+
 HOUR_MS = 60 * 60 * 1000
 PROFILE = """\
 code = "wmd"
@@ -76,7 +78,7 @@ class Past:
     """Writes history into a database that nobody serves yet."""
 
     def __init__(self, folder: Path, code: str = "wmd", seed: int = 7) -> None:
-        self.app = create_app({"INSTANCE": str(folder)})
+        self.app = create_app(databases.at(folder))
         serving.prepare(self.app)
         self.settings = self.app.extensions[EXTENSION].settings
         self.code = code

@@ -154,7 +154,6 @@ def cluster(*, durable: bool = False) -> Iterator[Cluster]:
 
 _run: list[Cluster] = []
 _ends: list[ExitStack] = []
-_urls: dict[Path, str] = {}
 
 
 def shared() -> Cluster:
@@ -170,29 +169,6 @@ def stop() -> None:
     """Stop the cluster of this run, if there is one."""
     while _ends:
         _ends.pop().close()
-
-
-everywhere = False
-"""Whether all apps and servers of the tests are to keep their jobs in PostgreSQL."""
-
-
-def start_for_the_run() -> None:
-    """Have all apps and servers keep their jobs in PostgreSQL from now on."""
-    global everywhere  # noqa: PLW0603  pytest's hooks have nowhere else
-    shared()
-    everywhere = True
-
-
-def fresh() -> str | None:
-    """Give the URL of a fresh database when all tests are to use PostgreSQL."""
-    return shared().database() if everywhere else None
-
-
-def of(instance: Path) -> str | None:
-    """Give the URL of the database that belongs to an instance folder when all tests are to use PostgreSQL."""
-    if everywhere and instance not in _urls:
-        _urls[instance] = shared().database()
-    return _urls.get(instance)
 
 
 def _free_port() -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from . import postgres
+from . import databases
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
@@ -93,7 +93,7 @@ def start(
 def environment(instance: Path, settings: Mapping[str, str] | None = None) -> dict[str, str]:
     """Give the environment of a server on an instance folder, without the settings of whoever runs the tests."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("JOBS_", "FLASK_"))}
-    database = {"JOBS_DATABASE_URL": url} if (url := postgres.of(instance)) else {}
+    database = {"JOBS_DATABASE_URL": url} if (url := databases.of(instance)) else {}
     place = {"JOBS_INSTANCE": str(instance), "PYTHONUNBUFFERED": "1"}
     return kept | UNLIMITED | database | place | dict(settings or {})
 

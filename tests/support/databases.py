@@ -1,0 +1,44 @@
+"""Where the apps and servers of the tests keep their jobs: in SQLite, or in PostgreSQL when the run is to use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+
+from jobs_server import listener
+
+from . import postgres
+
+_everywhere = False
+_urls: dict[Path, str] = {}
+
+
+def use_postgresql() -> None:
+    """Have all apps and servers of this run keep their jobs in PostgreSQL from now on."""
+    global _everywhere  # noqa: PLW0603  pytest's hooks have nowhere else
+    postgres.shared()
+    _everywhere = True
+
+
+def fresh() -> str:
+    """Give the URL of a database that nobody else has: in memory, where it is SQLite."""
+    return postgres.shared().database() if _everywhere else "sqlite://"
+
+
+def of(instance: Path) -> str:
+    """Give the URL of the database that belongs to an instance folder; empty, as the setting's default, on SQLite."""
+    if _everywhere and instance not in _urls:
+        _urls[instance] = postgres.shared().database()
+    return _urls.get(instance, "")
+
+
+def put_on_duty(app: Flask) -> None:
+    """Have an app do what only one server of a database is to do, as the only one does."""
+    if heard := listener.of(app):
+        heard.on_duty = True
+
+
+def at(instance: Path) -> dict[str, object]:
+    """Give the settings of an app on an instance folder."""
+    return {"INSTANCE": str(instance), "DATABASE_URL": of(instance)}
