@@ -58,11 +58,11 @@ def _is_in_use(patient: Patient) -> bool:
 
 
 def _others_are_connected(database: Database) -> bool:
-    with database.engine.connect() as connection:
-        for _ in range(_LOOKS):  # what was just closed is seen there for a moment
+    for _ in range(_LOOKS):  # what was just closed is seen there for a moment
+        with database.engine.connect() as connection:
             if not connection.execute(_OTHERS).scalar_one():
                 return False
-            time.sleep(0.1)
+        time.sleep(0.1)
     return True
 
 
