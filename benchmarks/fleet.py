@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,6 +16,12 @@ import pytest
 from tests.support import postgres, servers
 
 from .usage import Taken, all_taken
+
+GUNICORN = (
+    *("-m", "gunicorn", "-k", "gthread", "-w", "1", "--threads", "{threads}", "--graceful-timeout", "2"),
+    *("--keep-alive", "75", "--bind", "127.0.0.1:{port}", "wsgi:app"),
+)
+"""As `flask serve` runs it."""
 
 _SPARE_HANDLES = 500
 
@@ -65,16 +71,25 @@ def fleet(folder: Path, count: int, threads: int, settings: Mapping[str, str] | 
         except pytest.skip.Exception as missing:
             raise SystemExit(str(missing)) from None
         url = cluster.database()
-        chosen = {"JOBS_DATABASE_URL": url, "JOBS_WORKERS": "1", "JOBS_THREADS": str(threads)}
-
-        def start(number: int) -> servers.Server:
-            desk = servers.start("serve", folder / f"desk-{number}", chosen | dict(settings or {}))
-            stack.callback(desk.stop)
-            return desk
-
-        with ThreadPoolExecutor(count) as starting:
-            desks = list(starting.map(start, range(count)))
+        chosen = {"JOBS_DATABASE_URL": url, "JOBS_THREADS": str(threads), **(settings or {})}
+        desks = list[servers.Server]()
+        stack.callback(_stop, desks)  # also those that did start beside one that did not
+        with ThreadPoolExecutor(count) as at_once:
+            places = [folder / f"desk-{number}" for number in range(count)]
+            list(at_once.map(lambda place: desks.append(_start(place, threads, chosen)), places))
         yield Fleet(desks, cluster, url)
+
+
+def _start(instance: Path, threads: int, settings: Mapping[str, str]) -> servers.Server:
+    port = servers.free_port()
+    instance.mkdir()
+    command = [sys.executable, *(part.format(port=port, threads=threads) for part in GUNICORN)]
+    return servers.launch(command, port, servers.ROOT, servers.environment(instance, settings), instance / "server.log")
+
+
+def _stop(desks: Sequence[servers.Server]) -> None:
+    with ThreadPoolExecutor() as at_once:
+        list(at_once.map(lambda desk: desk.stop(), desks))
 
 
 def version() -> str:
