@@ -21,6 +21,7 @@ from rich.progress import Progress, TaskID
 from . import report
 from .crowd import Crowd
 from .fleet import Fleet, allow_handles, fleet, version
+from .usage import machine_seconds
 
 _CALLS = 16  # threads of each server that streams and waiting polls leave free
 _PEOPLE = 64
@@ -67,9 +68,11 @@ class Step:
     doubled: int
     settled: bool
     servers: float
-    """Processor time a second, as the next two."""
+    """Processor time a second, as the next three."""
     database: float
     crowd: float
+    machine: float
+    """Of all programs, whosever they are."""
 
     def is_late(self, late_ms: float) -> bool:
         """Tell whether this was more than the machine can do."""
@@ -86,13 +89,19 @@ class Step:
             ),
             f"{self.missed} / {self.wrong}",
             f"{self.doubled} / {self.refused}",
-            *(f"{part:.2f}" for part in (self.servers, self.database, self.crowd)),
+            *(f"{part:.2f}" for part in (self.servers, self.database, self.crowd, self.machine)),
         ]
 
 
 HEADINGS = (
     *("jobs/s", "jobs", "POST to poll, p50 / p99 / longest ms", "POST to stream", "missed / out of order"),
-    *("handed over twice / refused", "servers, cores", "PostgreSQL, cores", "load program, cores"),
+    *(
+        "handed over twice / refused",
+        "servers, cores",
+        "PostgreSQL, cores",
+        "load program, cores",
+        "whole machine, cores",
+    ),
 )
 STAGES = (
     "what is open",
@@ -129,7 +138,7 @@ def measure(size: Size, console: Console) -> tuple[list[list[str]], list[Step]]:
             while len(steps) < size.steps and not (steps and steps[-1].is_late(size.late_ms)):
                 progress.update(task, description=f"{rate:g} jobs a second")
                 steps.append(_step(servers, crowd, rate, size.seconds))
-                console.print(" | ".join(steps[-1].columns()))
+                console.print(" | ".join(steps[-1].columns()), soft_wrap=True)
                 rate = round(rate * size.factor)
     return stages, steps
 
@@ -146,7 +155,7 @@ def _open(servers: Fleet, crowd: Crowd, size: Size, progress: Progress, task: Ta
         if come:
             come(count)
         crowd.run(min(2, size.seconds))
-        idle, _, _ = _cores(servers, crowd, size.seconds / 2)
+        idle, *_ = _cores(servers, crowd, size.seconds / 2)
         held = servers.servers_take()
         each = f"{(held.memory_kb - before_kb) / count:,.0f}" if count else "-"
         before_kb = held.memory_kb
@@ -179,15 +188,18 @@ def _step(servers: Fleet, crowd: Crowd, rate: float, seconds: float) -> Step:
     )
 
 
-def _cores(servers: Fleet, crowd: Crowd, seconds: float, rate: float = 0) -> tuple[float, float, float]:
-    """Run for a while, and tell how many cores the servers, PostgreSQL and this program take meanwhile."""
-    began = time.perf_counter()
-    before = servers.servers_take().seconds, servers.database_takes().seconds, time.process_time()
+def _cores(servers: Fleet, crowd: Crowd, seconds: float, rate: float = 0) -> tuple[float, float, float, float]:
+    """Run for a while; tell how many cores the servers, PostgreSQL, this program and the machine take meanwhile."""
+    began, before = time.perf_counter(), _seconds(servers)
     crowd.run(seconds, rate)
-    after = servers.servers_take().seconds, servers.database_takes().seconds, time.process_time()
     took = time.perf_counter() - began
-    desks, database, own = ((end - begin) / took for begin, end in zip(before, after, strict=True))
-    return desks, database, own
+    desks, database, own, machine = (end - begin for begin, end in zip(before, _seconds(servers), strict=True))
+    return desks / took, database / took, own / took, machine / took
+
+
+def _seconds(servers: Fleet) -> tuple[float, float, float, float]:
+    desks, database = servers.servers_take().seconds, servers.database_takes().seconds
+    return desks, database, time.process_time(), machine_seconds()
 
 
 def verdict(steps: Sequence[Step], size: Size) -> str:
@@ -196,14 +208,14 @@ def verdict(steps: Sequence[Step], size: Size) -> str:
     if not last.is_late(size.late_ms):
         return f"Nothing gave way up to {last.rate:g} jobs a second."
     cores = os.cpu_count() or 1
-    used = last.servers + last.database + last.crowd
+    ours = last.servers + last.database + last.crowd
     good = f"up to {steps[-2].rate:g}" if len(steps) > 1 else "at no"
-    if used > 0.85 * cores:
-        why = f"the processors: {used:.2f} of {cores} cores were used"
+    if last.machine > 0.85 * cores:
+        why = f"the processors, of {cores} cores {last.machine:.2f} used, {ours:.2f} of them by what is measured"
     elif last.servers > 0.85 * size.servers:
         why = f"the servers' interpreters: {last.servers:.2f} cores in {size.servers} processes"
     else:
-        why = f"not the processors ({used:.2f} of {cores} cores): look at the disk and at locks"
+        why = f"not the processors ({last.machine:.2f} of {cores} cores): look at the disk and at locks"
     return f"In time {good} jobs a second; at {last.rate:g} they came late. What gave first: {why}."
 
 
@@ -228,9 +240,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     size = SMALLEST if chosen.pop("smallest") else Size(**chosen)
     if size.polls < size.sites:
         parser.error("each site needs a poll: --polls must not be less than --sites")
+    load = os.getloadavg()[0]
     stages, steps = measure(size, Console(stderr=True))
     print(report.machine())
-    print(f"{version()}, fsync on; {size.servers} servers with {size.threads} threads each. {verdict(steps, size)}\n")
+    print(
+        f"{version()}, fsync on; load of the machine before it began {load:.1f}."
+        f" {size.servers} servers with {size.threads} threads each. {verdict(steps, size)}\n"
+    )
     print(report.table(STAGES, stages), end="\n\n")
     print(report.table(HEADINGS, [step.columns() for step in steps]))
 

@@ -44,7 +44,7 @@ class Size:
     requests: int
 
 
-FULL = Size(rounds=9, requests=1000)
+FULL = Size(rounds=7, requests=400)
 SMALLEST = Size(rounds=1, requests=16)
 
 
@@ -147,6 +147,8 @@ def measure(cases: Sequence[Case], size: Size, console: Console) -> list[Result]
                         result.runs[count].append(run)
                         result.used[count].append(used)
                 progress.advance(task)
+            for count in COUNTS:
+                console.print(" | ".join(result.columns(count)), soft_wrap=True)
     return results
 
 
@@ -193,9 +195,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     size = SMALLEST if chosen.smallest else Size(chosen.rounds, chosen.requests)
     cases = [case for case in CASES if chosen.only in case.name]
+    load = os.getloadavg()[0]
     results = measure(cases, size, Console(stderr=True))
     print(report.machine())
-    print(f"{version()}, fsync on.\n")
+    print(f"{version()}, fsync on; load of the machine before it began {load:.1f}.\n")
     print(report.table(HEADINGS, [result.columns(count) for result in results for count in COUNTS]))
 
 

@@ -27,6 +27,12 @@ def taken(process_id: int) -> Taken:
     return Taken(sum(map(_seconds, family)), sum(map(_memory_kb, family)), sum(map(_threads, family)))
 
 
+def machine_seconds() -> float:
+    """Give the processor time that all programs of the machine have taken."""
+    user, nice, system, _idle, _waiting, *rest = map(int, (_PROC / "stat").read_text().split("\n", 1)[0].split()[1:9])
+    return (user + nice + system + sum(rest)) / _TICKS
+
+
 def all_taken(process_ids: Iterable[int]) -> Taken:
     """Tell what several take together."""
     each = [taken(process_id) for process_id in process_ids]
