@@ -192,8 +192,8 @@ def _cores(servers: Fleet, crowd: Crowd, seconds: float, rate: float = 0) -> tup
     """Run for a while; tell how many cores the servers, PostgreSQL, this program and the machine take meanwhile."""
     began, before = time.perf_counter(), _seconds(servers)
     crowd.run(seconds, rate)
-    took = time.perf_counter() - began
-    desks, database, own, machine = (end - begin for begin, end in zip(before, _seconds(servers), strict=True))
+    after, took = _seconds(servers), time.perf_counter() - began
+    desks, database, own, machine = (end - begin for begin, end in zip(before, after, strict=True))
     return desks / took, database / took, own / took, machine / took
 
 
