@@ -7,6 +7,7 @@ import io
 import logging
 import unicodedata
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -102,9 +103,17 @@ def test_it_is_shown_as_text_on_every_page_and_breaks_no_header(app: Flask, text
     refusal = site.asks()
     assert refusal.status == 423
     assert len(refusal.text.splitlines()) == 1
-    for path in ("/", "/jobs-log", "/night", "/insights", "/send", "/reservations", f"/job/{job['ulid']}"):
-        page = client.get(f"{path}?site=wmd")
-        assert page.status_code == 200, path
+    token = client.post("/act/make-token", data={"site": "wmd", "name": text})
+    assert token.status_code == 200
+    profile = {"site": "wmd", "name": text, "device": text, "instances": text, "filters": text, "latitude_deg": text}
+    refused = client.post("/settings/profile", data=profile)
+    assert refused.status_code == 400
+    paths = ["/", "/jobs-log", "/night", "/insights", "/send", "/reservations", f"/job/{job['ulid']}"]
+    paths += [f"/send?again={job['ulid']}", "/settings", "/settings/profile", "/part/frame", "/sign-in"]
+    pages = {path: client.get(path) for path in paths}  # of the only site
+    assert {page.status_code for page in pages.values()} == {200}
+    assert " ".join(text.split()) in unescape(pages["/settings"].text)
+    for page in (token, refused, *pages.values()):
         assert "<script>alert" not in page.text
         assert "<img src=x" not in page.text
         assert "X-Evil" not in page.headers

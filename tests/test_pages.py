@@ -201,6 +201,19 @@ def test_a_refusal_is_a_line_for_a_script(browser: FlaskClient) -> None:
     assert (refused.status_code, refused.mimetype, refused.text) == (404, "text/plain", "Error: site wmd has no job x")
 
 
+def test_without_sign_in_the_page_asks_for_a_name_until_it_has_one(
+    browser: FlaskClient, observatory: Observatory
+) -> None:
+    question = "Which name shall your jobs carry"
+    assert question in text_of(browser.get("/?site=wmd"))
+    assert question in text_of(browser.get("/send?site=wmd"))
+    posts(browser, "/act/name", name="Vera")
+    for path in ("/", "/send", "/part/frame"):
+        assert question not in text_of(browser.get(f"{path}?site=wmd"))
+    browser.post("/send", data={"site": "wmd", "do": "send", "device": "d", "instance": "i", "action": "a"})
+    assert [job["user_name"] for job in observatory.polls()] == ["Vera"]
+
+
 def test_the_theme_is_remembered(browser: FlaskClient) -> None:
     assert "data-theme=" not in browser.get("/?site=wmd").text
     posts(browser, "/act/theme", theme="night")

@@ -83,9 +83,13 @@ def _pretty(value: object) -> str:
 @bp.before_request
 def _follow_from_here() -> None:
     """Note where the stream stands before anything is read: what happens meanwhile comes to the page by the stream."""
-    if request.method == "GET" and request.endpoint != "pages.asset":
-        with suppress(Unavailable), reading() as connection:
-            page().position = str(stream.now(connection, page().site))
+    if request.endpoint == "pages.asset":
+        return
+    with suppress(Unavailable):
+        site = page().site  # before the connection, since it may need one of its own
+        if request.method == "GET":
+            with reading() as connection:
+                page().position = str(stream.now(connection, site))
 
 
 @bp.after_request

@@ -14,6 +14,8 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, ImageStat
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Route
 
+from tests.support.programs import needs
+
 from . import screenshots, stage
 from .conftest import Desk
 
@@ -194,6 +196,11 @@ FOCUS = """() => {
   const drawn = at.closest('svg') && getComputedStyle(at).strokeWidth === '3px';
   return [at === document.body ? '' : at.outerHTML.slice(0, 120), Boolean(shows || drawn)];
 }"""
+LINES = """(cell) => {
+  const range = document.createRange();
+  range.selectNodeContents(cell);
+  return new Set([...range.getClientRects()].map((box) => Math.round(box.bottom / 8))).size;
+}"""
 MOVING = """[...document.querySelectorAll('*')].filter(
   (item) => parseFloat(getComputedStyle(item).transitionDuration)).length"""
 
@@ -290,3 +297,37 @@ def test_the_theme_changes_at_once_and_stays(browser: Browser, desk: Desk) -> No
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(0, 0, 0)"
         page.goto(desk.address("/jobs-log"))
         assert page.evaluate("document.documentElement.dataset.theme") == "night"
+
+
+def test_the_night_report_prints_black_on_white_whatever_the_theme(browser: Browser, desk: Desk) -> None:
+    with stage.context(browser, desk.server, (718, 1000), "night") as context:  # as wide as a page of A4
+        page = stage.open_page(context, desk.address("/night"))
+        page.emulate_media(media="print")
+        for part in (".top", ".stopbar", ".nights", "[data-timeline]"):
+            assert not page.locator(part).is_visible(), part
+        assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 0)"
+        heads = page.locator(".log-table thead th")
+        assert [head.is_visible() for head in heads.all()] == [True] * 6
+        assert overflow(page) <= 0
+        for cell in page.locator(".log-table .person, .log-table .came-out, .figures dd").all()[:40]:
+            assert cell.evaluate(LINES) == 1, cell.inner_text()
+        picture = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+        common = max(picture.getcolors(2**24) or [], key=lambda found: found[0])
+        assert common[1] == (255, 255, 255)
+
+
+def test_at_night_scroll_bars_are_red_too(browser: Browser, desk: Desk) -> None:
+    with_bars = browser.browser_type.launch(
+        executable_path=needs("chromium"), args=list(stage.FLAGS), ignore_default_args=["--hide-scrollbars"]
+    )
+    try:
+        with stage.context(with_bars, desk.server, stage.DESK, "night") as context:
+            page = stage.open_page(context, desk.address("/jobs-log"))
+            inner = int(page.evaluate("document.documentElement.clientWidth"))
+            assert inner < stage.DESK[0]
+            picture = page.screenshot()
+            assert bright(picture) == []
+            bar = Image.open(io.BytesIO(picture)).convert("RGB").crop((inner, 0, *stage.DESK)).getdata(band=0)
+            assert max(bar) > 150  # it is seen
+    finally:
+        with_bars.close()

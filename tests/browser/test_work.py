@@ -76,6 +76,60 @@ def test_stop_goes_out_at_the_first_tap_and_its_receipt_is_followed(page: Page, 
     assert desk.observatory.status(long) in ("CANCELED", "STOPPED", "ABORTED")
 
 
+def test_what_waits_is_canceled_in_one_tap_and_stop_and_park_says_that_the_park_follows(page: Page, desk: Desk) -> None:
+    site = desk.at("taps")
+    first, second = site.sends(**nights.expose("One")), site.sends(**nights.expose("Two"))
+    page.goto(desk.address("/", site="taps"))
+    page.get_by_role("button", name="Cancel waiting").click()
+    expect(page.locator(".note.done")).to_contain_text("2 waiting jobs were canceled.")
+    expect(page.locator("#waiting .empty")).to_have_text("Nothing waits.")
+    assert [site.status(job) for job in (first, second)] == ["CANCELED", "CANCELED"]
+    site.sends("go", device="mount", instance="eastpier")
+    page.get_by_role("button", name="Stop and park").click()
+    expect(page.locator(".note.done", has_text="the park follows in 30 s")).to_be_visible()
+    expect(page.locator(".receipt").first).to_contain_text("Stop everything by Vera")
+    expect(page.locator("#waiting li", has_text="Park")).to_contain_text("held for")
+    assert [job["action"] for job in site.polls()] == ["cancel_all_commands"]
+
+
+def test_there_is_no_sound_unless_it_is_switched_on(page: Page, desk: Desk) -> None:
+    site = desk.at("quiet")
+    page.add_init_script(
+        "window.tones = 0; const { start } = OscillatorNode.prototype;"
+        "OscillatorNode.prototype.start = function () { window.tones += 1; return start.call(this); }"
+    )
+    page.goto(desk.address("/", site="quiet"))
+    site.reports(site.sends(), "FAILED")
+    expect(page.locator("#latest .result.failed").first).to_be_visible()
+    assert page.evaluate("window.tones") == 0
+    page.locator("summary", has_text="Vera").click()
+    page.get_by_label("Sound when a job fails").check()
+    page.wait_for_function("() => window.tones === 1")  # so that one knows it
+    site.reports(site.sends(**nights.expose("Lost in clouds")), "ERROR")
+    expect(page.locator("#latest li", has_text="Lost in clouds")).to_be_visible()
+    page.wait_for_function("() => window.tones === 2")
+
+
+def test_who_says_a_name_is_asked_once_and_a_lock_out_takes_no_letter_of_it(browser: Browser, desk: Desk) -> None:
+    site = desk.at("names")
+    with browser.new_context() as context:
+        page = stage.open_page(context, desk.address("/", site="names"))
+        page.locator("#ask-name").fill("Caro")
+        body = {"site": "names", "note": "hands on the mount", "user_id": "v", "user_name": "Tycho"}
+        assert site.posts("lockout", body).status == 200
+        expect(page.locator("#banners")).to_contain_text("Locked out by Tycho")
+        assert site.posts("liftlockout", body).status == 200
+        expect(page.locator("#banners")).not_to_contain_text("Locked out by Tycho")
+        expect(page.locator("#ask-name")).to_have_value("Caro")
+        page.locator("#ask-name").press("End")
+        page.keyboard.type("line")
+        page.locator("#banners").get_by_role("button", name="Keep").click()
+        expect(page.locator("#ask-name")).to_have_count(0)
+        page.goto(desk.address("/send", site="names"))
+        expect(page.locator("#ask-name")).to_have_count(0)
+        expect(page.locator(".preview")).to_contain_text("Sent as Caroline.")
+
+
 def test_a_waiting_job_is_canceled_and_a_typed_field_keeps_its_text(page: Page, desk: Desk) -> None:
     quiet = desk.at("quiet")
     job = quiet.sends(**nights.expose("Never mind"))
