@@ -37,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--database", choices=("sqlite", "postgresql"), default=database, help="where the apps and servers keep jobs"
     )
+    parser.addoption("--core", action="store_true", help="only the files whose behaviour hangs on the database")
     parser.addoption(
         "--outage-seconds", type=float, default=2.0, help="how long the database is away in the tests of that"
     )
@@ -62,6 +63,10 @@ def pytest_unconfigure() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes long, lest one process is left alone with it; skip on PostgreSQL what is about SQLite."""
     items.sort(key=lambda item: item.path.stem not in _LONG)
+    if config.getoption("core"):
+        others = [item for item in items if item.path.stem not in databases.CORE]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item.path.stem in databases.CORE]
     if config.getoption("database") == "postgresql":
         for item in items:
             if about := item.get_closest_marker("sqlite"):

@@ -107,6 +107,7 @@ def test_an_id_that_is_none_is_replaced(app: Flask, given: str) -> None:
     assert first != second
 
 
+@pytest.mark.sqlite("its triggers")
 def test_what_was_rolled_back_is_not_told(file_app: Flask, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="jobs_server")
     with file_app.extensions["jobs_server.database"].engine.begin() as connection:

@@ -21,7 +21,7 @@ SHOWS = {
     "settings": "Settings in force",
     "tokens": "Site tokens",
     "its own token": "dome pc",
-    "the database's place": "sqlite:",
+    "the database's place": databases.scheme(),
     "versions": "Python 3",
     "the profile's place": "site.toml",
 }

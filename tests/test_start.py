@@ -140,6 +140,7 @@ def test_a_file_that_is_no_database_is_refused_untouched(tmp_path: Path) -> None
     assert (tmp_path / "jobs.db").read_text(encoding="utf-8").startswith("Dear diary")
 
 
+@pytest.mark.sqlite("its file")
 def test_a_database_that_cannot_be_written_is_refused(file_app: Flask, tmp_path: Path) -> None:
     path = tmp_path / "instance" / "jobs.db"
     app = file_app_at(tmp_path, DATABASE_URL=f"sqlite:///file:{path}?mode=ro&uri=true")

@@ -21,7 +21,7 @@ from flask import Flask
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, RSAKey
 
-from jobs_server import create_app, db
+from jobs_server import create_app, db, serving
 from jobs_server.auth import gate, keys
 from jobs_server.auth.keys import IssuerKeys
 from jobs_server.auth.tokens import InvalidToken, Tokens
@@ -50,7 +50,9 @@ def app(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fl
 
 def app_for(issuer: str, instance: Path, **settings: object) -> Flask:
     own = {"TESTING": True, "DATABASE_URL": databases.fresh(), "INSTANCE": str(instance)}
-    return create_app(own | {"OIDC_ISSUER": issuer, "OIDC_AUDIENCE": "jobs"} | settings)
+    app = create_app(own | {"OIDC_ISSUER": issuer, "OIDC_AUDIENCE": "jobs"} | settings)
+    serving.prepare(app)
+    return app
 
 
 @pytest.fixture

@@ -10,6 +10,12 @@ from jobs_server import listener
 
 from . import postgres
 
+CORE = (
+    *("test_lifecycle", "test_claims", "test_cancel", "test_cancel_races", "test_double_sends", "test_order"),
+    *("test_lockout", "test_history", "test_changes", "test_feed", "test_retention", "test_storage"),
+)
+"""The files whose behaviour hangs on the database, few enough to be run beside the whole suite."""
+
 _everywhere = False
 _urls: dict[Path, str] = {}
 
@@ -19,6 +25,11 @@ def use_postgresql() -> None:
     global _everywhere  # noqa: PLW0603  pytest's hooks have nowhere else
     postgres.shared()
     _everywhere = True
+
+
+def scheme() -> str:
+    """Give what the URLs of this run's databases begin with."""
+    return "postgresql+psycopg:" if _everywhere else "sqlite:"
 
 
 def fresh() -> str:
