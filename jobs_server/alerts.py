@@ -168,7 +168,11 @@ class Watch:
             folder = backups.database_file(settings.url).parent
         except TaskFailed:
             return
-        free_mb = shutil.disk_usage(folder).free >> 20
+        try:
+            free_mb = shutil.disk_usage(folder).free >> 20
+        except OSError as error:
+            yield Alert("disk", f"The disk of the jobs cannot be looked at: {error.strerror}.")
+            return
         if free_mb < settings.disk_free_mb:
             yield Alert("disk", f"The disk runs full: {free_mb} MB are free, of {settings.disk_free_mb} wanted.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -105,6 +106,15 @@ def test_a_full_disk_is_told(file_app: Flask) -> None:
     app = create_app({"INSTANCE": file_app.extensions["jobs_server.settings"].settings.instance, "DISK_FREE_MB": 10**9})
     (sentence,) = Told(app).after(0)
     assert sentence.startswith("The disk runs full")
+
+
+@pytest.mark.sqlite("the disk that its file is on")
+def test_a_disk_that_cannot_be_looked_at_is_told(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(shutil, "disk_usage", fails)
+    assert Told(file_app).after(0) == ["The disk of the jobs cannot be looked at: Input/output error."]
 
 
 @pytest.mark.sqlite("PostgreSQL has backups of its own")
