@@ -31,7 +31,7 @@ TIMEOUT_SECONDS = 3.0
 _MOST_SITES = 100
 """So many sites are fetched ahead at most: site codes in commands may be made up."""
 
-_Span = tuple[int, Held]
+Span = tuple[int, Held]
 """When a reservation begins, and who holds it until when."""
 
 
@@ -46,7 +46,7 @@ class RemoteCalendar:
         self._url = url.rstrip("/")
         self._lock = threading.Lock()
         self._sites: set[str] = set()
-        self._ahead: dict[str, tuple[int, list[_Span]]] = {}
+        self._ahead: dict[str, tuple[int, list[Span]]] = {}
         """By site: until when it is known, and the reservations until then."""
         self._fetcher: threading.Thread | None = None
         self._woken = threading.Event()
@@ -100,6 +100,12 @@ class RemoteCalendar:
             return None
         return [held for start_ms, held in spans if start_ms <= now_ms < held.end_ms]
 
+    def ahead(self, site: str, from_ms: int, to_ms: int) -> tuple[list[Span], bool]:
+        """List what was told of a stretch of time, and tell whether it was told up to its end."""
+        known_until, spans = self._ahead.get(site, (0, []))
+        touching = [(start_ms, held) for start_ms, held in spans if start_ms < to_ms and held.end_ms > from_ms]
+        return touching, to_ms <= known_until
+
     def fault(self, site: str, now_ms: int) -> str | None:
         """Ask, and say why there is no answer that can be read; none when there is one."""
         try:
@@ -151,7 +157,7 @@ class RemoteCalendar:
         return answer
 
 
-def _spans(events: Iterable[Any]) -> Iterable[_Span]:
+def _spans(events: Iterable[Any]) -> Iterable[Span]:
     """Read events of the public calendar's wire. Raises ValueError when one cannot be read."""
     for event in events:
         if not isinstance(event, dict) or not isinstance(event.get("creator_id"), str):
@@ -207,3 +213,9 @@ def known(site: str, now_ms: int) -> list[Held]:
     """List who holds a telescope, by what the calendar elsewhere last told; it is not asked."""
     remote = of(current_app)
     return (remote.known(site, now_ms) if remote else None) or []
+
+
+def ahead(site: str, from_ms: int, to_ms: int) -> tuple[list[Span], bool]:
+    """List what the calendar elsewhere last told of a stretch of time, and whether up to its end; it is not asked."""
+    remote = of(current_app)
+    return remote.ahead(site, from_ms, to_ms) if remote else ([], False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -158,6 +159,24 @@ def test_reservations_kept_here_do_not_count_beside_it(app: Flask, elsewhere: El
     elsewhere.events = []
     assert app.test_client().post("/calendar/newevent", json=event).status_code == 200
     assert inside(app).asks(user_id="auth0|tycho").status == 200
+
+
+def test_the_week_shows_what_it_told_and_that_what_is_reserved_here_does_not_count(
+    app: Flask, elsewhere: Elsewhere
+) -> None:
+    elsewhere.reserves("auth0|vera")
+    [event] = elsewhere.events or []
+    local = event | {"creator_id": "auth0|tycho", "creator": "Tycho"}
+    assert app.test_client().post("/calendar/newevent", json=local).status_code == 200
+    remote = remote_calendar.of(app)
+    assert remote is not None
+    remote.fetch("wmd", now_ms())
+    week = app.test_client().get("/reservations?site=wmd").text
+    strips = re.findall(r"<svg class=.strip.*?</svg>", week, re.DOTALL)
+    assert any("Vera:" in strip for strip in strips)
+    assert not any("Tycho" in strip for strip in strips)
+    assert re.search(r"<bdi>Tycho</bdi>.*made here, does not count", week)
+    assert ("Not known yet" in week, ">Free<" in strips[-1]) == (True, False)
 
 
 def test_at_the_terminal_it_holds_too_but_for_stops(app: Flask, elsewhere: Elsewhere) -> None:

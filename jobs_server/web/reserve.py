@@ -9,7 +9,7 @@ from typing import NamedTuple
 import orjson
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 
-from .. import auth, clock, commands, limits, reservations, sky
+from .. import auth, clock, commands, limits, remote_calendar, reservations, sky
 from ..auth import Access, needs
 from ..bookings import Reserve
 from ..db import reading, transaction
@@ -32,6 +32,10 @@ class Night(NamedTuple):
     to_ms: int
     light: list[sky.Span]
     reservations: list[ReservationRow]
+    elsewhere: list[remote_calendar.Span]
+    """Of a calendar elsewhere, what it told; what is reserved here does not count beside it."""
+    known: bool
+    """Whether all that will be reserved up to the night's end is known."""
 
     def place(self, at_ms: int) -> float:
         """Give where a time stands in the drawing."""
@@ -158,4 +162,6 @@ def _night(night: date) -> Night:
     place = page().profile.place
     with reading() as connection:
         rows = reservations.between(connection, page().site, from_ms, to_ms)
-    return Night(night, from_ms, to_ms, sky.spans(*place, from_ms, to_ms) if place else [], rows)
+    light = sky.spans(*place, from_ms, to_ms) if place else []
+    told, known = remote_calendar.ahead(page().site, from_ms, to_ms) if page().settings.calendar_url else ([], True)
+    return Night(night, from_ms, to_ms, light, rows, told, known)
