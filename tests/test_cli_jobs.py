@@ -328,7 +328,7 @@ def interrupted(process: subprocess.Popen[str]) -> int:
     for _ in range(3):
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(servers.STOP_SECONDS / 3)
+            return process.wait(servers.STOP_SECONDS)
     raise AssertionError("Ctrl-C does not end it")
 
 
