@@ -111,20 +111,20 @@ def test_the_log_the_night_and_the_site_page_stay_true_while_somebody_types(
     site.reports(job, "COMPLETE")
     other = site.sends(**nights.expose("NGC 891"))
     rows = log.locator("#found tbody tr:not(.day)")
-    expect(rows).to_have_count(2)
+    expect(rows).to_have_count(2, timeout=SLOW_MS)
     expect(rows.first).to_contain_text("NGC 891")
     expect(rows.last).to_contain_text("COMPLETE")
     expect(log.locator("#f-text")).to_have_value("half typed")
-    expect(night.locator("#figures .done dd")).to_have_text("1")
+    expect(night.locator("#figures .done dd")).to_have_text("1", timeout=SLOW_MS)
     expect(night.locator("#rows tbody tr")).to_have_count(2)
     body = {"site": "true", "note": "hands on the mount", "user_id": "v", "user_name": "Tycho"}
     assert site.posts("lockout", body).status == 200
-    expect(settings.locator("#banners")).to_contain_text("Locked out by Tycho")
+    expect(settings.locator("#banners")).to_contain_text("Locked out by Tycho", timeout=SLOW_MS)
     expect(settings.locator("#note")).to_have_value("half written")
     settings.locator("#note").fill("")
     expect(settings.locator("#lock-out")).to_contain_text("Locked out by Tycho", timeout=SLOW_MS)
     site.reports(other, "FAILED")
-    expect(night.locator("#figures .failed dd")).to_have_text("1")
+    expect(night.locator("#figures .failed dd")).to_have_text("1", timeout=SLOW_MS)
 
 
 def test_who_is_about_to_send_is_told_at_once_when_the_site_falls_silent_and_comes_back(
