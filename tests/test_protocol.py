@@ -109,8 +109,8 @@ class Protocol(RuleBasedStateMachine):
     def somebody_cancels(self, data: st.DataObject) -> None:
         if self.sent:
             ulid = data.draw(st.sampled_from(self.sent))
-            self.site.asks_to_cancel({"site": "wmd", "ulid": ulid})
-            self.note_canceled([ulid])
+            if self.site.asks_to_cancel({"site": "wmd", "ulid": ulid}).status == 200:
+                self.note_canceled([ulid])  # else it had ended by the site's word, on the queue that it was asked on
 
     @rule(
         target=held,
