@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import httpx
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Browser, Page, Response, Route, expect
 
 from tests.conftest import over_http
 from tests.support import nights, servers
@@ -179,6 +179,18 @@ def test_everything_is_reached_by_the_keyboard(page: Page, desk: Desk) -> None:
         assert name in reached
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline != "none"
+
+
+def test_a_lock_out_shows_though_it_came_between_the_page_and_its_stream(page: Page, desk: Desk) -> None:
+    def locks_out_first(route: Route) -> None:
+        body = {"site": "early", "note": "hands on the mount", "user_id": "tycho", "user_name": "Tycho"}
+        assert desk.at("early").posts("lockout", body).status == 200
+        route.continue_()
+
+    page.add_init_script("window.setInterval = () => 0")  # nothing is read anew by the clock
+    page.route("**/stream?*", locks_out_first, times=1)
+    page.goto(desk.address("/", site="early"))
+    expect(page.locator("#banners")).to_contain_text("hands on the mount", timeout=SLOW_MS)
 
 
 def test_a_lock_out_shows_on_a_page_that_is_open(page: Page, desk: Desk) -> None:

@@ -12,7 +12,6 @@ const GIVE_UP_MS = 6000;
 const HURRIED_MS = 500; // the first attempts after sleep: the browser may still hold connections that are dead
 const HURRIED = 5;
 const FAILED = /^(failed|error)#/i;
-const GREETING_MS = 500; // a stream begins with the presence that the page has
 
 let stream = null;
 let opening = null; // the timer of the next attempt
@@ -69,14 +68,12 @@ function open() {
   stream.onopen = () => {
     waited = 0;
     retryMs = 500;
-    opened = performance.now();
     if (!document.getElementById("lost").hidden) renew();
   };
-  let opened = -Infinity;
   stream.onmessage = (event) => {
     const { topic, data } = JSON.parse(event.data);
     if (topic === "jobs" && FAILED.test(data.statusId)) document.dispatchEvent(new CustomEvent("jobs:alarm"));
-    if (topic !== "presence" || performance.now() - opened > GREETING_MS) renew();
+    renew(); // the greeting too: what has no position, as a lock-out, may be newer than the page
   };
   for (const kind of ["reset", "dropped"]) stream.addEventListener(kind, renew);
   stream.onerror = () => {
