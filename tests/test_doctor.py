@@ -140,6 +140,10 @@ def test_a_damaged_file_is_bad_and_restore_is_named(app: Flask, tmp_path: Path) 
 
 
 def test_a_clock_that_was_set_back_is_bad(app: Flask, clocks: Clocks) -> None:
+    finds_a_clock_set_back(app, clocks)
+
+
+def finds_a_clock_set_back(app: Flask, clocks: Clocks) -> None:
     inside(app).sends()
     clocks.set_wall(-3 * HOUR)
     code, found = consult(app)

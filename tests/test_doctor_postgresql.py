@@ -13,8 +13,8 @@ from jobs_server import clock, create_app, db, serving
 
 from .conftest import inside
 from .support import postgres, servers
-from .support.clocks import HOUR, Clocks
-from .test_doctor import consult
+from .support.clocks import Clocks
+from .test_doctor import consult, finds_a_clock_set_back
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +107,7 @@ def test_a_server_that_may_forget_what_it_acknowledged_is_bad(served: Callable[.
 
 
 def test_a_clock_that_was_set_back_is_bad(app: Flask, clocks: Clocks) -> None:
-    inside(app).sends()
-    clocks.set_wall(-3 * HOUR)
-    code, found = consult(app)
-    assert (code, found["clock"]["grade"]) == (1, "bad")
-    assert "3:00:00 in the future" in found["clock"]["sentence"]
+    finds_a_clock_set_back(app, clocks)
 
 
 def test_clocks_that_differ_are_told(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
