@@ -75,9 +75,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what tests counted, in whichever process they ran."""
-    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
-    calls = [report for report in reports if report.when == "call"]
-    if told := [line for report in calls for name, line in report.user_properties if name == _TOLD]:
+    ends = [report for report in terminalreporter.getreports("") if report.when == "teardown"]
+    if told := [line for report in ends for name, line in report.user_properties if name == _TOLD]:
         terminalreporter.section("counted")
         for line in told:
             terminalreporter.write_line(line)

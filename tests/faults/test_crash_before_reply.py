@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]
 
 
 @pytest.fixture
-def site(server: servers.Server, request: pytest.FixtureRequest) -> Iterator[Observatory]:
+def site(server: servers.Server, request: pytest.FixtureRequest, tell: Callable[[str], None]) -> Iterator[Observatory]:
+    before = deaths(server)
     with httpx.Client(trust_env=False, timeout=60, verify=False) as client:
         yield over_http(server.url, client, request.node.name)
+    tell(f"{request.node.name}: killed between commit and reply {deaths(server) - before} times, and asked again")
+
+
+def deaths(server: servers.Server) -> int:
+    return server.log.read_text(encoding="utf-8").count("Booting worker")
 
 
 def dies_before_its_reply(site: Observatory, route: str, body: dict[str, Any], headers: dict[str, str]) -> Reply:

@@ -7,7 +7,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -111,7 +111,7 @@ def refused(reply: Reply, reason: str) -> bool:
     return True
 
 
-def test_a_full_disk_refuses_in_words_and_goes_on_when_there_is_room(disk: Disk) -> None:
+def test_a_full_disk_refuses_in_words_and_goes_on_when_there_is_room(disk: Disk, tell: Callable[[str], None]) -> None:
     site = disk.observatory
     before = site.sends(required_params={"mark": "before"})
     running = site.sends(required_params={"mark": "running"})
@@ -134,10 +134,15 @@ def test_a_full_disk_refuses_in_words_and_goes_on_when_there_is_room(disk: Disk)
     marks_kept = [job.mark for job in ledger.read(disk.database)]
     assert marks_kept == ["before", "running", *(job["required_params"]["mark"] for job in acknowledged), "after"]
     assert mark not in marks_kept
+    tell(
+        f"full disk, {type(disk).__name__}: {len(acknowledged)} more jobs acknowledged, all kept; then refused in words"
+    )
 
 
 @pytest.mark.parametrize("kind", ["flask", "gunicorn"])
-def test_a_database_locked_by_another_process_refuses_writes_only_while_it_is(kind: str, tmp_path: Path) -> None:
+def test_a_database_locked_by_another_process_refuses_writes_only_while_it_is(
+    kind: str, tmp_path: Path, tell: Callable[[str], None]
+) -> None:
     with (
         servers.running(kind, tmp_path, {"JOBS_DATABASE_TIMEOUT_SECONDS": "0.3"}) as server,
         connected(server) as site,
@@ -156,9 +161,12 @@ def test_a_database_locked_by_another_process_refuses_writes_only_while_it_is(ki
         other.execute("ROLLBACK")
         assert [job["ulid"] for job in site.polls()] == [waiting["ulid"]]
         assert [job["ulid"] for job in site.lists()] == [waiting["ulid"]]
+    tell(f"locked, {kind}: {len(replies) + 3} writes refused in words, none of them done")
 
 
-def test_a_lock_held_for_half_a_minute_is_outlived_by_who_waits_and_watches(tmp_path: Path) -> None:
+def test_a_lock_held_for_half_a_minute_is_outlived_by_who_waits_and_watches(
+    tmp_path: Path, tell: Callable[[str], None]
+) -> None:
     with (
         servers.running("gunicorn", tmp_path) as server,
         connected(server) as site,
@@ -178,6 +186,7 @@ def test_a_lock_held_for_half_a_minute_is_outlived_by_who_waits_and_watches(tmp_
         assert poll.gets() == [job["ulid"]]
         assert [message.status for message in viewer.sees(2)] == ["UNREAD", "RECEIVED"]
         assert len(site.lists()) == 1
+    tell(f"locked for {LOCKED_SECONDS} s: {len(refusals)} posts refused in words; the poll and the stream went on")
 
 
 def post_once(server: servers.Server, site: str) -> Reply:
@@ -185,7 +194,9 @@ def post_once(server: servers.Server, site: str) -> Reply:
         return over_http(server.url, client, site).asks()
 
 
-def test_a_database_made_read_only_refuses_writes_and_goes_on_when_it_is_not(tmp_path: Path) -> None:
+def test_a_database_made_read_only_refuses_writes_and_goes_on_when_it_is_not(
+    tmp_path: Path, tell: Callable[[str], None]
+) -> None:
     """Connections that are open stay what they were; the ones made meanwhile must not stay read-only after it."""
     path = tmp_path / "jobs.db"
     server = obeying_file_modes("gunicorn", tmp_path)
@@ -204,6 +215,7 @@ def test_a_database_made_read_only_refuses_writes_and_goes_on_when_it_is_not(tmp
         assert len(good) > 3 * AT_ONCE, "connections stayed read-only"
         good += [site.sends() for _ in range(AT_ONCE)]
         assert {job["ulid"] for job in acknowledged + good} == {job["ulid"] for job in site.polls()}
+    tell(f"read-only for a while: {len(acknowledged) + len(good)} jobs acknowledged, all handed over")
 
 
 def until_refused(server: servers.Server, site: str, seen: threading.Event) -> list[dict[str, Any]]:
