@@ -36,6 +36,11 @@ class Answer(NamedTuple):
     """Since the request came."""
 
     @property
+    def request_id(self) -> str:
+        """Give the request's id."""
+        return cast(str, self.environ[_ID])
+
+    @property
     def request(self) -> Request:
         """Give the request as Flask read it."""
         return cast(Request, self.environ["werkzeug.request"])

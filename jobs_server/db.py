@@ -336,6 +336,7 @@ def init_app(app: Flask, timeout_seconds: float) -> None:
         raise ConfigError(
             f"JOBS_DATABASE_URL needs {error.name}, which is not installed: pip install 'jobs-server[postgres]'"
         ) from None
+    app.teardown_appcontext_funcs.clear()  # Flask-SQLAlchemy's: after each request it ends a session that none opens
     with app.app_context():
         app.extensions[EXTENSION] = Database(db.engine, timeout_seconds, Turns(), kind_of(db.engine))
 

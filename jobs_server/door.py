@@ -93,7 +93,7 @@ def guard(app: Flask, settings: Settings) -> None:
                     f"Error: {shown(host)} is no name of this service that it knows;"
                     " if it is one, add it to JOBS_TRUSTED_HOSTS on the server"
                 )
-        if environ["REQUEST_METHOD"] not in SAFE_METHODS and not from_our_pages() and not _is_allowed(allowed):
+        if environ["REQUEST_METHOD"] not in SAFE_METHODS and not _from_ours(environ) and not _allowed(environ, allowed):
             raise Forbidden(
                 "Error: pages of this address may not change anything here; if one should,"
                 " add its origin to JOBS_ALLOWED_ORIGINS on the server"
@@ -107,7 +107,10 @@ def from_our_pages() -> bool:
 
     Only host and port are compared: behind a proxy the scheme may not be known.
     """
-    environ = request.environ
+    return _from_ours(request.environ)
+
+
+def _from_ours(environ: WSGIEnvironment) -> bool:
     origin: str | None = environ.get("HTTP_ORIGIN")
     if origin is None:
         return environ.get("HTTP_SEC_FETCH_SITE", "none") in ("none", "same-origin")
@@ -115,8 +118,8 @@ def from_our_pages() -> bool:
     return bool(separator) and scheme in ("http", "https") and host.lower() == environ.get("HTTP_HOST", "").lower()
 
 
-def _is_allowed(allowed: frozenset[str]) -> bool:
-    return request.environ.get("HTTP_ORIGIN", "null").lower() in allowed or ANY_ORIGIN in allowed
+def _allowed(environ: WSGIEnvironment, allowed: frozenset[str]) -> bool:
+    return environ.get("HTTP_ORIGIN", "null").lower() in allowed or ANY_ORIGIN in allowed
 
 
 class Proxies:

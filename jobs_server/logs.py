@@ -12,12 +12,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TextIO, cast
 
 import orjson
-from flask import Flask, has_request_context, request
+from flask import Flask, Request, has_request_context, request
 
 from . import answers, db
 from .answers import Answer
@@ -29,7 +30,7 @@ from .lifecycle import Queue
 requests = logging.getLogger("jobs_server.requests")
 changes = logging.getLogger("jobs_server.changes")
 
-_FIELDS = "jobs_server_fields"
+_REQUEST_ID = "jobs_server_request_id"
 _TOLD = "jobs_server.told"
 _GATHER_SECONDS = 0.02  # what is logged in this time is written at once
 
@@ -41,7 +42,7 @@ class Lines(logging.Formatter):
         """Write one record."""
         seconds, ms = divmod(int(record.created * 1000), 1000)
         line = f"{_clock_face(seconds)}.{ms:03} {record.levelname:7} {record.getMessage()}"
-        request_id = answers.request_id()
+        request_id = getattr(record, _REQUEST_ID, None)
         line = on_one_line(line) + (f" [{request_id}]" if request_id else "")
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
@@ -62,9 +63,10 @@ class Objects(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if request_id := answers.request_id():
+        if request_id := getattr(record, _REQUEST_ID, None):
             told["request_id"] = request_id
-        told |= getattr(record, _FIELDS, {})
+        if isinstance(record.msg, _Line):
+            told |= record.msg.fields()
         if record.exc_info:
             told["exception"] = self.formatException(record.exc_info)
         return orjson.dumps(told, default=str).decode()
@@ -73,13 +75,13 @@ class Objects(logging.Formatter):
 class Gathered(logging.Handler):
     """Write records to a stream from a thread of its own, many at once; warnings and errors at once.
 
-    No request waits for the disk or the terminal, nor gives way to other threads while it has its turn.
+    No request waits for the disk or the terminal, nor for the words: a record is put into them by that thread too.
     """
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
-        self._lines = deque[str]()
+        self._records = deque[logging.LogRecord]()
         self._due = threading.Event()
         self._closed = False
         self._writing = threading.Lock()
@@ -87,7 +89,9 @@ class Gathered(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record; called by one thread at a time."""
-        self._lines.append(self.format(record) + "\n")
+        if not hasattr(record, _REQUEST_ID):
+            setattr(record, _REQUEST_ID, answers.request_id())
+        self._records.append(record)
         if record.levelno >= logging.WARNING or self._closed:
             self.flush()
         elif not self._due.is_set():
@@ -102,7 +106,7 @@ class Gathered(logging.Handler):
             return
         try:
             self._due.clear()
-            self._stream.write("".join(self._lines.popleft() for _ in range(len(self._lines))))
+            self._stream.write("".join(self._worded() for _ in range(len(self._records))))
             self._stream.flush()
         except (OSError, ValueError, RuntimeError):  # nobody reads it any more, which is no reason to stop a telescope
             return
@@ -117,6 +121,13 @@ class Gathered(logging.Handler):
             self._thread.join(1)
         self.flush()
         super().close()
+
+    def _worded(self) -> str:
+        record = self._records.popleft()
+        try:
+            return self.format(record) + "\n"
+        except Exception as error:  # one line that cannot be worded must not take the others with it
+            return f"a line of {record.name} could not be written: {error!r}\n"
 
     def _run(self) -> None:
         while not self._closed:
@@ -152,32 +163,79 @@ def register(app: Flask) -> None:
     answers.tell(app, _tell_request)
 
 
+class _Line:
+    """What is logged: in words (`str`), and for programs. Neither is made on the way of a request."""
+
+    __slots__ = ()
+
+    def fields(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked(_Line):
+    """A request and its answer."""
+
+    answer: Answer
+    request: Request
+    """Flask takes it out of the answer's environment once that has left."""
+
+    def __str__(self) -> str:
+        environ, told = self.answer.environ, self._told
+        line = (
+            f"{environ['REQUEST_METHOD']} {self._path} {self.answer.status}"
+            f" {self.answer.seconds * 1000:.1f} ms {environ.get('REMOTE_ADDR')}"
+        )
+        if not told:
+            return line
+        more = f" and {len(told) - 1} more" if len(told) > 1 else ""
+        return f"{line} {told[0].actor.name} {told[0].job.ulid}{more}"
+
+    def fields(self) -> dict[str, Any]:
+        environ, told = self.answer.environ, self._told
+        fields = {
+            "method": environ["REQUEST_METHOD"],
+            "path": self._path,
+            "status": self.answer.status,
+            "ms": round(self.answer.seconds * 1000, 1),
+            "client": environ.get("REMOTE_ADDR"),
+        }
+        return fields | {"actor": told[0].actor.id, "jobs": [change.job.ulid for change in told]} if told else fields
+
+    @property
+    def _path(self) -> str:
+        """Give the path without its query, where a token may stand, and without the secret of a one-time link."""
+        secret = (self.request.view_args or {}).get("secret")
+        return self.request.path.replace(secret, "...") if secret else self.request.path
+
+    @property
+    def _told(self) -> list[Change]:
+        return cast(list[Change], self.answer.environ.get(_TOLD, []))
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed(_Line):
+    """A change of a job."""
+
+    change: Change
+
+    def __str__(self) -> str:
+        return _sentence(self.change)
+
+    def fields(self) -> dict[str, Any]:
+        return _fields(self.change)
+
+
 def _tell_request(answer: Answer) -> None:
     level = logging.WARNING if answer.status >= 500 else logging.INFO
-    if not requests.isEnabledFor(level):
-        return
-    environ, ms = answer.environ, round(answer.seconds * 1000, 1)
-    method, path, client = environ["REQUEST_METHOD"], _path(answer), environ.get("REMOTE_ADDR")
-    fields = {"method": method, "path": path, "status": answer.status, "ms": ms, "client": client}
-    line = f"{method} {path} {answer.status} {ms:.1f} ms {client}"
-    if told := cast(list[Change], environ.get(_TOLD, [])):
-        fields |= {"actor": told[0].actor.id, "jobs": [change.job.ulid for change in told]}
-        more = f" and {len(told) - 1} more" if len(told) > 1 else ""
-        line += f" {told[0].actor.name} {told[0].job.ulid}{more}"
-    _write(requests, level, line, fields)
+    if requests.isEnabledFor(level):
+        _write(requests, level, _Asked(answer, answer.request), answer.request_id)
 
 
-def _path(answer: Answer) -> str:
-    """Give the path without its query, where a token may stand, and without the secret of a one-time link."""
-    asked = answer.request
-    secret = (asked.view_args or {}).get("secret")
-    return asked.path.replace(secret, "...") if secret else asked.path
-
-
-def _write(logger: logging.Logger, level: int, line: str, fields: dict[str, Any]) -> None:
+def _write(logger: logging.Logger, level: int, line: _Line, request_id: str | None) -> None:
     """Write a line, without the search through the stack for its place in the code that costs more than the line."""
     record = logging.LogRecord(logger.name, level, "", 0, line, None, None)
-    setattr(record, _FIELDS, fields)
+    setattr(record, _REQUEST_ID, request_id)
     logger.handle(record)
 
 
@@ -186,7 +244,7 @@ def _tell_changes(told: Sequence[Change]) -> None:
         request.environ.setdefault(_TOLD, []).extend(told)
     if changes.isEnabledFor(logging.INFO):
         for change in told:
-            _write(changes, logging.INFO, _sentence(change), _fields(change))
+            _write(changes, logging.INFO, _Changed(change), answers.request_id())
 
 
 def _sentence(change: Change) -> str:

@@ -5,6 +5,7 @@ Preparing is no part of `create_app`: commands such as `flask settings` must run
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -112,6 +113,9 @@ def begin(app: Flask) -> None:
     if threading.current_thread() is threading.main_thread():  # only there may signals be set
         for number in (signal.SIGTERM, signal.SIGINT):
             _end_well_on(number, feed.of(app))
+    # What is there now stays: else each full collection goes through it, and all threads wait.
+    gc.collect()
+    gc.freeze()
 
 
 def _hear_others(app: Flask) -> None:

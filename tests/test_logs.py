@@ -150,6 +150,16 @@ class TestGathered:
         say(log, "a")
         log.close()
 
+    def test_a_line_that_cannot_be_worded_takes_no_other_with_it(self) -> None:
+        stream = io.StringIO()
+        log = logs.Gathered(stream)
+        log.handle(logging.LogRecord("jobs_server", logging.INFO, "", 0, "%d jobs", ("many",), None))
+        log.handle(logging.LogRecord("jobs_server", logging.INFO, "", 0, "after", None, None))
+        log.close()
+        first, second = stream.getvalue().splitlines()
+        assert first.startswith("a line of jobs_server could not be written")
+        assert second == "after"
+
 
 def say(log: logs.Gathered, name: str) -> None:
     for number in range(500):

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, cast
 
-from flask import Flask, current_app, g, request
+from flask import Flask, Request, current_app, g, request
 
 from .. import actors, clock, door, site_tokens
 from ..actors import Actor, Known
@@ -60,8 +60,9 @@ def register(app: Flask) -> None:
 
     @app.before_request
     def check() -> None:
-        rule = request.url_rule
-        if rule is not None and request.environ["REQUEST_METHOD"] != "OPTIONS":  # such a route, no question about one
+        asked = cast(Request, request._get_current_object())  # type: ignore[attr-defined]  # each look through it costs
+        rule = asked.url_rule
+        if rule is not None and asked.environ["REQUEST_METHOD"] != "OPTIONS":  # such a route, no question about one
             _check(gate, declared(app, rule.endpoint))
 
 
