@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from PIL import Image, ImageStat
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.conftest import over_http
@@ -142,3 +144,11 @@ def show(page: Page, url: str, press: str = "") -> None:
         with page.expect_navigation():
             page.get_by_role("button", name=press, exact=True).click()
     page.wait_for_load_state("load")
+
+
+def is_in_its_theme(page: Page, theme: str) -> None:
+    """Tell that what the window shows is in the theme's colours, and no wider than the window."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    assert (ImageStat.Stat(picture).mean[0] > 128) == (theme == "light")
+    assert theme != "night" or picture.getextrema()[1:] == ((0, 0), (0, 0))

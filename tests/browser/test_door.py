@@ -6,15 +6,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support import issuers, servers
 from tests.support.observatory import a_command
+
+from . import stage
 
 
 @contextmanager
@@ -166,6 +169,32 @@ def test_somebody_signs_in_commands_and_signs_out(browser: Browser, tmp_path: Pa
             status, _ = page.evaluate(FETCH, [f"{service.url}/jobs/newjob", a_command(user_id="vera"), None])
             assert status == 401
             context.close()
+
+
+def test_signing_in_goes_the_same_way_in_each_theme_on_a_phone_and_at_a_desk(browser: Browser, tmp_path: Path) -> None:
+    with issuers.real(tmp_path) as issuer:
+        settings = {"JOBS_OIDC_ISSUER": issuer, "JOBS_OIDC_AUDIENCE": "jobs", "JOBS_OIDC_CLIENT_ID": "jobs"}
+        settings |= {"JOBS_OIDC_CLIENT_SECRET": "any", "JOBS_SITES": "wmd"}
+        with servers.running("flask", tmp_path / "instance", settings) as service:
+            for width, theme in product((stage.PHONE, stage.DESK), stage.THEMES):
+                with stage.context(browser, service, width, theme) as context:
+                    page = context.new_page()
+                    page.goto(f"{service.url}/sign-in")
+                    way_in = page.locator("main a.btn")
+                    expect(way_in).to_be_in_viewport()
+                    stage.is_in_its_theme(page, theme)
+                    way_in.click()
+                    page.click("button:has-text('vera')")
+                    page.wait_for_url(f"{service.url}/**")
+                    page.goto(f"{service.url}/sign-in")
+                    expect(page.locator("main")).to_contain_text("Vera Rubin")
+                    stage.is_in_its_theme(page, theme)
+                    page.click("header summary:has-text('Vera Rubin')")
+                    out = page.locator("header").get_by_text("Sign out")
+                    expect(out).to_be_in_viewport()
+                    stage.is_in_its_theme(page, theme)
+                    out.click()
+                    expect(page.locator("main")).to_contain_text("must be signed in")
 
 
 def test_while_the_issuer_is_away_sessions_go_on_and_the_pc_signs_in_by_link(browser: Browser, tmp_path: Path) -> None:
