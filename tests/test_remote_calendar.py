@@ -179,6 +179,17 @@ def test_the_week_shows_what_it_told_and_that_what_is_reserved_here_does_not_cou
     assert ("Not known yet" in week, ">Free<" in strips[-1]) == (True, False)
 
 
+def test_who_is_in_the_way_there_is_said_before_a_reservation_is_sent(app: Flask, elsewhere: Elsewhere) -> None:
+    elsewhere.reserves("auth0|vera")
+    [event] = elsewhere.events or []
+    remote = remote_calendar.of(app)
+    assert remote is not None
+    remote.fetch("wmd", now_ms())
+    wanted = {"site": "wmd", "do": "check", "start": event["start"], "end": event["end"]}
+    checked = app.test_client().post("/act/reserve", data=wanted)
+    assert checked.get_json()["fault"].startswith("Vera has reserved")
+
+
 def test_at_the_terminal_it_holds_too_but_for_stops(app: Flask, elsewhere: Elsewhere) -> None:
     elsewhere.reserves("auth0|vera")
     terminal = app.test_cli_runner()

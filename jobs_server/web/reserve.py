@@ -112,13 +112,20 @@ def _parse(form: Mapping[str, str]) -> Reserve:
 
 
 def _conflict(wanted: ReservationRow) -> str:
-    """Say whose reservation is in the way; blank when none is."""
+    """Say whose reservation is in the way, here or in a calendar elsewhere; blank when none is known."""
     with reading() as connection:
         others = reservations.between(connection, wanted.site, wanted.start_ms, wanted.end_ms)
-    for other in others:
-        if other.creator_id != wanted.creator_id and other.reservation_type == reservations.REALTIME:
-            times = f"{formats.moment(other.start_ms)[:16]} to {formats.moment(other.end_ms)[:16]} UTC"
-            return f"{other.creator} has reserved {times}"
+    told, _ = remote_calendar.ahead(wanted.site, wanted.start_ms, wanted.end_ms)
+    held = [(start_ms, each.end_ms, each.creator_id, each.creator) for start_ms, each in told]
+    held += [
+        (each.start_ms, each.end_ms, each.creator_id, each.creator)
+        for each in others
+        if each.reservation_type == reservations.REALTIME
+    ]
+    for start_ms, end_ms, creator_id, creator in held:
+        if creator_id != wanted.creator_id:
+            times = f"{formats.moment(start_ms)[:16]} to {formats.moment(end_ms)[:16]} UTC"
+            return f"{creator} has reserved {times}"
     return ""
 
 
