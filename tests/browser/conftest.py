@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,13 +44,8 @@ def browser(chromium: Browser) -> Browser:
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A site with a past whose pretend observatory works at 30 times real speed."""
     folder = tmp_path_factory.mktemp("desk")
-    with stage.served(folder) as (server, observatory):
-        simulator = _simulator(folder, server.url)
-        try:
-            yield Desk(server, observatory)
-        finally:
-            simulator.terminate()
-            simulator.wait(20)
+    with stage.served(folder) as (server, observatory), at_work(folder, server.url):
+        yield Desk(server, observatory)
 
 
 @pytest.fixture
@@ -59,23 +55,18 @@ def page(browser: Browser, desk: Desk) -> Iterator[Page]:
         yield context.new_page()
 
 
-def _simulator(folder: Path, url: str) -> subprocess.Popen[bytes]:
-    command = [
-        sys.executable,
-        "-m",
-        "flask",
-        "--app",
-        "jobs_server",
-        "simulate",
-        "--site",
-        "wmd",
-        "--speed",
-        "30",
-        "--url",
-        url,
-    ]
+@contextmanager
+def at_work(folder: Path, url: str, site: str = "wmd") -> Iterator[None]:
+    """Let a pretend observatory carry out what a site is sent."""
+    command = [sys.executable, "-m", "flask", "--app", "jobs_server", "simulate"]
+    command += ["--site", site, "--speed", "30", "--url", url]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("JOBS_", "FLASK_"))}
-    with (folder / "simulator.log").open("wb") as log:
-        return subprocess.Popen(
+    with (folder / f"simulator-{site}.log").open("wb") as log:
+        simulator = subprocess.Popen(
             command, cwd=servers.ROOT, env=environment | {"JOBS_INSTANCE": str(folder)}, stdout=log, stderr=log
         )
+    try:
+        yield
+    finally:
+        simulator.terminate()
+        simulator.wait(20)

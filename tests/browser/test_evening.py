@@ -9,9 +9,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support import nights
+from tests.support.observatory import Observatory
 
 from . import stage
-from .conftest import Desk
+from .conftest import Desk, at_work
 
 SLOW_MS = 20_000
 
@@ -32,6 +33,14 @@ def page(browser: Browser, desk: Desk, width: tuple[int, int], theme: str) -> It
         yield context.new_page()
 
 
+@pytest.fixture(scope="module")
+def evening(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observatory]:
+    """A site of its own at work, so that the others' night stays as their tests know it."""
+    site = desk.at("evening")
+    with at_work(tmp_path_factory.mktemp("evening"), desk.server.url, site.site):
+        yield site
+
+
 def is_seen(shown: Locator, theme: str) -> None:
     """It can be seen, in a page that is no wider than its window and in the theme's colours."""
     expect(shown).to_be_visible()
@@ -40,8 +49,10 @@ def is_seen(shown: Locator, theme: str) -> None:
     stage.is_in_its_theme(shown.page, theme)
 
 
-def test_a_job_is_sent_watched_to_its_end_and_a_long_one_stopped(page: Page, desk: Desk, theme: str) -> None:
-    page.goto(desk.address("/send"))
+def test_a_job_is_sent_watched_to_its_end_and_a_long_one_stopped(
+    page: Page, desk: Desk, evening: Observatory, theme: str
+) -> None:
+    page.goto(desk.address("/send", site=evening.site))
     page.get_by_label("time", exact=False).first.fill("45")
     page.get_by_label("object name").fill(f"NGC {theme}")
     page.get_by_role("button", name="Send", exact=True).click()
@@ -49,7 +60,7 @@ def test_a_job_is_sent_watched_to_its_end_and_a_long_one_stopped(page: Page, des
     ended = page.locator("#latest li", has_text=f"NGC {theme}").first
     expect(ended).to_contain_text("COMPLETE", timeout=SLOW_MS)
     is_seen(ended, theme)
-    desk.observatory.sends(**nights.expose("Long one", 600, 5))
+    evening.sends(**nights.expose("Long one", 600, 5))
     running = page.locator("#running .line", has_text="Long one")
     expect(running).to_be_visible(timeout=SLOW_MS)
     page.get_by_role("button", name="Stop now").click()

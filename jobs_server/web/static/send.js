@@ -26,7 +26,7 @@ export function start([form]) {
   // What was refused stays said beside its field until that is mended.
   for (const field of form.querySelectorAll("[data-field].faulty")) field.classList.add("touched");
   chooseGroup(form);
-  form.querySelector(".ask-first")?.scrollIntoView({ block: "center", behavior: "instant" }); // not behind the bar
+  form.querySelector(".ask-first")?.scrollIntoView({ block: "center" }); // not behind the bar
   preview();
 }
 
