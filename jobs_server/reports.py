@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -49,41 +51,45 @@ class Gap(NamedTuple):
         return self.to_ms - self.from_ms
 
 
-class Report(NamedTuple):
-    """What happened at a site in a stretch of time."""
+@dataclass(frozen=True)
+class Report:
+    """What happened at a site in a stretch of time; each figure is worked out once, when it is first asked for."""
 
     jobs: list[Told]
     """Oldest first; the newest `LONGEST` of them."""
     left_out: int
     """How many older ones there are beside."""
 
-    @property
+    @cached_property
     def by_result(self) -> Counter[str]:
         """Count the jobs by how they came out; what has not ended is `open`."""
         return Counter(told.life.result.value if told.life.result else "open" for told in self.jobs)
 
-    @property
+    @cached_property
     def exposures(self) -> list[tuple[float, int]]:
         """List the exposures of jobs that were done: seconds each, and how many."""
         done = (told.job for told in self.jobs if told.life.result is Result.DONE)
         return [exposure for job in done if (exposure := _exposure(job))]
 
-    @property
+    @cached_property
     def open_shutter_seconds(self) -> float:
         """Add up the exposure time of the jobs that were done."""
         return sum(seconds * count for seconds, count in self.exposures)
 
-    @property
+    @cached_property
     def worked_ms(self) -> int:
         """Add up the time in which at least one job ran."""
-        return sum(end - begin for begin, end in together(_runs(self.jobs)))
+        return sum(end - begin for begin, end in self._runs)
 
-    @property
+    @cached_property
     def gaps(self) -> list[Gap]:
         """List the times without work between the first run and the last."""
-        runs = together(_runs(self.jobs))
-        pairs = pairwise(runs)
-        return [Gap(end, begin) for (_, end), (begin, _) in pairs if begin - end >= GAP_MS]
+        return [Gap(end, begin) for (_, end), (begin, _) in pairwise(self._runs) if begin - end >= GAP_MS]
+
+    @cached_property
+    def _runs(self) -> list[tuple[int, int]]:
+        lives = (told.life for told in self.jobs)
+        return together([(life.started_ms, life.ended_ms) for life in lives if life.started_ms and life.ended_ms])
 
 
 def report(connection: Connection, site: str, from_ms: int, to_ms: int, count: int = LONGEST) -> Report:
@@ -108,11 +114,6 @@ def _exposure(job: JobRow) -> tuple[float, int] | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return (seconds, count) if 0 < seconds < 1e6 and 0 < count < 1e6 else None
-
-
-def _runs(jobs: Iterable[Told]) -> list[tuple[int, int]]:
-    lives = (told.life for told in jobs)
-    return [(life.started_ms, life.ended_ms) for life in lives if life.started_ms and life.ended_ms]
 
 
 def together(runs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
