@@ -64,6 +64,24 @@ def test_every_page_is_whole_html_under_a_strict_policy(
         assert button in text_of(page)
 
 
+@pytest.mark.parametrize(
+    ("path", "link"),
+    [
+        ("/", "Now"),
+        ("/send", "Send"),
+        ("/jobs-log", "Jobs"),
+        ("/job/{}", "Jobs"),
+        ("/night/2026-11-23", "Night"),
+        ("/insights", "Insights"),
+        ("/reservations", "Reservations"),
+        ("/settings/profile", "Site"),
+    ],
+)
+def test_the_menu_says_where_one_is(browser: FlaskClient, observatory: Observatory, path: str, link: str) -> None:
+    page = browser.get(path.format(observatory.sends()["ulid"]) + "?site=wmd")
+    assert re.findall(r'<a href="[^"]+" aria-current="(?:page|true)">(\w+)</a>', page.text.split("</nav>")[0]) == [link]
+
+
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.name))
 def test_no_template_has_an_inline_script_or_style_or_a_foreign_address(template: Path) -> None:
     source = template.read_text(encoding="utf-8")

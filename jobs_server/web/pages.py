@@ -31,6 +31,19 @@ LINKS = (
     ("reservations", "Reservations"),
     ("settings", "Site"),
 )
+UNDER = {
+    "send_it": "send",
+    "job": "log",
+    "night_of": "night",
+    "reserve": "reservations",
+    "unreserve": "reservations",
+    "profile": "settings",
+    "write_profile": "settings",
+    "make_token": "settings",
+    "lock_out": "settings",
+    "lift": "settings",
+}
+"""Where in the menu a page is that has no link of its own there."""
 
 bp = Blueprint("pages", __name__, template_folder="templates")
 
@@ -57,8 +70,10 @@ for _views in (now, send, log, night, insights, reserve, upkeep, housekeeping, a
 
 @bp.context_processor
 def _for_templates() -> dict[str, object]:
+    _, _, here = (request.endpoint or "").rpartition(".")
     return {
         "page": page(),
+        "here": f"pages.{UNDER.get(here, here)}",
         "page_links": [
             (f"pages.{name}", label) for name, label in LINKS if f"pages.{name}" in current_app.view_functions
         ],

@@ -107,6 +107,27 @@ def overlaps(page: Page) -> list[str]:
     return found
 
 
+def crowded(page: Page) -> list[str]:
+    """Name the buttons that touch another one, and what is written in a drawing and cut off at its edge."""
+    found: list[str] = page.evaluate(
+        """() => {
+          const seen = (selector) => [...document.querySelectorAll(selector)].filter((each) => each.checkVisibility());
+          const box = (each) => each.getBoundingClientRect();
+          const buttons = seen("main .btn").filter((each) => !each.closest(".input-group"));
+          const touching = buttons.filter((each, index) => buttons.slice(index + 1).some((other) => {
+            const [a, b] = [box(each), box(other)];
+            return a.left < b.right + 3 && b.left < a.right + 3 && a.top < b.bottom + 3 && b.top < a.bottom + 3;
+          }));
+          const cut = seen("svg text").filter((each) => {
+            const [text, drawing] = [box(each), box(each.ownerSVGElement)];
+            return text.left < drawing.left - 1 || text.right > drawing.right + 1;
+          });
+          return [...touching, ...cut].map((each) => each.textContent.trim().slice(0, 40));
+        }"""
+    )
+    return found
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_serious_is_wrong_with_any_page(
@@ -118,6 +139,7 @@ def test_nothing_serious_is_wrong_with_any_page(
         for name, page in visits(context, door, theme, urls):
             assert overflow(page) <= 0, name
             assert overlaps(page) == [], name
+            assert crowded(page) == [], name
             assert page.locator(NATIVE).count() == 0, name
             for found in Axe().run(page).response["violations"]:
                 if found["impact"] in SERIOUS:

@@ -92,7 +92,7 @@ function drawHistograms(rows, width) {
   const wide = (width - left - 8) / (last - first);
   const x = (ms) => left + (inBins(ms) - first) * wide;
   const svg = picture(width, bottom + AXIS, `Distribution of durations of ${data.length} actions`);
-  ticks(svg, x, edge(first), edge(last), bottom);
+  ticks(svg, x, edge(first), edge(last), bottom, width);
   data.forEach((each, index) => {
     const y = index * ROW;
     const letters = Math.floor(left / 6.6);
@@ -168,13 +168,14 @@ function rule(svg, width, y, text) {
   svg.append(shape("line", { class: "rule", x1: LEFT - 4, x2: width, y1: y, y2: y }), words(LEFT - 8, y + 4, text, "end"));
 }
 
-function ticks(svg, x, from, to, bottom) {
+function ticks(svg, x, from, to, bottom, width) {
   let last = -Infinity;
   for (const tick of TICKS_MS.filter((ms) => ms >= from && ms <= to)) {
     if (x(tick) - last < 44) continue;
     last = x(tick);
     svg.append(shape("line", { class: "rule", x1: last, x2: last, y1: 0, y2: bottom }));
-    svg.append(words(x(tick), bottom + 15, short(tick), "middle"));
+    const atTheEdge = last > width - 24;
+    svg.append(words(atTheEdge ? width : last, bottom + 15, short(tick), atTheEdge ? "end" : "middle"));
   }
 }
 
