@@ -36,7 +36,7 @@ _REVISION = Statement(select(column("version_num")).select_from(table("alembic_v
 @describe(gives=str, media="text/plain")
 @needs(Access.ANYBODY)
 def healthz() -> Response:
-    """Say that the process is alive and answers; see `readyz` for whether it can work."""
+    """Say that the process is alive and answers; whether it can work, readyz says."""
     return _text(200, ["alive"])
 
 
