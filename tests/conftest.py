@@ -29,10 +29,14 @@ _LONG = ("test_soak", "test_soak_upkeep", "test_sigkill", "test_lost_replies", "
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Say how long the tests may take that get better with time."""
-    soak_seconds = float(os.environ.get("JOBS_TEST_SOAK_SECONDS", "12"))
-    parser.addoption(
-        "--soak-seconds", type=float, default=soak_seconds, help="how long the tests of long service go on"
-    )
+    sizes = {
+        "--soak-seconds": (12, "how long the tests of long service go on"),
+        "--kills": (6, "how often the fault tests kill a server under load"),
+        "--lossy-jobs": (500, "how many jobs the fault tests send through a network that loses a quarter"),
+    }
+    for option, (usual, told) in sizes.items():
+        name = f"JOBS_TEST_{option[2:].replace('-', '_').upper()}"
+        parser.addoption(option, type=int, default=int(os.environ.get(name, usual)), help=f"{told} ({name})")
     database = os.environ.get("JOBS_TEST_DATABASE", "sqlite")
     parser.addoption(
         "--database", choices=("sqlite", "postgresql"), default=database, help="where the apps and servers keep jobs"
@@ -41,7 +45,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--outage-seconds", type=float, default=2.0, help="how long the database is away in the tests of that"
     )
-    parser.addoption("--kills", type=int, default=20, help="how often the fault tests kill a server under load")
 
 
 @pytest.hookimpl(trylast=True)

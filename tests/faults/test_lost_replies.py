@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from jobs_server.client import ClaimedJob, Conflict, Job, SiteClient
 from jobs_server.client.claims import Claims
 
@@ -19,7 +21,7 @@ from ..support.proxy import Fate, proxied
 from ..support.waiting import until
 
 SEED = 20
-JOBS, SITES = 2000, 4
+SITES = 4
 HANDS = 4  # jobs that a site carries out at the same time
 FAULTY = 0.25  # of all requests
 CANCELED = 0.05  # of all jobs, by the person who sent them
@@ -31,18 +33,19 @@ PATIENCE_SECONDS = 500.0
 class Site:
     """A person who sends jobs to one site, and its software, both on the bad network."""
 
-    def __init__(self, url: str, name: str, ledger: Path) -> None:
+    def __init__(self, url: str, name: str, jobs: int, ledger: Path) -> None:
         self._client = SiteClient(url, name, patience_seconds=PATIENCE_SECONDS)
         self._ledger = ledger
         self._chance = random.Random(f"{SEED} {name}")
         self._lock = threading.Lock()
         self.name = name
+        self.jobs = jobs
         self.sent: list[str] = []
         self.carried: Counter[str] = Counter()
 
     def send(self) -> None:
         """Send all jobs, and cancel some of them at once."""
-        for number in range(JOBS // SITES):
+        for number in range(self.jobs):
             job = self._client.submit("camera", f"camera{number}", "expose", {"time": 0}, **WHO)
             self.sent.append(job.ulid)
             if self._chance.random() < CANCELED:
@@ -51,8 +54,7 @@ class Site:
 
     def work(self, all_ended: Callable[[], bool]) -> None:
         """Carry out what comes; in the middle the program is ended and started again."""
-        half = JOBS // SITES // 2
-        self._work_until(lambda: sum(self.carried.values()) >= half)
+        self._work_until(lambda: sum(self.carried.values()) >= self.jobs // 2)
         self._work_until(all_ended)
 
     def _work_until(self, enough: Callable[[], bool]) -> None:
@@ -71,7 +73,10 @@ class Site:
                 self.carried[run.ulid] += 1
 
 
-def test_nothing_is_done_twice_and_nothing_stays_without_an_end(tmp_path: Path, tell: Callable[[str], None]) -> None:
+def test_nothing_is_done_twice_and_nothing_stays_without_an_end(
+    tmp_path: Path, pytestconfig: pytest.Config, tell: Callable[[str], None]
+) -> None:
+    count: int = pytestconfig.getoption("lossy_jobs")
     chance = random.Random(SEED)
     bad = [fate for fate in Fate if fate is not Fate.PASSES]
     with (
@@ -79,7 +84,9 @@ def test_nothing_is_done_twice_and_nothing_stays_without_an_end(tmp_path: Path, 
         proxied(server.port, lambda _asked: chance.choice(bad) if chance.random() < FAULTY else Fate.PASSES) as proxy,
         ThreadPoolExecutor(2 * SITES) as threads,
     ):
-        sites = [Site(proxy.url, f"site{number}", tmp_path / f"site{number}.json") for number in range(SITES)]
+        sites = [
+            Site(proxy.url, f"site{number}", count // SITES, tmp_path / f"site{number}.json") for number in range(SITES)
+        ]
         sending = {site.name: threads.submit(site.send) for site in sites}
 
         def ended(site: Site) -> Callable[[], bool]:
@@ -89,7 +96,7 @@ def test_nothing_is_done_twice_and_nothing_stays_without_an_end(tmp_path: Path, 
         for task in (*sending.values(), *working):
             task.result()
         statuses = sum((check(site, jobs(server, site)) for site in sites), Counter[str]())
-        tell(f"{sum(proxy.routes.values())} requests ({in_words(proxy.fates)}); {JOBS} jobs ({in_words(statuses)})")
+        tell(f"{sum(proxy.routes.values())} requests ({in_words(proxy.fates)}); {count} jobs ({in_words(statuses)})")
 
 
 def check(site: Site, listed: list[Job]) -> Counter[str]:
