@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from flask import Flask, Request, has_request_context, request
+from werkzeug.routing import MapAdapter
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -50,11 +51,18 @@ Listener = Callable[[Answer], None]
 
 
 class App(Flask):
-    """Answer without a look, at each request anew, whether a view or hook is a coroutine: none is."""
+    """Answer without looking, at each request anew, for what this app does not have."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Give a view or hook as it is."""
+        """Give a view or hook as it is: none is a coroutine."""
         return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Give what finds a request's view: it is found by the path alone, not by subdomain, host or WebSocket."""
+        if request is None or self.config["SERVER_NAME"] or self.config["TRUSTED_HOSTS"]:
+            return super().create_url_adapter(request)
+        root, path, query = request.root_path, request.path, request.query_string.decode("latin-1")
+        return MapAdapter(self.url_map, request.host, root, "", request.scheme, path, request.method, query)
 
 
 def register(app: Flask) -> None:

@@ -100,8 +100,8 @@ class Kind(Protocol):
     in_memory: bool  # one connection, shared by all threads
     one_writer: bool  # the writers of this process wait for each other, and connections are kept at hand
 
-    def begin(self, raw: Any, site: str | None, timeout_ms: int) -> None:
-        """Open a write unit: of a site, or of the whole database."""
+    def begin(self, raw: Any, site: str | None, timeout_ms: int, waited_ms: int) -> None:
+        """Open a write unit: of a site, or of the whole database; part of the time to wait for it has passed."""
 
     def commit(self, raw: Any, site: str | None) -> None:
         """End it well, and have other processes told."""
@@ -179,14 +179,13 @@ class Database:
 
         Write units of one site happen one after the other, and one that names no site happens alone: on SQLite all
         do, on PostgreSQL those of different sites happen at once (see `postgresql`).
-        Waiting for the turn and for other processes together takes at most `timeout_seconds`.
+        Waiting for the turn and for other processes together takes at most `timeout_seconds` and a twentieth.
         After the commit `on_commit` is called, and `on_changes` when jobs were changed, with nothing held.
         Raises Unavailable when the database is busy, full, read-only or broken; then nothing was changed.
         """
-        deadline = time.monotonic() + self.timeout_seconds
+        asked = time.monotonic()
         with self._turn(), _Lent(self) as raw:
-            remaining_ms = max(0, round((deadline - time.monotonic()) * 1000))
-            self.kind.begin(raw, site, remaining_ms)
+            self.kind.begin(raw, site, round(self.timeout_seconds * 1000), round((time.monotonic() - asked) * 1000))
             connection = Connection(raw, self.kind.name)
             try:
                 yield connection

@@ -11,14 +11,13 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, TextIO, cast
+from typing import Any, NamedTuple, TextIO, cast
 
 import orjson
-from flask import Flask, Request, has_request_context, request
+from flask import Flask, has_request_context, request
 
 from . import answers, db
 from .answers import Answer
@@ -27,12 +26,13 @@ from .errors import on_one_line
 from .jobs import Change
 from .lifecycle import Queue
 
+ours = logging.getLogger("jobs_server")
 requests = logging.getLogger("jobs_server.requests")
 changes = logging.getLogger("jobs_server.changes")
 
 _REQUEST_ID = "jobs_server_request_id"
 _TOLD = "jobs_server.told"
-_GATHER_SECONDS = 0.02  # what is logged in this time is written at once
+_GATHER_SECONDS = 0.1  # what is logged in this time is written at once
 
 
 class Lines(logging.Formatter):
@@ -40,11 +40,14 @@ class Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record."""
-        seconds, ms = divmod(int(record.created * 1000), 1000)
-        line = f"{_clock_face(seconds)}.{ms:03} {record.levelname:7} {record.getMessage()}"
-        request_id = getattr(record, _REQUEST_ID, None)
-        line = on_one_line(line) + (f" [{request_id}]" if request_id else "")
+        line = self.line(record.created, record.levelno, record.getMessage(), getattr(record, _REQUEST_ID, None))
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+    def line(self, created: float, level: int, message: str, request_id: str | None) -> str:
+        """Write one line; a record would cost more than the line."""
+        seconds, ms = divmod(int(created * 1000), 1000)
+        line = on_one_line(f"{_clock_face(seconds)}.{ms:03} {logging.getLevelName(level):7} {message}")
+        return f"{line} [{request_id}]" if request_id else line
 
 
 @lru_cache(maxsize=2)
@@ -65,7 +68,7 @@ class Objects(logging.Formatter):
         }
         if request_id := getattr(record, _REQUEST_ID, None):
             told["request_id"] = request_id
-        if isinstance(record.msg, _Line):
+        if isinstance(record.msg, _Asked | _Changed):
             told |= record.msg.fields()
         if record.exc_info:
             told["exception"] = self.formatException(record.exc_info)
@@ -81,24 +84,23 @@ class Gathered(logging.Handler):
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
-        self._records = deque[logging.LogRecord]()
+        self._records = deque[logging.LogRecord | _Told]()
         self._due = threading.Event()
         self._closed = False
         self._writing = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a record; called by one thread at a time."""
+        """Take a record."""
         if not hasattr(record, _REQUEST_ID):
             setattr(record, _REQUEST_ID, answers.request_id())
         self._records.append(record)
-        if record.levelno >= logging.WARNING or self._closed:
-            self.flush()
-        elif not self._due.is_set():
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-                self._thread.start()
-            self._due.set()
+        self._write_soon(record.levelno)
+
+    def take(self, told: _Told) -> None:
+        """Take what is to be a record when it is put into words."""
+        self._records.append(told)
+        self._write_soon(told.level)
 
     def flush(self) -> None:
         """Write what was taken. May be called in a signal handler, whose thread may be writing already."""
@@ -122,12 +124,26 @@ class Gathered(logging.Handler):
         self.flush()
         super().close()
 
+    def _write_soon(self, level: int) -> None:
+        if level >= logging.WARNING or self._closed:
+            self.flush()
+        elif not self._due.is_set():
+            with cast(threading.RLock, self.lock):
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+                    self._thread.start()
+            self._due.set()
+
     def _worded(self) -> str:
-        record = self._records.popleft()
+        taken = self._records.popleft()
         try:
-            return self.format(record) + "\n"
+            if not isinstance(taken, _Told):
+                return self.format(taken) + "\n"
+            if not isinstance(self.formatter, Lines):
+                return self.format(taken.record()) + "\n"
+            return self.formatter.line(taken.created, taken.level, str(taken.line), taken.request_id) + "\n"
         except Exception as error:  # one line that cannot be worded must not take the others with it
-            return f"a line of {record.name} could not be written: {error!r}\n"
+            return f"a line of {taken.name} could not be written: {error!r}\n"
 
     def _run(self) -> None:
         while not self._closed:
@@ -141,7 +157,6 @@ def begin(settings: Settings) -> None:
     """Send the log to standard error, in the form that is set. Called when serving begins."""
     handler = Gathered(sys.stderr)
     handler.setFormatter(Objects() if settings.log_format == "json" else Lines())
-    ours = logging.getLogger("jobs_server")
     for old in ours.handlers[:]:
         ours.removeHandler(old)
         old.close()
@@ -153,7 +168,7 @@ def begin(settings: Settings) -> None:
 
 def finish() -> None:
     """Write what is not written yet: the process is about to be ended from outside."""
-    for handler in logging.getLogger("jobs_server").handlers:
+    for handler in ours.handlers:
         handler.flush()
 
 
@@ -163,58 +178,45 @@ def register(app: Flask) -> None:
     answers.tell(app, _tell_request)
 
 
-class _Line:
-    """What is logged: in words (`str`), and for programs. Neither is made on the way of a request."""
+class _Asked(NamedTuple):
+    """A request and its answer: what is logged of them, and nothing that would keep the rest of them alive."""
 
-    __slots__ = ()
-
-    def fields(self) -> dict[str, Any]:
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked(_Line):
-    """A request and its answer."""
-
-    answer: Answer
-    request: Request
-    """Flask takes it out of the answer's environment once that has left."""
+    method: str
+    url_path: str
+    """Without the query, where a token may stand."""
+    view_args: Mapping[str, Any] | None
+    status: int
+    seconds: float
+    client: str | None
+    told: Sequence[Change]
 
     def __str__(self) -> str:
-        environ, told = self.answer.environ, self._told
-        line = (
-            f"{environ['REQUEST_METHOD']} {self._path} {self.answer.status}"
-            f" {self.answer.seconds * 1000:.1f} ms {environ.get('REMOTE_ADDR')}"
-        )
-        if not told:
+        line = f"{self.method} {self._path} {self.status} {self.seconds * 1000:.1f} ms {self.client}"
+        if not self.told:
             return line
-        more = f" and {len(told) - 1} more" if len(told) > 1 else ""
-        return f"{line} {told[0].actor.name} {told[0].job.ulid}{more}"
+        more = f" and {len(self.told) - 1} more" if len(self.told) > 1 else ""
+        return f"{line} {self.told[0].actor.name} {self.told[0].job.ulid}{more}"
 
     def fields(self) -> dict[str, Any]:
-        environ, told = self.answer.environ, self._told
         fields = {
-            "method": environ["REQUEST_METHOD"],
+            "method": self.method,
             "path": self._path,
-            "status": self.answer.status,
-            "ms": round(self.answer.seconds * 1000, 1),
-            "client": environ.get("REMOTE_ADDR"),
+            "status": self.status,
+            "ms": round(self.seconds * 1000, 1),
+            "client": self.client,
         }
-        return fields | {"actor": told[0].actor.id, "jobs": [change.job.ulid for change in told]} if told else fields
+        if not self.told:
+            return fields
+        return fields | {"actor": self.told[0].actor.id, "jobs": [change.job.ulid for change in self.told]}
 
     @property
     def _path(self) -> str:
-        """Give the path without its query, where a token may stand, and without the secret of a one-time link."""
-        secret = (self.request.view_args or {}).get("secret")
-        return self.request.path.replace(secret, "...") if secret else self.request.path
-
-    @property
-    def _told(self) -> list[Change]:
-        return cast(list[Change], self.answer.environ.get(_TOLD, []))
+        """Give the path without the secret of a one-time link."""
+        secret = (self.view_args or {}).get("secret")
+        return self.url_path.replace(secret, "...") if secret else self.url_path
 
 
-@dataclass(frozen=True, slots=True)
-class _Changed(_Line):
+class _Changed(NamedTuple):
     """A change of a job."""
 
     change: Change
@@ -226,17 +228,47 @@ class _Changed(_Line):
         return _fields(self.change)
 
 
+class _Told(NamedTuple):
+    """What is logged, before anybody wants it as a record."""
+
+    created: float
+    name: str
+    level: int
+    line: _Asked | _Changed
+    request_id: str | None
+
+    def record(self) -> logging.LogRecord:
+        """Make the record, without the search through the stack for its place in the code."""
+        record = logging.LogRecord(self.name, self.level, "", 0, self.line, None, None)
+        record.created = self.created
+        setattr(record, _REQUEST_ID, self.request_id)
+        return record
+
+
 def _tell_request(answer: Answer) -> None:
     level = logging.WARNING if answer.status >= 500 else logging.INFO
     if requests.isEnabledFor(level):
-        _write(requests, level, _Asked(answer, answer.request), answer.request_id)
+        environ, asked = answer.environ, answer.request
+        line = _Asked(
+            environ["REQUEST_METHOD"],
+            asked.path,
+            asked.view_args,
+            answer.status,
+            answer.seconds,
+            environ.get("REMOTE_ADDR"),
+            environ.get(_TOLD, ()),
+        )
+        _write(requests, level, line, answer.request_id)
 
 
-def _write(logger: logging.Logger, level: int, line: _Line, request_id: str | None) -> None:
-    """Write a line, without the search through the stack for its place in the code that costs more than the line."""
-    record = logging.LogRecord(logger.name, level, "", 0, line, None, None)
-    setattr(record, _REQUEST_ID, request_id)
-    logger.handle(record)
+def _write(logger: logging.Logger, level: int, line: _Asked | _Changed, request_id: str | None) -> None:
+    """Write a line; to make its record is left to the log's thread, unless others are to have it too."""
+    told = _Told(time.time(), logger.name, level, line, request_id)
+    match ours.handlers:
+        case [Gathered() as alone] if not (logger.handlers or ours.propagate):
+            alone.take(told)
+        case _:
+            logger.handle(told.record())
 
 
 def _tell_changes(told: Sequence[Change]) -> None:

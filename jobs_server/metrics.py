@@ -102,6 +102,7 @@ class Metrics:
         )
         self._events = Counter("jobs_events", "Steps of jobs.", ("site", "step"), registry=self.registry)
         self._request_children: dict[tuple[str, str, int], Any] = {}
+        self._event_children: dict[tuple[str, str], Any] = {}
         self._sites: set[str] = set()
 
     def answered(self, answer: Answer) -> None:
@@ -121,7 +122,11 @@ class Metrics:
     def changed(self, told: Sequence[Change]) -> None:
         """Count what happened to jobs."""
         for change in told:
-            self._events.labels(self._site(change.job.site), _step(change)).inc()
+            key = (self._site(change.job.site), _step(change))
+            child = self._event_children.get(key)
+            if child is None:
+                child = self._event_children[key] = self._events.labels(*key)
+            child.inc()
 
     def _site(self, site: str) -> str:
         if site not in self._sites:

@@ -69,7 +69,7 @@ class PostgreSQL:
         self.failure: type[Exception] = Error
         _set_up(engine)
 
-    def begin(self, raw: Any, site: str | None, timeout_ms: int) -> None:
+    def begin(self, raw: Any, site: str | None, timeout_ms: int, waited_ms: int) -> None:
         """Open a write unit and wait for its locks, in one round trip."""
         if site is None:
             locks = f"pg_advisory_xact_lock({lock_key('database')})"
@@ -78,9 +78,8 @@ class PostgreSQL:
                 f"pg_advisory_xact_lock_shared({lock_key('database')});"
                 f" SELECT pg_advisory_xact_lock({lock_key('site', site)})"
             )
-        raw.execute(
-            f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {max(1, timeout_ms)}; SELECT {locks}"
-        )
+        left_ms = max(1, timeout_ms - waited_ms)
+        raw.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {left_ms}; SELECT {locks}")
 
     def commit(self, raw: Any, site: str | None) -> None:
         """End a write unit, then wake other processes: the latter needs no disk and holds up nobody."""

@@ -251,7 +251,7 @@ _EVENTS_AFTER = Statement(
 
 def any_deliverable(connection: Connection, site: str, queue: Queue, now: Now) -> bool:
     """Tell whether a poll of a site would get a job."""
-    return connection.row(_ANY_DELIVERABLE[queue], site=site, **now._asdict()) is not None
+    return connection.row(_ANY_DELIVERABLE[queue], site=site, wall_ms=now.wall_ms, boot_ms=now.boot_ms) is not None
 
 
 def next_due_ms(connection: Connection, site: str, queue: Queue, now: Now) -> int | None:

@@ -29,10 +29,16 @@ class SQLite:
         self.in_memory = is_memory(engine.url)
         _set_up(engine)
 
-    def begin(self, raw: Any, _site: str | None, timeout_ms: int) -> None:
+    def begin(self, raw: Any, _site: str | None, timeout_ms: int, waited_ms: int) -> None:
         """Open a write unit: the only one, whichever site's it is."""
-        raw.execute(f"PRAGMA busy_timeout = {timeout_ms}")
-        raw.execute("BEGIN IMMEDIATE")
+        if waited_ms <= timeout_ms // 20:  # a connection waits for other processes as long by itself
+            raw.execute("BEGIN IMMEDIATE")
+            return
+        raw.execute(f"PRAGMA busy_timeout = {max(0, timeout_ms - waited_ms)}")
+        try:
+            raw.execute("BEGIN IMMEDIATE")
+        finally:
+            raw.execute(f"PRAGMA busy_timeout = {timeout_ms}")
 
     def commit(self, raw: Any, _site: str | None) -> None:
         """End a write unit; other processes see it by themselves."""

@@ -35,6 +35,7 @@ def _migrate_sqlite(connection: Connection) -> None:
     raw = connection.connection.driver_connection
     assert raw is not None
     raw.execute("PRAGMA foreign_keys = OFF")
+    (usual_wait_ms,) = raw.execute("PRAGMA busy_timeout").fetchone()
     raw.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
     try:
         with connection.begin():
@@ -42,8 +43,9 @@ def _migrate_sqlite(connection: Connection) -> None:
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
             if broken:
                 raise RuntimeError(f"a migration would leave rows without their parent: {broken[:3]}")
-    finally:
+    finally:  # the service goes on with this connection
         raw.execute("PRAGMA foreign_keys = ON")
+        raw.execute(f"PRAGMA busy_timeout = {usual_wait_ms}")
 
 
 def _run(connection: Connection) -> None:

@@ -24,8 +24,6 @@ class Counted:
     def __init__(self, database: db.Database) -> None:
         self._run: list[str] = []
         on_sqlite = database.kind.name == sqlite.NAME
-        # How long to wait for other processes, and the lock; PostgreSQL is sent both at once.
-        self._begin = ["PRAGMA", "BEGIN"] if on_sqlite else ["BEGIN"]
         database.close()  # connections made before would not be watched
         event.listen(database.engine, "connect", self._watch_sqlite if on_sqlite else self._watch_postgresql)
 
@@ -37,7 +35,7 @@ class Counted:
 
     def one_write(self, *steps: str) -> list[str]:
         """One write unit: its begin, the steps, one commit."""
-        return [*self._begin, *steps, "COMMIT"]
+        return ["BEGIN", *steps, "COMMIT"]
 
     def _watch_sqlite(self, connection: Any, _record: object) -> None:
         connection.set_trace_callback(lambda sql: self._run.append(in_short(sql)))

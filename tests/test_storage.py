@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import event
 
-from jobs_server import board, db, queries, reports, search, sqlite_file, statements
+from jobs_server import board, create_app, db, queries, reports, search, serving, sqlite_file, statements
 from jobs_server.db import Database
 from jobs_server.errors import Unavailable
 from jobs_server.lifecycle import Phase, Queue, Report
@@ -20,6 +19,7 @@ from jobs_server.models import Job
 from jobs_server.turns import Turns
 
 from .conftest import inside
+from .support import databases
 
 
 def database(app: Flask) -> Database:
@@ -231,19 +231,22 @@ def test_a_database_in_memory_is_not_closed_under_a_statement(app: Flask) -> Non
 
 
 @pytest.mark.sqlite("a lock on the whole file")
-def test_a_database_locked_by_another_process_is_a_503_that_changes_nothing(file_app: Flask) -> None:
-    impatient = replace(database(file_app), timeout_seconds=0.05)
-    other = db.driver.connect(database(file_app).engine.url.database, isolation_level=None)
+def test_a_database_locked_by_another_process_is_a_503_that_changes_nothing(tmp_path: Path) -> None:
+    app = create_app(databases.at(tmp_path) | {"DATABASE_TIMEOUT_SECONDS": 0.1})
+    serving.prepare(app)
+    with database(app).reading() as connection:  # the one that was migrated with, which waits longer for other servers
+        assert connection._raw.execute("PRAGMA busy_timeout").fetchall() == [(100,)]
+    other = db.driver.connect(database(app).engine.url.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(Unavailable, match="busy"), impatient.transaction():
+    with pytest.raises(Unavailable, match="busy"), database(app).transaction():
         raise AssertionError("the transaction opened")
-    file_app.extensions[db.EXTENSION] = impatient
-    refusal = inside(file_app).asks()
+    refusal = inside(app).asks()
     assert (refusal.status, refusal.headers["Retry-After"]) == (503, "2")
     assert refusal.text.startswith("Error: the database cannot be used now: it is busy.")
     other.execute("ROLLBACK")
     other.close()
-    assert inside(file_app).sends()
+    assert inside(app).sends()
+    database(app).close()
 
 
 @pytest.mark.parametrize(
