@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support import servers
 from tests.support.observatory import Observatory
 
 from . import stage
+
+expect.set_options(timeout=20_000)  # for what it waits, a busy machine may take a while
 
 
 @dataclass(frozen=True)

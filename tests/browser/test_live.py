@@ -143,17 +143,17 @@ def test_who_is_about_to_send_is_told_at_once_when_the_site_falls_silent_and_com
         site.polls()
         expect(beside).to_contain_text("last polled")
         expect(caution).to_be_hidden()
-        expect(beside).to_contain_text("silent for")
-        expect(caution).to_contain_text("unless it comes back")
+        expect(beside).to_contain_text("silent for", timeout=SLOW_MS)
+        expect(caution).to_contain_text("unless it comes back", timeout=SLOW_MS)
         site.polls()
         expect(beside).to_contain_text("last polled")
         expect(caution).to_be_hidden()
         page.wait_for_function(SAME)
         page.goto(f"{server.url}/send?site=wmd&device=enclosure&action=open")
-        expect(head).to_contain_text("silent for")
+        expect(head).to_contain_text("silent for", timeout=SLOW_MS)
         page.get_by_role("button", name="Send", exact=True).click()
         expect(page.get_by_role("alert")).to_contain_text("The roof moves.")
-        expect(caution).to_contain_text("unless it comes back")
+        expect(caution).to_contain_text("unless it comes back", timeout=SLOW_MS)
 
 
 def test_a_hidden_tab_closes_its_stream_and_is_right_when_it_is_shown(context: BrowserContext, desk: Desk) -> None:
