@@ -179,7 +179,7 @@ class Database:
 
         Write units of one site happen one after the other, and one that names no site happens alone: on SQLite all
         do, on PostgreSQL those of different sites happen at once (see `postgresql`).
-        Waiting for the turn and for other processes together takes at most `timeout_seconds` and a twentieth.
+        Waiting for the turn and for other processes together takes at most `timeout_seconds`.
         After the commit `on_commit` is called, and `on_changes` when jobs were changed, with nothing held.
         Raises Unavailable when the database is busy, full, read-only or broken; then nothing was changed.
         """

@@ -40,6 +40,7 @@ UNDER = {
     "profile": "settings",
     "write_profile": "settings",
     "make_token": "settings",
+    "revoke_token": "settings",
     "lock_out": "settings",
     "lift": "settings",
 }
