@@ -119,7 +119,9 @@ def crowded(page: Page) -> list[str]:
             return a.left < b.right + 3 && b.left < a.right + 3 && a.top < b.bottom + 3 && b.top < a.bottom + 3;
           }));
           const cut = seen("svg text").filter((each) => {
-            const [text, drawing] = [box(each), box(each.ownerSVGElement)];
+            const drawn = each.ownerSVGElement;
+            const around = getComputedStyle(drawn).overflow === "visible" ? drawn.closest(".panel") : drawn;
+            const [text, drawing] = [box(each), box(around)];
             return text.left < drawing.left - 1 || text.right > drawing.right + 1;
           });
           return [...touching, ...cut].map((each) => each.textContent.trim().slice(0, 40));
