@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from jobs_server.client import BadRequest, ClaimedJob, Job, SiteClient, SiteClientError
+from jobs_server.client import BadRequest, ClaimedJob, Job, SiteClient, SiteClientError, claimer
 from jobs_server.client.claims import Claims, age_seconds
 from jobs_server.client.ledger import Ledger
 
@@ -389,3 +390,57 @@ def test_a_claim_whose_jobs_were_canceled_before_the_reply_came_holds_nothing_up
         assert run is not None
         assert run.ulid == stop.ulid
         run.end()
+
+
+def test_an_id_that_the_network_spent_is_not_used_for_ever(
+    service: servers.Server, client: SiteClient, ledger: Path
+) -> None:
+    canceled = sends(client)
+    spent: list[str] = []
+
+    def choose(asked: Asked) -> Fate:
+        if asked.route == "getnewjobs" and not spent:  # it is delivered twice, and the job is canceled in between
+            spent.append(json.loads(asked.raw.partition(b"\r\n\r\n")[2])["claimId"])
+            assert [job.ulid for job in client.poll(claim_id=spent[0])] == [canceled.ulid]
+            client.cancel(canceled, **WHO)
+        return Fate.PASSES
+
+    with proxied(service.port, choose) as proxy, SiteClient(proxy.url, client.site) as site:
+        with take(site, ledger):
+            until(lambda: spent)
+            job = sends(client)
+            until(lambda: client.get(job).status == "RECEIVED")
+        assert client.get(canceled).status == "CANCELED"
+
+
+def test_what_comes_late_while_the_program_ends_is_had_at_the_next_start(
+    service: servers.Server, client: SiteClient, ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claimer, "ASK_AGAIN_SECONDS", (0.1, 60.0))
+    file = Ledger(ledger, client.site)
+    lost_id = file.claim_id
+    file.retire(lost_id)
+    file.close()
+    late, running = sends(client), threading.Event()
+    assert [job.ulid for job in client.poll(claim_id=lost_id)] == [late.ulid]
+    first = sends(client)
+
+    def choose(asked: Asked) -> Fate:
+        if asked.route != "getnewjobs" or lost_id.encode() not in asked.raw:
+            return Fate.PASSES
+        if not running.is_set():
+            return Fate.REQUEST_LOST
+        claims.close()  # while the first job runs
+        return Fate.PASSES
+
+    with proxied(service.port, choose) as proxy, SiteClient(proxy.url, client.site) as site:
+        with take(site, ledger) as claims:
+            run = claims.next()
+            assert run is not None
+            assert run.ulid == first.ulid
+            running.set()
+            assert claims.next() is None
+            claims._thread.join(10)
+            run.end()
+        assert lost_id in ledger.read_text(encoding="utf-8")
+        assert take_some(take(client, ledger), 1) == [late.ulid]

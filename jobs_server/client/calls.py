@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from ssl import SSLContext
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -22,6 +22,13 @@ _IDLE_SECONDS = 1.0  # less than servers keep a silent connection (gunicorn: 2),
 _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 MakeTransport = Callable[[], httpx.BaseTransport]
+
+
+class Reply(NamedTuple):
+    """What the service answered."""
+
+    content: Any  # the body, read from JSON
+    headers: Mapping[str, str]
 
 
 class Connections:
@@ -104,8 +111,8 @@ class Calls:
         repeatable: bool,
         headers: Mapping[str, str] | None = None,
         reply_seconds: float = REPLY_SECONDS,
-    ) -> Any:
-        """Post a body and give the reply's JSON.
+    ) -> Reply:
+        """Post a body and give the reply.
 
         A call that is not repeatable is tried again only when it surely did nothing: no connection came about, or the
         service said so (429, 503). Raises Refused, Unreachable or BadReply.
@@ -123,7 +130,7 @@ class Calls:
                     raise
             time.sleep(pause)
 
-    def _once(self, route: str, content: bytes, headers: Mapping[str, str], reply_seconds: float) -> Any:
+    def _once(self, route: str, content: bytes, headers: Mapping[str, str], reply_seconds: float) -> Reply:
         timeout = httpx.Timeout(reply_seconds, connect=CONNECT_SECONDS)
         url = f"{self.connections.base_url}/{route}"
         try:
@@ -135,7 +142,7 @@ class Calls:
         if response.status_code != httpx.codes.OK:
             raise refused(response)
         try:
-            return response.json()
+            return Reply(response.json(), response.headers)
         except ValueError:
             raise BadReply(f"{url} answered with something that is not JSON; is this the jobs service?") from None
 

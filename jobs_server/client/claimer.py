@@ -2,7 +2,8 @@
 
 An id is used until it brings jobs. When its reply was lost and the next one is empty, it may be spent all the same
 (its jobs were canceled meanwhile), or its first request may still be under way. So a new id goes on, and the old one is
-asked again twice.
+asked again twice. The same when the service says that an id is spent which never brought anything: the network
+delivered its request twice.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ _TRY_LATER = (408, 429)
 class Taker(Protocol):
     """Who takes what is claimed."""
 
-    def take(self, jobs: list[Job], claim_id: str, *, doubtful: bool) -> None:
-        """Keep what an id brought; `doubtful` when an earlier reply to it may have been lost."""
+    def take(self, jobs: list[Job], claim_id: str, *, doubtful: bool) -> bool:
+        """Keep what an id brought; `doubtful` when an earlier reply to it may have been lost. False when it is over."""
 
     def fail(self, error: Exception) -> None:
         """Hear that this site may not claim."""
@@ -68,20 +69,22 @@ class Claimer:
                 self._note_failure(claim_id, error)
                 pause = backoff.pause() or 0.0
 
-    def _ask(self, claim_id: str, wait_seconds: float, take: Callable[..., None]) -> float:
+    def _ask(self, claim_id: str, wait_seconds: float, take: Callable[..., bool]) -> float:
         """Ask once, and give how long to wait before the next time."""
         asked = time.monotonic()
-        jobs = self._client.poll(
-            claim_id=claim_id, limit=_BATCH, wait_seconds=wait_seconds, alternate_queue=self._alternate_queue
+        jobs, spent = self._client.claim(
+            claim_id, limit=_BATCH, wait_seconds=wait_seconds, alternate_queue=self._alternate_queue
         )
         self._crowded = False
         retired = claim_id in self._again
-        take(jobs, claim_id, doubtful=retired or claim_id in self._doubtful)
-        if claim_id in self._doubtful and not jobs:
-            self._again[claim_id] = [time.monotonic() + seconds for seconds in ASK_AGAIN_SECONDS]
-        elif retired and (jobs or not self._again[claim_id]):
+        doubtful = retired or spent or claim_id in self._doubtful
+        if not take(jobs, claim_id, doubtful=doubtful):
+            return 0.0  # nothing was kept, so nothing is forgotten: the next start asks with this id again
+        if retired and (jobs or not self._again[claim_id]):
             self._again.pop(claim_id)
             self._ledger.retired.discard(claim_id)
+        elif not retired and doubtful and not jobs:
+            self._again[claim_id] = [time.monotonic() + seconds for seconds in ASK_AGAIN_SECONDS]
         self._doubtful.discard(claim_id)
         waited = wait_seconds and time.monotonic() - asked >= wait_seconds / 2  # an older service cannot
         return 0.0 if jobs or waited or retired else self._poll_seconds

@@ -191,11 +191,11 @@ class Claims:
         self._ledger.ended(entry, status, message)
         self._reporter.say(Report(entry.job, status, message=message, is_end=True))
 
-    def take(self, jobs: list[Job], claim_id: str, *, doubtful: bool) -> None:
-        """Keep what a claim brought (called by the claimer); stops act before anything else."""
+    def take(self, jobs: list[Job], claim_id: str, *, doubtful: bool) -> bool:
+        """Keep what a claim brought (called by the claimer); stops act before anything else. False once closed."""
         with self._changed:
             if self._closing:
-                return  # it is not ours any more: the next start gets these jobs again, by the same claim id
+                return False  # it is not ours any more: the next start gets these jobs again, by the same claim id
             entries = self._ledger.take(jobs, claim_id) if jobs else []
             if doubtful and not jobs:
                 self._ledger.retire(claim_id)
@@ -205,6 +205,7 @@ class Claims:
             if entry.job.is_stop:
                 self._stop(entry)
         self._enqueue([entry for entry in entries if not (entry.job.is_stop and self._rules.on_stop)])
+        return True
 
     def _what_was_left(self) -> list[Entry]:
         left, self._left = self._left, []

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from .calls import REPLY_SECONDS, Calls, Connections, MakeTransport
+from .calls import REPLY_SECONDS, Calls, Connections, MakeTransport, Reply
 from .errors import BadReply
 from .job import Job, read_job
 from .stream import Change, follow
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 30.0
 MAX_AGE_SECONDS = 15 * 60.0
 DAY_SECONDS = 24 * 60 * 60.0
+
+
+class Claimed(NamedTuple):
+    """What a claim got."""
+
+    jobs: list[Job]
+    spent: bool  # its id got jobs before, none of them is to be run any more, and it gets no others
 
 
 class SiteClient:
@@ -68,14 +75,25 @@ class SiteClient:
         now and for ever: take a new id then (`claims` does). `wait_seconds` (0 to 60) lets the service hold the answer
         back until a job is there.
         """
+        return self.claim(claim_id, limit=limit, wait_seconds=wait_seconds, alternate_queue=alternate_queue).jobs
+
+    def claim(
+        self,
+        claim_id: str | None,
+        *,
+        limit: int | None = None,
+        wait_seconds: float = 0,
+        alternate_queue: bool = False,
+    ) -> Claimed:
+        """Take the waiting jobs as `poll` does, and tell whether the claim id is spent."""
         body = {"claimId": claim_id, "limit": limit, "waitSeconds": wait_seconds or None}
         reply_seconds = REPLY_SECONDS + wait_seconds
         queue = {"alternateQueue": True} if alternate_queue else {}
-        reply = self._post("getnewjobs", body | queue, repeatable=claim_id is not None, reply_seconds=reply_seconds)
-        if not isinstance(reply, list):
+        reply = self._ask("getnewjobs", body | queue, repeatable=claim_id is not None, reply_seconds=reply_seconds)
+        if not isinstance(reply.content, list):
             raise BadReply("the service sent something that is no list of jobs")
-        jobs = [read_job(each, alternate_queue=alternate_queue) for each in reply]
-        return sorted(jobs, key=lambda job: (not job.is_stop, job.ulid))
+        jobs = [read_job(each, alternate_queue=alternate_queue) for each in reply.content]
+        return Claimed(sorted(jobs, key=lambda job: (not job.is_stop, job.ulid)), "X-Claim-Spent" in reply.headers)
 
     def start(
         self,
@@ -232,6 +250,9 @@ class SiteClient:
         self.close()
 
     def _post(self, route: str, body: Mapping[str, Any], **options: Any) -> Any:
+        return self._ask(route, body, **options).content
+
+    def _ask(self, route: str, body: Mapping[str, Any], **options: Any) -> Reply:
         said = {name: value for name, value in body.items() if value is not None}
         return self._calls.post(route, {"site": self.site} | said, **options)
 
