@@ -1,7 +1,6 @@
-"""Measure what it costs to count requests, beside not counting them: `python -m benchmarks.limiter`.
+"""Measure what it costs to count requests with Flask-Limiter, beside not counting them: `python -m benchmarks.limiter`.
 
-The peers are `limits`, as the service uses it, and Flask-Limiter, which is built on it: with its hooks, as its manual
-sets it up, and without them, counting in the view alone.
+By its window alone, as the service does; with its hooks, as its manual sets it up; and by its decorator without them.
 """
 
 from __future__ import annotations
@@ -14,12 +13,9 @@ from collections.abc import Callable
 from flask import Flask
 from flask_limiter import Limiter
 from limits import RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from werkzeug.test import EnvironBuilder
 
 _MANY = 10**9  # a second: none is refused
-_MOVING = "moving-window"
 
 
 def plain() -> Flask:
@@ -27,37 +23,47 @@ def plain() -> Flask:
     return _app(lambda: None)
 
 
-def counted_by_limits() -> Flask:
+def counted_by_the_window() -> Flask:
     """Make an app that counts as the service does."""
-    limiter, item = MovingWindowRateLimiter(MemoryStorage()), RateLimitItemPerSecond(_MANY)
-    return _app(lambda: limiter.hit(item, "jobs", "vera"))
+    limiter, item = _limiter(), RateLimitItemPerSecond(_MANY)
+    app = _app(lambda: limiter.limiter.hit(item, "jobs", "vera"))
+    _set_up_without_hooks(limiter, app)
+    return app
 
 
 def with_the_hooks() -> Flask:
     """Make an app with Flask-Limiter whose route has no limit."""
     app = plain()
-    Limiter(lambda: "vera", app=app, storage_uri="memory://", strategy=_MOVING)
+    _limiter().init_app(app)
     return app
 
 
-def counted_by_flask_limiter() -> Flask:
-    """Make an app that counts with Flask-Limiter in its view, without the hooks."""
-    limiter = Limiter(lambda: "vera", storage_uri="memory://", strategy=_MOVING)
+def counted_by_the_decorator() -> Flask:
+    """Make an app whose view calls what Flask-Limiter's decorator limits, without the hooks."""
+    limiter = _limiter()
 
     @limiter.shared_limit(f"{_MANY} per second", "jobs")
     def count() -> None: ...
 
     app = _app(count)
-    app.extensions["limiter"] = {limiter}  # it takes itself for set up, and adds no hooks
-    limiter.init_app(app)
+    _set_up_without_hooks(limiter, app)
     return app
 
 
 APPS = {
-    "limits, where it counts": counted_by_limits,
-    "Flask-Limiter, on a route without a limit": with_the_hooks,
-    "Flask-Limiter without its hooks, where it counts": counted_by_flask_limiter,
+    "its window, where it counts": counted_by_the_window,
+    "with its hooks, on a route without a limit": with_the_hooks,
+    "its decorator without the hooks, where it counts": counted_by_the_decorator,
 }
+
+
+def _limiter() -> Limiter:
+    return Limiter(lambda: "vera", storage_uri="memory://", strategy="moving-window")
+
+
+def _set_up_without_hooks(limiter: Limiter, app: Flask) -> None:
+    app.extensions["limiter"] = {limiter}  # it takes its hooks for set already
+    limiter.init_app(app)
 
 
 def measure(rounds: int, requests: int) -> dict[str, float]:

@@ -1,6 +1,9 @@
 """How often somebody may ask: enough for any observer, too little for a script that has run wild.
 
 Stop commands and the site's own routes are never limited. Each server process counts for itself.
+
+The counting is Flask-Limiter's. Its hooks are left out: with them every request, a stop or a poll too, costs 1.85 times
+as much, and what is counted is known only once the body is read (`benchmarks/limiter.py`).
 """
 
 from __future__ import annotations
@@ -10,9 +13,8 @@ import time
 from typing import cast
 
 from flask import Flask, current_app, request
+from flask_limiter import Limiter
 from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 from .actors import Actor, Known
 from .commands import SubmitJob
@@ -26,8 +28,11 @@ LIMITS = "jobs_server.limits"
 class Limits:
     """Count what each person and each address asks for."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+    def __init__(self, app: Flask, settings: Settings) -> None:
+        limiter = Limiter(_address, storage_uri="memory://", strategy="moving-window")
+        app.extensions["limiter"] = {limiter}  # it takes its hooks for set already
+        limiter.init_app(app)
+        self._window = limiter.limiter
         self._jobs = _item(RateLimitItemPerSecond, settings.new_jobs_per_second)
         self._reservations = _item(RateLimitItemPerMinute, settings.reservations_per_minute)
         self._sign_ins = _item(RateLimitItemPerMinute, settings.sign_ins_per_minute)
@@ -47,9 +52,9 @@ class Limits:
         self._count(self._sign_ins, "sign-in", _address(), "attempts to sign in")
 
     def _count(self, item: RateLimitItem | None, what: str, who: str, words: str) -> None:
-        if item is None or self._limiter.hit(item, what, who):
+        if item is None or self._window.hit(item, what, who):
             return
-        reset = self._limiter.get_window_stats(item, what, who).reset_time
+        reset = self._window.get_window_stats(item, what, who).reset_time
         raise TooMany(
             f"Error: more than {item.amount} {words} a {item.GRANULARITY.name} of one person; try again in a moment",
             retry_after_seconds=max(1, math.ceil(reset - time.time())),
@@ -66,7 +71,7 @@ def _item(kind: type[RateLimitItem], amount: int) -> RateLimitItem | None:
 
 def register(app: Flask) -> None:
     """Give an app its limits."""
-    app.extensions[LIMITS] = Limits(cast(Loaded, app.extensions[EXTENSION]).settings)
+    app.extensions[LIMITS] = Limits(app, cast(Loaded, app.extensions[EXTENSION]).settings)
 
 
 def current() -> Limits:
