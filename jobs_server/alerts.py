@@ -10,9 +10,8 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-import httpx
 from flask import Flask
 from sqlalchemy import func, select
 
@@ -26,6 +25,9 @@ from .lifecycle import LOST, Phase, Queue
 from .models import Job
 from .presence import State
 from .queries import in_phase
+
+if TYPE_CHECKING:
+    import httpx
 
 EXTENSION = "jobs_server.alerts"
 
@@ -63,6 +65,8 @@ class Alert(NamedTuple):
 
 def post(url: str, sentence: str, transport: httpx.BaseTransport | None = None) -> None:
     """Send one sentence, tried again when it does not arrive. Raises TaskFailed when it cannot be sent."""
+    import httpx
+
     path = httpx.URL(url).path.strip("/")
     text_alone = "/" not in path and path != "message"  # https://ntfy.example.org/topic, not Gotify's /message
     reason = ""

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, cast
 
-import httpx
 from flask import Flask, current_app
 
 from . import clock, idempotency, queries, reservations
@@ -33,6 +32,10 @@ _MOST_SITES = 100
 
 Span = tuple[int, Held]
 """When a reservation begins, and who holds it until when."""
+
+
+class NoAnswer(Exception):
+    """The calendar elsewhere did not answer."""
 
 
 class RemoteCalendar:
@@ -83,7 +86,7 @@ class RemoteCalendar:
         try:
             events = self._ask("get-event-at-time", {"site": site, "time": reservations.in_utc(now_ms)})
             return [held for start_ms, held in _spans(events) if start_ms <= now_ms < held.end_ms]
-        except (httpx.HTTPError, ValueError) as error:
+        except (NoAnswer, ValueError) as error:
             log.warning("the calendar %s does not answer: %s", self._url, error)
         known = self.known(site, now_ms)
         if known is None:
@@ -110,7 +113,7 @@ class RemoteCalendar:
         """Ask, and say why there is no answer that can be read; none when there is one."""
         try:
             list(_spans(self._ask("get-event-at-time", {"site": site, "time": reservations.in_utc(now_ms)})))
-        except (httpx.HTTPError, ValueError) as error:
+        except (NoAnswer, ValueError) as error:
             return str(error).partition("\n")[0] or type(error).__name__
         return None
 
@@ -120,7 +123,7 @@ class RemoteCalendar:
         body = {"start": reservations.in_utc(now_ms), "end": reservations.in_utc(now_ms + 2 * AHEAD_MS), "site": site}
         try:
             self._ahead[site] = (now_ms + AHEAD_MS, list(_spans(self._ask("siteevents", body))))
-        except (httpx.HTTPError, ValueError) as error:
+        except (NoAnswer, ValueError) as error:
             log.warning("the calendar %s does not tell the coming day of %s: %s", self._url, shown(site), error)
 
     def follow(self, *sites: str) -> None:
@@ -150,8 +153,13 @@ class RemoteCalendar:
             self._woken.wait(self.fetch_seconds)
 
     def _ask(self, route: str, body: dict[str, str]) -> list[Any]:
-        with httpx.Client(timeout=self.timeout_seconds) as client:
-            answer = client.post(f"{self._url}/{route}", json=body).raise_for_status().json()
+        import httpx  # here, since it takes a tenth of a second, and most have no calendar elsewhere
+
+        try:
+            with httpx.Client(timeout=self.timeout_seconds) as client:
+                answer = client.post(f"{self._url}/{route}", json=body).raise_for_status().json()
+        except httpx.HTTPError as error:
+            raise NoAnswer(str(error) or type(error).__name__) from error
         if not isinstance(answer, list):
             raise ValueError("its answer is no list")
         return answer

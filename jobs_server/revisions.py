@@ -1,11 +1,13 @@
-"""Where the migrations are, and which is the newest of this version."""
+"""Where the migrations are, and which there are in this version.
+
+They are told by their files' names: Alembic takes a quarter of a second and ten megabytes, which no start should pay
+that has nothing to migrate.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-
-from alembic.script import ScriptDirectory
 
 _PACKAGE = Path(__file__).parent
 MIGRATIONS = next(
@@ -16,6 +18,12 @@ MIGRATIONS = next(
 
 
 @cache
-def newest() -> str | None:
+def known() -> tuple[str, ...]:
+    """List the revisions, oldest first; a file is named by its revision and what it does, as in `0003_lockouts.py`."""
+    files = (MIGRATIONS / "versions").glob("[0-9]*_*.py")
+    return tuple(sorted(file.name.partition("_")[0] for file in files))
+
+
+def newest() -> str:
     """Give the revision that a database of this version has."""
-    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    return known()[-1]

@@ -15,7 +15,7 @@ from .models import Job
 from .queries import JOB, JobRow, literal
 
 PAGE = 50
-BUDGET = 50_000
+BUDGET = 20_000
 """Jobs that one page looks through; a rare word in a long log takes several pages, and each says how far it came."""
 
 _FIRST_TRY = 500  # most pages are filled by the newest few
@@ -47,7 +47,7 @@ class Filter:
     """What is looked for; blank or none means anything."""
 
     text: str = ""
-    """Anywhere in names, parameters, status or ULID, whatever the case of Latin letters."""
+    """Anywhere in names, parameters, status or ULID, whatever the case (on SQLite, of the letters a to z)."""
     device: str = ""
     action: str = ""
     user: str = ""
@@ -127,9 +127,10 @@ def _is(column: object, name: str) -> ColumnElement[bool]:
     return or_(asked == literal_column("''"), column == asked)
 
 
-def _find() -> Select[tuple[object, ...]]:
+def _find(*, folds_case: bool) -> Select[tuple[object, ...]]:
+    """Write the statement for a database whose LIKE does not look at the case of letters, or for one that has ILIKE."""
     looked_through = select(Job.id).where(_range()).order_by(*_NEWEST_FIRST).limit(bindparam("budget")).subquery()
-    words = func.lower(
+    words = (
         Job.user_name
         + " "
         + Job.device
@@ -146,8 +147,9 @@ def _find() -> Select[tuple[object, ...]]:
         + " "
         + Job.ulid
     )
+    matches = words.like if folds_case else words.ilike
     pattern = bindparam("pattern", type_=Text)
-    status = bindparam("status", type_=Text)
+    status = func.lower(bindparam("status", type_=Text))
     groups = [
         and_(
             status == literal_column(f"'{group}'"),
@@ -167,24 +169,24 @@ def _find() -> Select[tuple[object, ...]]:
             _is(Job.action, "action"),
             or_(
                 bindparam("user", type_=Text) == literal_column("''"),
-                func.lower(Job.user_name) == bindparam("user", type_=Text),
+                func.lower(Job.user_name) == func.lower(bindparam("user", type_=Text)),
             ),
             or_(status == literal_column("''"), func.lower(Job.status) == status, *groups, *phases),
-            or_(bindparam("text", type_=Text) == literal_column("''"), words.like(pattern, escape="!")),
+            or_(bindparam("text", type_=Text) == literal_column("''"), matches(pattern, escape="!")),
         )
         .order_by(*_NEWEST_FIRST)
         .limit(bindparam("count"))
     )
 
 
-_FIND = Statement(_find())
+_FIND = Statement(_find(folds_case=True), on_postgresql=_find(folds_case=False))
 _BUDGET_END = Statement(
     select(Job.timestamp_ms, Job.ulid).where(_range()).order_by(*_NEWEST_FIRST).limit(1).offset(bindparam("skipped"))
 )
 
 
 def _values(site: str, wanted: Filter, before: Place) -> dict[str, object]:
-    text = wanted.text.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    text = wanted.text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
     return {
         "site": site,
         "from_ms": wanted.from_ms,
@@ -195,6 +197,6 @@ def _values(site: str, wanted: Filter, before: Place) -> dict[str, object]:
         "pattern": f"%{text}%",
         "device": wanted.device,
         "action": wanted.action,
-        "user": wanted.user.lower(),
-        "status": wanted.status.lower(),
+        "user": wanted.user,
+        "status": wanted.status,
     }

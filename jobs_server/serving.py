@@ -17,14 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import click
-import flask_migrate
-from alembic import command
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from flask import Flask
 from flask.cli import run_command
 from sqlalchemy import URL, Connection, inspect, text
@@ -44,6 +39,7 @@ from . import (
     logs,
     postgresql,
     remote_calendar,
+    revisions,
     shared_presence,
     sqlite,
     sqlite_file,
@@ -51,7 +47,9 @@ from . import (
 )
 from .config import EXTENSION, Loaded, Settings
 from .errors import StartRefused, Unavailable
-from .revisions import MIGRATIONS
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +57,7 @@ _MIGRATION_SECONDS = 60
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
+_REVISION = text("SELECT version_num FROM alembic_version")
 _TOUCH = db.Statement(text("UPDATE alembic_version SET version_num = version_num"))
 
 
@@ -68,8 +67,9 @@ def set_up(app: Flask) -> None:
     Flask's own `run` command has no hook for the start of serving; it makes the app inside its Click context, so that
     is where a database is prepared for it.
     """
-    flask_migrate.Migrate(app, db.db, directory=str(MIGRATIONS))
     context = click.get_current_context(silent=True)
+    if context is not None:
+        _set_up_migrations(app)  # for `flask db`
     if _database(app).in_memory:
         prepare(app)
     if context is not None and context.command is run_command:
@@ -186,30 +186,40 @@ def prepare(app: Flask) -> None:
 
 def _is_behind(connection: Connection, where: str) -> bool:
     """Tell whether migrations are to be run. Raises StartRefused when running them would be wrong."""
-    scripts = ScriptDirectory(str(MIGRATIONS))
-    revision = MigrationContext.configure(connection).get_current_revision()
-    if revision is None:
-        foreign = [name for name in inspect(connection).get_table_names() if name != "alembic_version"]
+    inspector = inspect(connection)
+    found = connection.execute(_REVISION).scalar() if inspector.has_table("alembic_version") else None
+    if found is None:
+        foreign = [name for name in inspector.get_table_names() if name != "alembic_version"]
         if foreign:
             raise StartRefused(
                 f"{where} holds tables that are not this service's ({', '.join(foreign[:3])});"
                 " name another database with JOBS_DATABASE_URL"
             )
-        return True
-    try:
-        scripts.get_revision(revision)
-    except CommandError:
+    elif found not in revisions.known():
         raise StartRefused(
-            f"{where} was written by a newer version of jobs_server (migration {revision});"
+            f"{where} was written by a newer version of jobs_server (migration {found});"
             " install that version, or name another database with JOBS_DATABASE_URL"
-        ) from None
-    return revision != scripts.get_current_head()
+        )
+    return found != revisions.newest()
 
 
 def _migrate(app: Flask) -> None:
+    from alembic import command
+
     with app.app_context():
-        config = app.extensions["migrate"].migrate.get_config()
-        command.upgrade(config, "head")
+        command.upgrade(migrations(app), "head")
+
+
+def migrations(app: Flask) -> Config:
+    """Give what Alembic's commands take, for an app whose context is pushed."""
+    _set_up_migrations(app)
+    return cast("Config", app.extensions["migrate"].migrate.get_config())
+
+
+def _set_up_migrations(app: Flask) -> None:
+    from flask_migrate import Migrate
+
+    Migrate(app, db.db, directory=str(revisions.MIGRATIONS))
 
 
 def make_folder(settings: Settings) -> None:

@@ -77,7 +77,7 @@ def test_a_database_behind_this_version_is_bad_and_mended(app: Flask) -> None:
     from alembic import command
 
     with app.app_context():
-        command.downgrade(app.extensions["migrate"].migrate.get_config(), "-1")
+        command.downgrade(serving.migrations(app), "-1")
     database(app).close()
     code, found = consult(app)
     assert (code, found["database"]["grade"]) == (1, "bad")

@@ -75,7 +75,7 @@ def test_a_database_behind_this_version_is_mended_when_no_server_has_it_open(
     url = cluster.database()
     app, other = served(url), served(url)
     with app.app_context():
-        command.downgrade(app.extensions["migrate"].migrate.get_config(), "-1")
+        command.downgrade(serving.migrations(app), "-1")
     code, found = consult(app)
     assert (code, found["database"]["grade"]) == (1, "bad")
     with other.extensions[db.EXTENSION].reading():

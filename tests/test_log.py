@@ -47,14 +47,17 @@ def test_pages_neither_skip_nor_repeat(app: Flask, observatory: Observatory, clo
     [
         (Filter(text="m 31"), ["galaxy"]),
         (Filter(text="100%"), ["percent"]),
-        (Filter(text="_"), ["galaxy", "percent", "failed"]),
+        (Filter(text="_"), ["galaxy", "percent", "élan", "failed"]),
         (Filter(text="zz!"), []),
         (Filter(device="mount"), ["slew"]),
         (Filter(action="go"), ["slew"]),
         (Filter(user="TYCHO"), ["percent"]),
         (Filter(status="failed"), ["failed"]),
         (Filter(status="ERROR"), ["failed"]),
-        (Filter(status="waiting"), ["galaxy", "percent", "slew"]),
+        (Filter(user="Élodie"), ["élan"]),
+        (Filter(text="Élan"), ["élan"]),
+        (Filter(text="mount1 GO"), ["slew"]),
+        (Filter(status="Waiting"), ["galaxy", "percent", "slew", "élan"]),
         (Filter(status="done"), []),
         (Filter(text="expose", user="vera", status="waiting"), ["galaxy"]),
     ],
@@ -64,6 +67,7 @@ def test_filters(app: Flask, observatory: Observatory, wanted: Filter, names: li
         "galaxy": observatory.sends(optional_params={"object_name": "M 31"}),
         "percent": observatory.sends(user_name="Tycho", required_params={"note": "100% sure"}),
         "slew": observatory.sends("go", device="mount", instance="mount1", required_params={}, optional_params={}),
+        "élan": observatory.sends(user_name="Élodie", required_params={"note": "Élan"}),
         "failed": observatory.sends(),
     }
     observatory.reports(sent["failed"], "ERROR")

@@ -297,7 +297,7 @@ class TestMigrations:
         serving.prepare(app)
         assert inside(app).sends()
         with app.app_context():
-            config = app.extensions["migrate"].migrate.get_config()
+            config = serving.migrations(app)
             command.downgrade(config, "base")
             with database(app).engine.connect() as connection:
                 left = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
@@ -310,7 +310,7 @@ class TestMigrations:
 
     def test_the_tables_are_what_the_models_say(self, app: Flask) -> None:
         with app.app_context():
-            command.check(app.extensions["migrate"].migrate.get_config())
+            command.check(serving.migrations(app))
         with database(app).engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             assert compare_metadata(context, db.db.metadata) == []

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import create_engine, make_url
 
-from jobs_server import create_app, db, serving
+from jobs_server import create_app, db, revisions, serving
 from jobs_server.errors import ConfigError, StartRefused
 
 from .conftest import inside
@@ -46,7 +47,7 @@ def close(app: Flask) -> None:
 def move_to(app: Flask, revision: str) -> None:
     """Run the migrations up or down to a revision."""
     with app.app_context():
-        config = app.extensions["migrate"].migrate.get_config()
+        config = serving.migrations(app)
         step = command.downgrade if revision == "base" else command.upgrade
         step(config, revision)
 
@@ -72,7 +73,7 @@ def test_preparing_again_keeps_what_is_there(file_app: Flask) -> None:
 @pytest.mark.sqlite("its schema, and its file")
 def test_the_migrations_make_exactly_the_declared_tables(file_app: Flask, tmp_path: Path) -> None:
     with file_app.app_context():
-        command.check(file_app.extensions["migrate"].migrate.get_config())
+        command.check(serving.migrations(file_app))
     engine = create_engine(f"sqlite:///{tmp_path}/declared.db", module=db.driver)
     with engine.begin() as connection:
         db.db.metadata.create_all(connection)
@@ -113,6 +114,25 @@ def test_two_that_start_together_prepare_it_once(tmp_path: Path) -> None:
         starter.stdin.flush()
     outputs = [starter.communicate(timeout=60) for starter in starters]
     assert [out for out, _ in outputs] == ["prepared\n"] * 4, outputs
+
+
+def test_migrations_are_found_by_the_names_of_their_files() -> None:
+    scripts = ScriptDirectory(str(revisions.MIGRATIONS)).walk_revisions()
+    assert revisions.known() == tuple(script.revision for script in scripts)[::-1]
+
+
+def test_a_server_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+    app = file_app_at(tmp_path)
+    serving.prepare(app)  # so that there is nothing to migrate
+    close(app)
+    script = (
+        "import sys, wsgi; print({'alembic', 'authlib', 'httpx', 'joserfc', 'requests', 'rich'} & set(sys.modules))"
+    )
+    environment = servers.environment(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=servers.ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "set()\n", done.stderr
 
 
 def test_a_database_ahead_of_the_code_is_refused_untouched(file_app: Flask) -> None:

@@ -45,7 +45,7 @@ def of_the_first_version(folder: Path, jobs: int) -> Path:
     app = create_app({"INSTANCE": str(folder)})
     folder.mkdir(parents=True, exist_ok=True)
     with app.app_context():
-        command.upgrade(app.extensions["migrate"].migrate.get_config(), FIRST)
+        command.upgrade(serving.migrations(app), FIRST)
     database = app.extensions[db.EXTENSION]
     with database.engine.begin() as connection:
         connection.exec_driver_sql(COPIES.format(count=jobs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from flask import Flask, Request, current_app, g, request
 
@@ -16,10 +16,13 @@ from ..errors import Forbidden, Unauthorized, Unavailable, shown
 from ..setting_checks import ANY_ORIGIN
 from ..site_tokens import SiteTokenRow
 from . import sessions
-from .keys import IssuerKeys
-from .protector import Protector
+from .person import Person
 from .rules import Access, declared
-from .tokens import Person, Tokens
+
+if TYPE_CHECKING:
+    from .keys import IssuerKeys
+    from .protector import Protector
+    from .tokens import Tokens
 
 GATE = "jobs_server.gate"
 KEYS_FILE = "issuer-keys.json"
@@ -49,6 +52,11 @@ class Gate:
         self.used_ms: dict[int, int] = {}
         """When the use of each site token was last noted."""
         if not self.is_open:
+            # Imported here: they take a fifth of a second and 15 MB, which no start without sign-in should pay.
+            from .keys import IssuerKeys
+            from .protector import Protector
+            from .tokens import Tokens
+
             self.keys = IssuerKeys(settings.issuer, Path(settings.instance) / KEYS_FILE)
             self.tokens = Tokens(self.keys, settings.audience, settings.roles_claim)
             self.protector = Protector(self.tokens)
@@ -88,12 +96,12 @@ def person(command: Named) -> Actor:
 
 def tokens() -> Tokens:
     """Give what checks the tokens of the running app, which has a sign-in."""
-    return cast(Tokens, current().tokens)
+    return cast("Tokens", current().tokens)
 
 
 def issuer_keys() -> IssuerKeys:
     """Give the keys of the running app's issuer, which it has when there is a sign-in."""
-    return cast(IssuerKeys, current().keys)
+    return cast("IssuerKeys", current().keys)
 
 
 def owner(command: Named, actor: Actor) -> tuple[str, str]:

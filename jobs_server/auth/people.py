@@ -6,16 +6,18 @@ The client is imported where it is used: it takes a third of a second, which no 
 from __future__ import annotations
 
 import time
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, current_app
-from joserfc.errors import JoseError
 from werkzeug.wrappers import Response
 
 from ..config import Settings
 from ..errors import Unauthorized, Unavailable
-from .keys import IssuerKeys
-from .tokens import Person, Tokens
+from .person import Person
+
+if TYPE_CHECKING:
+    from .keys import IssuerKeys
+    from .tokens import Tokens
 
 CLIENT = "jobs_server.sign_in"
 _TIMEOUT_SECONDS = 5
@@ -65,6 +67,7 @@ def begin(keys: IssuerKeys, back: str) -> Response:
 def finish(tokens: Tokens, lasts_seconds: float) -> Person:
     """Take what the issuer sent the browser back with. Raises Unauthorized, or Unavailable when it is away."""
     from authlib.integrations.base_client import OAuthError
+    from joserfc.errors import JoseError
     from requests import RequestException
 
     client = current_app.extensions[CLIENT]

@@ -11,7 +11,8 @@ from authlib.oauth2.rfc6750 import BearerTokenValidator, InvalidTokenError
 from flask import request
 
 from ..errors import Unauthorized, shown
-from .tokens import InvalidToken, Person, Tokens
+from .person import Person
+from .tokens import InvalidToken, Tokens
 
 log = logging.getLogger(__name__)
 

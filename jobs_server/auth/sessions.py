@@ -12,7 +12,7 @@ from flask.sessions import SecureCookieSessionInterface
 
 from ..config import Settings
 from ..errors import StartRefused
-from .tokens import Person
+from .person import Person
 
 KEY_FILE = "session.key"
 COOKIE = "jobs_session"

@@ -11,7 +11,6 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
@@ -21,6 +20,7 @@ from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jws import JWSRegistry
 
 from .keys import AnyKey, IssuerKeys, Known
+from .person import Person
 
 log = logging.getLogger(__name__)
 
@@ -36,17 +36,6 @@ _REGISTRY = JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
 
 class InvalidToken(Exception):
     """The token is not good; the message is for the log alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody whom the issuer vouches for."""
-
-    sub: str
-    name: str | None
-    roles: tuple[str, ...]
-    until: float
-    """When this knowledge ends, in seconds since 1970."""
 
 
 class Tokens:

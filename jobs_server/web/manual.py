@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import orjson
 from flask import Blueprint, Response, current_app, render_template, request
-from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from .. import openapi
@@ -64,6 +63,8 @@ def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, 
 
 def _markdown(text: str) -> Markup:
     """Render what is written in docstrings, in which HTML means nothing."""
+    from markdown_it import MarkdownIt
+
     return Markup(MarkdownIt("commonmark", {"html": False}).render(text))  # noqa: S704  its text is escaped
 
 

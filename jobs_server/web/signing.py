@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from .. import auth, limits
 from ..auth import Access, links, needs, people, sessions
-from ..auth.tokens import Person
+from ..auth.person import Person
 from ..errors import Forbidden, Unauthorized
 from .page import page
 
