@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, bindparam, func, literal_column, or_, select
+from sqlalchemy.sql.elements import SQLCoreOperations
 
 from .board import Told, told
 from .db import Connection, Database, Statement
@@ -47,7 +48,7 @@ class Filter:
     """What is looked for; blank or none means anything."""
 
     text: str = ""
-    """Anywhere in names, parameters, status or ULID, whatever the case (on SQLite, of the letters a to z)."""
+    """Anywhere in names, parameters, status or ULID, whatever the case of the letters a to z."""
     device: str = ""
     action: str = ""
     user: str = ""
@@ -147,8 +148,11 @@ def _find(*, folds_case: bool) -> Select[tuple[object, ...]]:
         + " "
         + Job.ulid
     )
-    matches = words.like if folds_case else words.ilike
-    pattern = bindparam("pattern", type_=Text)
+
+    def is_like(column: SQLCoreOperations[str], name: str) -> ColumnElement[bool]:
+        pattern = bindparam(name, type_=Text)
+        return column.like(pattern, escape="!") if folds_case else column.ilike(pattern, escape="!")
+
     status = func.lower(bindparam("status", type_=Text))
     groups = [
         and_(
@@ -167,12 +171,9 @@ def _find(*, folds_case: bool) -> Select[tuple[object, ...]]:
         .where(
             _is(Job.device, "device"),
             _is(Job.action, "action"),
-            or_(
-                bindparam("user", type_=Text) == literal_column("''"),
-                func.lower(Job.user_name) == func.lower(bindparam("user", type_=Text)),
-            ),
-            or_(status == literal_column("''"), func.lower(Job.status) == status, *groups, *phases),
-            or_(bindparam("text", type_=Text) == literal_column("''"), matches(pattern, escape="!")),
+            or_(bindparam("user", type_=Text) == literal_column("''"), is_like(Job.user_name, "user")),
+            or_(status == literal_column("''"), is_like(Job.status, "like_status"), *groups, *phases),
+            or_(bindparam("text", type_=Text) == literal_column("''"), is_like(words, "like_text")),
         )
         .order_by(*_NEWEST_FIRST)
         .limit(bindparam("count"))
@@ -186,7 +187,7 @@ _BUDGET_END = Statement(
 
 
 def _values(site: str, wanted: Filter, before: Place) -> dict[str, object]:
-    text = wanted.text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    text = _literally(wanted.text)
     return {
         "site": site,
         "from_ms": wanted.from_ms,
@@ -194,9 +195,15 @@ def _values(site: str, wanted: Filter, before: Place) -> dict[str, object]:
         "before_ms": before.timestamp_ms,
         "before": before.ulid,
         "text": text,
-        "pattern": f"%{text}%",
+        "like_text": f"%{text}%",
         "device": wanted.device,
         "action": wanted.action,
-        "user": wanted.user,
+        "user": _literally(wanted.user),
         "status": wanted.status,
+        "like_status": _literally(wanted.status),
     }
+
+
+def _literally(text: str) -> str:
+    """Write a text so that LIKE takes none of its characters for anything else."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")

@@ -55,6 +55,8 @@ def test_pages_neither_skip_nor_repeat(app: Flask, observatory: Observatory, clo
         (Filter(status="failed"), ["failed"]),
         (Filter(status="ERROR"), ["failed"]),
         (Filter(user="Élodie"), ["élan"]),
+        (Filter(user="V%"), []),
+        (Filter(status="%"), []),
         (Filter(text="Élan"), ["élan"]),
         (Filter(text="mount1 GO"), ["slew"]),
         (Filter(status="Waiting"), ["galaxy", "percent", "slew", "élan"]),
