@@ -34,7 +34,7 @@ class Poller:
     client: str = ""
     last_poll_ms: int | None = None
     waiting: int = 0
-    heard: float = field(default_factory=time.monotonic)  # the last poll, or when this began to listen
+    heard: float = field(default_factory=time.monotonic)  # the end of the last poll, or when this began to listen
     here: bool = False  # it is this process that heard it last
     waits_elsewhere: bool = False  # another server's word, as long as it is news
 
@@ -62,7 +62,10 @@ class Seen:
 
 
 class Presence:
-    """Know which sites' software is there. A silence counts from the last poll, or from the start of this server."""
+    """Know which sites' software is there.
+
+    A silence counts from the end of the last poll, which may have waited for long, or from the start of this server.
+    """
 
     def __init__(self, silent_after_seconds: float, *on_news: Callable[[], None]) -> None:
         self._silent_after_seconds = silent_after_seconds
@@ -108,6 +111,7 @@ class Presence:
         finally:
             with self._lock:
                 poller.waiting -= 1
+                poller.heard, poller.here, poller.waits_elsewhere = time.monotonic(), True, False
 
     def sites(self) -> set[str]:
         """List the sites that have polled."""
@@ -147,6 +151,8 @@ class Presence:
             for each in told:
                 heard = time.monotonic() - each.age_ms / 1000
                 poller = self._pollers.get((each.site, each.queue))
+                if poller is not None and poller.here and poller.last_poll_ms == each.last_poll_ms:
+                    continue  # it is our own word
                 if poller is None or poller.last_poll_ms is None or heard > poller.heard + 0.1:
                     poller = self._pollers.setdefault((each.site, each.queue), Poller())
                     poller.client, poller.last_poll_ms, poller.heard = each.client, each.last_poll_ms, heard

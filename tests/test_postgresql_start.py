@@ -160,14 +160,15 @@ class TestMigrateDatabase:
         new.extensions[db.EXTENSION].close()
 
     def test_a_database_with_other_jobs_is_left_alone(self, cluster: postgres.Cluster, tmp_path: Path) -> None:
-        old = create_app({"TESTING": True, "INSTANCE": str(tmp_path)})
+        here = f"sqlite:///{tmp_path}/jobs.db"
+        old = create_app({"TESTING": True, "INSTANCE": str(tmp_path), "DATABASE_URL": here})
         serving.prepare(old)
         inside(old).sends()
         old.extensions[db.EXTENSION].close()
         url = cluster.database()
         other = create_app({"TESTING": True, "INSTANCE": str(tmp_path), "DATABASE_URL": url})
         theirs = inside(other).sends()
-        ended = run(tmp_path, "migrate-database", "--to", url)
+        ended = run(tmp_path, "migrate-database", "--to", url, JOBS_DATABASE_URL=here)
         assert ended.returncode == 1
         assert "not this installation's" in ended.stderr
         assert [job["ulid"] for job in inside(other).lists()] == [theirs["ulid"]]

@@ -62,7 +62,24 @@ class TestStates:
         with known.waiting("wmd", Queue.PRIMARY):
             ticks.now += 60
             assert state(known) is State.ONLINE
+        ticks.now += 29
+        assert state(known) is State.ONLINE  # it has just been answered
+        ticks.now += 1
         assert state(known) is State.SILENT
+
+    def test_who_waited_here_is_not_said_to_wait_elsewhere(self, ticks: Ticks) -> None:
+        known, others = Presence(30), Presence(30)
+        known.heard("wmd", Queue.PRIMARY, "")
+        with known.waiting("wmd", Queue.PRIMARY):
+            ticks.now += 5
+            told = known.heard_here()
+            known.heard_elsewhere(told)  # as it comes back from the database
+            others.heard_elsewhere(told)
+        assert not known.seen("wmd", Queue.PRIMARY).waiting
+        assert others.seen("wmd", Queue.PRIMARY).waiting
+        ticks.now += 1
+        (after,) = known.heard_here()
+        assert (after.age_ms, after.waiting) == (1000, 0)  # newer than what was told before
 
     def test_where_others_listen_too_silence_is_not_claimed(self, ticks: Ticks) -> None:
         known = Presence(30)

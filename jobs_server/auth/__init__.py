@@ -6,12 +6,13 @@ A view names what it needs (`needs`), and asks for its actor once it knows for w
 from __future__ import annotations
 
 from . import links, people, sessions
-from .gate import issuer_keys, owner, person, register, signed_in, site, tokens, visitor
+from .gate import issuer_keys, issuer_tokens, owner, person, register, signed_in, site, visitor
 from .rules import Access, needs
 
 __all__ = [
     "Access",
     "issuer_keys",
+    "issuer_tokens",
     "links",
     "needs",
     "owner",
@@ -21,6 +22,5 @@ __all__ = [
     "sessions",
     "signed_in",
     "site",
-    "tokens",
     "visitor",
 ]

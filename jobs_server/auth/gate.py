@@ -16,8 +16,8 @@ from ..errors import Forbidden, Unauthorized, Unavailable, shown
 from ..setting_checks import ANY_ORIGIN
 from ..site_tokens import SiteTokenRow
 from . import sessions
-from .person import Person
 from .rules import Access, declared
+from .vouched import Person
 
 if TYPE_CHECKING:
     from .keys import IssuerKeys
@@ -94,7 +94,7 @@ def person(command: Named) -> Actor:
     return Actor(actor.id, command.user_name if own_name else actor.id, actor.known, actor.roles, actor.is_admin)
 
 
-def tokens() -> Tokens:
+def issuer_tokens() -> Tokens:
     """Give what checks the tokens of the running app, which has a sign-in."""
     return cast("Tokens", current().tokens)
 

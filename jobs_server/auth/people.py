@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from ..config import Settings
 from ..errors import Unauthorized, Unavailable
-from .person import Person
+from .vouched import Person
 
 if TYPE_CHECKING:
     from .keys import IssuerKeys

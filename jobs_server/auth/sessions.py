@@ -12,7 +12,7 @@ from flask.sessions import SecureCookieSessionInterface
 
 from ..config import Settings
 from ..errors import StartRefused
-from .person import Person
+from .vouched import Person
 
 KEY_FILE = "session.key"
 COOKIE = "jobs_session"

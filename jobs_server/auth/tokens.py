@@ -20,7 +20,7 @@ from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jws import JWSRegistry
 
 from .keys import AnyKey, IssuerKeys, Known
-from .person import Person
+from .vouched import Person
 
 log = logging.getLogger(__name__)
 

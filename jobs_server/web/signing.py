@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from .. import auth, limits
 from ..auth import Access, links, needs, people, sessions
-from ..auth.person import Person
+from ..auth.vouched import Person
 from ..errors import Forbidden, Unauthorized
 from .page import page
 
@@ -45,7 +45,7 @@ def callback() -> ResponseReturnValue:
     limits.current().sign_in()
     if not people.is_possible():
         raise Forbidden("Error: people cannot sign in on these pages: JOBS_OIDC_CLIENT_ID is not set")
-    sessions.sign_in(people.finish(auth.tokens(), page().settings.session_hours * 3600))
+    sessions.sign_in(people.finish(auth.issuer_tokens(), page().settings.session_hours * 3600))
     return redirect(url_for("pages.now"), 303)
 
 
