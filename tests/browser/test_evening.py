@@ -10,11 +10,17 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support import nights
 from tests.support.observatory import Observatory
+from tests.support.waiting import until
 
 from . import stage
 from .conftest import Desk, at_work
 
 SLOW_MS = 20_000
+SCROLLED_TO = """(element) => {
+    element.scrollIntoView({block: 'center'});
+    const box = element.getBoundingClientRect();
+    return box.top >= 0 && box.bottom <= innerHeight;
+}"""
 
 
 @pytest.fixture(params=["phone", "desktop"])
@@ -44,8 +50,7 @@ def evening(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ob
 def is_seen(shown: Locator, theme: str) -> None:
     """It can be seen, in a page that is no wider than its window and in the theme's colours."""
     expect(shown).to_be_visible()
-    shown.evaluate("(element) => element.scrollIntoView({block: 'center'})")
-    expect(shown).to_be_in_viewport()
+    until(lambda: shown.evaluate(SCROLLED_TO))  # again while what comes late above it still moves it
     stage.is_in_its_theme(shown.page, theme)
 
 
