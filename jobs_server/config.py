@@ -125,7 +125,7 @@ class Settings:
         minimum=0.1,
     )
     silent_after_seconds: float = _setting(
-        30.0, "How long after its last poll a site's software is called silent.", unit="seconds", minimum=1
+        30.0, "How long after the end of its last poll a site's software is called silent.", unit="seconds", minimum=1
     )
     new_jobs_per_second: int = _setting(
         20, "How many jobs one person may send a second; stop commands always pass. 0: any number.", minimum=0
