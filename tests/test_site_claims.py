@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import math
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,10 +21,10 @@ import pytest
 
 from jobs_server.client import BadRequest, ClaimedJob, Job, SiteClient, SiteClientError, claimer
 from jobs_server.client.claims import Claims, age_seconds
-from jobs_server.client.ledger import Ledger
+from jobs_server.client.ledger import Entry, Ledger
 
 from .support import servers
-from .support.proxy import Asked, Fate, proxied
+from .support.proxy import Asked, Fate, answer, proxied
 from .support.waiting import until
 
 WHO: dict[str, Any] = {"user_name": "Vera", "user_id": "auth0|vera"}
@@ -444,3 +448,197 @@ def test_what_comes_late_while_the_program_ends_is_had_at_the_next_start(
             run.end()
         assert lost_id in ledger.read_text(encoding="utf-8")
         assert take_some(take(client, ledger), 1) == [late.ulid]
+
+
+@pytest.mark.parametrize("seconds", [math.inf, math.nan, Decimal("5.5")])
+def test_whatever_number_a_library_gives_the_end_is_told(client: SiteClient, ledger: Path, seconds: Any) -> None:
+    job = sends(client)
+    take_some(take(client, ledger), 1, lambda run: run.report("EXPOSING", seconds, ValueError("a remark")))
+    ends_as(client, job, "COMPLETE")
+
+
+def test_an_end_may_be_told_with_an_exception_in_odd_characters(client: SiteClient, ledger: Path) -> None:
+    first, second = sends(client), sends(client)
+    failure = OSError("camera says \0 in /data/\udc80.fits")
+    take_some(take(client, ledger), 2, lambda run: run.end("FAILED", failure))
+    for job in (first, second):
+        assert ends_as(client, job, "FAILED") == "camera says \\0 in /data/\\udc80.fits"
+
+
+def test_a_report_that_comes_after_the_end_does_not_take_its_place(
+    service: servers.Server, client: SiteClient, ledger: Path
+) -> None:
+    job, away = sends(client), {"updatejobstatus": Fate.REQUEST_LOST}
+    with (
+        proxied(service.port, lambda asked: away.get(asked.route, Fate.PASSES)) as proxy,
+        SiteClient(proxy.url, client.site) as site,
+        take(site, ledger) as claims,
+    ):
+        run = claims.next()
+        assert run is not None
+        ending = threading.Thread(target=run.end)
+        ending.start()
+        until(lambda: '"stage": "ended"' in ledger.read_text(encoding="utf-8"))
+        run.report("READING OUT", 5)  # by a thread of the site's own
+        tried = proxy.routes["updatejobstatus"]
+        until(lambda: proxy.routes["updatejobstatus"] > tried + 1)  # in vain
+        away.clear()
+        ends_as(client, job, "COMPLETE")
+        ending.join()
+
+
+def test_a_stop_is_obeyed_once_although_the_disk_is_full(
+    client: SiteClient, ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    obeyed: list[str] = []
+    running = sends(client, seconds=3600)
+    with take(client, ledger, on_stop=lambda stop: obeyed.append(stop.ulid)) as claims:
+        run = claims.next()
+        assert run is not None
+        with monkeypatch.context() as disk:
+            disk.setattr(Ledger, "_write", no_space)
+            stop = sends(client, action="stop")
+            until(lambda: obeyed)
+            assert run.cancel_requested
+            run.end("CANCELED")
+        ends_as(client, stop, "COMPLETE")
+    ends_as(client, running, "CANCELED")
+    assert obeyed == [stop.ulid]
+
+
+def test_a_disk_that_fails_for_a_moment_keeps_no_job_from_its_begin(
+    client: SiteClient, ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, faults, write = sends(client), [OSError("busy"), OSError("busy")], Ledger.started
+
+    def started(file: Ledger, entry: Entry) -> None:
+        if faults:
+            raise faults.pop()
+        write(file, entry)
+
+    monkeypatch.setattr(Ledger, "started", started)
+    assert take_some(take(client, ledger), 1) == [job.ulid]
+    assert not faults
+
+
+@pytest.mark.parametrize("status", ["302 Found", "401 Unauthorized", "404 Not Found"])
+def test_a_page_of_somebody_else_is_not_taken_for_the_services_word(
+    service: servers.Server, client: SiteClient, ledger: Path, status: str
+) -> None:
+    job, met = sends(client), set[str]()
+
+    def choose(asked: Asked) -> Fate | bytes:
+        if asked.route in met:
+            return Fate.PASSES
+        met.add(asked.route)
+        return answer(status, "<html>Welcome to the hotel</html>")
+
+    with proxied(service.port, choose) as proxy, SiteClient(proxy.url, client.site) as site:
+        assert take_some(take(site, ledger), 1) == [job.ulid]
+        ends_as(client, job, "COMPLETE")
+    assert {"getnewjobs", "startjob", "updatejobstatus"} <= met
+
+
+def test_a_site_that_may_not_claim_for_a_moment_hears_the_stop_of_what_runs(
+    service: servers.Server, client: SiteClient, ledger: Path
+) -> None:
+    sends(client, seconds=3600)
+    refusals: list[bytes] = []
+
+    def choose(asked: Asked) -> Fate | bytes:
+        return refusals.pop() if refusals and asked.route == "getnewjobs" else Fate.PASSES
+
+    with (
+        proxied(service.port, choose) as proxy,
+        SiteClient(proxy.url, client.site) as site,
+        take(site, ledger, on_stop=lambda _stop: None) as claims,
+    ):
+        run = claims.next()
+        assert run is not None
+        refusals.append(answer("401 Unauthorized", "[]", X_Error="Error: this needs a valid site token"))
+        until(lambda: not refusals)
+        ends_as(client, sends(client, action="stop"), "COMPLETE")
+        until(lambda: run.cancel_requested)
+        run.end("CANCELED")
+
+
+def test_a_job_whose_stop_is_quicker_than_the_answer_to_its_start_does_not_begin(
+    service: servers.Server, client: SiteClient, ledger: Path
+) -> None:
+    job, asked_again = sends(client), threading.Event()
+
+    def choose(asked: Asked) -> Fate:
+        if asked.route != "startjob" or asked_again.is_set():
+            return Fate.PASSES
+        asked_again.set()
+        body = json.loads(asked.raw.partition(b"\r\n\r\n")[2])
+        client.start(body["ulid"], claim_id=body["claimId"])  # it is delivered, and its answer is slow
+        sends(client, action="stop")
+        return Fate.DELAYED
+
+    begun: list[str] = []
+    with (
+        proxied(service.port, choose, delay_seconds=0.5) as proxy,
+        SiteClient(proxy.url, client.site) as site,
+        take(site, ledger, on_stop=lambda _stop: None) as claims,
+    ):
+        working = threading.Thread(target=lambda: begun.extend(run.ulid for run in claims))
+        working.start()
+        assert ends_as(client, job, "CANCELED") == "not begun: it was canceled first"
+        claims.close()
+        working.join()
+    assert begun == []
+
+
+def test_a_job_whose_start_was_not_answered_for_too_long_does_not_begin(
+    service: servers.Server, client: SiteClient, ledger: Path
+) -> None:
+    job = sends(client)
+    first: list[float] = []
+
+    def choose(asked: Asked) -> Fate:
+        if asked.route == "startjob":
+            first.append(time.monotonic())
+        return Fate.REPLY_LOST if asked.route == "startjob" and first[-1] - first[0] < 2 else Fate.PASSES
+
+    with (
+        proxied(service.port, choose) as proxy,
+        SiteClient(proxy.url, client.site) as site,
+        take(site, ledger, max_age_seconds=1) as claims,
+    ):
+        working = threading.Thread(target=claims.next)
+        working.start()
+        assert "the service did not say that it may" in (ends_as(client, job, "EXPIRED") or "")
+        claims.close()
+        working.join()
+
+
+def test_a_stop_is_obeyed_however_old_it_is(client: SiteClient, ledger: Path) -> None:
+    file = Ledger(ledger, client.site)
+    file.close()
+    stop = sends(client, action="stop")
+    client.poll(claim_id=file.claim_id)  # its answer was lost, and then the service was away for long
+    assert take_some(take(client, ledger, max_age_seconds=0), 1) == [stop.ulid]
+
+
+def test_an_id_stays_in_use_when_its_successor_cannot_be_kept(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Ledger(ledger, "wmd")
+    claim_id = file.claim_id
+    with monkeypatch.context() as disk:
+        disk.setattr(Ledger, "_write", no_space)
+        with pytest.raises(OSError, match="No space"):
+            file.retire(claim_id)
+        assert (file.claim_id, file.retired) == (claim_id, set())
+        with pytest.raises(OSError, match="No space"):
+            file.close()
+    Ledger(ledger, "wmd").close()  # it was let go all the same
+
+
+def test_a_folder_that_cannot_be_made_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(SiteClientError, match="cannot be used"):
+        Ledger(tmp_path / "file" / "claims.json", "wmd")
+
+
+def no_space(*_arguments: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")

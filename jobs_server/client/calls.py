@@ -19,6 +19,8 @@ from .errors import BadReply, Refused, SiteClientError, TooManyRequests, Unavail
 CONNECT_SECONDS = 5.0
 REPLY_SECONDS = 10.0
 _IDLE_SECONDS = 1.0  # less than servers keep a silent connection (gunicorn: 2), so that none dies under a request
+_OURS = "Error: "
+_BUSY = (408, 429)  # said by proxies too
 _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 MakeTransport = Callable[[], httpx.BaseTransport]
@@ -154,12 +156,19 @@ def unreachable(base_url: str, error: httpx.HTTPError) -> Unreachable:
     return Unreachable(f"no answer from {base_url}: {reason}", may_have_arrived=not nothing_sent)
 
 
-def refused(response: httpx.Response) -> Refused:
-    """Read a refusal; a poll has its sentence in a header, since its body is for commands alone."""
+def refused(response: httpx.Response) -> Refused | BadReply:
+    """Read a refusal; a poll has its sentence in a header, since its body is for commands alone.
+
+    What does not begin as the service's refusals do is somebody else's word, such as a page of the network: it must not
+    be taken for an answer. A 5xx is worth another try, whoever says it.
+    """
     sentence = response.headers.get("X-Error") or response.text.strip()
-    if not sentence or "<html" in sentence[:200].lower():
-        sentence = f"{response.url} answered {response.status_code} {response.reason_phrase}"
-    return refusal(response.status_code, sentence.removeprefix("Error: "), _retry_after(response))
+    if sentence.startswith(_OURS):
+        return refusal(response.status_code, sentence.removeprefix(_OURS), _retry_after(response))
+    said = f"{response.url} answered {response.status_code} {response.reason_phrase}"
+    if response.status_code < 500 and response.status_code not in _BUSY:
+        return BadReply(f"{said}, not in the words of the jobs service; is it there?")
+    return refusal(response.status_code, said, _retry_after(response))
 
 
 def _retry_after(response: httpx.Response) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -114,20 +115,25 @@ class ClaimedJob:
                 return
         _call([function])
 
-    def report(self, status: str, seconds: float | None = None, message: str | None = None) -> None:
+    def report(self, status: str, seconds: float | None = None, message: object = None) -> None:
         """Say how far it is; `seconds` is how long it will still take.
 
         Never waits and never fails for want of a network: the report goes out as soon as it can. Raises ValueError when
-        the status is not 1 to 64 characters without `#`.
+        the status is not 1 to 64 characters without `#`, or `seconds` is no number.
         """
-        self.status, self.seconds, self.reported = _checked(status), seconds, time.monotonic()
-        self._desk.progress(self, status, seconds, _cut(message))
+        left, line = _estimate(seconds), _fit(message)
+        _checked(status)
+        if self._ended:
+            return  # a thread of the site's own that comes late: an end is not to be overtaken
+        self.status, self.seconds, self.reported = status, left, time.monotonic()
+        self._desk.progress(self, status, left, line)
 
-    def end(self, status: str = COMPLETE, message: str | None = None) -> None:
+    def end(self, status: str = COMPLETE, message: object = None) -> None:
         """Report the end, once: what comes after says nothing. The block's own end does this by itself."""
         _checked(status)
+        line = _fit(message)
         if self._end_once():
-            self._desk.end(self, status, _cut(message))
+            self._desk.end(self, status, line)
 
     def abandon(self) -> None:
         """Say nothing more of this job, as a program that hangs: for simulations."""
@@ -180,5 +186,15 @@ def _call(functions: list[Callable[[], object]]) -> None:
         threading.Thread(target=function, name="cancel", daemon=True).start()
 
 
-def _cut(message: str | None) -> str | None:
-    return message[:_LONGEST_MESSAGE] if message else None
+def _estimate(seconds: float | None) -> float | None:
+    """Take whatever number a library gives; what is not finite is no estimate."""
+    left = None if seconds is None else float(seconds)
+    return left if left is None or math.isfinite(left) else None
+
+
+def _fit(message: object) -> str | None:
+    """Make a line that the service takes of whatever is to be said, such as an exception with a device's odd reply."""
+    if message is None or message == "":
+        return None
+    text = str(message).replace("\0", "\\0")
+    return text.encode("utf-8", "backslashreplace").decode()[:_LONGEST_MESSAGE]  # JSON has no lone surrogates

@@ -32,8 +32,8 @@ class Taker(Protocol):
     def take(self, jobs: list[Job], claim_id: str, *, doubtful: bool) -> bool:
         """Keep what an id brought; `doubtful` when an earlier reply to it may have been lost. False when it is over."""
 
-    def fail(self, error: Exception) -> None:
-        """Hear that this site may not claim."""
+    def fail(self, error: Exception) -> bool:
+        """Hear that this site may not claim; tell whether this ends it."""
 
     def rest(self, seconds: float) -> bool:
         """Let time go by; False when it is over."""
@@ -61,11 +61,12 @@ class Claimer:
             try:
                 pause = self._ask(claim_id, wait_seconds, taker.take)
                 backoff.reset()
-            except (SiteClientError, OSError) as error:
-                if isinstance(error, Refused) and error.status < 500 and error.status not in _TRY_LATER:
-                    taker.fail(error)
+            except Exception as error:  # this thread must not die: without it no stop is heard
+                for_good = isinstance(error, Refused) and error.status < 500 and error.status not in _TRY_LATER
+                if for_good and taker.fail(error):
                     return
-                log.warning("no jobs can be had, trying again: %s", error)
+                unforeseen = None if isinstance(error, SiteClientError | OSError) else error
+                log.warning("no jobs can be had, trying again: %s", error, exc_info=unforeseen)
                 self._note_failure(claim_id, error)
                 pause = backoff.pause() or 0.0
 

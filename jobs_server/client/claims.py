@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from .backoff import Backoff
-from .claimed import ClaimedJob
+from .claimed import CANCELED, ClaimedJob
 from .claimer import Claimer
 from .errors import BadReply, Conflict, NotFound, Refused, Unreachable
 from .job import Job
@@ -82,6 +82,10 @@ class Claims:
         self._changed = threading.Condition()
         self._queue: list[Entry] = []
         self._runs: dict[str, ClaimedJob] = {}
+        self._first_tried: dict[str, float] = {}
+        """When the service was first asked in vain whether a job may begin, by the monotonic clock."""
+        self._obeyed: set[str] = set()
+        """Stops that were obeyed although they could not be kept."""
         self._ending: dict[str, ClaimedJob] = {}
         self._failure: Exception | None = None
         self._closing = self._let_go = False
@@ -118,14 +122,14 @@ class Claims:
         Raises Refused when the service does not let this site claim, such as for a wrong site code.
         """
         backoff = Backoff()
-        while (entry := self._next_entry()) is not None:
+        while (run := self._next_run()) is not None:
             try:
-                if (run := self._begin(entry)) is not None:
+                if self._may_still(run) and self._begin(run):
                     return run
                 backoff.reset()
-            except (Unreachable, BadReply, Refused) as error:
-                log.warning("cannot ask whether %s may begin, trying again: %s", entry.job, error)
-                self._put_back(entry)
+            except (Unreachable, BadReply, Refused, OSError) as error:
+                log.warning("cannot ask whether %s may begin, trying again: %s", run.job, error)
+                self._put_back(run)
                 time.sleep(backoff.pause() or 0.0)
         self._let_go_when_idle()
         return None
@@ -146,13 +150,9 @@ class Claims:
 
     def end(self, run: ClaimedJob, status: str, message: str | None) -> None:
         """Keep and send how a job ended (called by the job); waits a little until the service knows it."""
-        try:
-            self._ledger.ended(run.entry, status, message)
-        except OSError as error:
-            log.error("the end of %s (%s) cannot be kept: %s", run.job, status, error)  # noqa: TRY400
         with self._changed:
             self._ending[run.ulid] = run
-        self._reporter.say(Report(run.job, status, message=message, is_end=True))
+        self._tell_end(run.entry, status, message)
         run.told.wait(_TOLD_SECONDS)
         self.abandon(run)
 
@@ -161,6 +161,7 @@ class Claims:
         self._reporter.leave(run)
         with self._changed:
             self._runs.pop(run.ulid, None)
+            self._first_tried.pop(run.ulid, None)
             self._changed.notify_all()
         self._let_go_when_idle()
 
@@ -187,8 +188,11 @@ class Claims:
             elif entry.stage is Stage.STARTED:
                 self._tell_end(entry, LOST, _NOT_KNOWN)
 
-    def _tell_end(self, entry: Entry, status: str, message: str) -> None:
-        self._ledger.ended(entry, status, message)
+    def _tell_end(self, entry: Entry, status: str, message: str | None) -> None:
+        try:
+            self._ledger.ended(entry, status, message)
+        except OSError as error:
+            log.error("the end of %s (%s) cannot be kept: %s", entry.job, status, error)  # noqa: TRY400
         self._reporter.say(Report(entry.job, status, message=message, is_end=True))
 
     def take(self, jobs: list[Job], claim_id: str, *, doubtful: bool) -> bool:
@@ -196,23 +200,37 @@ class Claims:
         with self._changed:
             if self._closing:
                 return False  # it is not ours any more: the next start gets these jobs again, by the same claim id
-            entries = self._ledger.take(jobs, claim_id) if jobs else []
-            if doubtful and not jobs:
-                self._ledger.retire(claim_id)
-            if doubtful or self._left:
-                entries = [entry for entry in self._what_was_left() + entries if self._is_fresh(entry)]
-        for entry in entries:
-            if entry.job.is_stop:
-                self._stop(entry)
-        self._enqueue([entry for entry in entries if not (entry.job.is_stop and self._rules.on_stop)])
+            try:
+                entries = self._keep(jobs, claim_id, doubtful=doubtful)
+            except OSError:
+                for stop in self._new_stops(Entry(job, claim_id, time.time_ns() // 1_000_000) for job in jobs):
+                    self._obeyed.add(stop.job.ulid)  # now, although it cannot be kept; it comes again, and is kept then
+                    self._stop(stop)
+                raise
+            for stop in self._new_stops(entries):
+                self._stop(stop)
+            self._enqueue([entry for entry in entries if not (entry.job.is_stop and self._rules.on_stop)])
         return True
+
+    def _keep(self, jobs: list[Job], claim_id: str, *, doubtful: bool) -> list[Entry]:
+        entries = self._ledger.take(jobs, claim_id) if jobs else []
+        if doubtful and not jobs:
+            self._ledger.retire(claim_id)
+        if doubtful or self._left:
+            entries = [entry for entry in self._what_was_left() + entries if self._is_fresh(entry)]
+        return entries
+
+    def _new_stops(self, entries: Iterable[Entry]) -> list[Entry]:
+        return [entry for entry in entries if entry.job.is_stop and entry.job.ulid not in self._obeyed]
 
     def _what_was_left(self) -> list[Entry]:
         left, self._left = self._left, []
         return [entry for entry in left if entry.stage is Stage.RECEIVED]
 
     def _is_fresh(self, entry: Entry) -> bool:
-        """Tell whether a job of which the site lost sight for a while may still begin; if not, say so."""
+        """Tell whether a job of which the site lost sight for a while may still begin; if not, say so. A stop may."""
+        if entry.job.is_stop:
+            return True
         now_ms = time.time_ns() // 1_000_000
         age = age_seconds(entry.job.timestamp_ms, self._client.server_time_ms(), entry.received_ms, now_ms)
         if self._rules.max_age_seconds is None or (age is not None and age <= self._rules.max_age_seconds):
@@ -224,16 +242,16 @@ class Claims:
         return False
 
     def _stop(self, stop: Entry) -> None:
-        """Act on a stop: what it covers and runs is told to end, here and now, before any word with the service."""
-        with self._changed:
-            covered = [run for run in self._runs.values() if stop.job.covers(run.job)]
-        for run in covered:
+        """Act on a stop: what it covers and runs is told to end, here and now, before any word with the service.
+
+        Called with the lock held, so that nothing begins or ends between.
+        """
+        for run in [run for run in self._runs.values() if stop.job.covers(run.job)]:
             run.request_cancel()
         self._reporter.look_now()  # the service may be set to let it cover more
         if self._rules.on_stop is not None:
-            run = ClaimedJob(stop, self)
-            with self._changed:
-                self._runs[run.ulid] = run  # until it is obeyed nothing begins that may not run beside it
+            # Until it is obeyed nothing begins that may not run beside it.
+            run = self._runs[stop.job.ulid] = ClaimedJob(stop, self)
             threading.Thread(target=self._run_stop, args=(run, self._rules.on_stop), name="stop", daemon=True).start()
 
     def _run_stop(self, run: ClaimedJob, on_stop: Callable[[ClaimedJob], object]) -> None:
@@ -250,12 +268,22 @@ class Claims:
             self._queue = sorted(self._queue + entries, key=lambda entry: (not entry.job.is_stop, entry.job.ulid))
             self._changed.notify_all()
 
-    def _put_back(self, entry: Entry) -> None:
+    def _put_back(self, run: ClaimedJob) -> None:
         with self._changed:
-            self._runs.pop(entry.job.ulid, None)
-        self._enqueue([entry])
+            self._first_tried.setdefault(run.ulid, time.monotonic())
+            self._runs.pop(run.ulid, None)
+        self._enqueue([run.entry])
 
-    def _next_entry(self) -> Entry | None:
+    def _may_still(self, run: ClaimedJob) -> bool:
+        """Tell whether a job is worth asking for again; after an outage as long as the greatest age it is not."""
+        limit, first = self._rules.max_age_seconds, self._first_tried.get(run.ulid)
+        if limit is None or first is None or run.job.is_stop or time.monotonic() - first <= limit:
+            return True
+        run.end(EXPIRED, f"not begun: for {time.monotonic() - first:.0f} s the service did not say that it may")
+        return False
+
+    def _next_run(self) -> ClaimedJob | None:
+        """Wait for a job that may be next, which a stop reaches from now on."""
         with self._changed:
             while not self._closing:
                 if self._failure is not None:
@@ -263,7 +291,8 @@ class Claims:
                 entry = self._first_that_may()
                 if entry is not None:
                     self._queue.remove(entry)
-                    return entry
+                    run = self._runs[entry.job.ulid] = ClaimedJob(entry, self)
+                    return run
                 self._changed.wait(0.5)  # not for ever: on Windows, Ctrl-C is not heard in a wait without end
         return None
 
@@ -280,29 +309,33 @@ class Claims:
         beside = self._rules.beside
         return beside is not None and all(beside(job, other) for other in others)
 
-    def _begin(self, entry: Entry) -> ClaimedJob | None:
-        """Pass the fence; None when the job must not begin any more."""
-        run = ClaimedJob(entry, self)
-        with self._changed:
-            self._runs[run.ulid] = run  # from now on a stop reaches it
+    def _begin(self, run: ClaimedJob) -> bool:
+        """Pass the fence; False when the job must not begin any more."""
+        claim_id = run.entry.claim_id
         try:
-            answer = self._client.start(entry.job, claim_id=entry.claim_id, alternate_queue=self._rules.alternate_queue)
+            answer = self._client.start(run.job, claim_id=claim_id, alternate_queue=self._rules.alternate_queue)
         except (Conflict, NotFound) as refusal:
-            log.info("%s does not begin: %s", entry.job, refusal)
+            log.info("%s does not begin: %s", run.job, refusal)
             self._ledger.forget(run.ulid)
             self.abandon(run)
-            return None
-        self._ledger.started(entry)
+            return False
         if answer.cancel_requested:
             run.request_cancel()
+        if run.cancel_requested:  # a stop was quicker than the answer, and has been obeyed already
+            run.end(CANCELED, "not begun: it was canceled first")
+            return False
+        self._ledger.started(run.entry)
         self._reporter.watch(run)
-        return run
+        return True
 
-    def fail(self, error: Exception) -> None:
-        """End the iteration: this site may not claim (called by the claimer)."""
+    def fail(self, error: Exception) -> bool:
+        """End the iteration: this site may not claim (called by the claimer). False while jobs run: a stop may come."""
         with self._changed:
+            if self._runs:
+                return False
             self._failure = error
             self._changed.notify_all()
+            return True
 
     def rest(self, seconds: float) -> bool:
         """Let time go by; False once closed (called by the claimer)."""

@@ -58,16 +58,21 @@ class Ledger:
         self._path = path
         self._whose = {"version": _VERSION, "site": site, "alternate_queue": alternate_queue}
         self._mutex = threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._held = FileLock(f"{path}.lock", timeout=0, thread_local=False)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._held.acquire()
         except Timeout:
             raise SiteClientError(f"another program that takes jobs for {site} runs already: it holds {path}") from None
+        except OSError as error:
+            raise SiteClientError(f"{path} cannot be used: {error}") from error
         try:
             self.claim_id, self.was_there, self._entries, self.retired = self._read()
             self._texts = {ulid: entry.text() for ulid, entry in self._entries.items()}
             self._write()
+        except OSError as error:
+            self._held.release()
+            raise SiteClientError(f"{path} cannot be used: {error}") from error
         except BaseException:
             self._held.release()
             raise
@@ -98,7 +103,12 @@ class Ledger:
             if claim_id == self.claim_id:
                 self.retired.add(claim_id)
                 self.claim_id = _new_id()
-                self._write()
+                try:
+                    self._write()
+                except OSError:
+                    self.retired.discard(claim_id)
+                    self.claim_id = claim_id
+                    raise
 
     def started(self, entry: Entry) -> None:
         """Keep that a job begins: from here on something may have moved."""
@@ -118,9 +128,11 @@ class Ledger:
 
     def close(self) -> None:
         """Write what is left, and let another program have the file."""
-        with self._mutex:
-            self._write()
-        self._held.release()
+        try:
+            with self._mutex:
+                self._write()
+        finally:
+            self._held.release()
 
     def _change(self, entries: Mapping[str, Entry]) -> None:
         before = self._texts

@@ -6,11 +6,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .backoff import Backoff
 from .claimed import ClaimedJob
-from .errors import BadRequest, Conflict, NotFound, SiteClientError
+from .errors import BadReply, BadRequest, Conflict, NotFound, SiteClientError
 from .job import Job
 from .site import SiteClient
 
@@ -76,9 +76,11 @@ class Reporter:
             self._running.pop(run.ulid, None)
 
     def say(self, report: Report) -> None:
-        """Send a report as soon as it can be."""
+        """Send a report as soon as it can be; after an end that still waits to be sent there is nothing to say."""
         with self._changed:
             waiting = self._waiting.setdefault(report.job.ulid, [])
+            if waiting and waiting[-1].is_end:
+                return
             waiting.append(report)
             del waiting[: max(0, len(waiting) - _MOST_WAITING)]
             self._changed.notify()
@@ -104,8 +106,9 @@ class Reporter:
                 if not self._step():
                     self._pause()
                 backoff.reset()
-            except SiteClientError as error:
-                log.warning("cannot report to the service, trying again: %s", error)
+            except Exception as error:  # this thread must not die: without it no end is told and no cancel is heard
+                unforeseen = None if isinstance(error, SiteClientError) else error
+                log.warning("cannot report to the service, trying again: %s", error, exc_info=unforeseen)
                 self._leave_out_old_news()
                 with self._changed:
                     self._changed.wait(backoff.pause())
@@ -152,25 +155,28 @@ class Reporter:
             )
         except _REFUSED_FOR_GOOD as refusal:
             log.warning("the service does not take %s for %s: %s", report.status, report.job, refusal)
+            if isinstance(refusal, BadRequest) and report.message is not None:
+                self._put(report, replace(report, message=None))  # that it ended matters more than why
+                return
         else:
             self._heed(job)
-        self._sent(report)
+        self._put(report, None)
+        if report.is_end:
+            self._told(report.job.ulid)
 
-    def _sent(self, report: Report) -> None:
+    def _put(self, report: Report, instead: Report | None) -> None:
+        """Take a report away, or put another in its place; the job comes last then, since the jobs take turns."""
         ulid = report.job.ulid
         with self._changed:
-            left = [each for each in self._waiting.get(ulid, []) if each is not report]
-            self._waiting.pop(ulid, None)
-            if left:
-                self._waiting[ulid] = left  # at the end: the jobs take turns
-        if report.is_end:
-            self._told(ulid)
+            waiting = [instead if each is report else each for each in self._waiting.pop(ulid, [])]
+            if left := [each for each in waiting if each is not None]:
+                self._waiting[ulid] = left
 
     def _look(self, runs: Iterable[ClaimedJob]) -> None:
         for run in runs:
             try:
                 self._heed(self._client.get(run.job))
-            except NotFound:  # an older service does not know the question; a report's reply tells too
+            except (NotFound, BadReply):  # an older service does not know the question; a report's reply tells too
                 continue
             if self._heartbeat_due(run):
                 run.report(run.status, _left(run))
@@ -187,10 +193,12 @@ class Reporter:
             run.request_cancel()
 
     def _leave_out_old_news(self) -> None:
-        """Keep the newest report of each job alone: told late, the others would look like news."""
+        """Keep the newest report of each job alone: told late, the others would look like news. Another job is next."""
         with self._changed:
             for reports in self._waiting.values():
                 del reports[:-1]
+            for ulid in list(self._waiting)[:1]:
+                self._waiting[ulid] = self._waiting.pop(ulid)
 
 
 def _left(run: ClaimedJob) -> float:
