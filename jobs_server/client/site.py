@@ -191,7 +191,8 @@ class SiteClient:
 
         What is in the site's hands is kept in the file `path`. After a crash the last claim is asked for again; what
         had begun is reported LOST, since nobody knows what became of it, and is never begun twice; what had not begun
-        begins now, unless it is older than `max_age_seconds` (None: however old): then it is reported EXPIRED.
+        begins now, unless it is older than `max_age_seconds` (None: however old): then it is reported EXPIRED, as is a
+        job that the service was asked for so long in vain whether it may begin. A stop is obeyed however old it is.
         A second program on the same file is refused.
 
         Jobs are taken while others run, so that a stop acts at once: the jobs it covers get `cancel_requested`, and
