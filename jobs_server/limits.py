@@ -2,7 +2,7 @@
 
 Stop commands and the site's own routes are never limited. Each server process counts for itself.
 
-The counting is Flask-Limiter's. Its hooks are left out: with them every request, a stop or a poll too, costs 1.85 times
+The counting is Flask-Limiter's. Its hooks are left out: with them every request, a stop or a poll too, costs 1.79 times
 as much, and what is counted is known only once the body is read (`benchmarks/limiter.py`).
 """
 

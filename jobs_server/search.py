@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, bindparam, func, literal_column, or_, select
@@ -128,26 +129,16 @@ def _is(column: object, name: str) -> ColumnElement[bool]:
     return or_(asked == literal_column("''"), column == asked)
 
 
+_SEARCHED: tuple[SQLCoreOperations[str], ...] = (
+    *(Job.user_name, Job.device, Job.instance, Job.action, Job.status),
+    *(Job.required_params, Job.optional_params, Job.ulid),
+)
+
+
 def _find(*, folds_case: bool) -> Select[tuple[object, ...]]:
     """Write the statement for a database whose LIKE does not look at the case of letters, or for one that has ILIKE."""
     looked_through = select(Job.id).where(_range()).order_by(*_NEWEST_FIRST).limit(bindparam("budget")).subquery()
-    words = (
-        Job.user_name
-        + " "
-        + Job.device
-        + " "
-        + Job.instance
-        + " "
-        + Job.action
-        + " "
-        + Job.status
-        + " "
-        + Job.required_params
-        + " "
-        + Job.optional_params
-        + " "
-        + Job.ulid
-    )
+    words: SQLCoreOperations[str] = reduce(lambda text, column: text + " " + column, _SEARCHED)
 
     def is_like(column: SQLCoreOperations[str], name: str) -> ColumnElement[bool]:
         pattern = bindparam(name, type_=Text)

@@ -14,13 +14,12 @@ from typing import Any, NamedTuple
 import httpx
 
 from .backoff import Backoff
-from .errors import BadReply, Refused, SiteClientError, TooManyRequests, Unavailable, Unreachable, refusal
+from .errors import BadReply, Refused, SiteClientError, TooManyRequests, Unavailable, Unreachable, is_for_good, refusal
 
 CONNECT_SECONDS = 5.0
 REPLY_SECONDS = 10.0
 _IDLE_SECONDS = 1.0  # less than servers keep a silent connection (gunicorn: 2), so that none dies under a request
 _OURS = "Error: "
-_BUSY = (408, 429)  # said by proxies too
 _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 MakeTransport = Callable[[], httpx.BaseTransport]
@@ -160,13 +159,13 @@ def refused(response: httpx.Response) -> Refused | BadReply:
     """Read a refusal; a poll has its sentence in a header, since its body is for commands alone.
 
     What does not begin as the service's refusals do is somebody else's word, such as a page of the network: it must not
-    be taken for an answer. A 5xx is worth another try, whoever says it.
+    be taken for an answer. What is worth another try is so whoever says it.
     """
     sentence = response.headers.get("X-Error") or response.text.strip()
     if sentence.startswith(_OURS):
         return refusal(response.status_code, sentence.removeprefix(_OURS), _retry_after(response))
     said = f"{response.url} answered {response.status_code} {response.reason_phrase}"
-    if response.status_code < 500 and response.status_code not in _BUSY:
+    if is_for_good(response.status_code):
         return BadReply(f"{said}, not in the words of the jobs service; is it there?")
     return refusal(response.status_code, said, _retry_after(response))
 

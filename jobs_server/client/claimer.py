@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 
 ASK_AGAIN_SECONDS = (2.0, 60.0)
 _BATCH = 100  # jobs taken with one claim
-_TRY_LATER = (408, 429)
 
 
 class Taker(Protocol):
@@ -62,8 +61,7 @@ class Claimer:
                 pause = self._ask(claim_id, wait_seconds, taker.take)
                 backoff.reset()
             except Exception as error:  # this thread must not die: without it no stop is heard
-                for_good = isinstance(error, Refused) and error.status < 500 and error.status not in _TRY_LATER
-                if for_good and taker.fail(error):
+                if isinstance(error, Refused) and error.for_good and taker.fail(error):
                     return
                 unforeseen = None if isinstance(error, SiteClientError | OSError) else error
                 log.warning("no jobs can be had, trying again: %s", error, exc_info=unforeseen)

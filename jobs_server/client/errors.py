@@ -25,6 +25,11 @@ class BadReply(SiteClientError):
 class Refused(SiteClientError):
     """The service refused; `status` is HTTP's, `sentence` its own words, `retry_after_seconds` when to try again."""
 
+    @property
+    def for_good(self) -> bool:
+        """Tell whether the same call, sent again, would meet the same refusal."""
+        return is_for_good(self.status)
+
     def __init__(self, status: int, sentence: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(sentence)
         self.status = status
@@ -79,6 +84,11 @@ _CLASSES = {
     429: TooManyRequests,
     503: Unavailable,
 }
+
+
+def is_for_good(status: int) -> bool:
+    """Tell whether a status is the caller's fault, which another try does not mend; time-outs and limits pass."""
+    return status < 500 and status not in (408, 429)
 
 
 def refusal(status: int, sentence: str, retry_after_seconds: float | None) -> Refused:

@@ -62,19 +62,15 @@ class Ledger:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._held.acquire()
-        except Timeout:
-            raise SiteClientError(f"another program that takes jobs for {site} runs already: it holds {path}") from None
-        except OSError as error:
-            raise SiteClientError(f"{path} cannot be used: {error}") from error
-        try:
             self.claim_id, self.was_there, self._entries, self.retired = self._read()
             self._texts = {ulid: entry.text() for ulid, entry in self._entries.items()}
             self._write()
-        except OSError as error:
+        except Timeout:
+            raise SiteClientError(f"another program that takes jobs for {site} runs already: it holds {path}") from None
+        except BaseException as error:
             self._held.release()
-            raise SiteClientError(f"{path} cannot be used: {error}") from error
-        except BaseException:
-            self._held.release()
+            if isinstance(error, OSError):
+                raise SiteClientError(f"{path} cannot be used: {error}") from error
             raise
 
     def entries(self) -> list[Entry]:

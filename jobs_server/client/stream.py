@@ -19,7 +19,6 @@ from .job import HistoryEvent, Job, read_event, read_job
 log = logging.getLogger(__name__)
 
 SILENCE_SECONDS = 25.0  # the service gives a sign of life every 15 s: past this the connection is dead
-_TRY_LATER = (408, 429)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ def follow(
                 if (change := _change(message, position)) is not None:
                     yield change
         except SiteClientError as error:
-            if isinstance(error, Refused) and error.status < 500 and error.status not in _TRY_LATER:
+            if isinstance(error, Refused) and error.for_good:
                 raise
             if patience_seconds is not None and time.monotonic() - heard > patience_seconds:
                 raise
