@@ -450,6 +450,23 @@ def test_what_comes_late_while_the_program_ends_is_had_at_the_next_start(
         assert take_some(take(client, ledger), 1) == [late.ulid]
 
 
+def test_an_old_id_that_cannot_be_asked_keeps_no_job_waiting(
+    service: servers.Server, client: SiteClient, ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claimer, "ASK_AGAIN_SECONDS", (0.0, 60.0))
+    file = Ledger(ledger, client.site)
+    old_id = file.claim_id
+    file.retire(old_id)
+    file.close()
+    job = sends(client)
+
+    def choose(asked: Asked) -> Fate:
+        return Fate.REQUEST_LOST if old_id.encode() in asked.raw else Fate.PASSES
+
+    with proxied(service.port, choose) as proxy, SiteClient(proxy.url, client.site) as site, take(site, ledger):
+        until(lambda: client.get(job).status == "RECEIVED")
+
+
 @pytest.mark.parametrize("seconds", [math.inf, math.nan, Decimal("5.5")])
 def test_whatever_number_a_library_gives_the_end_is_told(client: SiteClient, ledger: Path, seconds: Any) -> None:
     job = sends(client)

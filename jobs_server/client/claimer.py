@@ -50,6 +50,8 @@ class Claimer:
         self._doubtful = {ledger.claim_id} if ledger.was_there else set[str]()
         self._again = {claim_id: [0.0, ASK_AGAIN_SECONDS[-1] + time.monotonic()] for claim_id in ledger.retired}
         self._crowded = False
+        self._others_turn = False
+        """Whether an old id was asked in vain: what fails for it alone must not hold up a stop."""
 
     def work(self, taker: Taker) -> None:
         """Claim until the taker has enough; an answer that lets this site claim no more ends it as well."""
@@ -92,17 +94,19 @@ class Claimer:
         """Give the id to ask with, and how long the answer may wait."""
         now = time.monotonic()
         due = min(((times[0], claim_id) for claim_id, times in self._again.items() if times), default=None)
-        if due is not None and due[0] <= now:
+        others_turn, self._others_turn = self._others_turn, False
+        if due is not None and due[0] <= now and not others_turn:
             self._again[due[1]].pop(0)
             return due[1], 0.0
         # What an earlier reply brought, or an earlier run of the program left, must not wait for what comes next.
         at_once = self._crowded or self._ledger.claim_id in self._doubtful
         wait_seconds = 0.0 if at_once else self._wait_seconds
-        return self._ledger.claim_id, min(wait_seconds, due[0] - now) if due else wait_seconds
+        return self._ledger.claim_id, max(0.0, min(wait_seconds, due[0] - now)) if due else wait_seconds
 
     def _note_failure(self, claim_id: str, error: Exception) -> None:
         self._crowded = isinstance(error, Unavailable)  # no place to wait, perhaps; a stop must be had all the same
         if claim_id in self._again:
             self._again[claim_id].insert(0, time.monotonic() + ASK_AGAIN_SECONDS[0])
+            self._others_turn = True
         elif not isinstance(error, Unavailable) and not (isinstance(error, Unreachable) and not error.may_have_arrived):
             self._doubtful.add(claim_id)
