@@ -120,7 +120,8 @@ class Settings:
     )
     sweep_seconds: float = _setting(
         5.0,
-        "How often jobs that are too old or silent are labelled; they are never handed over anyway.",
+        "How often jobs that are too old or silent are labelled (they are never handed over anyway), and silent sites"
+        " noted.",
         unit="seconds",
         minimum=0.1,
     )

@@ -60,12 +60,24 @@ class Night(NamedTuple):
     """From seen to started."""
     ran: Spread | None
     silences: tuple[Span, ...]
-    """When jobs waited and the site's software took none."""
+    """When the site's software was silent, as far as that was noted, or took none of the jobs that waited."""
+    waits: tuple[Span, ...]
+    """The part of it in which jobs waited."""
 
     @property
     def silent_ms(self) -> int:
-        """Give how long the site's software was silent while jobs waited."""
+        """Give how long the site's software was silent."""
         return sum(end - begin for begin, end in self.silences)
+
+    @property
+    def longest_ms(self) -> int:
+        """Give how long the longest silence was; 0 when there was none."""
+        return max((end - begin for begin, end in self.silences), default=0)
+
+    @property
+    def waited_ms(self) -> int:
+        """Give how long jobs waited in silence."""
+        return sum(end - begin for begin, end in self.waits)
 
     @property
     def total(self) -> int:
@@ -95,29 +107,34 @@ def by_action(jobs: Iterable[Told]) -> list[Habit]:
     return sorted(habits, key=lambda habit: (-habit.number, habit.device, habit.action))
 
 
-def by_night(jobs: Iterable[Told], zone: tzinfo, silent_after_ms: float) -> list[Night]:
-    """Sum up the jobs of each night, oldest first."""
+def by_night(jobs: Sequence[Told], silences: Sequence[Span], zone: tzinfo, silent_after_ms: float) -> list[Night]:
+    """Sum up each night in which something was posted or the site was silent, oldest first.
+
+    `silences` are those that were noted when they happened.
+    """
     grouped = defaultdict[date, list[Told]](list)
     for told in jobs:
         grouped[sky.night_of(told.life.posted_ms, zone)].append(told)
+    waits = unseen(jobs, silent_after_ms)
+    silent, waited = (_parted(spans, zone) for spans in (reports.together([*silences, *waits]), waits))
     return [
         Night(
             night,
-            Counter(told.life.result or "open" for told in each),
-            spread(_seen(each)),
-            spread(_started(each)),
-            spread(_ran(each)),
-            tuple(silences(each, silent_after_ms)),
+            Counter(told.life.result or "open" for told in grouped[night]),
+            spread(_seen(grouped[night])),
+            spread(_started(grouped[night])),
+            spread(_ran(grouped[night])),
+            tuple(silent[night]),
+            tuple(waited[night]),
         )
-        for night, each in sorted(grouped.items())
+        for night in sorted({*grouped, *silent})
     ]
 
 
-def silences(jobs: Iterable[Told], after_ms: float) -> list[Span]:
+def unseen(jobs: Iterable[Told], after_ms: float) -> list[Span]:
     """List the times, longer than so long, in which jobs waited and none was taken, oldest first.
 
-    A job waits from when it may be handed over until the site sees it, or until it expires unseen. Polls that get
-    nothing leave no trace, so a silence while nothing waited is not known.
+    A job waits from when it may be handed over until the site sees it, or until it expires unseen.
     """
     waits = [
         (begin_ms, end_ms)
@@ -126,6 +143,19 @@ def silences(jobs: Iterable[Told], after_ms: float) -> list[Span]:
         and end_ms - (begin_ms := life.posted_ms + job.hold_ms) > after_ms
     ]
     return reports.together(waits)
+
+
+def _parted(spans: Iterable[Span], zone: tzinfo) -> defaultdict[date, list[Span]]:
+    """Part stretches of time at noon, so that each part is in one night."""
+    parts = defaultdict[date, list[Span]](list)
+    for begin_ms, end_ms in spans:
+        from_ms = begin_ms
+        while from_ms < end_ms:
+            night = sky.night_of(from_ms, zone)
+            to_ms = min(end_ms, sky.night_span(night, zone)[1])
+            parts[night].append((from_ms, to_ms))
+            from_ms = to_ms
+    return parts
 
 
 def _seen(jobs: Iterable[Told]) -> list[float]:

@@ -195,6 +195,27 @@ class SitePresence(Base):
     waiting: Mapped[int]  # 1: the poll waits
 
 
+class Silence(Base):
+    """One time in which a site's software did not ask for jobs."""
+
+    __tablename__ = "silence"
+    __table_args__ = (
+        Index("ix_silence_site_from_ms", "site", "from_ms"),
+        Index(
+            "uq_silence_site_lasts",
+            "site",
+            unique=True,
+            sqlite_where=text("until_ms IS NULL"),
+            postgresql_where=text("until_ms IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    site: Mapped[str]
+    from_ms: Mapped[int]  # the last poll before it, or when the server that missed it began to listen
+    until_ms: Mapped[int | None]  # the next poll; none: it lasts
+
+
 class FeedRecord(Base):
     """The one row that says which positions in the feed of events are still good."""
 

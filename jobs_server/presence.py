@@ -77,6 +77,8 @@ class Presence:
         self._started_ms = clock.now_ms()
         self.alone = True
         """Whether no other process answers polls: what this one did not hear, nobody did."""
+        self.asked = False
+        """Whether a request has told that; up to then it is taken for granted."""
         self.shared = False
         """Whether the others tell what they hear."""
 
@@ -87,7 +89,7 @@ class Presence:
                 "several processes serve one SQLite database: none knows which sites the others hear, so that silence"
                 " is not shown, and nothing is gained; one process with many threads is enough (JOBS_WORKERS=1)"
             )
-        self.alone = not others
+        self.alone, self.asked = not others, True
 
     def heard(self, site: str, queue: Queue, client: str) -> None:
         """Note a poll."""

@@ -19,7 +19,7 @@ from . import archive
 from .db import Connection, Database, Statement
 from .errors import TaskFailed
 from .lifecycle import Phase
-from .models import IdempotencyKey, Job, JobEvent, PrunePermit
+from .models import IdempotencyKey, Job, JobEvent, PrunePermit, Silence
 from .queries import at_most, literal
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -56,6 +56,7 @@ _DELETIONS = (
     Statement(delete(IdempotencyKey).where(IdempotencyKey.job_id == bindparam("job_id"))),
     Statement(delete(Job).where(Job.id == bindparam("job_id"))),
 )
+_SILENCES = Statement(delete(Silence).where(Silence.until_ms < _BEFORE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ def prune(
 ) -> Pruned:
     """Delete the jobs of before a time that wait for nothing, with their history; first write them to a new file.
 
+    The silences of the sites that had ended by then go too.
+
     What is written is on the disk before it is deleted. Raises TaskFailed when it cannot be written, Unavailable when
     the database cannot be used; what was deleted up to then is written whole.
     """
@@ -92,6 +95,8 @@ def prune(
         jobs, events = jobs + len(batch), events + sum(batch.values())
         progress(jobs)
         time.sleep(_PAUSE_SECONDS)
+    with database.transaction() as connection:
+        connection.run(_SILENCES, before_ms=before_ms)
     return Pruned(jobs, events, file if jobs else None)
 
 

@@ -105,7 +105,7 @@ def begin(app: Flask) -> None:
     logs.begin(_settings(app))
     prepare(app)
     _hear_others(app)
-    sweeper.start(_database(app), _settings(app), lambda: listener.is_on_duty(app))
+    sweeper.start(_database(app), _settings(app), feed.of(app).presence, lambda: listener.is_on_duty(app))
     caretaker.of(app).start()
     alerts.start(app)
     remote_calendar.start(app)

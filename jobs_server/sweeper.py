@@ -1,4 +1,4 @@
-"""A thread that labels jobs which are too old or silent, every few seconds."""
+"""A thread that labels jobs which are too old or silent, and notes which sites are silent, every few seconds."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable
 from threading import Event, Thread
 
-from . import clock, labels
+from . import clock, labels, silences
 from .clock import Now
 from .config import Settings
 from .db import Database
 from .errors import Unavailable
+from .presence import Presence
 
 log = logging.getLogger(__name__)
 
@@ -30,19 +31,27 @@ def sweep(database: Database, settings: Settings, started: Now) -> int:
     return count
 
 
-def start(database: Database, settings: Settings, on_duty: Callable[[], bool] = lambda: True) -> Event:
+def start(
+    database: Database, settings: Settings, presence: Presence, on_duty: Callable[[], bool] = lambda: True
+) -> Event:
     """Sweep in the background, while on duty, until the event that this gives back is set, or the process ends."""
     stop, started = Event(), clock.read()
 
     def run() -> None:
         while not stop.wait(settings.sweep_seconds):
-            try:
-                if on_duty():
-                    sweep(database, settings, started)
-            except Unavailable as error:
-                log.warning("jobs could not be labelled: %s", error.sentence)
-            except Exception:  # whatever it is, the next jobs are to be labelled
-                log.exception("jobs could not be labelled")
+            if on_duty():
+                _try("jobs could not be labelled", lambda: sweep(database, settings, started))
+                _try("a site's silence could not be noted", lambda: silences.note(database, presence, settings.sites))
 
     Thread(target=run, name="sweeper", daemon=True).start()
     return stop
+
+
+def _try(failure: str, work: Callable[[], object]) -> None:
+    """Work; whatever keeps it from being done, what is due later is done."""
+    try:
+        work()
+    except Unavailable as error:
+        log.warning("%s: %s", failure, error.sentence)
+    except Exception:
+        log.exception(failure)

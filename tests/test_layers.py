@@ -22,6 +22,7 @@ ORDER = (
     *("jobs", "labels", "answers", "logs", "archive", "retention"),
     *(
         "presence",
+        "silences",
         "shared_presence",
         "listener",
         "wire",

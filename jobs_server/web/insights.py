@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, make_response, render_template, request
 
 from .. import insights as sums
-from .. import reports
+from .. import reports, silences
 from ..auth import Access, needs
 from ..db import reading
 from .page import page
@@ -24,8 +24,11 @@ def insights() -> Response:
     """Show what the last nights come to."""
     nights = request.args.get("nights", "")
     nights = nights if nights in SPANS else "7"
+    site, now_ms = page().site, page().now_ms
+    from_ms = now_ms - int(nights) * _DAY_MS
     with reading() as connection:
-        report = reports.report(connection, page().site, page().now_ms - int(nights) * _DAY_MS, page().now_ms + _DAY_MS)
+        report = reports.report(connection, site, from_ms, now_ms + _DAY_MS)
+        silent = silences.between(connection, site, from_ms, now_ms)
     shown = render_template(
         "pages/insights.html",
         nights=nights,
@@ -33,6 +36,6 @@ def insights() -> Response:
         left_out=report.left_out,
         count=len(report.jobs),
         habits=sums.by_action(report.jobs),
-        by_night=sums.by_night(report.jobs, page().profile.zone, page().settings.silent_after_seconds * 1000),
+        by_night=sums.by_night(report.jobs, silent, page().profile.zone, page().settings.silent_after_seconds * 1000),
     )
     return make_response(shown)

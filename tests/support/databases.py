@@ -12,7 +12,7 @@ from . import postgres
 
 CORE = (
     *("test_lifecycle", "test_claims", "test_cancel", "test_cancel_races", "test_double_sends", "test_order"),
-    *("test_lockout", "test_history", "test_changes", "test_feed", "test_retention", "test_storage"),
+    *("test_lockout", "test_history", "test_changes", "test_feed", "test_retention", "test_silences", "test_storage"),
 )
 """The files whose behaviour hangs on the database, few enough to be run beside the whole suite."""
 

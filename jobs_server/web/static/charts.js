@@ -67,17 +67,22 @@ function drawSilence(rows, width) {
   const nights = rows.toReversed().map((row) => ({
     name: row.cells[0].textContent,
     ms: Number(row.querySelector("[data-silent]").dataset.silent),
+    waited: Number(row.querySelector("[data-silent]").dataset.waited),
     says: `silent for ${row.cells[1].textContent}, ${row.cells[2].textContent} times, longest ${row.cells[3].textContent}`,
+    meanwhile: row.cells[4].textContent,
   }));
   const most = Math.max(60000, ...nights.map((night) => night.ms));
   const svg = picture(width, TALL + AXIS, `Silence of the site in ${nights.length} nights`);
   for (const share of [0, 0.5, 1]) rule(svg, width, TALL - share * (TALL - 12), share ? short(most * share) : "0");
   columns(svg, width, nights, (night, x, wide) => {
-    const tall = Math.max(night.ms ? 3 : 1, (night.ms / most) * (TALL - 12));
-    const bar = shape("rect", { class: night.ms ? "bar lost" : "bar done", x, y: TALL - tall, width: wide, height: tall });
-    const hit = shape("rect", { class: "hit", x, y: 0, width: wide, height: TALL });
-    const says = `${night.name}: ${night.ms ? night.says : "no job waited long"}`;
-    svg.append(telling(bar, says), telling(hit, says));
+    const tall = (ms) => (ms ? Math.max(3, (ms / most) * (TALL - 12)) : 0);
+    const [all, waited] = [Math.max(1, tall(night.ms)), tall(night.waited)];
+    const meanwhile = night.waited ? `jobs waited for ${night.meanwhile} of it` : "no job waited long";
+    const says = `${night.name}: ${night.ms ? `${night.says}; ${meanwhile}` : "not silent"}`;
+    for (const [kind, top, height] of [[night.ms ? "open" : "done", all, all - waited], ["lost", waited, waited]]) {
+      if (height > 0) svg.append(telling(shape("rect", { class: `bar ${kind}`, x, y: TALL - top, width: wide, height }), says));
+    }
+    svg.append(telling(shape("rect", { class: "hit", x, y: 0, width: wide, height: TALL }), says));
   });
   return svg;
 }
