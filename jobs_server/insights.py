@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, tzinfo
+from itertools import pairwise
 from typing import NamedTuple
 
 from . import reports, sky
 from .board import Told
-from .lives import Result
 
 BINS_A_DECADE = 4
 SHORTEST_MS = 10.0
@@ -107,7 +108,9 @@ def by_action(jobs: Iterable[Told]) -> list[Habit]:
     return sorted(habits, key=lambda habit: (-habit.number, habit.device, habit.action))
 
 
-def by_night(jobs: Sequence[Told], silences: Sequence[Span], zone: tzinfo, silent_after_ms: float) -> list[Night]:
+def by_night(
+    jobs: Sequence[Told], silences: Sequence[Span], zone: tzinfo, silent_after_ms: float, now_ms: int
+) -> list[Night]:
     """Sum up each night in which something was posted or the site was silent, oldest first.
 
     `silences` are those that were noted when they happened.
@@ -115,7 +118,7 @@ def by_night(jobs: Sequence[Told], silences: Sequence[Span], zone: tzinfo, silen
     grouped = defaultdict[date, list[Told]](list)
     for told in jobs:
         grouped[sky.night_of(told.life.posted_ms, zone)].append(told)
-    waits = unseen(jobs, silent_after_ms)
+    waits = unseen(jobs, silent_after_ms, now_ms)
     silent, waited = (_parted(spans, zone) for spans in (reports.together([*silences, *waits]), waits))
     return [
         Night(
@@ -131,18 +134,27 @@ def by_night(jobs: Sequence[Told], silences: Sequence[Span], zone: tzinfo, silen
     ]
 
 
-def unseen(jobs: Iterable[Told], after_ms: float) -> list[Span]:
+def unseen(jobs: Sequence[Told], after_ms: float, now_ms: int) -> list[Span]:
     """List the times, longer than so long, in which jobs waited and none was taken, oldest first.
 
-    A job waits from when it may be handed over until the site sees it, or until it expires unseen.
+    A job waits from when it may be handed over until the site sees it, or it ends unseen, or now.
     """
     waits = [
         (begin_ms, end_ms)
         for job, life in jobs
-        if (end_ms := life.seen_ms or (life.ended_ms if life.result is Result.EXPIRED else None))
-        and end_ms - (begin_ms := life.posted_ms + job.hold_ms) > after_ms
+        if (end_ms := life.seen_ms or life.ended_ms or now_ms) > (begin_ms := life.posted_ms + job.hold_ms)
     ]
-    return reports.together(waits)
+    taken = sorted(told.life.seen_ms for told in jobs if told.life.seen_ms)
+    return [
+        (from_ms, to_ms)
+        for begin_ms, end_ms in reports.together(waits)
+        for from_ms, to_ms in pairwise([begin_ms, *_between(taken, begin_ms, end_ms), end_ms])
+        if to_ms - from_ms > after_ms
+    ]
+
+
+def _between(times: Sequence[int], from_ms: int, to_ms: int) -> Sequence[int]:
+    return times[bisect_right(times, from_ms) : bisect_left(times, to_ms)]
 
 
 def _parted(spans: Iterable[Span], zone: tzinfo) -> defaultdict[date, list[Span]]:

@@ -36,7 +36,7 @@ def test_waits_runs_and_results_by_action_and_night(app: Flask, observatory: Obs
     assert expose.started.middle_ms == 1000
     assert expose.ran is not None
     assert (expose.ran.middle_ms, expose.ran.longest_ms) == (20_000, 60_000)
-    first, second = insights.by_night(jobs, [], UTC, 30_000)
+    first, second = insights.by_night(jobs, [], UTC, 30_000, clocks.now.wall_ms)
     assert first.results == {"done": 2, "failed": 1}
     assert second.results == {"open": 1}
 
@@ -59,16 +59,33 @@ def test_the_sites_silence_is_when_jobs_waited_and_none_was_taken(
     observatory.polls()  # what was held back is due since 10 s
     with app.app_context(), db.reading() as connection:
         jobs = reports.report(connection, "wmd", begin_ms, clocks.now.wall_ms + 1).jobs
-    assert insights.unseen(jobs, 30_000) == [(begin_ms + 80_000, begin_ms + 380_000)]
+    now_ms = clocks.now.wall_ms
+    assert insights.unseen(jobs, 30_000, now_ms) == [(begin_ms + 80_000, begin_ms + 380_000)]
     noted = [(begin_ms + 350_000, begin_ms + 400_000), (begin_ms + 500_000, begin_ms + 560_000)]
-    [night] = insights.by_night(jobs, noted, UTC, 30_000)
+    [night] = insights.by_night(jobs, noted, UTC, 30_000, now_ms)
     assert (night.waited_ms, night.silent_ms, night.longest_ms) == (300_000, 380_000, 320_000)
     assert len(night.silences) == 2
 
 
+def test_jobs_that_wait_for_their_turn_tell_no_silence_and_those_that_still_wait_do(
+    app: Flask, observatory: Observatory, clocks: Clocks
+) -> None:
+    begin_ms = clocks.now.wall_ms
+    for _ in range(4):
+        observatory.sends()
+    for _ in range(3):
+        clocks.pass_by(20)
+        observatory.polls(limit=1)
+    clocks.pass_by(100)
+    with app.app_context(), db.reading() as connection:
+        jobs = reports.report(connection, "wmd", begin_ms, clocks.now.wall_ms + 1).jobs
+    last_ms, now_ms = begin_ms + 60_000, clocks.now.wall_ms
+    assert insights.unseen(jobs, 30_000, now_ms) == [(last_ms, now_ms)]
+
+
 def test_a_silence_over_noon_is_in_both_nights_and_a_night_without_jobs_is_shown() -> None:
     noon_ms = 1_795_953_600_000  # 2026-11-29 12:00 UTC
-    first, second = insights.by_night([], [(noon_ms - 5000, noon_ms + 7000)], UTC, 30_000)
+    first, second = insights.by_night([], [(noon_ms - 5000, noon_ms + 7000)], UTC, 30_000, noon_ms)
     assert (str(first.night), first.silent_ms) == ("2026-11-28", 5000)
     assert (str(second.night), second.silent_ms, second.total) == ("2026-11-29", 7000, 0)
 

@@ -216,7 +216,7 @@ def test_one_job_is_canceled_under_the_name_of_who_did_it(browser: FlaskClient, 
 def test_a_refusal_is_a_line_for_a_script(browser: FlaskClient) -> None:
     headers = {"X-Requested-By": "script"}
     refused = browser.post("/act/cancel", data={"site": "wmd", "ulid": "x"}, headers=headers)
-    assert (refused.status_code, refused.mimetype, refused.text) == (404, "text/plain", "Error: site wmd has no job x")
+    assert (refused.status_code, refused.mimetype, refused.text) == (404, "text/plain", "Site wmd has no job x")
 
 
 def test_without_sign_in_the_page_asks_for_a_name_until_it_has_one(

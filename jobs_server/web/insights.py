@@ -36,6 +36,8 @@ def insights() -> Response:
         left_out=report.left_out,
         count=len(report.jobs),
         habits=sums.by_action(report.jobs),
-        by_night=sums.by_night(report.jobs, silent, page().profile.zone, page().settings.silent_after_seconds * 1000),
+        by_night=sums.by_night(
+            report.jobs, silent, page().profile.zone, page().settings.silent_after_seconds * 1000, now_ms
+        ),
     )
     return make_response(shown)

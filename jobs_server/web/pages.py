@@ -133,6 +133,8 @@ def _packed(response: Response) -> Response:
 @bp.errorhandler(JobsError)
 def _refused(error: JobsError) -> ResponseReturnValue:
     """Tell a person what was refused: on a page of its own, or in a line for the script that asked."""
+    sentence = error.sentence.removeprefix("Error: ")
+    sentence = sentence[:1].upper() + sentence[1:]
     if not page().wants_page:
-        return Response(error.sentence, error.status, refusals.headers(error), mimetype="text/plain")
-    return render_template("pages/refused.html", error=error), error.status, refusals.headers(error)
+        return Response(sentence, error.status, refusals.headers(error), mimetype="text/plain")
+    return render_template("pages/refused.html", error=error, sentence=sentence), error.status, refusals.headers(error)
