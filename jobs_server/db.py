@@ -173,8 +173,7 @@ class Database:
         """Tell whether this is SQLite in memory: one connection, shared by all threads."""
         return self.kind.in_memory
 
-    @contextmanager
-    def transaction(self, site: str | None = None) -> Iterator[Connection]:
+    def transaction(self, site: str | None = None) -> AbstractContextManager[Connection]:
         """Open one write unit: committed at the end of the block, rolled back when it raises.
 
         Write units of one site happen one after the other, and one that names no site happens alone: on SQLite all
@@ -183,25 +182,7 @@ class Database:
         After the commit `on_commit` is called, and `on_changes` when jobs were changed, with nothing held.
         Raises Unavailable when the database is busy, full, read-only or broken; then nothing was changed.
         """
-        asked = time.monotonic()
-        with self._turn(), _Lent(self) as raw:
-            self.kind.begin(raw, site, round(self.timeout_seconds * 1000), round((time.monotonic() - asked) * 1000))
-            connection = Connection(raw, self.kind.name)
-            try:
-                yield connection
-                began = time.perf_counter()
-                self.kind.commit(raw, site)
-                commit_seconds = time.perf_counter() - began
-            except BaseException:
-                self.kind.rollback(raw)
-                raise
-        for tell in self.on_commit:
-            tell(site)
-        for tell_seconds in self.on_commit_seconds:
-            tell_seconds(commit_seconds)
-        if connection.changes:
-            for tell_changes in self.on_changes:
-                tell_changes(connection.changes)
+        return _Writing(self, site)
 
     def reading(self) -> AbstractContextManager[Connection]:
         """Open a connection for reading; each statement sees the last commit before it."""
@@ -225,15 +206,29 @@ class Database:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        if not self.kind.one_writer:
-            yield
-            return
-        if not self.turns.take(self.timeout_seconds):
-            raise Unavailable(_sentence(BUSY))
+        self._take_turn()
         try:
             yield
         finally:
+            self._pass_on_turn()
+
+    def _take_turn(self) -> None:
+        if self.kind.one_writer and not self.turns.take(self.timeout_seconds):
+            raise Unavailable(_sentence(BUSY))
+
+    def _pass_on_turn(self) -> None:
+        if self.kind.one_writer:
             self.turns.pass_on()
+
+    def _tell(self, site: str | None, commit_seconds: float, changes: list[Any]) -> None:
+        """Tell what was committed."""
+        for tell in self.on_commit:
+            tell(site)
+        for tell_seconds in self.on_commit_seconds:
+            tell_seconds(commit_seconds)
+        if changes:
+            for tell_changes in self.on_changes:
+                tell_changes(changes)
 
     def _give_back(self, connection: PoolProxiedConnection, kept: list[PoolProxiedConnection], pool: Pool) -> None:
         if self.kind.one_writer:
@@ -303,6 +298,62 @@ class _Reading(_Lent):
 
     def __enter__(self) -> Connection:
         return Connection(super().__enter__(), self._database.kind.name)
+
+
+class _Writing(_Lent):
+    """Lend a connection for one write unit."""
+
+    __slots__ = ("_commit_seconds", "_lent", "_site")
+
+    def __init__(self, database: Database, site: str | None) -> None:
+        super().__init__(database)
+        self._site = site
+
+    def __enter__(self) -> Connection:
+        database, asked = self._database, time.monotonic()
+        database._take_turn()
+        try:
+            raw = super().__enter__()
+            try:
+                waited_ms = round((time.monotonic() - asked) * 1000)
+                database.kind.begin(raw, self._site, round(database.timeout_seconds * 1000), waited_ms)
+            except BaseException as error:
+                super().__exit__(None, error, None)
+                raise
+        except BaseException:
+            database._pass_on_turn()
+            raise
+        self._lent = Connection(raw, database.kind.name)
+        return self._lent
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        database, failed = self._database, error
+        try:
+            try:
+                self._end(error)
+            except BaseException as failure:
+                failed = failure
+                raise
+            finally:
+                super().__exit__(None, failed, None)
+        finally:
+            database._pass_on_turn()
+        if error is None:
+            database._tell(self._site, self._commit_seconds, self._lent.changes)
+
+    def _end(self, error: BaseException | None) -> None:
+        """Commit, or roll back what failed or cannot be committed."""
+        kind, raw = self._database.kind, self._lent._raw
+        if error is None:
+            began = time.perf_counter()
+            try:
+                kind.commit(raw, self._site)
+            except BaseException:
+                kind.rollback(raw)
+                raise
+            self._commit_seconds = time.perf_counter() - began
+        else:
+            kind.rollback(raw)
 
 
 def current() -> Database:

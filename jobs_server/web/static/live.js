@@ -9,8 +9,8 @@ const SHARE = 4; // renewing takes at most this part of the time, of a slow serv
 const ANYHOW_EVERY_MS = 10000; // presence ages, and a connection that is dead without saying so
 const SLEPT_MS = 5000;
 const GIVE_UP_MS = 6000;
-const HURRIED_MS = 500; // the first attempts after sleep: the browser may still hold connections that are dead
-const HURRIED = 5;
+const AT_ONCE = 6; // attempts after sleep: the browser may still hold so many connections, all of them dead
+const APART_MS = 150;
 const FAILED = /^(failed|error)#/i;
 
 let stream = null;
@@ -21,7 +21,7 @@ let lastGood = performance.now();
 let lastFetch = -Infinity;
 let pauseMs = AT_MOST_EVERY_MS;
 let retryMs = 500;
-let hurried = 0; // attempts that are left to be short
+let woke = false; // from sleep, and has not heard from the server since
 let waited = 0; // seconds without an answer to the stream
 
 export function startLive() {
@@ -54,7 +54,7 @@ function wake() {
   if (document.hidden) return;
   fetching?.abort();
   retryMs = 500;
-  hurried = HURRIED;
+  woke = true;
   pauseMs = 0;
   renew(); // and once that has come, the stream again
 }
@@ -105,27 +105,46 @@ function renew() {
 async function fetchNow(mine) {
   wanted = false;
   lastFetch = performance.now();
-  const giveUp = setTimeout(() => mine.abort(), hurried ? HURRIED_MS : GIVE_UP_MS);
+  const giveUp = setTimeout(() => mine.abort(), GIVE_UP_MS);
   try {
-    const headers = { "X-Requested-By": "script" };
-    const answer = await fetch(document.body.dataset.liveSrc, { headers, signal: mine.signal });
-    const text = await answer.text();
-    if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+    const text = await (woke ? firstPage(mine.signal) : fetchPage(mine.signal));
     show(new DOMParser().parseFromString(text, "text/html"));
     setLost(false);
-    hurried = 0;
     open();
     pauseMs = Math.min(5000, Math.max(AT_MOST_EVERY_MS, SHARE * (performance.now() - lastFetch)));
   } catch {
     if (fetching !== null && fetching !== mine) return; // broken off after sleep: another one is under way
-    if (hurried) hurried -= 1;
-    else setLost(true);
-    setTimeout(renew, hurried ? 0 : 1000);
+    setLost(true);
+    setTimeout(renew, 1000);
   } finally {
     clearTimeout(giveUp);
   }
+  woke = false;
   if (fetching === mine) fetching = null;
   if (wanted) renew();
+}
+
+async function fetchPage(signal) {
+  const headers = { "X-Requested-By": "script" };
+  const answer = await fetch(document.body.dataset.liveSrc, { headers, signal, cache: "no-store" }); // no cache holds one back for another
+  const text = await answer.text();
+  if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+  return text;
+}
+
+// Each attempt takes another connection, and the first that is answered is it.
+async function firstPage(signal) {
+  const all = new AbortController();
+  signal.addEventListener("abort", () => all.abort());
+  const attempts = Array.from({ length: AT_ONCE }, async (_, number) => {
+    await new Promise((resolve) => setTimeout(resolve, number * APART_MS));
+    return fetchPage(all.signal);
+  });
+  try {
+    return await Promise.any(attempts);
+  } finally {
+    all.abort();
+  }
 }
 
 function show(fresh) {
