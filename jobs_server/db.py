@@ -144,7 +144,7 @@ class Connection:
     def run_many(self, statement: Statement, values: Sequence[Mapping[str, Any]]) -> None:
         """Run a statement once for each set of values."""
         sql, fixed = statement.compiled(self._dialect)
-        self._raw.cursor().executemany(sql, [{**fixed, **each} for each in values])
+        self._raw.cursor().executemany(sql, [{**fixed, **each} for each in values] if fixed else values)
 
     def _run(self, statement: Statement, values: dict[str, Any]) -> Any:
         sql, fixed = statement.compiled(self._dialect)

@@ -97,10 +97,10 @@ class Gathered(logging.Handler):
         self._records.append(record)
         self._write_soon(record.levelno)
 
-    def take(self, told: _Told) -> None:
-        """Take what is to be a record when it is put into words."""
-        self._records.append(told)
-        self._write_soon(told.level)
+    def take(self, told: Sequence[_Told]) -> None:
+        """Take what is to be records when it is put into words."""
+        self._records.extend(told)
+        self._write_soon(told[0].level)
 
     def flush(self) -> None:
         """Write what was taken. May be called in a signal handler, whose thread may be writing already."""
@@ -258,25 +258,25 @@ def _tell_request(answer: Answer) -> None:
             environ.get("REMOTE_ADDR"),
             environ.get(_TOLD, ()),
         )
-        _write(requests, level, line, answer.request_id)
+        _write(requests, [_Told(time.time(), requests.name, level, line, answer.request_id)])
 
 
-def _write(logger: logging.Logger, level: int, line: _Asked | _Changed, request_id: str | None) -> None:
-    """Write a line; to make its record is left to the log's thread, unless others are to have it too."""
-    told = _Told(time.time(), logger.name, level, line, request_id)
+def _write(logger: logging.Logger, told: Sequence[_Told]) -> None:
+    """Write lines of one level; to make their records is left to the log's thread, unless others are to have them."""
     match ours.handlers:
         case [Gathered() as alone] if not (logger.handlers or ours.propagate):
             alone.take(told)
         case _:
-            logger.handle(told.record())
+            for each in told:
+                logger.handle(each.record())
 
 
 def _tell_changes(told: Sequence[Change]) -> None:
     if has_request_context():
         request.environ.setdefault(_TOLD, []).extend(told)
     if changes.isEnabledFor(logging.INFO):
-        for change in told:
-            _write(changes, logging.INFO, _Changed(change), answers.request_id())
+        now, request_id = time.time(), answers.request_id()
+        _write(changes, [_Told(now, changes.name, logging.INFO, _Changed(change), request_id) for change in told])
 
 
 def _sentence(change: Change) -> str:

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, cast
@@ -122,7 +123,7 @@ class Metrics:
     def changed(self, told: Sequence[Change]) -> None:
         """Count what happened to jobs."""
         for change in told:
-            key = (self._site(change.job.site), _step(change))
+            key = (self._site(change.job.site), _step(change.event.status))
             child = self._event_children.get(key)
             if child is None:
                 child = self._event_children[key] = self._events.labels(*key)
@@ -207,9 +208,10 @@ def _queue_figures(connection: db.Connection) -> Iterator[Metric]:
     yield oldest
 
 
-def _step(change: Change) -> str:
+@lru_cache(256)
+def _step(said: str) -> str:
     """Name a step; a status of the site's own is told by what it means, lest each makes a figure of its own."""
-    status = change.event.status.upper()
+    status = said.upper()
     if status in _SERVERS_WORDS:
         return status.lower()
     return "ended" if classify(status) is Report.END else "running"

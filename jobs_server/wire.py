@@ -27,8 +27,8 @@ def jobs(rows: Iterable[JobRow]) -> bytes:
 
 def handed_over(rows: Iterable[JobRow], queue: Queue) -> bytes:
     """Write jobs as a poll returns them: with the status they were read with, as the documented example shows."""
-    before = {"status": UNREAD} if queue is Queue.PRIMARY else {"replica_status": UNREAD}
-    return jobs(row._replace(**before) for row in rows)  # type: ignore[arg-type]
+    status = "statusId" if queue is Queue.PRIMARY else "replicaStatusId"
+    return orjson.dumps([_job(row) | {status: f"{UNREAD}#{row.ulid}"} for row in rows])
 
 
 def job_pages(pages: Iterable[list[JobRow]]) -> Iterator[bytes]:
