@@ -19,7 +19,9 @@ from typing import Any
 
 import pytest
 
+from jobs_server import lifecycle
 from jobs_server.client import BadRequest, ClaimedJob, Job, SiteClient, SiteClientError, claimer
+from jobs_server.client.claimed import ENDS
 from jobs_server.client.claims import Claims, age_seconds
 from jobs_server.client.ledger import Entry, Ledger
 
@@ -480,6 +482,16 @@ def test_an_end_may_be_told_with_an_exception_in_odd_characters(client: SiteClie
     take_some(take(client, ledger), 2, lambda run: run.end("FAILED", failure))
     for job in (first, second):
         assert ends_as(client, job, "FAILED") == "camera says \\0 in /data/\\udc80.fits"
+
+
+def test_a_word_that_is_no_end_to_the_service_is_refused_before_it_is_told(client: SiteClient, ledger: Path) -> None:
+    job = sends(client)
+    take_some(take(client, ledger), 1, lambda run: run.end("DONE"))
+    assert "'DONE' is no end to the service" in (ends_as(client, job, "FAILED") or "")
+
+
+def test_the_client_and_the_service_know_the_same_ends() -> None:
+    assert {word for word in ENDS if lifecycle.classify(word) is lifecycle.Report.END} == ENDS == lifecycle._END_WORDS
 
 
 def test_a_report_that_comes_after_the_end_does_not_take_its_place(

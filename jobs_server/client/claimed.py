@@ -18,6 +18,10 @@ log = logging.getLogger(__name__)
 COMPLETE = "COMPLETE"
 FAILED = "FAILED"
 CANCELED = "CANCELED"
+ENDS = frozenset(
+    ("complete", "completed", "failed", "error", "canceled", "cancelled", "aborted", "stopped", "expired", "lost")
+)
+"""What the service takes for an end, in any case of letters; each other word is a status of a job that goes on."""
 _LONGEST_MESSAGE = 500
 _LONGEST_STATUS = 64
 
@@ -129,8 +133,12 @@ class ClaimedJob:
         self._desk.progress(self, status, left, line)
 
     def end(self, status: str = COMPLETE, message: object = None) -> None:
-        """Report the end, once: what comes after says nothing. The block's own end does this by itself."""
-        _checked(status)
+        """Report the end, once: what comes after says nothing. The block's own end does this by itself.
+
+        Raises ValueError when the status is none of `ENDS`: to the service the job would go on.
+        """
+        if status.strip().casefold() not in ENDS:
+            raise ValueError(f"{status!r} is no end to the service; these are: {', '.join(sorted(ENDS))}")
         line = _fit(message)
         if self._end_once():
             self._desk.end(self, status, line)
