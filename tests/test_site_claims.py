@@ -568,6 +568,22 @@ def test_a_page_of_somebody_else_is_not_taken_for_the_services_word(
     assert {"getnewjobs", "startjob", "updatejobstatus"} <= met
 
 
+def test_an_end_that_the_services_settings_refuse_is_told_when_they_are_put_right(
+    service: servers.Server, client: SiteClient, ledger: Path
+) -> None:
+    job, other = sends(client), sends(client)
+    refused = "Error: site must be one of mrc1, not wmd"
+    refusals = [answer("400 Bad Request", refused) for _ in range(4)]
+
+    def choose(asked: Asked) -> Fate | bytes:
+        return refusals.pop() if refusals and asked.route == "updatejobstatus" else Fate.PASSES
+
+    with proxied(service.port, choose) as proxy, SiteClient(proxy.url, client.site) as site:
+        take_some(take(site, ledger), 2, lambda run: run.end("FAILED", "the lamp is broken"))
+    for each in (job, other):
+        ends_as(client, each, "FAILED")
+
+
 def test_a_site_that_may_not_claim_for_a_moment_hears_the_stop_of_what_runs(
     service: servers.Server, client: SiteClient, ledger: Path
 ) -> None:

@@ -154,6 +154,8 @@ class Reporter:
                 alternate_queue=self._alternate_queue,
             )
         except _REFUSED_FOR_GOOD as refusal:
+            if isinstance(refusal, BadRequest) and report.is_end and report.message is None:
+                raise  # nothing is wrong with it: by its settings the service does not know this site, for now
             log.warning("the service does not take %s for %s: %s", report.status, report.job, refusal)
             if isinstance(refusal, BadRequest) and report.message is not None:
                 self._put(report, replace(report, message=None))  # that it ended matters more than why
