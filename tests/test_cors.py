@@ -61,7 +61,7 @@ def ask(client: FlaskClient, monkeypatch: pytest.MonkeyPatch, answer: str, origi
     """Send the request that gets this answer, as a page of an origin would."""
     status, request = ANSWERS[answer]
     if status == 503:
-        monkeypatch.setattr(db.Database, "_turn", busy)
+        monkeypatch.setattr(db._Lent, "__enter__", busy)
     origins = {} if origin is None else {"Origin": origin}
     reply = client.open(**({"method": "POST"} | request | {"headers": request.get("headers", {}) | origins}))
     is_foreign = origin in FOREIGN and request.get("method") != "GET"

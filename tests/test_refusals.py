@@ -113,10 +113,10 @@ def refused(
 def make_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every use of the database meet one that is busy."""
 
-    def busy(_database: db.Database) -> Any:
+    def busy(_lent: db._Lent) -> Any:
         raise Unavailable("Error: the database cannot be used now: it is busy.")
 
-    monkeypatch.setattr(db.Database, "_turn", busy)
+    monkeypatch.setattr(db._Lent, "__enter__", busy)
 
 
 @pytest.mark.parametrize("kind", KINDS)
