@@ -109,6 +109,9 @@ class Kind(Protocol):
     def rollback(self, raw: Any) -> None:
         """Undo it; the connection may be lost."""
 
+    def mend(self) -> None:
+        """Put right what a failure may have left behind, before new connections are made."""
+
     @property
     def failure(self) -> type[Exception]:
         """Give what the driver raises."""
@@ -200,8 +203,8 @@ class Database:
         """
         with self._turn() if self.in_memory else nullcontext():
             kept, self._kept = self._kept, []  # what is in use now will go with the old list
-            for connection in kept:
-                connection.close()
+            while kept:
+                kept.pop().close()
             self.engine.dispose()
 
     @contextmanager
@@ -253,6 +256,7 @@ class Database:
         if meaning != BUSY and not self.in_memory:
             # A connection stays as it was opened: to a file that was read-only, damaged or away for a moment.
             self.close()
+            self.kind.mend()
         return Unavailable(_sentence(meaning))
 
 
@@ -266,9 +270,9 @@ class _Lent:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._kept, self._pool = database._kept, database.engine.pool
 
     def __enter__(self) -> Any:
+        self._kept, self._pool = self._database._kept, self._database.engine.pool
         try:
             self._connection = self._database._take(self._kept)
         except (self._database.kind.failure, DBAPIError, PoolTimeout) as error:

@@ -102,6 +102,9 @@ class PostgreSQL:
         with suppress(OperationalError):
             raw.rollback()
 
+    def mend(self) -> None:
+        """Do nothing: a failure of PostgreSQL leaves nothing behind that is ours to put right."""
+
     def meaning(self, error: Exception) -> str | type[Exception]:
         """Say why the database failed; BadRequest when it cannot keep a value, Exception when the fault is ours."""
         from psycopg import DataError, IntegrityError, ProgrammingError, errors

@@ -167,6 +167,7 @@ def prepare(app: Flask) -> None:
     where = settings.url.render_as_string(hide_password=True)
     on_sqlite = database.kind.name == sqlite.NAME
     try:
+        database.kind.mend()
         if on_sqlite and not database.in_memory:
             sqlite.use_write_ahead_log(database.engine, _MIGRATION_SECONDS)
         with database.engine.connect() as connection:

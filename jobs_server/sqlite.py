@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import stat
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -29,6 +32,7 @@ class SQLite:
 
     def __init__(self, engine: Engine) -> None:
         self.in_memory = is_memory(engine.url)
+        self._file = engine.url.database
         _set_up(engine)
 
     def begin(self, raw: Any, _site: str | None, timeout_ms: int, waited_ms: int) -> None:
@@ -50,6 +54,17 @@ class SQLite:
     def rollback(self, raw: Any) -> None:
         """Undo a write unit."""
         raw.rollback()
+
+    def mend(self) -> None:
+        """Let the files beside the database be written by whom it may be.
+
+        SQLite makes them with its mode; made while it was read-only, they would keep it so for good.
+        """
+        for beside in () if self.in_memory else (Path(f"{self._file}-wal"), Path(f"{self._file}-shm")):
+            with suppress(OSError):
+                mode = stat.S_IMODE(beside.stat().st_mode)
+                if wider := stat.S_IMODE(Path(self._file or "").stat().st_mode) & ~mode:
+                    beside.chmod(mode | wider)
 
     def meaning(self, error: Exception) -> str | type[Exception]:
         """Say why the database failed."""

@@ -218,6 +218,19 @@ def test_a_database_made_read_only_refuses_writes_and_goes_on_when_it_is_not(
     tell(f"read-only for a while: {len(acknowledged) + len(good)} jobs acknowledged, all handed over")
 
 
+def test_files_left_beside_a_database_that_was_read_only_do_not_keep_it_so(tmp_path: Path) -> None:
+    """SQLite makes them with the database's own mode, and they stay when the process is killed."""
+    left = obeying_file_modes("gunicorn", tmp_path)
+    with servers.stopped_at_the_end(left), connected(left) as site:
+        site.sends()
+        left.kill()
+    for beside in ("jobs.db-shm", "jobs.db-wal"):
+        (tmp_path / beside).chmod(stat.S_IRUSR)
+    server = obeying_file_modes("gunicorn", tmp_path)
+    with servers.stopped_at_the_end(server), connected(server) as site:
+        assert site.asks().status == 200
+
+
 def until_refused(server: servers.Server, site: str, seen: threading.Event) -> list[dict[str, Any]]:
     """Post and look beside others, so that connections are opened, until somebody is refused."""
     acknowledged = []
