@@ -219,6 +219,16 @@ def test_a_refusal_is_a_line_for_a_script(browser: FlaskClient) -> None:
     assert (refused.status_code, refused.mimetype, refused.text) == (404, "text/plain", "Site wmd has no job x")
 
 
+def test_what_was_done_is_said_once_by_the_page_that_comes_though_the_one_that_goes_renews_itself(
+    browser: FlaskClient, observatory: Observatory
+) -> None:
+    job = observatory.sends()
+    posts(browser, "/act/cancel", ulid=job["ulid"])
+    browser.get("/?site=wmd", headers={"X-Requested-By": "script"})
+    said = [browser.get("/?site=wmd").text.count('class="note done"') for _ in range(2)]
+    assert said == [1, 0]
+
+
 def test_without_sign_in_the_page_asks_for_a_name_until_it_has_one(
     browser: FlaskClient, observatory: Observatory
 ) -> None:

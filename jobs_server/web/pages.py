@@ -111,9 +111,10 @@ def _follow_from_here() -> None:
 @bp.after_request
 def _finish(response: Response) -> Response:
     response.headers.setdefault("Cache-Control", "no-store")
-    if request.cookies.get("done") and response.status_code == 200 and response.mimetype == "text/html":
+    shown = response.status_code == 200 and response.mimetype == "text/html"
+    if request.cookies.get("done") and shown and page().wants_page:  # and not a script of the page that is left
         response.delete_cookie("done")  # it was said
-    if request.args.get("site") and response.status_code == 200 and response.mimetype == "text/html":
+    if request.args.get("site") and shown:
         remember(response, "site", page().site)
     return _packed(response)
 
