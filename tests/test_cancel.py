@@ -31,6 +31,17 @@ def test_a_claimed_job_is_canceled_and_the_fence_holds(observatory: Observatory)
     assert observatory.starts(job, claimId="a").status == 409
 
 
+def test_a_start_told_again_after_a_cancel_tells_of_it(observatory: Observatory) -> None:
+    """On the alternate queue too, while the queue that everybody reads shows the job as canceled already."""
+    there = {"claimId": "a", "alternateQueue": True}
+    job = observatory.sends()
+    observatory.polls(**there)
+    assert "cancelRequested" not in observatory.starts(job, **there).job
+    assert observatory.asks_to_cancel(job).job["statusId"].startswith("CANCELED#")
+    again = observatory.starts(job, **there)
+    assert (again.status, again.job["cancelRequested"]) == (200, True)
+
+
 def test_a_running_job_is_asked_to_end_and_learns_it_with_its_next_report(observatory: Observatory) -> None:
     job = observatory.sends()
     observatory.polls(claimId="a")
