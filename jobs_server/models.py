@@ -9,9 +9,9 @@ from .db import Base
 from .lifecycle import UNFINISHED, WATCHED, Phase
 
 
-def _partial_index(name: str, columns: tuple[str, ...], condition: str) -> Index:
+def _partial_index(name: str, columns: tuple[str, ...], condition: str, *, unique: bool = False) -> Index:
     where = text(condition)
-    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 def phase_in(queue: str, *phases: Phase) -> str:
@@ -111,15 +111,7 @@ class Lockout(Base):
     """
 
     __tablename__ = "lockout"
-    __table_args__ = (
-        Index(
-            "uq_lockout_site_in_force",
-            "site",
-            unique=True,
-            sqlite_where=text("lifted_ms IS NULL"),
-            postgresql_where=text("lifted_ms IS NULL"),
-        ),
-    )
+    __table_args__ = (_partial_index("uq_lockout_site_in_force", ("site",), "lifted_ms IS NULL", unique=True),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     site: Mapped[str]
@@ -201,13 +193,7 @@ class Silence(Base):
     __tablename__ = "silence"
     __table_args__ = (
         Index("ix_silence_site_from_ms", "site", "from_ms"),
-        Index(
-            "uq_silence_site_lasts",
-            "site",
-            unique=True,
-            sqlite_where=text("until_ms IS NULL"),
-            postgresql_where=text("until_ms IS NULL"),
-        ),
+        _partial_index("uq_silence_site_lasts", ("site",), "until_ms IS NULL", unique=True),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

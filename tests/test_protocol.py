@@ -152,8 +152,10 @@ class Protocol(RuleBasedStateMachine):
         if reply.status != 200:
             assert reply.status == 409
             return multiple()
-        repeated = alternate and ulid in self.running_there  # the same start again tells what was let begin before
-        assert repeated or ulid not in self.canceled, "started after its cancel was acknowledged"
+        if ulid in self.canceled:
+            repeated = alternate and ulid in self.running_there  # the start from before the cancel, told again
+            assert repeated, "started after its cancel was acknowledged"
+            assert reply.job["cancelRequested"] is True, "started again without a word of its cancel"
         if alternate:
             self.running_there.add(ulid)
             return multiple()
