@@ -7,15 +7,16 @@ in `sqlite` and `postgresql`.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, Engine, Integer, MetaData, Pool, PoolProxiedConnection, Text
+from sqlalchemy import BigInteger, Engine, Integer, MetaData, PoolProxiedConnection, Text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import URL, Dialect
@@ -34,6 +35,9 @@ __all__ = ["EXTENSION", "Base", "Connection", "Database", "Statement", "is_memor
 
 EXTENSION = "jobs_server.database"
 BUSY = sqlite.BUSY
+
+_FORMER_SECONDS = 0.25
+"""How long new connections wait for the end of those from before a failure: a reading may take longer."""
 
 driver = sqlite_file.driver
 
@@ -154,6 +158,14 @@ class Connection:
         return self._raw.execute(sql, {**fixed, **values} if fixed else values)
 
 
+@dataclass(slots=True, eq=False)
+class _Stock:
+    """The connections that were made from one `Database.close` to the next."""
+
+    free: list[PoolProxiedConnection] = field(default_factory=list)
+    open: int = 0
+
+
 @dataclass(slots=True)
 class Database:
     """Hold one engine, the turns of its writers, who is to be told of each commit, and a few connections at hand.
@@ -169,7 +181,11 @@ class Database:
     """Told which site's write unit was committed; None: one of the whole database."""
     on_changes: list[Callable[[Sequence[Any]], None]] = field(default_factory=list)
     on_commit_seconds: list[Callable[[float], None]] = field(default_factory=list)
-    _kept: list[PoolProxiedConnection] = field(init=False, default_factory=list)
+    closed: int = field(init=False, default=0)
+    """How often connections were closed; who holds one for long gives it back when this has changed."""
+    _stock: _Stock = field(init=False, default_factory=_Stock)
+    _former: set[_Stock] = field(init=False, default_factory=set)
+    _ended: threading.Condition = field(init=False, default_factory=threading.Condition)
 
     @property
     def in_memory(self) -> bool:
@@ -197,15 +213,18 @@ class Database:
             yield connection
 
     def close(self) -> None:
-        """Close what is not in use; connections that are made from now on are new ones.
+        """Close what is not in use, and the rest when it is given back; new connections wait a moment for that.
 
+        While one is open SQLite lets others share what it knows of the file, as that it may only be read.
         The one connection of a database in memory is waited for: to close it under a statement ends the process.
         """
         with self._turn() if self.in_memory else nullcontext():
-            kept, self._kept = self._kept, []  # what is in use now will go with the old list
-            while kept:
-                kept.pop().close()
             self.engine.dispose()
+            with self._ended:
+                former, self._stock = self._stock, _Stock()
+                self._former |= {former} if former.open else set()
+                self.closed += 1
+            self._end(former)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -233,19 +252,47 @@ class Database:
             for tell_changes in self.on_changes:
                 tell_changes(changes)
 
-    def _give_back(self, connection: PoolProxiedConnection, kept: list[PoolProxiedConnection], pool: Pool) -> None:
+    def _take(self) -> tuple[PoolProxiedConnection, _Stock]:
+        stock = self._stock
+        try:
+            return stock.free.pop(), stock
+        except IndexError:
+            return self._make() if self.kind.one_writer else (self.engine.raw_connection(), stock)
+
+    def _make(self) -> tuple[PoolProxiedConnection, _Stock]:
+        with self._ended:
+            self._ended.wait_for(lambda: not self._former, _FORMER_SECONDS)
+            stock = self._stock
+            stock.open += 1
+        try:
+            return self.engine.raw_connection(), stock
+        except BaseException:
+            self._count_ended(stock)
+            raise
+
+    def _give_back(self, connection: PoolProxiedConnection, stock: _Stock) -> None:
         if self.kind.one_writer:
-            kept.append(connection)
-        elif pool is not self.engine.pool or cast(Any, connection.driver_connection).closed:
+            stock.free.append(connection)
+            if stock is not self._stock:
+                self._end(stock)
+        elif stock is not self._stock or cast(Any, connection.driver_connection).closed:
             connection.invalidate()
         else:
             connection.close()
 
-    def _take(self, kept: list[PoolProxiedConnection]) -> PoolProxiedConnection:
-        try:
-            return kept.pop()
-        except IndexError:
-            return self.engine.raw_connection()
+    def _end(self, former: _Stock) -> None:
+        """Close what is free of a former stock: at once, and not when a pool that nobody knows is collected."""
+        with suppress(IndexError):
+            while True:
+                former.free.pop().invalidate()
+                self._count_ended(former)
+
+    def _count_ended(self, stock: _Stock) -> None:
+        with self._ended:
+            stock.open -= 1
+            if not stock.open:
+                self._former.discard(stock)
+                self._ended.notify_all()
 
     def _refusal(self, error: Exception) -> JobsError | None:
         meaning = BUSY if isinstance(error, PoolTimeout) else self.kind.meaning(getattr(error, "orig", None) or error)
@@ -266,15 +313,14 @@ class _Lent:
     A class, since every request passes here, and a generator takes twice as long.
     """
 
-    __slots__ = ("_connection", "_database", "_kept", "_pool")
+    __slots__ = ("_connection", "_database", "_stock")
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def __enter__(self) -> Any:
-        self._kept, self._pool = self._database._kept, self._database.engine.pool
         try:
-            self._connection = self._database._take(self._kept)
+            self._connection, self._stock = self._database._take()
         except (self._database.kind.failure, DBAPIError, PoolTimeout) as error:
             self._refuse(error)
             raise
@@ -282,7 +328,7 @@ class _Lent:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         try:
-            self._database._give_back(self._connection, self._kept, self._pool)
+            self._database._give_back(self._connection, self._stock)
         except (self._database.kind.failure, DBAPIError) as failure:
             self._refuse(failure)
             raise

@@ -197,10 +197,11 @@ class Feed:
 
     def _watch(self) -> None:
         """Look for changes for as long as somebody waits, on one connection: `data_version` counts from its view."""
+        closed = self._database.closed
         with self._held() as connection:
             version: int | None = None
             next_tend = 0.0
-            while self._waiters and not self.stopping:
+            while self._waiters and not self.stopping and closed == self._database.closed:
                 nudged = self._nudged.wait(self._pause_seconds() if connection else _SLOW_LOOK_SECONDS)
                 told: set[str | None] = set()
                 if nudged:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from jobs_server import board, create_app, db, queries, reports, search, serving, sqlite_file, statements
 from jobs_server.db import Database
@@ -231,6 +231,16 @@ def test_a_database_in_memory_is_not_closed_under_a_statement(app: Flask) -> Non
 
 
 @pytest.mark.sqlite("a lock on the whole file")
+@pytest.mark.sqlite("its connections, which are kept at hand")
+def test_a_connection_that_was_in_use_when_the_others_were_closed_ends_when_it_is_given_back(file_app: Flask) -> None:
+    """As long as it were open, SQLite would share with new ones what it once knew of the file."""
+    with database(file_app).reading() as reader:
+        database(file_app).close()
+        assert reader.rows(db.Statement(text("SELECT 1"))) == [(1,)]
+    with pytest.raises(db.driver.ProgrammingError, match="closed"):
+        reader.rows(db.Statement(text("SELECT 1")))
+
+
 def test_a_database_locked_by_another_process_is_a_503_that_changes_nothing(tmp_path: Path) -> None:
     app = create_app(databases.at(tmp_path) | {"DATABASE_TIMEOUT_SECONDS": 0.1})
     serving.prepare(app)

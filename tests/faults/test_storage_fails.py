@@ -203,11 +203,7 @@ def test_a_database_made_read_only_refuses_writes_and_goes_on_when_it_is_not(
     with servers.stopped_at_the_end(server), connected(server) as site:
         first = site.sends()
         path.chmod(stat.S_IRUSR)
-        acknowledged, seen = [first], threading.Event()
-        with ThreadPoolExecutor(AT_ONCE) as people:
-            for replies in people.map(lambda _: until_refused(server, site.site, seen), range(AT_ONCE)):
-                acknowledged += replies
-        assert seen.is_set()
+        acknowledged = [first, *until_refused(server, site.site)]
         path.chmod(stat.S_IRUSR | stat.S_IWUSR)
         with ThreadPoolExecutor(AT_ONCE) as people:
             answers = people.map(lambda _: post_once(server, site.site), range(4 * AT_ONCE))
@@ -231,19 +227,44 @@ def test_files_left_beside_a_database_that_was_read_only_do_not_keep_it_so(tmp_p
         assert site.asks().status == 200
 
 
-def until_refused(server: servers.Server, site: str, seen: threading.Event) -> list[dict[str, Any]]:
-    """Post and look beside others, so that connections are opened, until somebody is refused."""
-    acknowledged = []
-    with httpx.Client(trust_env=False, timeout=60, verify=False) as client:
-        here = over_http(server.url, client, site)
-        for _ in range(500):
-            if seen.is_set():
-                break
-            here.lists(timeRange=1)
-            if refused(reply := here.asks(), "it may only be read"):
-                seen.set()
-            else:
-                acknowledged.append(reply.job)
+def test_who_watches_a_database_that_was_read_only_does_not_keep_it_so(tmp_path: Path) -> None:
+    """As when its file system was: what SQLite knows of the files lives as long as one connection of the process."""
+    server = obeying_file_modes("gunicorn", tmp_path)
+    files = [tmp_path / name for name in ("jobs.db", "jobs.db-wal", "jobs.db-shm")]
+    with servers.stopped_at_the_end(server), connected(server) as site:
+        site.sends()
+        for file in files:
+            file.chmod(stat.S_IRUSR)
+        until_refused(server, site.site)
+        assert refused(site.asks(), "it may only be read")  # at rest, so that no connection is left
+        with Viewer(server.url):
+            for file in files:
+                file.chmod(stat.S_IRUSR | stat.S_IWUSR)
+            refused(site.asks(), "it may only be read")
+            assert site.asks().status == 200
+
+
+def until_refused(server: servers.Server, site: str) -> list[dict[str, Any]]:
+    """Post and look with many at once, so that connections are opened, until somebody is refused."""
+    seen = threading.Event()
+
+    def posts(_number: int) -> list[dict[str, Any]]:
+        acknowledged = []
+        with httpx.Client(trust_env=False, timeout=60, verify=False) as client:
+            here = over_http(server.url, client, site)
+            for _ in range(500):
+                if seen.is_set():
+                    break
+                here.lists(timeRange=1)
+                if refused(reply := here.asks(), "it may only be read"):
+                    seen.set()
+                else:
+                    acknowledged.append(reply.job)
+        return acknowledged
+
+    with ThreadPoolExecutor(AT_ONCE) as people:
+        acknowledged = [job for jobs in people.map(posts, range(AT_ONCE)) for job in jobs]
+    assert seen.is_set()
     return acknowledged
 
 
