@@ -130,7 +130,7 @@ class Ours(Threaded):
             pass
         self._carry_out(found[0], carry_out)
 
-    def _poll(self, claim_id: str) -> polling.Answer:
+    def _poll(self, claim_id: str) -> jobs.Handover:
         command = ClaimJobs(site=self._site, limit=1, claim_id=claim_id, wait_seconds=TIMEOUT_SECONDS)
         return polling.poll(self._database, self._feed, command, self._actor, self._client)
 

@@ -67,6 +67,8 @@ def get_new_jobs() -> Response:
     if answer.spent:
         # Else a client whose lost reply held what was canceled since would ask for ever; the body cannot tell it.
         response.headers["X-Claim-Spent"] = "true"
+    if answer.held:
+        response.headers["X-Claim-Held"] = "true"
     return response
 
 

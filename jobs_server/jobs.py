@@ -8,7 +8,7 @@ step, no select-then-update.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -61,6 +61,24 @@ class Change(NamedTuple):
     actor: Actor
 
 
+class Handover(NamedTuple):
+    """What a claim gets."""
+
+    jobs: Sequence[JobRow] = ()
+    replayed: bool = False  # what its id had got before
+    held: bool = False  # jobs that its id had got before are not to move now, and come when the lock-out is lifted
+
+    @property
+    def spent(self) -> bool:
+        """Tell that the id got jobs before, none of them is to be run any more, and it gets no others."""
+        return self.replayed and not self.jobs
+
+    @property
+    def settled(self) -> bool:
+        """Tell that there is nothing to wait for."""
+        return self.replayed or bool(self.jobs)
+
+
 def submit(
     connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings, key: str | None = None
 ) -> JobRow:
@@ -84,13 +102,14 @@ def submit(
     return job
 
 
-def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now) -> list[JobRow]:
+def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now) -> Handover:
     """Hand over waiting jobs, oldest first, and mark them received; replay first when a claim id comes again.
 
     The rows show the status they now have; the wire shows the one they were read with.
     """
-    if command.claim_id is not None and (replayed := replay(connection, command)) is not None:
-        return replayed
+    before = replay(connection, command)
+    if before.replayed:
+        return before
     values = {"site": command.site, "claim_id": command.claim_id, **now._asdict()}
     if command.claim_id is None and command.limit is None:
         rows = connection.rows(statements.CLAIM[command.queue], **values)
@@ -99,17 +118,22 @@ def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now) ->
         rows = connection.rows(statements.CLAIM_SOME[command.queue, phase], **values, limit=command.limit or _NO_LIMIT)
     jobs = sorted(map(JobRow._make, rows), key=lambda job: job.ulid)
     record(connection, jobs, Event(command.queue, RECEIVED), actor, now)
-    return jobs
+    return before._replace(jobs=jobs)
 
 
-def replay(connection: Connection, command: ClaimJobs) -> list[JobRow] | None:
-    """Give what is still to be run of what this claim id got; None when it got nothing yet and may claim."""
+def replay(connection: Connection, command: ClaimJobs) -> Handover:
+    """Give what is still to be run of what this claim id got.
+
+    Not `replayed` when it may claim: it got nothing yet, or nothing that a lock-out lets move; a stop passes one.
+    """
     if command.claim_id is None:
-        return None
-    jobs = queries.claimed(connection, command.site, command.queue, command.claim_id)
-    if not jobs:
-        return None
-    return [job for job in jobs if job.standing(command.queue).phase == Phase.CLAIMED]
+        return Handover()
+    got = queries.claimed(connection, command.site, command.queue, command.claim_id)
+    left = [(job, may_move) for job, may_move in got if job.standing(command.queue).phase == Phase.CLAIMED]
+    jobs = [job for job, may_move in left if may_move]
+    held = len(jobs) < len(left)
+    had = any(may_move for _, may_move in got)
+    return Handover(jobs, replayed=bool(jobs) or (had and not held), held=held)
 
 
 def start(connection: Connection, command: StartJob, actor: Actor, now: Now, settings: Settings) -> JobRow:

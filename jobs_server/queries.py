@@ -196,8 +196,8 @@ _NEXT_DUE = {queue: _next_due(queue) for queue in Queue}
 _IN_HAND = Statement(select(func.count()).where(Job.site == bindparam("site"), in_phase(Queue.PRIMARY, *UNFINISHED)))
 _CLAIMED = {
     queue: Statement(
-        select(*JOB)
-        .where(Job.site == bindparam("site"), ON[queue].claim_id == bindparam("claim_id"), not_locked_out())
+        select(*JOB, not_locked_out())
+        .where(Job.site == bindparam("site"), ON[queue].claim_id == bindparam("claim_id"))
         .order_by(Job.ulid)
     )
     for queue in Queue
@@ -272,9 +272,10 @@ def count_in_hand(connection: Connection, site: str) -> int:
     return int(connection.rows(_IN_HAND, site=site)[0][0])
 
 
-def claimed(connection: Connection, site: str, queue: Queue, claim_id: str) -> list[JobRow]:
-    """List the jobs that were handed over with a claim id, oldest first."""
-    return [JobRow._make(row) for row in connection.rows(_CLAIMED[queue], site=site, claim_id=claim_id)]
+def claimed(connection: Connection, site: str, queue: Queue, claim_id: str) -> list[tuple[JobRow, bool]]:
+    """List the jobs that were handed over with a claim id, oldest first, each with whether a lock-out lets it move."""
+    rows = connection.rows(_CLAIMED[queue], site=site, claim_id=claim_id)
+    return [(JobRow._make(job), bool(may_move)) for *job, may_move in rows]
 
 
 def job(connection: Connection, site: str, ulid: str) -> JobRow | None:

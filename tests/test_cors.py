@@ -82,7 +82,7 @@ def test_an_allowed_page_can_read_every_answer(
     assert headers["Access-Control-Allow-Origin"] == origin
     assert headers["Vary"] == "Origin"
     exposed = headers["Access-Control-Expose-Headers"]
-    assert {name.strip() for name in exposed.split(",")} == {"Retry-After", "X-Claim-Spent", "X-Error"}
+    assert {name.strip() for name in exposed.split(",")} == {"Retry-After", "X-Claim-Held", "X-Claim-Spent", "X-Error"}
     assert "Access-Control-Allow-Credentials" not in headers
 
 

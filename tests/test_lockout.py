@@ -16,6 +16,7 @@ from .conftest import inside
 from .support import databases
 from .support.clocks import Clocks
 from .support.observatory import Observatory, Reply
+from .test_claims import ulids
 
 STOP = {"action": "cancel_all_commands", "device": "all", "instance": "all"}
 VERA = {"user_id": "auth0|vera", "user_name": "Vera"}
@@ -81,6 +82,40 @@ def test_a_stop_reaches_a_site_that_repeats_its_poll(observatory: Observatory) -
     locks(observatory)
     stop = observatory.sends(**STOP)
     assert [job["ulid"] for job in observatory.polls(claimId="a")] == [stop["ulid"]]
+
+
+def test_a_claim_is_told_that_a_lockout_holds_its_jobs_back(observatory: Observatory) -> None:
+    job, other = observatory.sends(), observatory.sends()
+    claim = {"site": "wmd", "claimId": "a"}
+    for reply in (observatory.posts("getnewjobs", claim), observatory.posts("getnewjobs", claim)):
+        assert (ulids(reply.jobs), "X-Claim-Held" in reply.headers) == ([job["ulid"], other["ulid"]], False)
+    locks(observatory)
+    assert_held(observatory.posts("getnewjobs", claim))
+    stop = observatory.sends("stop", device="mount", instance="mount1")
+    for _ in range(2):
+        assert_held(observatory.posts("getnewjobs", claim), stop)
+    observatory.reports(stop, "COMPLETE")
+    assert_held(observatory.posts("getnewjobs", claim))  # not spent, although the stop that it got has ended
+    observatory.asks_to_cancel(other)
+    lifts(observatory, cancelWaiting=False)
+    reply = observatory.posts("getnewjobs", claim)
+    assert (ulids(reply.jobs), "X-Claim-Held" in reply.headers) == ([job["ulid"]], False)
+
+
+def test_a_claim_of_which_a_lockout_holds_nothing_back_is_not_told_so(observatory: Observatory) -> None:
+    job = observatory.sends()
+    observatory.polls(claimId="a")
+    observatory.reports(job, "FAILED")
+    observatory.sends()
+    locks(observatory)
+    assert "X-Claim-Held" not in observatory.posts("getnewjobs", {"site": "wmd", "claimId": "a"}).headers
+    assert "X-Claim-Held" not in observatory.posts("getnewjobs", {"site": "wmd", "claimId": "b"}).headers
+
+
+def assert_held(reply: Reply, *jobs: dict[str, Any]) -> None:
+    assert ulids(reply.jobs) == ulids(list(jobs))
+    assert reply.headers["X-Claim-Held"] == "true"
+    assert "X-Claim-Spent" not in reply.headers
 
 
 def test_what_runs_can_still_be_reported_on(observatory: Observatory) -> None:

@@ -17,6 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from jobs_server import lifecycle
@@ -417,6 +418,48 @@ def test_an_id_that_the_network_spent_is_not_used_for_ever(
             job = sends(client)
             until(lambda: client.get(job).status == "RECEIVED")
         assert client.get(canceled).status == "CANCELED"
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["nothing else", "a stop meanwhile"])
+def test_what_a_lockout_holds_back_of_a_lost_reply_is_had_when_it_is_lifted(
+    service: servers.Server, client: SiteClient, ledger: Path, monkeypatch: pytest.MonkeyPatch, *, stopped: bool
+) -> None:
+    monkeypatch.setattr(claimer, "ASK_AGAIN_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(claimer, "HELD_SECONDS", 0.05)
+    file = Ledger(ledger, client.site)
+    file.close()
+    job = sends(client)
+    assert [had.ulid for had in client.poll(claim_id=file.claim_id)] == [job.ulid]  # its reply was lost
+    holder = {"site": client.site, "note": "hands on the mount", **WHO}
+    assert httpx.post(f"{client.url}/lockout", json=holder).status_code == 200
+    stops = [sends(client, device="mount", action="stop").ulid] if stopped else []
+    asked: list[str] = []
+
+    def choose(request: Asked) -> Fate:
+        if request.route == "getnewjobs":
+            asked.append(json.loads(request.raw.partition(b"\r\n\r\n")[2])["claimId"])
+        return Fate.PASSES
+
+    with (
+        proxied(service.port, choose) as proxy,
+        SiteClient(proxy.url, client.site) as site,
+        take(site, ledger) as claims,
+    ):
+        assert [carried_out(claims) for _ in stops] == stops
+        until(lambda: asked.count(file.claim_id) > 4)  # for as long as it lasts
+        assert set(asked) > {file.claim_id}  # and for new jobs too
+        assert json.loads(ledger.read_text(encoding="utf-8"))["retired"] == [file.claim_id]  # a new start knows it
+        lift = {"site": client.site, "cancelWaiting": False, **WHO}
+        assert httpx.post(f"{client.url}/liftlockout", json=lift).status_code == 200
+        assert carried_out(claims) == job.ulid
+        until(lambda: file.claim_id not in asked[-3:])
+
+
+def carried_out(claims: Claims) -> str:
+    run = claims.next()
+    assert run is not None
+    run.end()
+    return run.ulid
 
 
 def test_what_comes_late_while_the_program_ends_is_had_at_the_next_start(

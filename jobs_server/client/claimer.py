@@ -22,14 +22,18 @@ from .site import SiteClient
 log = logging.getLogger(__name__)
 
 ASK_AGAIN_SECONDS = (2.0, 60.0)
+HELD_SECONDS = 10.0  # how often it is asked for what a lock-out holds back
 _BATCH = 100  # jobs taken with one claim
 
 
 class Taker(Protocol):
     """Who takes what is claimed."""
 
-    def take(self, jobs: list[Job], claim_id: str, *, doubtful: bool) -> bool:
-        """Keep what an id brought; `doubtful` when an earlier reply to it may have been lost. False when it is over."""
+    def take(self, jobs: list[Job], claim_id: str, *, doubtful: bool, held: bool) -> bool:
+        """Keep what an id brought; False when it is over.
+
+        `doubtful` when an earlier reply to it may have been lost, `held` when it is going to bring more.
+        """
 
     def fail(self, error: Exception) -> bool:
         """Hear that this site may not claim; tell whether this ends it."""
@@ -73,15 +77,17 @@ class Claimer:
     def _ask(self, claim_id: str, wait_seconds: float, take: Callable[..., bool]) -> float:
         """Ask once, and give how long to wait before the next time."""
         asked = time.monotonic()
-        jobs, spent = self._client.claim(
+        jobs, spent, held = self._client.claim(
             claim_id, limit=_BATCH, wait_seconds=wait_seconds, alternate_queue=self._alternate_queue
         )
         self._crowded = False
         retired = claim_id in self._again
-        doubtful = retired or spent or claim_id in self._doubtful
-        if not take(jobs, claim_id, doubtful=doubtful):
+        doubtful = retired or spent or held or claim_id in self._doubtful
+        if not take(jobs, claim_id, doubtful=doubtful, held=held):
             return 0.0  # nothing was kept, so nothing is forgotten: the next start asks with this id again
-        if retired and (jobs or not self._again[claim_id]):
+        if held:  # for as long as the lock-out lasts
+            self._again[claim_id] = [time.monotonic() + HELD_SECONDS]
+        elif retired and (jobs or not self._again[claim_id]):
             self._again.pop(claim_id)
             self._ledger.retired.discard(claim_id)
         elif not retired and doubtful and not jobs:
@@ -105,8 +111,8 @@ class Claimer:
 
     def _note_failure(self, claim_id: str, error: Exception) -> None:
         self._crowded = isinstance(error, Unavailable)  # no place to wait, perhaps; a stop must be had all the same
-        if claim_id in self._again:
-            self._again[claim_id].insert(0, time.monotonic() + ASK_AGAIN_SECONDS[0])
+        if claim_id in self._ledger.retired:
+            self._again.setdefault(claim_id, []).insert(0, time.monotonic() + ASK_AGAIN_SECONDS[0])
             self._others_turn = True
         elif not isinstance(error, Unavailable) and not (isinstance(error, Unreachable) and not error.may_have_arrived):
             self._doubtful.add(claim_id)

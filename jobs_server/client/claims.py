@@ -195,13 +195,13 @@ class Claims:
             log.error("the end of %s (%s) cannot be kept: %s", entry.job, status, error)  # noqa: TRY400
         self._reporter.say(Report(entry.job, status, message=message, is_end=True))
 
-    def take(self, jobs: list[Job], claim_id: str, *, doubtful: bool) -> bool:
+    def take(self, jobs: list[Job], claim_id: str, *, doubtful: bool, held: bool) -> bool:
         """Keep what a claim brought (called by the claimer); stops act before anything else. False once closed."""
         with self._changed:
             if self._closing:
                 return False  # it is not ours any more: the next start gets these jobs again, by the same claim id
             try:
-                entries = self._keep(jobs, claim_id, doubtful=doubtful)
+                entries = self._keep(jobs, claim_id, doubtful=doubtful, held=held)
             except OSError:
                 for stop in self._new_stops(Entry(job, claim_id, time.time_ns() // 1_000_000) for job in jobs):
                     self._obeyed.add(stop.job.ulid)  # now, although it cannot be kept; it comes again, and is kept then
@@ -212,10 +212,10 @@ class Claims:
             self._enqueue([entry for entry in entries if not (entry.job.is_stop and self._rules.on_stop)])
         return True
 
-    def _keep(self, jobs: list[Job], claim_id: str, *, doubtful: bool) -> list[Entry]:
-        entries = self._ledger.take(jobs, claim_id) if jobs else []
-        if doubtful and not jobs:
+    def _keep(self, jobs: list[Job], claim_id: str, *, doubtful: bool, held: bool) -> list[Entry]:
+        if held or (doubtful and not jobs):
             self._ledger.retire(claim_id)
+        entries = self._ledger.take(jobs, claim_id) if jobs else []
         if doubtful or self._left:
             entries = [entry for entry in self._what_was_left() + entries if self._is_fresh(entry)]
         return entries

@@ -28,6 +28,7 @@ class Claimed(NamedTuple):
 
     jobs: list[Job]
     spent: bool  # its id got jobs before, none of them is to be run any more, and it gets no others
+    held: bool  # jobs that its id got before are held back by a lock-out, and come when it is lifted
 
 
 class SiteClient:
@@ -85,7 +86,7 @@ class SiteClient:
         wait_seconds: float = 0,
         alternate_queue: bool = False,
     ) -> Claimed:
-        """Take the waiting jobs as `poll` does, and tell whether the claim id is spent."""
+        """Take the waiting jobs as `poll` does, and tell how the claim id stands."""
         body = {"claimId": claim_id, "limit": limit, "waitSeconds": wait_seconds or None}
         reply_seconds = REPLY_SECONDS + wait_seconds
         queue = {"alternateQueue": True} if alternate_queue else {}
@@ -93,7 +94,8 @@ class SiteClient:
         if not isinstance(reply.content, list):
             raise BadReply("the service sent something that is no list of jobs")
         jobs = [read_job(each, alternate_queue=alternate_queue) for each in reply.content]
-        return Claimed(sorted(jobs, key=lambda job: (not job.is_stop, job.ulid)), "X-Claim-Spent" in reply.headers)
+        jobs.sort(key=lambda job: (not job.is_stop, job.ulid))
+        return Claimed(jobs, spent="X-Claim-Spent" in reply.headers, held="X-Claim-Held" in reply.headers)
 
     def start(
         self,
