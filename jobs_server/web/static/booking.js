@@ -4,7 +4,9 @@ import { startWeek } from "./week.js";
 
 const WAIT_MS = 300;
 
-export function start([form]) {
+for (const form of document.querySelectorAll("[data-booking]")) start(form);
+
+function start(form) {
   const conflict = form.querySelector("[data-conflict]");
   const week = startWeek(form);
   let timer = null;

@@ -15,21 +15,19 @@ const TICKS_MS = [10, 30, 100, 300, 1000, 3000, 10000, 30000, 60000, 180000, 600
 const APART = 22;
 const DRAW = { nights: drawNights, silence: drawSilence, histograms: drawHistograms, bands: drawBands };
 
-export function start(holders) {
-  for (const holder of holders) {
-    const rows = [...document.getElementById(holder.dataset.table).tBodies[0].rows];
-    const draw = DRAW[holder.dataset.chart];
-    const tip = document.createElement("p");
-    tip.className = "timeline-tip";
-    new ResizeObserver(() => {
-      if (holder.clientWidth <= NARROWEST) return;
-      tip.hidden = true;
-      const svg = draw(rows, holder.clientWidth);
-      holder.replaceChildren(...(svg ? [svg, tip] : [nothing()]));
-    }).observe(holder);
-    for (const kind of ["pointermove", "pointerdown"]) holder.addEventListener(kind, (event) => point(holder, tip, event));
-    holder.addEventListener("pointerleave", (event) => (tip.hidden ||= event.pointerType === "mouse"));
-  }
+for (const holder of document.querySelectorAll("[data-chart]")) {
+  const rows = [...document.getElementById(holder.dataset.table).tBodies[0].rows];
+  const draw = DRAW[holder.dataset.chart];
+  const tip = document.createElement("p");
+  tip.className = "timeline-tip";
+  new ResizeObserver(() => {
+    if (holder.clientWidth <= NARROWEST) return;
+    tip.hidden = true;
+    const svg = draw(rows, holder.clientWidth);
+    holder.replaceChildren(...(svg ? [svg, tip] : [nothing()]));
+  }).observe(holder);
+  for (const kind of ["pointermove", "pointerdown"]) holder.addEventListener(kind, (event) => point(holder, tip, event));
+  holder.addEventListener("pointerleave", (event) => (tip.hidden ||= event.pointerType === "mouse"));
 }
 
 function point(holder, tip, event) {

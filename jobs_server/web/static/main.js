@@ -1,4 +1,5 @@
-// Starts what the page has. Everything here improves on plain HTML, and nothing depends on it.
+// Starts what every page has; what only some have is in scripts of their own, which those pages name. Everything here
+// improves on plain HTML, and nothing depends on it.
 import { startClocks } from "./clock.js";
 import { startForms } from "./forms.js";
 import { startLive } from "./live.js";
@@ -8,15 +9,3 @@ startClocks();
 startShell();
 startForms();
 startLive();
-
-const parts = {
-  "[data-timeline]": "./timeline.js",
-  "[data-send]": "./send.js",
-  "[data-booking]": "./booking.js",
-  "[data-chart]": "./charts.js",
-};
-for (const [selector, module] of Object.entries(parts)) {
-  if (document.querySelector(selector)) {
-    import(module).then((part) => part.start(document.querySelectorAll(selector)));
-  }
-}

@@ -3,7 +3,7 @@
 
 const WAIT_MS = 250;
 
-export function start([form]) {
+for (const form of document.querySelectorAll("[data-send]")) {
   let timer = null;
   let asked = 0;
   // `form.action` is the field of that name.

@@ -11,10 +11,6 @@ const RENEW_MS = 1000;
 const SHARE = 10; // renewing takes at most this part of the time
 const TINY = 3; // narrower than this no bar is drawn
 
-export function start(holders) {
-  for (const holder of holders) new Timeline(holder).load();
-}
-
 class Timeline {
   constructor(holder) {
     this.holder = holder;
@@ -313,3 +309,5 @@ function element(name, className) {
   made.className = className;
   return made;
 }
+
+for (const holder of document.querySelectorAll("[data-timeline]")) new Timeline(holder).load();
