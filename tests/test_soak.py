@@ -1,6 +1,6 @@
 """Whoever comes and goes leaves nothing behind: threads, handles and memory stay flat.
 
-How long the work goes on: `--soak-seconds`, short unless said otherwise.
+How long the work goes on: half of `--soak-seconds`, short unless said otherwise.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def test_a_thousand_dropped_connections_leave_nothing_behind(tmp_path: Path) -> 
 
 
 def test_all_stays_flat_while_people_come_and_go(tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    seconds: float = pytestconfig.getoption("soak_seconds")
+    seconds: float = pytestconfig.getoption("soak_seconds") / 2
     changes = 0
     with servers.running("gunicorn", tmp_path) as server, httpx.Client(trust_env=False, timeout=60) as client:
         people, process_id = over_http(server.url, client), worker(server)
