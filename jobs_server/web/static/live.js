@@ -9,7 +9,7 @@ const SHARE = 4; // renewing takes at most this part of the time, of a slow serv
 const ANYHOW_EVERY_MS = 10000; // presence ages, and a connection that is dead without saying so
 const SLEPT_MS = 5000;
 const GIVE_UP_MS = 6000;
-const AT_ONCE = 6; // attempts after sleep: the browser may still hold so many connections, all of them dead
+const AT_ONCE = 6; // attempts where connections are doubtful: the browser may hold so many, all of them dead
 const APART_MS = 150;
 const FAILED = /^(failed|error)#/i;
 
@@ -21,7 +21,7 @@ let lastGood = performance.now();
 let lastFetch = -Infinity;
 let pauseMs = AT_MOST_EVERY_MS;
 let retryMs = 500;
-let woke = false; // from sleep, and has not heard from the server since
+let doubtful = false; // whether the browser's connections are alive: after sleep, or when nothing was answered
 let waited = 0; // seconds without an answer to the stream
 
 export function startLive() {
@@ -54,7 +54,7 @@ function wake() {
   if (document.hidden) return;
   fetching?.abort();
   retryMs = 500;
-  woke = true;
+  doubtful = true;
   pauseMs = 0;
   renew(); // and once that has come, the stream again
 }
@@ -107,19 +107,21 @@ async function fetchNow(mine) {
   lastFetch = performance.now();
   const giveUp = setTimeout(() => mine.abort(), GIVE_UP_MS);
   try {
-    const text = await (woke ? firstPage(mine.signal) : fetchPage(mine.signal));
+    const text = await (doubtful ? firstPage(mine.signal) : fetchPage(mine.signal));
     show(new DOMParser().parseFromString(text, "text/html"));
     setLost(false);
+    doubtful = false;
     open();
     pauseMs = Math.min(5000, Math.max(AT_MOST_EVERY_MS, SHARE * (performance.now() - lastFetch)));
   } catch {
     if (fetching !== null && fetching !== mine) return; // broken off after sleep: another one is under way
     setLost(true);
+    doubtful = mine.signal.aborted;
+    if (doubtful) close(); // the stream as well: it holds one of the few connections that there may be
     setTimeout(renew, 1000);
   } finally {
     clearTimeout(giveUp);
   }
-  woke = false;
   if (fetching === mine) fetching = null;
   if (wanted) renew();
 }
