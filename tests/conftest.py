@@ -24,7 +24,10 @@ os.environ |= servers.UNLIMITED
 
 _TOLD = "told"
 _LEFT_OPEN = ".* was deleted while still open"
-_LONG = ("test_soak", "test_soak_upkeep", "test_sigkill", "test_lost_replies", "test_concurrency")
+_LONG = (
+    *("test_soak", "test_soak_upkeep", "test_sigkill", "test_lost_replies", "test_concurrency", "test_storage_fails"),
+    *("test_benchmarks", "test_looks"),
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
