@@ -86,8 +86,8 @@ def test_what_waits_is_canceled_a_night_is_reserved_and_the_telescope_locked_out
     assert site.status(job) == "CANCELED"
 
     page.goto(desk.address("/reservations", site=site.site))
-    for end, hours in (("From UTC", 48), ("To UTC", 50)):
-        page.get_by_label(end).fill(f"{datetime.now(UTC) + timedelta(hours=hours):%Y-%m-%d %H:%M}")
+    for end, hour in (("From UTC", 20), ("To UTC", 22)):  # in one night, whatever the time is now
+        page.get_by_label(end).fill(f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%d} {hour}:00")
     page.get_by_label("What for").fill("occultation")
     page.get_by_role("button", name="Reserve as Vera").click()
     is_seen(page.locator(".booking"), theme)

@@ -115,9 +115,10 @@ async function fetchNow(mine) {
     pauseMs = Math.min(5000, Math.max(AT_MOST_EVERY_MS, SHARE * (performance.now() - lastFetch)));
   } catch {
     if (fetching !== null && fetching !== mine) return; // broken off after sleep: another one is under way
-    setLost(true);
-    doubtful = mine.signal.aborted;
+    // Once, since a server that is only slow must not get six times the work; then no dead connection is left.
+    doubtful = mine.signal.aborted && document.getElementById("lost").hidden;
     if (doubtful) close(); // the stream as well: it holds one of the few connections that there may be
+    setLost(true);
     setTimeout(renew, 1000);
   } finally {
     clearTimeout(giveUp);
