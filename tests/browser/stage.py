@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import httpx
 from PIL import Image, ImageStat
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from jobs_server import sky
 from tests.conftest import over_http
 from tests.support import issuers, nights, servers
 from tests.support.observatory import Observatory
@@ -59,6 +61,12 @@ def a_past(folder: Path, nights_ago: int = 3) -> None:
     for ago in range(nights_ago, 0, -1):
         past.night(now_ms - ago * 24 * nights.HOUR_MS - 4 * nights.HOUR_MS, 7)
     past.night(now_ms - 3 * nights.HOUR_MS, 2.8)
+
+
+def last_night() -> str:
+    """The path of the last night that is over: at noon the present one is empty."""
+    present = sky.night_of(time.time_ns() // 1_000_000, nights.ZONE)
+    return f"/night/{present - timedelta(days=1)}"
 
 
 def a_present(observatory: Observatory) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from jobs_server import sky
 from tests.support import nights
 from tests.support.servers import Server
 
@@ -24,7 +25,10 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A site with a night of ten thousand jobs."""
     folder = tmp_path_factory.mktemp("crowd")
     nights.a_site(folder)
-    nights.Past(folder).crowd(time.time_ns() // 1_000_000 - CROWD * 100 - 1000, CROWD, 100)
+    now_ms = time.time_ns() // 1_000_000
+    begun_ms, _ = sky.night_span(sky.night_of(now_ms, nights.ZONE), nights.ZONE)
+    every_ms = max(1, min(100, (now_ms - begun_ms) // (CROWD + 100)))  # however short it is after noon
+    nights.Past(folder).crowd(now_ms - CROWD * every_ms - 1000, CROWD, every_ms)
     with stage.served(folder, past=False) as (server, _):
         yield server
 

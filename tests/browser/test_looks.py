@@ -325,7 +325,7 @@ def test_the_theme_changes_at_once_and_stays(browser: Browser, desk: Desk) -> No
 
 def test_the_night_report_prints_black_on_white_whatever_the_theme(browser: Browser, desk: Desk) -> None:
     with stage.context(browser, desk.server, (718, 1000), "night") as context:  # as wide as a page of A4
-        page = stage.open_page(context, desk.address("/night"))
+        page = stage.open_page(context, desk.address(stage.last_night()))
         page.emulate_media(media="print")
         for part in (".top", ".stopbar", ".nights", "[data-timeline]"):
             assert not page.locator(part).is_visible(), part

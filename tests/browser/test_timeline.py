@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
@@ -24,8 +22,7 @@ def context(browser: Browser, desk: Desk) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(context: BrowserContext, desk: Desk) -> Page:
     """A night with work in it, and no now-line over it, at whatever time of the day this runs."""
-    noon_before = datetime.now(ZoneInfo("Europe/Berlin")) - timedelta(hours=24 + 12)
-    page = stage.open_page(context, desk.address(f"/night/{noon_before:%Y-%m-%d}"))
+    page = stage.open_page(context, desk.address(stage.last_night()))
     page.locator("[data-timeline] .bar").first.wait_for(state="attached")
     return page
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from jobs_server import clock, create_app, db, jobs, serving
 from jobs_server.actors import said, site
@@ -16,13 +17,14 @@ from jobs_server.db import Connection
 from . import databases
 
 HOUR_MS = 60 * 60 * 1000
-PROFILE = """\
+ZONE = ZoneInfo("Europe/Berlin")
+PROFILE = f"""\
 code = "wmd"
 name = "Wendelstein Dome"
 latitude_deg = 47.7036
 longitude_deg = 12.0123
 elevation_m = 1838
-timezone = "Europe/Berlin"
+timezone = "{ZONE.key}"
 
 [devices.camera]
 instances = ["camera_1_1"]
