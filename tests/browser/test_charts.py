@@ -25,6 +25,17 @@ def test_a_chart_tells_its_numbers_and_has_a_table(page: Page, desk: Desk, kind:
     expect(chart.locator(".timeline-tip")).to_be_hidden()
 
 
+def test_a_median_over_a_bar_does_not_hide_what_the_bar_tells(page: Page, desk: Desk) -> None:
+    page.goto(desk.address("/insights"))
+    chart = page.locator("[data-chart=histograms]").first
+    chart.locator(".median").first.wait_for(state="attached")
+    chart.scroll_into_view_if_needed()
+    box = chart.locator(".median").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(chart.locator(".timeline-tip")).to_be_visible()
+
+
 def test_the_bins_of_a_distribution_add_up_to_its_jobs(page: Page, desk: Desk) -> None:
     page.goto(desk.address("/insights"))
     rows = page.locator("#t-ran tbody tr")
