@@ -230,7 +230,6 @@ def test_a_database_in_memory_is_not_closed_under_a_statement(app: Flask) -> Non
     assert order == ["read", "closed"]
 
 
-@pytest.mark.sqlite("a lock on the whole file")
 @pytest.mark.sqlite("its connections, which are kept at hand")
 def test_a_connection_that_was_in_use_when_the_others_were_closed_ends_when_it_is_given_back(file_app: Flask) -> None:
     """As long as it were open, SQLite would share with new ones what it once knew of the file."""
@@ -241,6 +240,7 @@ def test_a_connection_that_was_in_use_when_the_others_were_closed_ends_when_it_i
         reader.rows(db.Statement(text("SELECT 1")))
 
 
+@pytest.mark.sqlite("a lock on the whole file")
 def test_a_database_locked_by_another_process_is_a_503_that_changes_nothing(tmp_path: Path) -> None:
     app = create_app(databases.at(tmp_path) | {"DATABASE_TIMEOUT_SECONDS": 0.1})
     serving.prepare(app)
