@@ -26,7 +26,7 @@ from .contenders import COMMAND, Contender, service
 from .load import Line, drive, post
 from .viewers import SITE, seen, watching
 
-_PATIENCE_SECONDS = 10
+_PATIENCE_SECONDS = 10  # how long the last job may take to come
 _RATE = 20  # jobs, or changes, a second
 _VIEWERS = 30
 

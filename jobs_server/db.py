@@ -222,7 +222,8 @@ class Database:
             self.engine.dispose()
             with self._ended:
                 former, self._stock = self._stock, _Stock()
-                self._former |= {former} if former.open else set()
+                if former.open:
+                    self._former.add(former)
                 self.closed += 1
             self._end(former)
 

@@ -75,7 +75,7 @@ def test_a_network_that_says_nothing_is_noticed(context: BrowserContext, desk: D
         "Promise.all(Array.from({length: 5}, () => fetch(location, {cache: 'no-store'}).then(reply => reply.text())))"
     )
     between.becomes(Mood.SILENT)
-    expect(page.locator("#lost")).to_be_visible(timeout=2 * SLOW_MS)
+    expect(page.locator("#lost")).to_be_visible(timeout=SLOW_MS)
     between.becomes(Mood.PASSES)
     expect(page.locator("#lost")).to_be_hidden(timeout=SLOW_MS)
 
