@@ -12,10 +12,14 @@ from typing import Any
 
 from flask import Flask
 
-from jobs_server import actors, clock, create_app, db, jobs, queries, serving
-from jobs_server.commands import ClaimJobs, SubmitJob, UpdateStatus
+from jobs_server import clock, create_app
 from jobs_server.config import EXTENSION
-from jobs_server.queries import JobRow
+from jobs_server.domain import actors
+from jobs_server.domain.commands import ClaimJobs, SubmitJob, UpdateStatus
+from jobs_server.jobs import operations, queries
+from jobs_server.jobs.queries import JobRow
+from jobs_server.storage import database as db
+from jobs_server.upkeep import startup
 from tests.support import servers
 
 GUNICORN = ("-m", "gunicorn", "-k", "gthread", "-w", "1", "--threads", "{threads}", "--bind", "127.0.0.1:{port}")
@@ -45,7 +49,7 @@ class Contender:
         settings = self.app.extensions[EXTENSION].settings
         with self._database.transaction() as connection:
             return [
-                jobs.submit(connection, SubmitJob(**COMMAND, site=site), actors.SERVER, clock.read(), settings)
+                operations.submit(connection, SubmitJob(**COMMAND, site=site), actors.SERVER, clock.read(), settings)
                 for site in sites
                 for _ in range(each)
             ]
@@ -53,13 +57,13 @@ class Contender:
     def take(self, site: str) -> None:
         """Hand over all that waits at a site."""
         with self._database.transaction() as connection:
-            jobs.claim(connection, ClaimJobs(site=site), actors.site(site), clock.read())
+            operations.claim(connection, ClaimJobs(site=site), actors.site(site), clock.read())
 
     def report(self, job: JobRow, status: str) -> None:
         """Report on a job, as its site would."""
         command = UpdateStatus(site=job.site, ulid=job.ulid, status=status, seconds_until_complete=60)
         with self._database.transaction() as connection:
-            jobs.report(connection, command, actors.site(job.site), clock.read())
+            operations.report(connection, command, actors.site(job.site), clock.read())
 
     def knows(self, site: str) -> bool:
         """Tell whether a site has any job."""
@@ -88,7 +92,7 @@ def floor(folder: Path) -> Iterator[Contender]:
 @contextmanager
 def _running(folder: Path, target: str, threads: int = 64, log_level: str = "info") -> Iterator[Contender]:
     app = create_app({"INSTANCE": str(folder), "MAX_WAITING_JOBS": 0})
-    serving.prepare(app)
+    startup.prepare(app)
     path = app.extensions[EXTENSION].settings.url.database
     environment = {key: value for key, value in os.environ.items() if not key.startswith("JOBS_")}
     environment |= {"JOBS_INSTANCE": str(folder), "JOBS_THREADS": str(threads), "FLOOR_DATABASE": str(path)}

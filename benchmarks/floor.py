@@ -17,9 +17,10 @@ import orjson
 from flask import Flask, Response, request
 from ulid import ULID
 
-from jobs_server import clock, queries, statements
-from jobs_server.db import Statement, driver
-from jobs_server.lifecycle import Queue, Report
+from jobs_server import clock
+from jobs_server.domain.lifecycle import Queue, Report
+from jobs_server.jobs import queries, statements
+from jobs_server.storage.database import Statement, driver
 
 _RECENT_MS = 24 * 60 * 60 * 1000
 _LIFE_MS = 15 * 60 * 1000

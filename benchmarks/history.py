@@ -18,9 +18,11 @@ import orjson
 from rich.console import Console
 from rich.progress import Progress
 
-from jobs_server import clock, create_app, db, retention, serving
+from jobs_server import clock, create_app
 from jobs_server.config import EXTENSION
-from jobs_server.db import driver
+from jobs_server.storage import database as db
+from jobs_server.storage.database import driver
+from jobs_server.upkeep import retention, startup
 from tests.support import servers
 from tests.support.processes import worker
 
@@ -155,7 +157,7 @@ def ready(folder: Path, jobs: int, until_ms: int, console: Console) -> tuple[Fil
         filled = Filled(*json.loads(kept.read_text(encoding="utf-8")))
     else:
         app = create_app({"INSTANCE": str(folder)})
-        serving.prepare(app)
+        startup.prepare(app)
         app.extensions[db.EXTENSION].close()
         filled = fill(str(app.extensions[EXTENSION].settings.url.database), jobs, until_ms, console)
         kept.write_text(json.dumps(filled), encoding="utf-8")

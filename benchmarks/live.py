@@ -17,8 +17,8 @@ from pathlib import Path
 import orjson
 from rich.console import Console
 
-from jobs_server import stream
-from jobs_server.db import EXTENSION
+from jobs_server.live import sse
+from jobs_server.storage.database import EXTENSION
 from tests.support.processes import holds, worker
 
 from . import report
@@ -220,7 +220,7 @@ def measure_catching_up(size: Size, console: Console) -> Iterator[list[str]]:
         with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as contender:
             contender.send([SITE], size.away)
             with contender.app.extensions[EXTENSION].reading() as connection:
-                epoch = stream.now(connection, SITE).epoch
+                epoch = sse.now(connection, SITE).epoch
             began = time.perf_counter()
             with watching(contender.port, count, f"{epoch}-0") as viewers:
                 told = seen(viewers, size.away)

@@ -14,11 +14,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from sqlalchemy import text
 
-from jobs_server import actors, clock, create_app, db, feed, jobs, polling, serving
-from jobs_server.commands import ClaimJobs, StartJob, SubmitJob, UpdateStatus
+from jobs_server import clock, create_app
 from jobs_server.config import EXTENSION
-from jobs_server.hangup import Client
-from jobs_server.queries import JobRow
+from jobs_server.domain import actors
+from jobs_server.domain.commands import ClaimJobs, StartJob, SubmitJob, UpdateStatus
+from jobs_server.jobs import operations
+from jobs_server.jobs.queries import JobRow
+from jobs_server.live import feed, long_poll
+from jobs_server.live.disconnect import Client
+from jobs_server.storage import database
+from jobs_server.upkeep import startup
 
 from .bulk import SITES, fill
 from .contenders import COMMAND
@@ -30,7 +35,9 @@ TIMEOUT_SECONDS = 60.0
 """How long at most is waited for a job, or for a file that others write."""
 
 _STEP = 20_000
-_UNFINISHED = db.Statement(text("SELECT optional_params, phase FROM job WHERE phase NOT IN ('ended', 'withdrawn')"))
+_UNFINISHED = database.Statement(
+    text("SELECT optional_params, phase FROM job WHERE phase NOT IN ('ended', 'withdrawn')")
+)
 
 
 class Left(NamedTuple):
@@ -110,9 +117,9 @@ class Ours(Threaded):
 
     def __init__(self, place: str) -> None:
         self._app = create_app({"INSTANCE": place, "MAX_WAITING_JOBS": 0, "THREADS": 64})
-        serving.prepare(self._app)
+        startup.prepare(self._app)
         self._settings = self._app.extensions[EXTENSION].settings
-        self._database: db.Database = self._app.extensions[db.EXTENSION]
+        self._database: database.Database = self._app.extensions[database.EXTENSION]
         self._feed = feed.of(self._app)
         self._site, self._actor, self._client = SITES[0], actors.site(SITES[0]), Client("peers", "127.0.0.1")
         with self._database.engine.connect() as connection:
@@ -122,7 +129,7 @@ class Ours(Threaded):
         """Submit a job."""
         command = SubmitJob(**payload(number), site=self._site)
         with self._database.transaction(self._site) as connection:
-            jobs.submit(connection, command, actors.SERVER, clock.read(), self._settings)
+            operations.submit(connection, command, actors.SERVER, clock.read(), self._settings)
 
     def serve_one(self, carry_out: CarryOut) -> None:
         """Claim a job with an id, carry it out and report its end."""
@@ -130,15 +137,15 @@ class Ours(Threaded):
             pass
         self._carry_out(found[0], carry_out)
 
-    def _poll(self, claim_id: str) -> jobs.Handover:
+    def _poll(self, claim_id: str) -> operations.Handover:
         command = ClaimJobs(site=self._site, limit=1, claim_id=claim_id, wait_seconds=TIMEOUT_SECONDS)
-        return polling.poll(self._database, self._feed, command, self._actor, self._client)
+        return long_poll.poll(self._database, self._feed, command, self._actor, self._client)
 
     def _carry_out(self, job: JobRow, carry_out: CarryOut) -> None:
         carry_out(orjson.loads(job.optional_params)["number"])
         end = UpdateStatus(site=self._site, ulid=job.ulid, status="COMPLETE")
         with self._database.transaction(self._site) as connection:
-            jobs.report(connection, end, self._actor, clock.read())
+            operations.report(connection, end, self._actor, clock.read())
 
     def left(self) -> Left:
         """Tell what is not finished."""
@@ -176,7 +183,7 @@ class OursKept(Ours):
         for job in found:
             start = StartJob(site=self._site, ulid=job.ulid, claim_id=claim_id)
             with self._database.transaction(self._site) as connection:
-                jobs.start(connection, start, self._actor, clock.read(), self._settings)
+                operations.start(connection, start, self._actor, clock.read(), self._settings)
             self._carry_out(job, carry_out)
         self._kept.unlink()
 

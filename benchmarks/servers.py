@@ -22,7 +22,8 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from jobs_server import create_app, db
+from jobs_server import create_app
+from jobs_server.storage import database as db
 from tests.support import nginx
 
 from . import report

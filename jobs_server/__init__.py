@@ -18,31 +18,16 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     # Imported here, so that `import jobs_server.client` loads nothing of the server.
     from pathlib import Path
 
-    from . import (
-        answers,
-        api,
-        auth,
-        calendar,
-        cli,
-        cors,
-        db,
-        door,
-        feed,
-        health,
-        limits,
-        listener,
-        live,
-        logs,
-        metrics,
-        refusals,
-        remote_calendar,
-        serving,
-        stream,
-        web,
-    )
+    from . import auth, cli, web
     from . import config as configuration
+    from .api import calendar, health, jobs, live, metrics, problems
+    from .auth import browser_guard, cors
+    from .jobs import limits, remote_calendar
+    from .live import feed, sse
+    from .storage import database, notifications
+    from .upkeep import logs, request_ids, startup
 
-    app = answers.App(__name__, instance_relative_config=True)
+    app = request_ids.App(__name__, instance_relative_config=True)
     flask_keys, overrides = configuration.split(config or {}, app.default_config)
     loaded = configuration.load(Path(app.instance_path), overrides)
     settings = loaded.settings
@@ -51,7 +36,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
         {
             "MAX_CONTENT_LENGTH": settings.max_body_bytes,
             "SQLALCHEMY_DATABASE_URI": settings.url,
-            "SQLALCHEMY_ENGINE_OPTIONS": db.engine_options(
+            "SQLALCHEMY_ENGINE_OPTIONS": database.engine_options(
                 settings.url,
                 settings.threads,
                 settings.database_connections,
@@ -63,26 +48,26 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     # Clients must never meet a redirect: some forbid them, and a redirected POST loses its body.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    db.init_app(app, settings.database_timeout_seconds)
-    answers.register(app)
+    database.init_app(app, settings.database_timeout_seconds)
+    request_ids.register(app)
     logs.register(app)
-    listener.init_app(app)
-    feed.init_app(app, app.extensions[db.EXTENSION], settings, stream.render)
-    for blueprint in (api.bp, live.bp):
+    notifications.init_app(app)
+    feed.init_app(app, app.extensions[database.EXTENSION], settings, sse.render)
+    for blueprint in (jobs.bp, live.bp):
         app.register_blueprint(blueprint, url_prefix="/jobs")
         app.register_blueprint(blueprint, name=f"{blueprint.name}_at_root")
     health.register(app)
     app.register_blueprint(calendar.bp)
     metrics.register(app)
     web.register(app)
-    refusals.register(app)
-    door.guard(app, settings)
+    problems.register(app)
+    browser_guard.guard(app, settings)
     auth.register(app)
     limits.register(app)
     remote_calendar.register(app)
     auth.sessions.set_up(app, settings)
-    auth.people.set_up(app, settings)
+    auth.oidc_login.set_up(app, settings)
     cors.allow(app, settings.allowed_origins)
     cli.register(app)
-    serving.set_up(app)
+    startup.set_up(app)
     return app

@@ -15,8 +15,7 @@ from typing import Any, Literal, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.engine import URL
 
-from .errors import ConfigError
-from .setting_checks import (
+from .config_checks import (
     PREFIX,
     check_address,
     check_issuer,
@@ -26,6 +25,7 @@ from .setting_checks import (
     parse_url,
     variable,
 )
+from .errors import ConfigError
 
 __all__ = ["CONFIG_FILE", "EXTENSION", "PREFIX", "Loaded", "Settings", "load", "names", "shown", "split", "variable"]
 

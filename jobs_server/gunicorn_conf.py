@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from . import create_app, metrics
+from . import create_app
+from .api import metrics
 from .config import EXTENSION, Loaded
-from .serving import announce_address, processes, refusals_end_the_process
+from .upkeep.startup import announce_address, processes, refusals_end_the_process
 
 with refusals_end_the_process():
     _settings = cast(Loaded, create_app().extensions[EXTENSION]).settings

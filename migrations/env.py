@@ -8,12 +8,12 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import Connection
 
-import jobs_server.models  # noqa: F401  the tables must be known before they are compared
+import jobs_server.storage.models  # noqa: F401  the tables must be known before they are compared
 from jobs_server.config import EXTENSION
-from jobs_server.db import db
-from jobs_server.postgresql import lock_key
-from jobs_server.serving import make_folder
-from jobs_server.sqlite import BEGIN
+from jobs_server.storage.database import db
+from jobs_server.storage.postgresql import lock_key
+from jobs_server.storage.sqlite import BEGIN
+from jobs_server.upkeep.startup import make_folder
 
 LOCK_WAIT_MS = 60_000
 

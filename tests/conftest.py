@@ -13,7 +13,9 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser
 
-from jobs_server import create_app, db, serving
+from jobs_server import create_app
+from jobs_server.storage import database as db
+from jobs_server.upkeep import startup
 
 from .support import databases, postgres, servers
 from .support.clocks import Clocks
@@ -107,7 +109,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 def app() -> Iterator[Flask]:
     """An app whose database is in memory."""
     app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh()})
-    serving.prepare(app)
+    startup.prepare(app)
     yield app
     app.extensions[db.EXTENSION].close()
 
@@ -117,7 +119,7 @@ def file_app(tmp_path: Path) -> Iterator[Flask]:
     """An app whose database is a file, prepared as at the start of serving."""
     instance = tmp_path / "instance"
     app = create_app({"TESTING": True} | databases.at(instance))
-    serving.prepare(app)
+    startup.prepare(app)
     yield app
     app.extensions[db.EXTENSION].close()
 
@@ -136,7 +138,7 @@ def shared_app() -> Iterator[Flask]:
             if name.startswith("JOBS_") and not name.startswith("JOBS_TEST_") and name not in servers.UNLIMITED:
                 patch.delenv(name)
         app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "MAX_WAITING_JOBS": 0})
-        serving.prepare(app)
+        startup.prepare(app)
     yield app
     app.extensions[db.EXTENSION].close()
 

@@ -15,9 +15,12 @@ import httpx
 import pytest
 from flask import Flask
 
-from jobs_server import alerts, caretaker, clock, create_app, db, feed, listener, sweeper
+from jobs_server import clock, create_app
 from jobs_server.errors import TaskFailed, Unavailable
-from jobs_server.presence import State
+from jobs_server.live import feed
+from jobs_server.live.presence import State
+from jobs_server.storage import database, notifications
+from jobs_server.upkeep import alerts, maintenance, sweeper
 
 from .conftest import inside
 from .support import databases
@@ -30,7 +33,7 @@ class Told:
     def __init__(self, app: Flask) -> None:
         self.sentences: list[str] = []
         self.watch = alerts.Watch(app, self.sentences.append)
-        app.extensions[db.EXTENSION].on_changes.append(self.watch.changed)
+        app.extensions[database.EXTENSION].on_changes.append(self.watch.changed)
         databases.put_on_duty(app)
 
     def after(self, now: float) -> list[str]:
@@ -66,7 +69,7 @@ def test_a_silent_site_is_told_only_with_work_waiting_and_once(
 
 
 def test_the_same_comes_again_only_after_an_hour(app: Flask, told: Told) -> None:
-    keeper = caretaker.of(app)
+    keeper = maintenance.of(app)
     keeper.backup_failure = "the disk is full"
     assert len(told.after(0)) == 1
     keeper.backup_failure = None
@@ -93,7 +96,7 @@ def loses_a_job(app: Flask, clocks: Clocks) -> None:
     started = clock.read()
     clocks.pass_by(2000)
     settings = app.extensions["jobs_server.settings"].settings
-    assert sweeper.sweep(app.extensions[db.EXTENSION], settings, started) > 0
+    assert sweeper.sweep(app.extensions[database.EXTENSION], settings, started) > 0
 
 
 def test_a_lost_job_is_told(app: Flask, told: Told, clocks: Clocks) -> None:
@@ -122,7 +125,7 @@ def test_a_backup_that_fails_is_told_and_when_one_is_made_again(file_app: Flask,
     (tmp_path / "disk2").touch()
     instance = file_app.extensions["jobs_server.settings"].settings.instance
     app = create_app({"INSTANCE": instance, "BACKUP_FOLDER": str(tmp_path / "disk2"), "DISK_FREE_MB": 0})
-    keeper, told = caretaker.of(app), Told(app)
+    keeper, told = maintenance.of(app), Told(app)
     keeper.look(datetime.now().astimezone())
     [sentence] = told.after(0)
     assert sentence.startswith(f"A backup failed: no backup can be made in {tmp_path}/disk2")
@@ -131,7 +134,7 @@ def test_a_backup_that_fails_is_told_and_when_one_is_made_again(file_app: Flask,
     keeper._not_before = 0.0  # an hour later
     keeper.look(datetime.now().astimezone())
     assert told.after(120) == [f"Over: {sentence}"]
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -218,7 +221,7 @@ class Unreachable(Told):
         self.away = True
         self.refused = ""
         self.watch = alerts.Watch(app, self._take)
-        app.extensions[db.EXTENSION].on_changes.append(self.watch.changed)
+        app.extensions[database.EXTENSION].on_changes.append(self.watch.changed)
 
     def _take(self, sentence: str) -> None:
         if self.away or sentence == self.refused:
@@ -234,14 +237,14 @@ def unreachable(app: Flask) -> Unreachable:
 def test_an_alert_that_could_not_be_sent_is_sent_when_it_can_be(
     app: Flask, unreachable: Unreachable, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caretaker.of(app).backup_failure = "the disk is full"
+    maintenance.of(app).backup_failure = "the disk is full"
     assert unreachable.after(0) == []
     assert "could not be sent" in caplog.text
     unreachable.away = False
     assert unreachable.after(2) == []  # not every two seconds
     assert unreachable.after(30) == ["A backup failed: the disk is full."]
     assert unreachable.after(60) == []
-    caretaker.of(app).backup_failure = None
+    maintenance.of(app).backup_failure = None
     unreachable.away = True
     assert unreachable.after(90) == []
     unreachable.away = False
@@ -249,12 +252,12 @@ def test_an_alert_that_could_not_be_sent_is_sent_when_it_can_be(
 
 
 def test_what_is_over_before_it_could_be_told_is_told_once(app: Flask, unreachable: Unreachable) -> None:
-    caretaker.of(app).backup_failure = "the disk is full"
+    maintenance.of(app).backup_failure = "the disk is full"
     assert unreachable.after(0) == []
-    caretaker.of(app).backup_failure = None
+    maintenance.of(app).backup_failure = None
     unreachable.away = False
     assert unreachable.after(30) == ["Over: A backup failed: the disk is full."]
-    caretaker.of(app).backup_failure = "the disk is full"
+    maintenance.of(app).backup_failure = "the disk is full"
     assert unreachable.after(60) == ["A backup failed: the disk is full."]  # which nobody was told before
 
 
@@ -268,24 +271,24 @@ def test_a_lost_job_is_told_when_it_can_be(app: Flask, unreachable: Unreachable,
 
 def test_an_alert_that_is_never_taken_holds_no_other_up(app: Flask, unreachable: Unreachable, clocks: Clocks) -> None:
     loses_a_job(app, clocks)
-    caretaker.of(app).backup_failure = "the disk is full"
+    maintenance.of(app).backup_failure = "the disk is full"
     unreachable.away, unreachable.refused = False, "A backup failed: the disk is full."
     told = unreachable.after(0) + unreachable.after(30)
     assert told == ["wmd: expose for camera camera_1_1 is lost: no word from the site."]
 
 
 def test_what_cannot_be_seen_now_is_not_called_over(app: Flask, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    caretaker.of(app).backup_failure = "the disk is full"
+    maintenance.of(app).backup_failure = "the disk is full"
     assert len(told.after(0)) == 1
 
     def fails(_: object) -> None:
         raise Unavailable("Error: the database cannot be used now: disk I/O error")
 
     with monkeypatch.context() as broken:
-        broken.setattr(db.Database, "reading", fails)
+        broken.setattr(database.Database, "reading", fails)
         assert told.after(2) == ["the database cannot be used now: disk I/O error"]
     with monkeypatch.context() as other:
-        other.setattr(listener, "is_on_duty", lambda _: False)
+        other.setattr(notifications, "is_on_duty", lambda _: False)
         assert told.after(4) == ["Over: the database cannot be used now: disk I/O error"]
     assert told.after(6) == []
 

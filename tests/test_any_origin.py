@@ -10,9 +10,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from jobs_server import create_app, db, serving
-from jobs_server.auth import links
+from jobs_server import create_app
+from jobs_server.auth import console_links
 from jobs_server.errors import ConfigError
+from jobs_server.storage import database
+from jobs_server.upkeep import startup
 
 from .support import databases, issuers
 from .support.observatory import a_command
@@ -31,9 +33,9 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def app(issuer: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     sign_in = {"OIDC_ISSUER": issuer, "OIDC_AUDIENCE": "jobs", "ALLOWED_ORIGINS": ("*",)}
     app = create_app({"TESTING": True} | databases.at(tmp_path_factory.mktemp("instance")) | sign_in)
-    serving.prepare(app)
+    startup.prepare(app)
     yield app
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def test_a_preflight_from_anywhere_names_authorization(client: FlaskClient) -> N
 
 
 def test_it_makes_no_use_of_a_sign_in_on_our_pages(app: Flask, client: FlaskClient) -> None:
-    secret = links.create(Path(app.extensions["jobs_server.settings"].settings.instance), "chief")
+    secret = console_links.create(Path(app.extensions["jobs_server.settings"].settings.instance), "chief")
     assert client.get(f"/sign-in/link/{secret}").status_code == 303
     assert sends(client, OURS).status_code == 200
     assert sends(client, ELSEWHERE).status_code == 401

@@ -16,9 +16,11 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs_server import backups, caretaker, create_app, db, retention, serving
-from jobs_server.backups import Backup
+from jobs_server import create_app
 from jobs_server.errors import TaskFailed
+from jobs_server.storage import database
+from jobs_server.upkeep import backups, maintenance, retention, startup
+from jobs_server.upkeep.backups import Backup
 
 from .conftest import inside
 from .faults import ledger
@@ -35,7 +37,7 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 # Makes a backup, and stops where it is told to, so that it can be killed there.
 STOPPING = """
 import pathlib, sys, time
-from jobs_server import backups
+from jobs_server.upkeep import backups
 source, folder, where = sys.argv[1:]
 def progress(step, done, total):
     if step == where:
@@ -46,7 +48,7 @@ backups.make(pathlib.Path(source), pathlib.Path(folder), progress)
 
 
 def file_of(app: Flask) -> Path:
-    return Path(str(app.extensions[db.EXTENSION].engine.url.database))
+    return Path(str(app.extensions[database.EXTENSION].engine.url.database))
 
 
 def test_a_backup_made_under_load_is_one_whole_moment(tmp_path: Path) -> None:
@@ -151,7 +153,7 @@ class TestWhenItCannotBeMade:
         for number in range(200):
             inside(file_app).sends(required_params={"filler": "x" * 2000, "number": number})
         path = file_of(file_app)
-        file_app.extensions[db.EXTENSION].close()
+        file_app.extensions[database.EXTENSION].close()
         with path.open("r+b") as content:
             content.seek(path.stat().st_size // 2)
             content.write(b"\xa5" * 8192)
@@ -161,7 +163,7 @@ class TestWhenItCannotBeMade:
 
     def test_of_a_database_in_memory_or_elsewhere(self) -> None:
         with pytest.raises(TaskFailed, match="memory"):
-            backups.database_file(create_app({"DATABASE_URL": "sqlite://"}).extensions[db.EXTENSION].engine.url)
+            backups.database_file(create_app({"DATABASE_URL": "sqlite://"}).extensions[database.EXTENSION].engine.url)
 
 
 def test_what_is_written_reads_back(file_app: Flask, tmp_path: Path) -> None:
@@ -213,10 +215,10 @@ class TestDaily:
         ],
     )
     def test_it_is_due_when_there_is_none_since_noon(self, newest: datetime | None, now: datetime, due: bool) -> None:
-        assert caretaker.is_due(newest, now) is due
+        assert maintenance.is_due(newest, now) is due
 
     def test_it_is_made_once(self, file_app: Flask, tmp_path: Path) -> None:
-        keeper, now = caretaker.of(file_app), datetime.now().astimezone()
+        keeper, now = maintenance.of(file_app), datetime.now().astimezone()
         for _ in range(3):
             keeper.look(now)
         assert len(backups.listed(tmp_path / "instance" / "backups")) == 1
@@ -225,10 +227,10 @@ class TestDaily:
     def test_a_failure_is_remembered_until_one_is_made(
         self, file_app: Flask, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(caretaker, "RETRY_SECONDS", 0.0)
+        monkeypatch.setattr(maintenance, "RETRY_SECONDS", 0.0)
         obstacle = tmp_path / "instance" / "backups"
         obstacle.touch()
-        keeper, now = caretaker.of(file_app), datetime.now().astimezone()
+        keeper, now = maintenance.of(file_app), datetime.now().astimezone()
         keeper.look(now)
         assert keeper.backup_failure == f"no backup can be made in {obstacle}: File exists"
         assert "backup failed: no backup can be made" in caplog.text
@@ -242,10 +244,10 @@ class TestDaily:
         def fails(*_: object) -> None:
             raise OSError(5, "Input/output error")
 
-        monkeypatch.setattr(caretaker, "FIRST_LOOK_SECONDS", 0.01)
-        monkeypatch.setattr(caretaker, "LOOK_SECONDS", 0.01)
-        monkeypatch.setattr(caretaker, "RETRY_SECONDS", 0.0)
-        keeper = caretaker.of(file_app)
+        monkeypatch.setattr(maintenance, "FIRST_LOOK_SECONDS", 0.01)
+        monkeypatch.setattr(maintenance, "LOOK_SECONDS", 0.01)
+        monkeypatch.setattr(maintenance, "RETRY_SECONDS", 0.0)
+        keeper = maintenance.of(file_app)
         with monkeypatch.context() as broken:
             broken.setattr(backups, "listed", fails)
             stop = keeper.start()
@@ -261,21 +263,21 @@ class TestDaily:
             raise ZeroDivisionError
 
         app = create_app({"INSTANCE": str(tmp_path), "KEEP_DAYS": 9})
-        serving.prepare(app)
+        startup.prepare(app)
         monkeypatch.setattr(retention, "prune", fails)
-        caretaker.of(app).look(datetime.now().astimezone())
+        maintenance.of(app).look(datetime.now().astimezone())
         assert "the daily work could not be done" in caplog.text
         assert len(backups.listed(tmp_path / "backups")) == 1
-        app.extensions[db.EXTENSION].close()
+        app.extensions[database.EXTENSION].close()
 
     def test_it_can_be_switched_off(self, tmp_path: Path) -> None:
         app = create_app({"INSTANCE": str(tmp_path), "BACKUP_DAILY": False})
-        caretaker.of(app).look(datetime.now().astimezone())
+        maintenance.of(app).look(datetime.now().astimezone())
         assert not (tmp_path / "backups").exists()
 
     def test_it_runs_beside_the_server(self, file_app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(caretaker, "FIRST_LOOK_SECONDS", 0.01)
-        stop = caretaker.of(file_app).start()
+        monkeypatch.setattr(maintenance, "FIRST_LOOK_SECONDS", 0.01)
+        stop = maintenance.of(file_app).start()
         while not backups.listed(tmp_path / "instance" / "backups"):
             time.sleep(0.01)
         stop.set()

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from jobs_server import create_app, db, postgresql
+from jobs_server import create_app
+from jobs_server.storage import database, postgresql
 
 from .conftest import inside
 from .support import databases
@@ -80,7 +81,7 @@ def roomy_app() -> Iterator[Flask]:
     """An app that takes bodies of several megabytes."""
     app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "MAX_BODY_BYTES": 8_000_000})
     yield app
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()
 
 
 def good(scene: Scene, route: str) -> dict[str, Any]:
@@ -204,7 +205,7 @@ class TestLargeTexts:
     @pytest.mark.parametrize("key", NAMES)
     def test_as_a_name(self, roomy_app: Flask, key: str) -> None:
         desk = inside(roomy_app, "names")
-        if key == "site" and roomy_app.extensions[db.EXTENSION].kind.name == postgresql.NAME:
+        if key == "site" and roomy_app.extensions[database.EXTENSION].kind.name == postgresql.NAME:
             refused = desk.asks(site=MEGABYTE)  # its indexes hold no such text
             assert (refused.status, "a text is too long" in refused.text) == (400, True)
             return

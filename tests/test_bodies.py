@@ -11,7 +11,7 @@ import httpx
 import pytest
 from flask import Flask
 
-from jobs_server import bodies
+from jobs_server.api import request_body
 
 from .support import servers
 from .support.observatory import a_command
@@ -191,4 +191,4 @@ def test_an_endless_body_is_not_read_for_ever(shared_app: Flask) -> None:
     environ = {"wsgi.input": stream, "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
     reply = shared_app.test_client().post("/jobs/newjob", environ_overrides=environ)
     assert reply.status_code == 413
-    assert stream.given <= LIMIT + 1 + bodies.DRAIN_BYTES
+    assert stream.given <= LIMIT + 1 + request_body.DRAIN_BYTES

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from jobs_server import statements
-from jobs_server.lifecycle import Queue
+from jobs_server.domain.lifecycle import Queue
+from jobs_server.jobs import statements
 
 from .conftest import inside
 from .support import databases

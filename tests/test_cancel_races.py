@@ -13,10 +13,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from jobs_server import clock, commands, config, create_app, db, jobs, serving
-from jobs_server.actors import said, site
-from jobs_server.db import Connection, Database
+from jobs_server import clock, config, create_app
+from jobs_server.domain import commands
+from jobs_server.domain.actors import said, site
 from jobs_server.errors import Conflict
+from jobs_server.jobs import operations
+from jobs_server.storage import database as db
+from jobs_server.storage.database import Connection, Database
+from jobs_server.upkeep import startup
 
 from .conftest import inside
 from .support import databases
@@ -43,7 +47,7 @@ def apps(tmp_path: Path) -> Iterator[tuple[Flask, Flask]]:
     """Two services on one file, with nothing in common but the file."""
     both = tuple(create_app({"TESTING": True} | databases.at(tmp_path)) for _ in range(2))
     for app in both:
-        serving.prepare(app)
+        startup.prepare(app)
     yield both[0], both[1]
     for app in both:
         app.extensions[db.EXTENSION].close()
@@ -54,7 +58,7 @@ def starting(app: Flask, job: dict[str, Any]) -> Operation:
 
     def start(connection: Connection) -> bool:
         try:
-            jobs.start(connection, command, site("wmd"), clock.read(), settings(app))
+            operations.start(connection, command, site("wmd"), clock.read(), settings(app))
         except Conflict:
             return False
         return True
@@ -68,9 +72,9 @@ def canceling(app: Flask, job: dict[str, Any], how: str) -> Operation:
     def cancel(connection: Connection) -> bool:
         if how == "canceljob":
             command = commands.CancelJob(site="wmd", ulid=job["ulid"])
-            return jobs.cancel(connection, command, vera, clock.read(), settings(app)).status != "CANCELED"
+            return operations.cancel(connection, command, vera, clock.read(), settings(app)).status != "CANCELED"
         stop = a_command("stop", **(ALL if how == "stop of the site" else {}))
-        jobs.submit(connection, commands.SubmitJob.model_validate(stop), vera, clock.read(), settings(app))
+        operations.submit(connection, commands.SubmitJob.model_validate(stop), vera, clock.read(), settings(app))
         return True
 
     return cancel

@@ -11,7 +11,11 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs_server import changes, clock, config, db, sweeper, wire
+from jobs_server import clock, config
+from jobs_server.jobs import events as changes
+from jobs_server.jobs import wire
+from jobs_server.storage import database
+from jobs_server.upkeep import sweeper
 
 from .conftest import inside
 from .support.clocks import HOUR, Clocks
@@ -29,7 +33,7 @@ class Desk:
         self.started = clock.read()
 
     def changes(self, seq: int = 0, count: int = 1000, site: str | None = None) -> list[dict[str, Any]]:
-        with self.app.extensions[db.EXTENSION].reading() as connection:
+        with self.app.extensions[database.EXTENSION].reading() as connection:
             found = changes.after(connection, seq, count, site)
         return [{"seq": each.event.seq} | orjson.loads(wire.change(each))["data"] for each in found]
 
@@ -57,7 +61,7 @@ class Desk:
             case "wait":
                 clocks.pass_by(5 * HOUR)
                 loaded: config.Loaded = self.app.extensions[config.EXTENSION]
-                sweeper.sweep(self.app.extensions[db.EXTENSION], loaded.settings, self.started)
+                sweeper.sweep(self.app.extensions[database.EXTENSION], loaded.settings, self.started)
 
 
 def without_history(shown: dict[str, Any]) -> dict[str, Any]:

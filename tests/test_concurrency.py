@@ -16,8 +16,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from jobs_server.db import db
-from jobs_server.models import Job, JobEvent
+from jobs_server.storage.database import db
+from jobs_server.storage.models import Job, JobEvent
 
 from .conftest import inside, over_http
 from .support import servers
@@ -47,9 +47,11 @@ with httpx.Client(trust_env=False, timeout=60) as client:
 # A writer of its own process, whose clock jumps by hours both ways.
 WRITING_PROCESS = """
 import random, sys
-from jobs_server import actors, clock, commands, create_app, jobs
+from jobs_server import clock, create_app
 from jobs_server.config import EXTENSION
-from jobs_server.db import transaction
+from jobs_server.domain import actors, commands
+from jobs_server.jobs import operations as jobs
+from jobs_server.storage.database import transaction
 dice = random.Random(int(sys.argv[1]))
 body = {"site": "wmd", "device": "d", "instance": "i", "action": "a", "user_name": "n", "user_id": "u"}
 command = commands.SubmitJob(**body, required_params={}, optional_params={})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs_server.coordinates import parse, parse_within, sexagesimal
+from jobs_server.observatory.coordinates import parse, parse_within, sexagesimal
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from jobs_server import create_app, db
+from jobs_server import create_app
 from jobs_server.errors import Unavailable
+from jobs_server.storage import database
 
 from .support import databases
 from .support.observatory import a_command
@@ -49,7 +50,7 @@ def app() -> Iterator[Flask]:
     used = json.dumps(a_command(action="stop"))
     app.test_client().post("/jobs/newjob", data=used, headers={"Idempotency-Key": "used"})
     yield app
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def ask(client: FlaskClient, monkeypatch: pytest.MonkeyPatch, answer: str, origi
     """Send the request that gets this answer, as a page of an origin would."""
     status, request = ANSWERS[answer]
     if status == 503:
-        monkeypatch.setattr(db._Lent, "__enter__", busy)
+        monkeypatch.setattr(database._Lent, "__enter__", busy)
     origins = {} if origin is None else {"Origin": origin}
     reply = client.open(**({"method": "POST"} | request | {"headers": request.get("headers", {}) | origins}))
     is_foreign = origin in FOREIGN and request.get("method") != "GET"
@@ -69,7 +70,7 @@ def ask(client: FlaskClient, monkeypatch: pytest.MonkeyPatch, answer: str, origi
     return reply
 
 
-def busy(_database: db.Database) -> Any:
+def busy(_database: database.Database) -> Any:
     raise Unavailable("Error: the database cannot be used now: it is busy.")
 
 

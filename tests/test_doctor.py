@@ -11,7 +11,11 @@ import httpx
 import pytest
 from flask import Flask
 
-from jobs_server import create_app, db, doctor, filesystems, patient, serving
+from jobs_server import create_app
+from jobs_server.admin import doctor, installation
+from jobs_server.storage import database as db
+from jobs_server.storage import network_share
+from jobs_server.upkeep import startup
 
 from .conftest import inside, over_http
 from .support import issuers, servers
@@ -35,7 +39,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> int:
 @pytest.fixture
 def app(port: int, tmp_path: Path) -> Flask:
     made = create_app({"TESTING": True, "INSTANCE": str(tmp_path / "instance")})
-    serving.prepare(made)
+    startup.prepare(made)
     return made
 
 
@@ -77,7 +81,7 @@ def test_a_database_behind_this_version_is_bad_and_mended(app: Flask) -> None:
     from alembic import command
 
     with app.app_context():
-        command.downgrade(serving.migrations(app), "-1")
+        command.downgrade(startup.migrations(app), "-1")
     database(app).close()
     code, found = consult(app)
     assert (code, found["database"]["grade"]) == (1, "bad")
@@ -192,11 +196,11 @@ def test_a_network_share_is_bad_and_warned_of_at_start(
 ) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"22 1 0:1 / / rw - ext4 /dev/sda1 rw\n40 22 0:35 / {tmp_path} rw - nfs4 nas:/export rw\n")
-    monkeypatch.setattr(filesystems, "_MOUNTS", mounts)
+    monkeypatch.setattr(network_share, "_MOUNTS", mounts)
     code, found = consult(app)
     assert (code, found["disk"]["grade"]) == (1, "bad")
     assert "network share (nfs4)" in found["disk"]["sentence"]
-    serving.prepare(app)
+    startup.prepare(app)
     assert "network share" in caplog.text
 
 
@@ -219,19 +223,19 @@ MOUNTS = r"""
     ],
 )
 def test_the_innermost_mount_counts(folder: str, kind: str) -> None:
-    assert filesystems.mounted_as(Path(folder), MOUNTS) == kind
+    assert network_share.mounted_as(Path(folder), MOUNTS) == kind
 
 
 def test_this_machines_own_disk_is_no_share(tmp_path: Path) -> None:
-    assert filesystems.network_share(tmp_path) is None
+    assert network_share.network_share(tmp_path) is None
 
 
 def test_what_cannot_be_looked_at_is_a_finding(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(_: patient.Patient) -> Any:
+    def fails(_: installation.Patient) -> Any:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(doctor, "CHECKS", {"sqlite": (fails,)})
-    assert [finding.grade for finding in doctor.look_over(app)] == [patient.Grade.BAD]
+    assert [finding.grade for finding in doctor.look_over(app)] == [installation.Grade.BAD]
 
 
 def database(app: Flask) -> db.Database:
@@ -243,7 +247,7 @@ def test_an_issuer_that_does_not_answer_is_told(port: int, tmp_path: Path) -> No
     nowhere = f"http://127.0.0.1:{servers.free_port()}/"
     settings = {"OIDC_ISSUER": nowhere, "OIDC_AUDIENCE": "jobs"}
     app = create_app({"INSTANCE": str(tmp_path / "instance")} | settings)
-    serving.prepare(app)
+    startup.prepare(app)
     code, found = consult(app)
     assert (code, found["sign-in"]["grade"]) == (0, "note")
     assert nowhere in found["sign-in"]["sentence"]
@@ -252,7 +256,7 @@ def test_an_issuer_that_does_not_answer_is_told(port: int, tmp_path: Path) -> No
 def test_an_issuer_that_answers_is_asked_and_nothing_is_written(port: int, tmp_path: Path) -> None:
     with issuers.own() as issuer:
         app = create_app({"INSTANCE": str(tmp_path / "instance"), "OIDC_ISSUER": issuer.url, "OIDC_AUDIENCE": "jobs"})
-        serving.prepare(app)
+        startup.prepare(app)
         before = sorted((tmp_path / "instance").iterdir())
         _, found = consult(app)
     assert (found["sign-in"]["grade"], issuer.url in found["sign-in"]["sentence"]) == ("good", True)

@@ -9,7 +9,9 @@ import pytest
 from alembic import command
 from flask import Flask
 
-from jobs_server import clock, create_app, db, serving
+from jobs_server import clock, create_app
+from jobs_server.storage import database
+from jobs_server.upkeep import startup
 
 from .conftest import inside
 from .support import postgres, servers
@@ -39,13 +41,13 @@ def served(
 
     yield make
     for app in made:
-        app.extensions[db.EXTENSION].close()
+        app.extensions[database.EXTENSION].close()
 
 
 @pytest.fixture
 def app(served: Callable[..., Flask]) -> Flask:
     app = served()
-    serving.prepare(app)
+    startup.prepare(app)
     return app
 
 
@@ -75,19 +77,19 @@ def test_a_database_behind_this_version_is_mended_when_no_server_has_it_open(
     url = cluster.database()
     app, other = served(url), served(url)
     with app.app_context():
-        command.downgrade(serving.migrations(app), "-1")
+        command.downgrade(startup.migrations(app), "-1")
     code, found = consult(app)
     assert (code, found["database"]["grade"]) == (1, "bad")
-    with other.extensions[db.EXTENSION].reading():
+    with other.extensions[database.EXTENSION].reading():
         code, found = consult(app, "--fix")
     assert (code, "a server has it open" in found["database"]["done"]) == (1, True)
-    other.extensions[db.EXTENSION].close()
+    other.extensions[database.EXTENSION].close()
     assert "prepared" in consult(app, "--fix")[1]["database"]["done"]
     assert consult(app)[1]["database"]["grade"] == "good"
 
 
 def test_a_missing_index_is_bad_and_made_when_it_may_mend(app: Flask) -> None:
-    with app.extensions[db.EXTENSION].engine.begin() as connection:
+    with app.extensions[database.EXTENSION].engine.begin() as connection:
         connection.exec_driver_sql("DROP INDEX ix_job_waiting")
         connection.exec_driver_sql(
             "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_job_recent'::regclass"

@@ -9,7 +9,9 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs_server import create_app, db, door
+from jobs_server import create_app
+from jobs_server.auth import browser_guard
+from jobs_server.storage import database
 
 from .support import databases
 from .support.observatory import Observatory, Reply, a_command
@@ -29,7 +31,7 @@ def app() -> Iterator[Flask]:
         }
     )
     yield app
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()
 
 
 def posts(observatory: Observatory, **headers: str) -> Reply:
@@ -117,7 +119,7 @@ def test_other_names_are_refused_also_for_reading(app: Flask, host: str) -> None
 
 
 def test_the_machines_own_name_is_known() -> None:
-    hosts = door.Hosts((), "dome-pc.observatory.example")
+    hosts = browser_guard.Hosts((), "dome-pc.observatory.example")
     known = ["dome-pc", "dome-pc.local:5000", "dome-pc.lan", "dome-pc.observatory.example"]
     assert all(map(hosts.are_ours, known))
     assert not any(map(hosts.are_ours, ["dome-pc.example", "other.local", "observatory.example"]))
@@ -125,10 +127,10 @@ def test_the_machines_own_name_is_known() -> None:
 
 @given(st.text(max_size=30))
 def test_any_host_header_is_judged_without_failing(host: str) -> None:
-    assert door.Hosts((), "dome-pc").are_ours(host) in (True, False)
+    assert browser_guard.Hosts((), "dome-pc").are_ours(host) in (True, False)
 
 
-HEADERS = dict(door.HEADERS)
+HEADERS = dict(browser_guard.HEADERS)
 
 
 @pytest.mark.parametrize("path", ["/jobs/getrecentjobs", "/jobs/nowhere", "/jobs/newjob"])
@@ -175,7 +177,7 @@ def seen(app: Flask, peer: str, **headers: str) -> tuple[str, str, str]:
 
     environ = {"REMOTE_ADDR": peer, "wsgi.url_scheme": "http", "HTTP_HOST": "localhost"}
     environ |= {f"HTTP_X_FORWARDED_{name.upper()}": value for name, value in headers.items()}
-    door.Proxies(inner, ("127.0.0.1", "10.0.0.0/24"))(environ, lambda *_: lambda _: None)
+    browser_guard.Proxies(inner, ("127.0.0.1", "10.0.0.0/24"))(environ, lambda *_: lambda _: None)
     return found[0], found[1], found[2]
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs_server import catalogue, durations
-from jobs_server.durations import BadParameter, Plan, Pose
+from jobs_server.observatory import catalogue, durations
+from jobs_server.observatory.durations import BadParameter, Plan, Pose
 
 from .support import servers
 

@@ -10,7 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs_server import caretaker, create_app, db, listener, postgresql, serving
+from jobs_server import create_app
+from jobs_server.storage import database, notifications, postgresql
+from jobs_server.upkeep import maintenance, startup
 
 from .conftest import inside, over_http
 from .support import databases, postgres, servers
@@ -68,13 +70,13 @@ def test_when_the_server_on_duty_ends_another_labels_and_alerts(how: str, tmp_pa
 def test_only_the_server_on_duty_prunes(clocks: Clocks, tmp_path: Path) -> None:
     named = {"DATABASE_URL": postgres.shared().database(), "INSTANCE": str(tmp_path / "instance"), "KEEP_DAYS": 10}
     app, other = (create_app({"TESTING": True} | named) for _ in range(2))
-    serving.prepare(app)
+    startup.prepare(app)
     finished(inside(app), 2)
     later = datetime.fromtimestamp(clocks.now.wall_ms / 1000).astimezone() + timedelta(days=11)
     databases.put_on_duty(app)
-    caretaker.of(other).look(later)
-    assert (listener.is_on_duty(other), rows(app, "job")) == (False, 2)
-    caretaker.of(app).look(later)
+    maintenance.of(other).look(later)
+    assert (notifications.is_on_duty(other), rows(app, "job")) == (False, 2)
+    maintenance.of(app).look(later)
     assert rows(app, "job") == 0
     for each in (app, other):
-        each.extensions[db.EXTENSION].close()
+        each.extensions[database.EXTENSION].close()

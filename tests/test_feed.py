@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from jobs_server import changes, db, feed, past, stream, waiters
-from jobs_server.changes import Change
 from jobs_server.errors import Unavailable
-from jobs_server.feed import Feed
-from jobs_server.hangup import Client
-from jobs_server.past import Frame
-from jobs_server.waiters import Channel
+from jobs_server.jobs import events
+from jobs_server.jobs.events import Change
+from jobs_server.live import backlog, feed, sse, subscribers
+from jobs_server.live.backlog import Frame
+from jobs_server.live.disconnect import Client
+from jobs_server.live.feed import Feed
+from jobs_server.live.subscribers import Channel
+from jobs_server.storage import database
 
 from .conftest import inside
 from .test_waiting import until
@@ -28,13 +30,13 @@ SOMEBODY = Client("a browser", "127.0.0.1")
 class Watcher(threading.Thread):
     """Somebody who watches a site of an app in this process."""
 
-    def __init__(self, app: Flask, live: Feed, position: stream.Position | None = None) -> None:
+    def __init__(self, app: Flask, live: Feed, position: sse.Position | None = None) -> None:
         super().__init__(daemon=True)
         self._viewer = live.watch("wmd", SOMEBODY)
         self._live = live
-        with app.extensions[db.EXTENSION].reading() as connection:
-            begin = stream.start(connection, position, "wmd")
-        self._messages = stream.messages(live, self._viewer, begin)
+        with app.extensions[database.EXTENSION].reading() as connection:
+            begin = sse.start(connection, position, "wmd")
+        self._messages = sse.messages(live, self._viewer, begin)
         self.seen: list[bytes] = [next(self._messages)]
         self.start()
 
@@ -49,7 +51,7 @@ class Watcher(threading.Thread):
 
 
 @contextmanager
-def watching(app: Flask, count: int, position: stream.Position | None = None) -> Iterator[list[Watcher]]:
+def watching(app: Flask, count: int, position: sse.Position | None = None) -> Iterator[list[Watcher]]:
     live = feed.of(app)
     watchers = [Watcher(app, live, position) for _ in range(count)]
     try:
@@ -67,7 +69,7 @@ def rendered(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def render(epoch: str, change: Change) -> bytes:
         numbers.append(change.event.seq)
-        return stream.render(epoch, change)
+        return sse.render(epoch, change)
 
     live = feed.of(file_app)
     monkeypatch.setattr(live._looker, "_render", render)
@@ -88,9 +90,9 @@ def test_each_event_is_rendered_once_for_all_viewers(file_app: Flask, rendered: 
 def test_those_who_come_back_together_share_what_is_read(file_app: Flask, rendered: list[int]) -> None:
     for _ in range(250):
         inside(file_app).sends()
-    with file_app.extensions[db.EXTENSION].reading() as connection:
-        epoch = changes.record(connection).epoch
-    with watching(file_app, 10, stream.Position(epoch, 0)) as watchers:
+    with file_app.extensions[database.EXTENSION].reading() as connection:
+        epoch = events.record(connection).epoch
+    with watching(file_app, 10, sse.Position(epoch, 0)) as watchers:
         until(lambda: all(len(watcher.seqs) == 250 for watcher in watchers))
         inside(file_app).sends()
         until(lambda: all(len(watcher.seqs) == 251 for watcher in watchers))
@@ -99,14 +101,14 @@ def test_those_who_come_back_together_share_what_is_read(file_app: Flask, render
 
 
 def test_who_lags_behind_what_is_kept_misses_nothing(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiters, "_KEPT_EVENTS", 3)
+    monkeypatch.setattr(subscribers, "_KEPT_EVENTS", 3)
     live = feed.of(file_app)
     with watching(file_app, 1) as (watcher,):
         until(lambda: live.tail is not None)
         slow = Watcher.__new__(Watcher)  # it takes its first message late
         viewer = live.watch("wmd", SOMEBODY)
-        with file_app.extensions[db.EXTENSION].reading() as connection:
-            messages = stream.messages(live, viewer, stream.start(connection, None, "wmd"))
+        with file_app.extensions[database.EXTENSION].reading() as connection:
+            messages = sse.messages(live, viewer, sse.start(connection, None, "wmd"))
         next(messages)
         for _ in range(10):
             inside(file_app).sends()
@@ -119,7 +121,7 @@ def test_who_lags_behind_what_is_kept_misses_nothing(file_app: Flask, monkeypatc
 
 
 def test_what_is_kept_is_bounded_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiters, "_KEPT_BYTES", 100)
+    monkeypatch.setattr(subscribers, "_KEPT_BYTES", 100)
     channel = Channel("wmd", 0)
     for seq in range(1, 6):
         channel.add(Frame(seq, b"x" * 40))
@@ -132,8 +134,8 @@ def test_what_is_kept_is_bounded_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -
 def test_pages_of_the_past_are_bounded(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(20):
         inside(file_app).sends()
-    monkeypatch.setattr(past, "_PAGE", 2)
-    monkeypatch.setattr(past, "_KEPT_BYTES", 3000)
+    monkeypatch.setattr(backlog, "_PAGE", 2)
+    monkeypatch.setattr(backlog, "_KEPT_BYTES", 3000)
     pages = feed.of(file_app)._past
     for seq in range(0, 20, 2):
         assert [frame.seq for frame in pages.after("wmd", seq).frames] == [seq + 1, seq + 2]
@@ -145,7 +147,7 @@ def test_a_database_that_fails_holds_changes_up_and_loses_none(
     file_app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(feed, "_FIRST_PAUSE_SECONDS", 0.01)
-    read, troubles = changes.after, [Unavailable("Error: the disk is gone"), RuntimeError("a fault of ours")]
+    read, troubles = events.after, [Unavailable("Error: the disk is gone"), RuntimeError("a fault of ours")]
 
     def fails_twice(*arguments: Any) -> list[Change]:
         if troubles:
@@ -154,7 +156,7 @@ def test_a_database_that_fails_holds_changes_up_and_loses_none(
 
     with watching(file_app, 1) as (watcher,):
         until(lambda: feed.of(file_app).tail is not None)
-        monkeypatch.setattr(changes, "after", fails_twice)
+        monkeypatch.setattr(events, "after", fails_twice)
         inside(file_app).sends()
         inside(file_app).sends()
         until(lambda: len(watcher.seqs) == 2)
@@ -250,15 +252,15 @@ def test_calls_always_have_threads_left(app: Flask, threads: int, places: int) -
     from jobs_server.config import Settings
 
     settings = Settings(threads=threads)
-    assert Feed(app.extensions[db.EXTENSION], settings, stream.render).places == places
+    assert Feed(app.extensions[database.EXTENSION], settings, sse.render).places == places
 
 
 def test_a_reader_that_takes_too_long_is_told_and_dropped(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "SLOW_SECONDS", -1.0)
+    monkeypatch.setattr(sse, "SLOW_SECONDS", -1.0)
     live = feed.of(app)
     viewer = live.watch("wmd", SOMEBODY)
-    with app.extensions[db.EXTENSION].reading() as connection:
-        messages = stream.messages(live, viewer, stream.start(connection, None, "wmd"))
+    with app.extensions[database.EXTENSION].reading() as connection:
+        messages = sse.messages(live, viewer, sse.start(connection, None, "wmd"))
     next(messages)
     inside(app).sends()
     *_, last = messages
@@ -268,11 +270,11 @@ def test_a_reader_that_takes_too_long_is_told_and_dropped(app: Flask, monkeypatc
 
 @pytest.mark.sqlite("elsewhere a position counts the events of its own site")
 def test_a_quiet_viewer_gets_a_sign_of_life_and_moves_on(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "COMMENT_SECONDS", 0.05)
+    monkeypatch.setattr(sse, "COMMENT_SECONDS", 0.05)
     live = feed.of(app)
     viewer = live.watch("wmd", SOMEBODY)
-    with app.extensions[db.EXTENSION].reading() as connection:
-        messages = stream.messages(live, viewer, stream.start(connection, None, "wmd"))
+    with app.extensions[database.EXTENSION].reading() as connection:
+        messages = sse.messages(live, viewer, sse.start(connection, None, "wmd"))
     next(messages)
     until(lambda: live.tail is not None)
     inside(app, "mrc").sends()

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from jobs_server import commands, strict_json
+from jobs_server.domain import commands, strict_json
+from jobs_server.domain.values import NO_ESTIMATE
 from jobs_server.errors import BadRequest
-from jobs_server.fields import NO_ESTIMATE
 
 from .support.observatory import a_command
 

@@ -15,7 +15,11 @@ import httpx
 import pytest
 from flask import Flask
 
-from jobs_server import backups, caretaker, create_app, db, feed, health, serving
+from jobs_server import create_app
+from jobs_server.api import health
+from jobs_server.live import feed
+from jobs_server.storage import database
+from jobs_server.upkeep import backups, maintenance, startup
 
 from .conftest import inside
 from .support import servers
@@ -27,7 +31,7 @@ def patient(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]
     monkeypatch.setattr(health, "_KEPT_SECONDS", 0.0)
     health.of(file_app).serving_since = time.monotonic() - timedelta(days=3).total_seconds()
     stop = threading.Event()
-    for name in ("sweeper", caretaker.THREAD):
+    for name in ("sweeper", maintenance.THREAD):
         threading.Thread(target=stop.wait, name=name, daemon=True).start()
     backup_made(file_app, datetime.now(UTC))
     yield file_app
@@ -35,7 +39,7 @@ def patient(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]
 
 
 def backup_made(app: Flask, at: datetime) -> Path:
-    folder = caretaker.of(app).settings.backups
+    folder = maintenance.of(app).settings.backups
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     made = folder / at.strftime("jobs-%Y%m%dT%H%M%SZ.db.gz")
@@ -64,7 +68,7 @@ def test_all_is_well(patient: Flask) -> None:
 @pytest.mark.sqlite("its file")
 def test_looking_writes_nothing(patient: Flask) -> None:
     inside(patient).sends()
-    log = Path(f"{patient.extensions[db.EXTENSION].engine.url.database}-wal")
+    log = Path(f"{patient.extensions[database.EXTENSION].engine.url.database}-wal")
     before = (log.stat().st_size, log.stat().st_mtime_ns)
     readiness(patient)
     assert (log.stat().st_size, log.stat().st_mtime_ns) == before
@@ -73,7 +77,7 @@ def test_looking_writes_nothing(patient: Flask) -> None:
 @pytest.mark.sqlite("one writer at a time")
 def test_a_locked_database_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "_WRITE_SECONDS", 0.05)
-    other = db.driver.connect(patient.extensions[db.EXTENSION].engine.url.database, isolation_level=None)
+    other = database.driver.connect(patient.extensions[database.EXTENSION].engine.url.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     assert readiness(patient) == (503, ["the database cannot be used: it is busy"])
     assert patient.test_client().get("/healthz").status_code == 200
@@ -82,7 +86,7 @@ def test_a_locked_database_is_a_problem(patient: Flask, monkeypatch: pytest.Monk
 
 
 def test_a_database_of_another_version_is_a_problem(patient: Flask) -> None:
-    with patient.extensions[db.EXTENSION].engine.begin() as connection:
+    with patient.extensions[database.EXTENSION].engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
     assert readiness(patient) == (503, ["the database is not of this version: restart the server, which migrates it"])
 
@@ -129,7 +133,7 @@ def test_no_backup_is_a_problem_only_when_there_was_time_for_one(patient: Flask)
 
 @pytest.mark.sqlite("PostgreSQL has backups of its own")
 def test_a_backup_that_failed_is_a_problem_without_its_path(patient: Flask) -> None:
-    caretaker.of(patient).backup_failure = "no backup can be made in /srv/secret: No space left on device"
+    maintenance.of(patient).backup_failure = "no backup can be made in /srv/secret: No space left on device"
     assert readiness(patient) == (503, ["the last backup failed; the log says why"])
 
 
@@ -141,7 +145,7 @@ def test_a_backup_of_a_timer_that_failed_is_a_problem_until_one_is_made(patient:
     assert readiness(patient) == (200, ["ready"])  # who types it sees it
     assert commands.invoke(args=["backup", "--alert", str(tmp_path / "full" / "b")]).exit_code == 1
     assert readiness(patient) == (503, ["the last backup failed; the log says why"])
-    assert str(tmp_path / "full" / "b") in (caretaker.of(patient).failing or "")
+    assert str(tmp_path / "full" / "b") in (maintenance.of(patient).failing or "")
     assert commands.invoke(args=["backup", "--alert", str(tmp_path / "disk2")]).exit_code == 0
     assert readiness(patient) == (200, ["ready"])
 
@@ -160,7 +164,7 @@ def broken_disk(*_: object) -> None:
 @pytest.mark.sqlite("the disk that its file is on")
 def test_all_problems_are_told_together(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
-    caretaker.of(patient).backup_failure = "x"
+    maintenance.of(patient).backup_failure = "x"
     assert len(readiness(patient)[1]) == 2
 
 
@@ -175,7 +179,7 @@ def test_an_answer_is_good_for_a_moment(file_app: Flask, monkeypatch: pytest.Mon
 def test_a_service_in_memory_can_be_ready() -> None:
     app = create_app({"DATABASE_URL": "sqlite://"})
     assert app.test_client().get("/readyz").status_code == 200
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()
 
 
 @pytest.mark.sqlite("its file")
@@ -185,4 +189,4 @@ def test_what_was_never_prepared_is_not_ready(tmp_path: Path) -> None:
     assert status == 503
     assert "its file cannot be opened" in problems[0]
     assert os.fspath(tmp_path) not in "".join(problems)
-    serving.prepare(app)
+    startup.prepare(app)

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from jobs_server import create_app, db, logs
-from jobs_server.changes import after
-from jobs_server.lifecycle import UNREAD
-from jobs_server.stream import render
+from jobs_server import create_app
+from jobs_server.domain.lifecycle import UNREAD
+from jobs_server.jobs.events import after
+from jobs_server.live.sse import render
+from jobs_server.storage import database
+from jobs_server.upkeep import logs
 
 from .conftest import inside
 from .support import databases
@@ -54,7 +56,7 @@ def entered(observatory: Observatory, text: str) -> dict[str, Any]:
 @every_hostile_text
 def test_it_stays_within_its_frame_of_the_stream(app: Flask, observatory: Observatory, text: str) -> None:
     job = entered(observatory, text)
-    with app.app_context(), db.reading() as connection:
+    with app.app_context(), database.reading() as connection:
         changes = after(connection, 0, count=100)
     parser = Parser()
     for line in b"".join(render("e", change) for change in changes).decode().split("\n"):
@@ -158,4 +160,4 @@ def test_guessing_at_sign_in_is_slowed_down(monkeypatch: pytest.MonkeyPatch) -> 
     assert int(answers[-1].headers["Retry-After"]) >= 1
     other = client.get("/sign-in/link/guess", environ_base={"REMOTE_ADDR": "127.0.0.2"})
     assert other.status_code == 403
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from jobs_server import create_app, db
+from jobs_server import create_app
 from jobs_server.config import Settings
+from jobs_server.storage import database
 
 from .conftest import inside
 from .support import databases, issuers
@@ -22,7 +23,7 @@ def app() -> Iterator[Flask]:
     limits = {"NEW_JOBS_PER_SECOND": 3, "RESERVATIONS_PER_MINUTE": 2}
     app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh()} | limits)
     yield app
-    app.extensions[db.EXTENSION].engine.dispose()
+    app.extensions[database.EXTENSION].engine.dispose()
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_with_sign_in_it_is_the_person_who_is_counted(tmp_path: Path, monkeypatc
 
         assert [books("vera", f"192.168.1.{number}") for number in range(3)] == [200, 200, 429]
         assert books("tycho", "192.168.1.2") == 200
-        app.extensions[db.EXTENSION].close()
+        app.extensions[database.EXTENSION].close()
 
 
 def test_a_refusal_is_a_sentence_or_problem_details(site: Observatory) -> None:
@@ -99,5 +100,5 @@ def test_the_number_is_a_setting_and_none_counts_nothing() -> None:
     unlimited = {"NEW_JOBS_PER_SECOND": 0, "MAX_WAITING_JOBS": 0}
     app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh()} | unlimited)
     assert {inside(app).asks(user_id="wild").status for _ in range(50)} == {200}
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()
     assert Settings().new_jobs_per_second == 20

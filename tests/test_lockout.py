@@ -10,7 +10,8 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from jobs_server import create_app, db
+from jobs_server import create_app
+from jobs_server.storage import database
 
 from .conftest import inside
 from .support import databases
@@ -194,10 +195,10 @@ def test_its_history_is_kept(clocks: Clocks, observatory: Observatory) -> None:
 
 def test_it_outlives_the_server(file_app: Flask) -> None:
     locks(inside(file_app))
-    url = file_app.extensions[db.EXTENSION].engine.url
+    url = file_app.extensions[database.EXTENSION].engine.url
     again = create_app({"TESTING": True, "DATABASE_URL": url.render_as_string(hide_password=False)})
     assert inside(again).asks().status == 423
-    again.extensions[db.EXTENSION].close()
+    again.extensions[database.EXTENSION].close()
 
 
 def test_no_job_slips_past_a_lockout_that_was_acknowledged(file_app: Flask) -> None:
@@ -221,7 +222,7 @@ def few() -> Iterator[Observatory]:
     """An observatory at which at most three jobs may wait."""
     app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "MAX_WAITING_JOBS": 3})
     yield inside(app)
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()
 
 
 def test_no_more_jobs_wait_than_may_but_stop_commands_pass(few: Observatory) -> None:

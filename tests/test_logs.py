@@ -14,7 +14,7 @@ import httpx
 import pytest
 from flask import Flask
 
-from jobs_server import logs
+from jobs_server.upkeep import logs
 
 from .conftest import inside, over_http
 from .support import servers

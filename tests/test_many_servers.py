@@ -13,8 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs_server import changes, create_app, db, feed, listener, postgresql
-from jobs_server.hangup import Client
+from jobs_server import create_app
+from jobs_server.jobs import events as changes
+from jobs_server.live import feed
+from jobs_server.live.disconnect import Client
+from jobs_server.storage import database as db
+from jobs_server.storage import notifications, postgresql
 
 from .conftest import inside, over_http
 from .faults.load import SITE, Load
@@ -185,12 +189,12 @@ def test_a_server_knows_whether_it_hears_the_others(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(listener, "_HEARING_SECONDS", 0.5 if pooled else 20.0)
+    monkeypatch.setattr(notifications, "_HEARING_SECONDS", 0.5 if pooled else 20.0)
     app = create_app({"DATABASE_URL": cluster.database(), "INSTANCE": str(tmp_path)})
-    with closing(app.extensions[db.EXTENSION]) as database, closing(listener.Listener(database)._connect()) as raw:
+    with closing(app.extensions[db.EXTENSION]) as database, closing(notifications.Listener(database)._connect()) as raw:
         if not pooled:  # a pooler that lends connections for a transaction forgets who listens
             raw.execute(f"LISTEN {postgresql.CHANNEL}")
-        assert listener._hears_itself(raw) is not pooled
+        assert notifications._hears_itself(raw) is not pooled
     assert ("session mode" in caplog.text) is pooled
 
 

@@ -12,7 +12,8 @@ import pytest
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobs_server import create_app, metrics
+from jobs_server import create_app
+from jobs_server.api import metrics
 
 from .conftest import inside
 from .support import databases, servers

@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from jobs_server import commands, stream
+from jobs_server.domain import commands
+from jobs_server.live import sse
 
 from .conftest import over_http
 from .support import nginx, servers
@@ -52,8 +53,8 @@ def test_its_patience_exceeds_ours() -> None:
     places = re.findall(r"^    location .*?^    }", text, re.MULTILINE | re.DOTALL)
     assert len(places) == 2
     for place in places:
-        assert seconds("proxy_read_timeout", place)[0] > max(commands.MAX_WAIT_SECONDS, stream.COMMENT_SECONDS)
-        assert seconds("send_timeout", place)[0] > max(commands.MAX_WAIT_SECONDS, stream.COMMENT_SECONDS)
+        assert seconds("proxy_read_timeout", place)[0] > max(commands.MAX_WAIT_SECONDS, sse.COMMENT_SECONDS)
+        assert seconds("send_timeout", place)[0] > max(commands.MAX_WAIT_SECONDS, sse.COMMENT_SECONDS)
     conf = runpy.run_module("jobs_server.gunicorn_conf")
     assert seconds("keepalive_timeout", text)[0] < conf["keepalive"]
 

@@ -16,7 +16,10 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from schemathesis import GenerationMode
 
-from jobs_server import commands, create_app, db, described, openapi
+from jobs_server import create_app
+from jobs_server.api import describe, openapi
+from jobs_server.domain import commands
+from jobs_server.storage import database
 
 from .support import databases
 from .support.servers import ROOT
@@ -43,7 +46,7 @@ def _closed_and_in_no_need_to_wait() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(commands, "MAX_WAIT_SECONDS", 0)  # polls that wait a minute would be waited for
         yield
-    APP.extensions[db.EXTENSION].close()
+    APP.extensions[database.EXTENSION].close()
 
 
 @pytest.fixture
@@ -128,7 +131,7 @@ def test_it_says_what_must_be_shown_as_this_server_is_set(document: dict[str, An
     page = locked.test_client().get("/docs").text
     assert 'href="#shown-siteToken"' in page
     assert 'id="shown-siteToken"' in page
-    locked.extensions[db.EXTENSION].close()
+    locked.extensions[database.EXTENSION].close()
 
 
 def test_the_commands_in_it_are_real_ones() -> None:
@@ -141,9 +144,9 @@ def test_saying_what_a_route_takes_changes_nothing_of_it() -> None:
     def view() -> str:
         return "as it was"
 
-    assert described.describe(gives=str)(view) is view
-    assert described.of(view) == described.Described(gives=str)
-    assert described.of(len) is None
+    assert describe.describe(gives=str)(view) is view
+    assert describe.of(view) == describe.Described(gives=str)
+    assert describe.of(len) is None
 
 
 def examples(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Any]]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs_server import clock
-from jobs_server.jobs import next_ulid
+from jobs_server.jobs.operations import next_ulid
 
 from .conftest import inside
 

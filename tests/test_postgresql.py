@@ -20,24 +20,17 @@ from alembic.runtime.migration import MigrationContext
 from flask import Flask
 from sqlalchemy import text
 
-from jobs_server import (
-    actors,
-    changes,
-    clock,
-    create_app,
-    db,
-    jobs,
-    postgresql,
-    queries,
-    reservations,
-    revisions,
-    serving,
-)
-from jobs_server.db import Database
+from jobs_server import clock, create_app
+from jobs_server.domain import actors
+from jobs_server.domain.lifecycle import Queue
 from jobs_server.errors import Conflict, Unavailable
-from jobs_server.jobs import Event
-from jobs_server.lifecycle import Queue
-from jobs_server.reservations import ReservationRow
+from jobs_server.jobs import events, operations, queries, reservations
+from jobs_server.jobs.operations import Event
+from jobs_server.jobs.reservations import ReservationRow
+from jobs_server.storage import database as db
+from jobs_server.storage import postgresql, revisions
+from jobs_server.storage.database import Database
+from jobs_server.upkeep import startup
 
 from .conftest import inside
 from .support import postgres, servers
@@ -46,7 +39,8 @@ from .test_waiting import Poll, someone_waits, until
 
 PREPARE = """
 import sys
-from jobs_server import create_app, serving
+from jobs_server import create_app
+from jobs_server.upkeep import startup as serving
 serving.prepare(create_app({"DATABASE_URL": sys.argv[1], "INSTANCE": sys.argv[2]}))
 """
 
@@ -63,7 +57,7 @@ def make(cluster: postgres.Cluster, tmp_path: Path) -> Iterator[Callable[..., Fl
 
     def one_more(**settings: object) -> Flask:
         app = create_app({"TESTING": True, "DATABASE_URL": url, "INSTANCE": str(tmp_path / "instance"), **settings})
-        serving.prepare(app)
+        startup.prepare(app)
         made.append(app)
         return app
 
@@ -193,14 +187,14 @@ class TestOrder:
         job = site.sends()
         other = inside(there, "mrc").sends()
         with database(here).reading() as connection:
-            began = changes.last(connection, "wmd")
+            began = events.last(connection, "wmd")
         drawn, go = threading.Event(), threading.Event()
 
         def report_late() -> None:
             with database(here).transaction("wmd") as connection:
                 found = queries.job(connection, "wmd", job["ulid"])
                 assert found
-                jobs.record(connection, [found], Event(Queue.PRIMARY, "SLEWING"), actors.SERVER, clock.read())
+                operations.record(connection, [found], Event(Queue.PRIMARY, "SLEWING"), actors.SERVER, clock.read())
                 drawn.set()
                 assert go.wait(20)
 
@@ -211,15 +205,15 @@ class TestOrder:
         second.start()
         inside(there, "mrc").reports(other, "COMPLETE")  # another site goes on, with a larger number
         with database(there).reading() as connection:
-            newest = changes.newest(connection)
-            assert changes.last(connection, "wmd") == began, "a position beyond what may still come"
-            assert changes.after(connection, began, 10, "wmd") == []
+            newest = events.newest(connection)
+            assert events.last(connection, "wmd") == began, "a position beyond what may still come"
+            assert events.after(connection, began, 10, "wmd") == []
         assert second.is_alive()
         go.set()
         late.join(20)
         second.join(20)
         with database(there).reading() as connection:
-            told = changes.after(connection, began, 10, "wmd")
+            told = events.after(connection, began, 10, "wmd")
         assert [change.event.status for change in told] == ["SLEWING", "EXPOSING"]
         assert told[0].event.seq < newest < told[1].event.seq
 
@@ -294,10 +288,10 @@ def test_of_two_reservations_at_once_one_is_refused(make: Callable[..., Flask]) 
 class TestMigrations:
     def test_they_run_up_and_down_and_up_again(self, cluster: postgres.Cluster, tmp_path: Path) -> None:
         app = create_app({"DATABASE_URL": cluster.database(prepared=False), "INSTANCE": str(tmp_path)})
-        serving.prepare(app)
+        startup.prepare(app)
         assert inside(app).sends()
         with app.app_context():
-            config = serving.migrations(app)
+            config = startup.migrations(app)
             command.downgrade(config, "base")
             with database(app).engine.connect() as connection:
                 left = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
@@ -310,7 +304,7 @@ class TestMigrations:
 
     def test_the_tables_are_what_the_models_say(self, app: Flask) -> None:
         with app.app_context():
-            command.check(serving.migrations(app))
+            command.check(startup.migrations(app))
         with database(app).engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             assert compare_metadata(context, db.db.metadata) == []

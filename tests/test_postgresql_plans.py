@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, Engine
 
-from jobs_server import changes, create_app, db, queries
-from jobs_server.models import Job
+from jobs_server import create_app
+from jobs_server.jobs import events, queries
+from jobs_server.storage import database as db
+from jobs_server.storage.models import Job
 
 from .conftest import inside
 from .support import postgres
@@ -21,10 +23,10 @@ A_ULID = f"{JOBS // 2:026d}"
 VALUES = {"site": "site1", "ulid": A_ULID, "user_id": "u", "key": A_ULID, "claim_id": "a", "sites": "{site1,site2}"}
 
 HOT_HERE = HOT | {
-    "what happened at a site": (changes._AT_SITE, "ix_job_event_site_seq"),
+    "what happened at a site": (events._AT_SITE, "ix_job_event_site_seq"),
     "events of a site": (queries._EVENTS_AFTER, "ix_job_event_site_seq"),
-    "last events of sites": (changes._LAST_EVENTS, "ix_job_event_site_seq"),
-    "last event of a site": (changes._LAST_EVENT, "ix_job_event_site_seq"),
+    "last events of sites": (events._LAST_EVENTS, "ix_job_event_site_seq"),
+    "last event of a site": (events._LAST_EVENT, "ix_job_event_site_seq"),
 }
 INDEXES = {"sqlite_autoindex_idempotency_key_1": "uq_idempotency_key_site_user_id_key"}
 LARGE = ("job", "job_event", "idempotency_key")

@@ -10,8 +10,12 @@ from typing import cast
 import pytest
 from sqlalchemy import make_url
 
-from jobs_server import config, create_app, db, feed, moving, postgresql, serving, stream
+from jobs_server import config, create_app
+from jobs_server.admin import to_postgresql
 from jobs_server.errors import ConfigError, StartRefused
+from jobs_server.live import feed, sse
+from jobs_server.storage import database, postgresql
+from jobs_server.upkeep import startup
 
 from .conftest import inside
 from .support import postgres
@@ -31,9 +35,9 @@ def refusal(url: str, folder: Path) -> str:
     app = create_app({"DATABASE_URL": url, "INSTANCE": str(folder), "DATABASE_TIMEOUT_SECONDS": 1})
     try:
         with pytest.raises(StartRefused) as refused:
-            serving.prepare(app)
+            startup.prepare(app)
     finally:
-        app.extensions[db.EXTENSION].close()
+        app.extensions[database.EXTENSION].close()
     sentence = refused.value.message
     assert SECRET not in sentence
     assert postgres.PASSWORD not in sentence
@@ -97,16 +101,16 @@ class TestMigrateDatabase:
         instance, url = tmp_path / "instance", cluster.database(prepared=False)
         old = create_app({"TESTING": True, "INSTANCE": str(instance), "DATABASE_URL": f"sqlite:///{tmp_path}/jobs.db"})
         instance.mkdir()
-        serving.prepare(old)
+        startup.prepare(old)
         site = inside(old)
         done, odd = site.sends(), site.sends(required_params={"text": "☄ \0", "n": 10**30})
         site.polls(claimId="a")
         site.reports(done, "COMPLETE")
         waiting = site.sends()
         histories = [site.shows(job)["history"] for job in (done, odd, waiting)]
-        with old.extensions[db.EXTENSION].reading() as connection:
-            position = str(stream.now(connection, "wmd"))
-        old.extensions[db.EXTENSION].close()
+        with old.extensions[database.EXTENSION].reading() as connection:
+            position = str(sse.now(connection, "wmd"))
+        old.extensions[database.EXTENSION].close()
         settings = {"JOBS_DATABASE_URL": f"sqlite:///{tmp_path}/jobs.db"}
         for said in ("were moved", "were there already"):
             ended = run(instance, "migrate-database", "--to", url, **settings)
@@ -114,7 +118,7 @@ class TestMigrateDatabase:
             assert f"3 jobs with {sum(map(len, histories))} events and all else {said}" in ended.stdout
             assert "only%20for" not in ended.stdout
         new = create_app({"TESTING": True, "INSTANCE": str(instance), "DATABASE_URL": url})
-        serving.prepare(new)
+        startup.prepare(new)
         moved = inside(new)
         assert [moved.shows(job)["history"] for job in (done, odd, waiting)] == histories
         assert moved.polls() == [waiting]
@@ -128,15 +132,15 @@ class TestMigrateDatabase:
         ended = run(instance, "migrate-database", "--to", url, **settings)
         assert ended.returncode == 1
         assert "differ" in ended.stderr or "more rows" in ended.stderr
-        new.extensions[db.EXTENSION].close()
+        new.extensions[database.EXTENSION].close()
 
     @pytest.mark.parametrize("where", ["job", "job_event", "job_event, verified"])
     def test_broken_off_it_is_run_again(
         self, cluster: postgres.Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
     ) -> None:
-        monkeypatch.setattr(moving, "BATCH", 3)
+        monkeypatch.setattr(to_postgresql, "BATCH", 3)
         old = create_app({"TESTING": True, "INSTANCE": str(tmp_path)})
-        serving.prepare(old)
+        startup.prepare(old)
         site = inside(old)
         jobs = [site.sends() for _ in range(7)]
         site.polls(limit=4)
@@ -147,24 +151,24 @@ class TestMigrateDatabase:
             if (table, done) == (where, 6):
                 raise KeyboardInterrupt
 
-        source = old.extensions[db.EXTENSION]
+        source = old.extensions[database.EXTENSION]
         settings = old.extensions[config.EXTENSION].settings
         with pytest.raises(KeyboardInterrupt):
-            moving.move(settings, source, make_url(url), ends)
-        moved = moving.move(settings, source, make_url(url))
+            to_postgresql.move(settings, source, make_url(url), ends)
+        moved = to_postgresql.move(settings, source, make_url(url))
         source.close()
         assert (moved.rows["job"], moved.rows["job_event"], moved.already) == (7, 11, where.endswith("verified"))
         new = create_app({"TESTING": True, "INSTANCE": str(tmp_path), "DATABASE_URL": url})
         assert [inside(new).shows(job) for job in jobs] == told
         assert [job["ulid"] for job in inside(new).polls()] == [job["ulid"] for job in jobs[4:]]
-        new.extensions[db.EXTENSION].close()
+        new.extensions[database.EXTENSION].close()
 
     def test_a_database_with_other_jobs_is_left_alone(self, cluster: postgres.Cluster, tmp_path: Path) -> None:
         here = f"sqlite:///{tmp_path}/jobs.db"
         old = create_app({"TESTING": True, "INSTANCE": str(tmp_path), "DATABASE_URL": here})
-        serving.prepare(old)
+        startup.prepare(old)
         inside(old).sends()
-        old.extensions[db.EXTENSION].close()
+        old.extensions[database.EXTENSION].close()
         url = cluster.database()
         other = create_app({"TESTING": True, "INSTANCE": str(tmp_path), "DATABASE_URL": url})
         theirs = inside(other).sends()
@@ -172,4 +176,4 @@ class TestMigrateDatabase:
         assert ended.returncode == 1
         assert "not this installation's" in ended.stderr
         assert [job["ulid"] for job in inside(other).lists()] == [theirs["ulid"]]
-        other.extensions[db.EXTENSION].close()
+        other.extensions[database.EXTENSION].close()

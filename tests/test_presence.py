@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from jobs_server import create_app, feed
-from jobs_server.lifecycle import Queue
-from jobs_server.presence import Presence, State
+from jobs_server import create_app
+from jobs_server.domain.lifecycle import Queue
+from jobs_server.live import feed
+from jobs_server.live.presence import Presence, State
 
 from .conftest import inside
 from .support import databases

@@ -14,7 +14,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
-from jobs_server import changes, create_app, db
+from jobs_server import create_app
+from jobs_server.jobs import events
+from jobs_server.storage import database
 
 from .conftest import over_http
 from .support import databases, nginx, servers
@@ -53,10 +55,10 @@ def two_servers(instance: Path) -> Iterator[tuple[servers.Server, servers.Server
 def told(instance: Path) -> list[tuple[str, str, str]]:
     """All that happened, as the history has it."""
     app = create_app(databases.at(instance))
-    with app.extensions[db.EXTENSION].reading() as connection:
-        epoch = changes.record(connection).epoch
-        found = changes.after(connection, 0, 10**6)
-    app.extensions[db.EXTENSION].close()
+    with app.extensions[database.EXTENSION].reading() as connection:
+        epoch = events.record(connection).epoch
+        found = events.after(connection, 0, 10**6)
+    app.extensions[database.EXTENSION].close()
     return [(f"{epoch}-{each.event.seq}", each.job.ulid, each.event.status) for each in found]
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs_server import create_app, profiles
+from jobs_server import create_app
 from jobs_server.errors import ConfigError
+from jobs_server.observatory import profiles
 
 from .support.nights import PROFILE
 

@@ -15,8 +15,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from jobs_server import clock, config, create_app, db, serving, sweeper
-from jobs_server.lifecycle import UNREAD
+from jobs_server import clock, config, create_app
+from jobs_server.domain.lifecycle import UNREAD
+from jobs_server.storage import database
+from jobs_server.upkeep import startup, sweeper
 
 from .conftest import inside
 from .support import databases
@@ -57,16 +59,16 @@ class Protocol(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         clock.read = self.read
-        self.app.extensions[db.EXTENSION].close()
+        self.app.extensions[database.EXTENSION].close()
         shutil.rmtree(self.folder)
 
     @rule()
     def restart(self) -> None:
         """The server is restarted."""
         if self.app is not None:
-            self.app.extensions[db.EXTENSION].close()
+            self.app.extensions[database.EXTENSION].close()
         self.app = create_app({"TESTING": True} | databases.at(self.folder))
-        serving.prepare(self.app)
+        startup.prepare(self.app)
         self.site: Observatory = inside(self.app)
         self.serving_since = self.now
 
@@ -83,7 +85,7 @@ class Protocol(RuleBasedStateMachine):
     @rule()
     def the_server_sweeps(self) -> None:
         loaded: config.Loaded = self.app.extensions[config.EXTENSION]
-        sweeper.sweep(self.app.extensions[db.EXTENSION], loaded.settings, self.serving_since)
+        sweeper.sweep(self.app.extensions[database.EXTENSION], loaded.settings, self.serving_since)
 
     @rule(device=st.sampled_from(DEVICES), hold=st.sampled_from([0, 0, 30]), lost=st.booleans())
     def somebody_sends(self, device: dict[str, str], hold: int, lost: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs_server.client import Job, SiteClient
-from jobs_server.lifecycle import is_stop
+from jobs_server.domain.lifecycle import is_stop
 
 from .support import servers
 from .support.simulation import simulated

@@ -11,8 +11,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from jobs_server import create_app, db
+from jobs_server import create_app
 from jobs_server.errors import JobsError, Unavailable
+from jobs_server.storage import database
 
 from .conftest import inside
 from .support import databases
@@ -113,10 +114,10 @@ def refused(
 def make_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every use of the database meet one that is busy."""
 
-    def busy(_lent: db._Lent) -> Any:
+    def busy(_lent: database._Lent) -> Any:
         raise Unavailable("Error: the database cannot be used now: it is busy.")
 
-    monkeypatch.setattr(db._Lent, "__enter__", busy)
+    monkeypatch.setattr(database._Lent, "__enter__", busy)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -314,6 +315,6 @@ def test_a_failure_of_the_server_itself_says_so_and_no_more(monkeypatch: pytest.
     def fail(*_: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr("jobs_server.jobs.submit", fail)
+    monkeypatch.setattr("jobs_server.jobs.operations.submit", fail)
     refusal = inside(app).asks()
     assert (refusal.status, refusal.text) == (500, "Error: the server failed, its log says why")

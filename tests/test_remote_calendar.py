@@ -15,12 +15,15 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from jobs_server import create_app, db, remote_calendar, serving
-from jobs_server.actors import Actor, Known
-from jobs_server.commands import SubmitJob
+from jobs_server import create_app
 from jobs_server.config import Settings
+from jobs_server.domain.actors import Actor, Known
+from jobs_server.domain.commands import SubmitJob
 from jobs_server.errors import Unauthorized, Unavailable
-from jobs_server.remote_calendar import RemoteCalendar
+from jobs_server.jobs import remote_calendar
+from jobs_server.jobs.remote_calendar import RemoteCalendar
+from jobs_server.storage import database
+from jobs_server.upkeep import startup
 
 from .conftest import inside
 from .support import databases, servers
@@ -126,7 +129,7 @@ def closes(app: Flask) -> None:
     remote = remote_calendar.of(app)
     assert remote is not None
     remote.close()
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()
 
 
 def a_job(action: str = "expose") -> SubmitJob:
@@ -222,7 +225,7 @@ def test_when_serving_begins_what_is_known_is_fetched_before_anybody_asks(elsewh
     elsewhere.reserves("auth0|vera")
     settings = {"TESTING": True, "CALENDAR_URL": elsewhere.url, "SITES": ("wmd",)}
     app = create_app(settings | databases.at(tmp_path / "instance"))
-    serving.prepare(app)
+    startup.prepare(app)
     remote_calendar.start(app)
     remote = remote_calendar.of(app)
     assert remote is not None

@@ -12,8 +12,13 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from jobs_server import backups, clock, create_app, db, lockouts, serving, site_tokens, sqlite_file
-from jobs_server.actors import Actor, Known
+from jobs_server import clock, create_app
+from jobs_server.auth import site_tokens
+from jobs_server.domain.actors import Actor, Known
+from jobs_server.jobs import lockouts
+from jobs_server.storage import database as db
+from jobs_server.storage import sqlite_driver
+from jobs_server.upkeep import backups, startup
 
 from .conftest import inside
 from .faults import ledger
@@ -28,7 +33,7 @@ STOPPING = """
 import pathlib, sys, time
 from jobs_server import create_app
 from jobs_server.config import EXTENSION
-from jobs_server.restore import restore
+from jobs_server.admin.restore import restore
 archive, where = sys.argv[1:]
 def progress(step, done, total):
     if step == where:
@@ -66,7 +71,7 @@ def backed_up(app: Flask, folder: Path) -> Path:
 def opened(instance: Path) -> Observatory:
     """An observatory on a database as it now is."""
     app = create_app({"TESTING": True, "INSTANCE": str(instance)})
-    serving.prepare(app)
+    startup.prepare(app)
     return inside(app)
 
 
@@ -270,7 +275,7 @@ def spoiled(archive: Path, how: str) -> Path:
         bad.write_bytes(gzip.compress(content[:middle] + b"\xa5" * 20_000 + content[middle + 20_000 :]))
     else:
         bad.write_bytes(content)
-        with closing(sqlite_file.open_file(bad, "rw")) as connection:
+        with closing(sqlite_driver.open_file(bad, "rw")) as connection:
             if how == "newer":
                 connection.execute("UPDATE alembic_version SET version_num = '9999'")
             else:

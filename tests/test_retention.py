@@ -16,10 +16,13 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from jobs_server import archive, caretaker, changes, create_app, db, retention, serving
-from jobs_server.db import Database
+from jobs_server import create_app
 from jobs_server.errors import TaskFailed
-from jobs_server.models import JobEvent
+from jobs_server.jobs import events as changes
+from jobs_server.storage import database as db
+from jobs_server.storage.database import Database
+from jobs_server.storage.models import JobEvent
+from jobs_server.upkeep import archive, maintenance, retention, startup
 
 from .conftest import inside
 from .faults import ledger
@@ -34,7 +37,9 @@ DAY = 24 * HOUR
 # Prunes with an archive, and stops after its first batch, so that it can be killed there.
 STOPPING = """
 import pathlib, sys, time
-from jobs_server import create_app, db, retention
+from jobs_server import create_app
+from jobs_server.storage import database as db
+from jobs_server.upkeep import retention
 def progress(done):
     print(done, flush=True)
     time.sleep(600)
@@ -329,7 +334,7 @@ class TestArchive:
 def test_on_a_database_without_room_it_ends_in_words_with_nothing_half_deleted(clocks: Clocks, tmp_path: Path) -> None:
     with mounted(tmp_path / "small") as folder:
         app = create_app({"TESTING": True, "INSTANCE": str(folder)})
-        serving.prepare(app)
+        startup.prepare(app)
         jobs = finished(inside(app), 150)
         before = shown(inside(app), jobs)
         clocks.pass_by(2 * DAY)
@@ -351,10 +356,10 @@ def test_on_a_database_without_room_it_ends_in_words_with_nothing_half_deleted(c
 def test_the_server_prunes_once_a_day_by_itself(clocks: Clocks, tmp_path: Path) -> None:
     settings = {"KEEP_DAYS": 10, "ARCHIVE_FOLDER": str(tmp_path / "old"), "BACKUP_DAILY": False}
     app = create_app({"TESTING": True} | databases.at(tmp_path / "instance") | settings)
-    serving.prepare(app)
+    startup.prepare(app)
     databases.put_on_duty(app)
     finished(inside(app), 2)
-    keeper = caretaker.of(app)
+    keeper = maintenance.of(app)
     now = datetime.fromtimestamp(clocks.now.wall_ms / 1000).astimezone()
     keeper.look(now + timedelta(days=9))
     assert rows(app, "job") == 2

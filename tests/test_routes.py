@@ -10,7 +10,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from ulid import ULID
 
-from jobs_server import actors, clock, commands, config, create_app, db, jobs
+from jobs_server import clock, config, create_app
+from jobs_server.domain import actors, commands
+from jobs_server.jobs import operations
+from jobs_server.storage import database
 
 from .conftest import inside
 from .support import databases
@@ -313,8 +316,8 @@ def send_many(app: Flask, command: dict[str, Any], count: int) -> list[str]:
     """Queue the same command many times over, in one transaction."""
     submitted = commands.parse(commands.SubmitJob, json.dumps(command).encode())
     settings = app.extensions[config.EXTENSION].settings
-    with app.app_context(), db.transaction() as connection:
-        rows = [jobs.submit(connection, submitted, actors.SERVER, clock.read(), settings) for _ in range(count)]
+    with app.app_context(), database.transaction() as connection:
+        rows = [operations.submit(connection, submitted, actors.SERVER, clock.read(), settings) for _ in range(count)]
     return [row.ulid for row in rows]
 
 

@@ -13,9 +13,10 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs_server import catalogue, create_app
-from jobs_server.profiles import Device, Profile
-from jobs_server.web import fields, risks
+from jobs_server import create_app
+from jobs_server.observatory import catalogue, risks
+from jobs_server.observatory.profiles import Device, Profile
+from jobs_server.web import forms
 
 from .conftest import inside
 from .support import databases
@@ -51,7 +52,7 @@ def test_every_action_of_the_catalogue_has_a_form(browser: FlaskClient) -> None:
     for device, action, script in EVERY:
         page = browser.get("/send", query_string={"site": "wmd", "device": device, "action": action, "script": script})
         assert page.status_code == 200
-        form = fields.form(device, action, NOWHERE, script)
+        form = forms.form(device, action, NOWHERE, script)
         assert form is not None
         for field in form.fields:
             assert f'name="{field.key}"' in page.text, (device, action, script)
@@ -251,7 +252,7 @@ def test_a_job_that_the_form_cannot_hold_is_edited_as_json(browser: FlaskClient,
 
 def test_the_profile_gives_filters_and_binnings() -> None:
     profile = Profile(code="wmd", devices={"camera": Device(filters=("L", "Ha"), binnings=(1, 2))})
-    form = fields.form("camera", "expose", profile)
+    form = forms.form("camera", "expose", profile)
     assert form is not None
     choices = {field.key: field.choices for field in form.fields}
     assert (choices["filter"], choices["bin"]) == (("L", "Ha"), (1, 2))
@@ -269,9 +270,9 @@ _ANYTHING = st.text(max_size=30) | st.sampled_from(
 
 @given(st.sampled_from(EVERY), st.data())
 def test_whatever_is_typed_becomes_json_or_a_fault(which: tuple[str, str, str], data: st.DataObject) -> None:
-    form = fields.form(*which[:2], NOWHERE, which[2])
+    form = forms.form(*which[:2], NOWHERE, which[2])
     assert form is not None
     typed = {field.key: data.draw(_ANYTHING) for field in form.fields}
-    filled = fields.read(form, typed | {"group": data.draw(_ANYTHING)})
+    filled = forms.read(form, typed | {"group": data.draw(_ANYTHING)})
     json.dumps([filled.required, filled.optional], allow_nan=False)
     assert all(filled.faults.values())

@@ -12,9 +12,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from jobs_server import create_app, db, serving
-from jobs_server.auth import links, sessions
+from jobs_server import create_app
+from jobs_server.auth import console_links, sessions
 from jobs_server.errors import StartRefused
+from jobs_server.storage import database
+from jobs_server.upkeep import startup
 
 from .support import databases
 from .support.observatory import a_command
@@ -25,7 +27,7 @@ LAN = {"REMOTE_ADDR": "192.168.1.7"}
 
 def served(instance: Path, **settings: object) -> Flask:
     app = create_app({"TESTING": True} | databases.at(instance) | SIGN_IN | settings)
-    serving.prepare(app)
+    startup.prepare(app)
     return app
 
 
@@ -38,7 +40,7 @@ def instance(tmp_path: Path) -> Path:
 def app(instance: Path) -> Iterator[Flask]:
     app = served(instance)
     yield app
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def client(app: Flask) -> FlaskClient:
 
 
 def signs_in(client: FlaskClient, instance: Path, **headers: str) -> TestResponse:
-    reply = client.get(f"/sign-in/link/{links.create(instance, 'chief')}", headers=headers)
+    reply = client.get(f"/sign-in/link/{console_links.create(instance, 'chief')}", headers=headers)
     assert reply.status_code == 303
     return reply
 
@@ -92,7 +94,7 @@ def test_a_cookie_that_was_changed_or_signed_elsewhere_is_none(
     stranger = elsewhere.test_client()
     stranger.set_cookie(sessions.COOKIE, cookie.value)
     assert commands(stranger) == 401
-    elsewhere.extensions[db.EXTENSION].close()
+    elsewhere.extensions[database.EXTENSION].close()
 
 
 def test_it_outlives_the_server_whose_key_only_its_owner_can_read(client: FlaskClient, instance: Path) -> None:
@@ -104,7 +106,7 @@ def test_it_outlives_the_server_whose_key_only_its_owner_can_read(client: FlaskC
     other = again.test_client()
     other.set_cookie(sessions.COOKIE, cookie.value)
     assert commands(other) == 200
-    again.extensions[db.EXTENSION].close()
+    again.extensions[database.EXTENSION].close()
 
 
 def test_a_key_that_is_too_short_is_refused_at_start(instance: Path) -> None:
@@ -154,16 +156,16 @@ class TestLinks:
         assert path.startswith("/sign-in/link/")
         assert app.test_client().get(path, environ_base=LAN).status_code == 403
         assert app.test_client().get(path, environ_base={"REMOTE_ADDR": comes_from}).status_code == 303
-        app.extensions[db.EXTENSION].close()
+        app.extensions[database.EXTENSION].close()
 
     def test_it_is_good_for_ten_minutes(self, client: FlaskClient, instance: Path) -> None:
-        secret = links.create(instance, "chief")
+        secret = console_links.create(instance, "chief")
         [kept] = (instance / "sign-in-links").iterdir()
         assert secret not in kept.read_text(encoding="utf-8") + kept.name
         link = json.loads(kept.read_text(encoding="utf-8"))
-        kept.write_text(json.dumps(link | {"until": link["until"] - links.LIFE_SECONDS}), encoding="utf-8")
+        kept.write_text(json.dumps(link | {"until": link["until"] - console_links.LIFE_SECONDS}), encoding="utf-8")
         assert client.get(f"/sign-in/link/{secret}").status_code == 401
-        assert links.LIFE_SECONDS == 10 * 60
+        assert console_links.LIFE_SECONDS == 10 * 60
 
     @pytest.mark.parametrize("secret", ["x", "..%2F..%2Fjobs.db", "a" * 5000])
     def test_a_guess_opens_nothing(self, client: FlaskClient, secret: str) -> None:

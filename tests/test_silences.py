@@ -10,9 +10,11 @@ import httpx
 import pytest
 from flask import Flask
 
-from jobs_server import db, feed, retention, silences
-from jobs_server.lifecycle import Queue
-from jobs_server.presence import Presence
+from jobs_server.domain.lifecycle import Queue
+from jobs_server.live import feed, silences
+from jobs_server.live.presence import Presence
+from jobs_server.storage import database
+from jobs_server.upkeep import retention
 
 from .conftest import inside, over_http
 from .support import servers
@@ -26,7 +28,7 @@ class Hall:
     """One server with a site that polls, or does not, and whose clocks are in the test's hands."""
 
     def __init__(self, app: Flask, clocks: Clocks) -> None:
-        self.database: db.Database = app.extensions[db.EXTENSION]
+        self.database: database.Database = app.extensions[database.EXTENSION]
         self.presence = feed.of(app).presence
         self.site = inside(app)
         self._clocks = clocks

@@ -20,11 +20,11 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs_server import lifecycle
 from jobs_server.client import BadRequest, ClaimedJob, Job, SiteClient, SiteClientError, claimer
-from jobs_server.client.claimed import ENDS
-from jobs_server.client.claims import Claims, age_seconds
+from jobs_server.client.job_loop import Claims, age_seconds
 from jobs_server.client.ledger import Entry, Ledger
+from jobs_server.client.running_job import ENDS
+from jobs_server.domain import lifecycle
 
 from .support import servers
 from .support.proxy import Asked, Fate, answer, proxied

@@ -12,7 +12,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from jobs_server import create_app, db, serving
+from jobs_server import create_app
+from jobs_server.storage import database
+from jobs_server.upkeep import startup
 
 from .support import databases, issuers
 from .support.issuers import Issuer
@@ -44,7 +46,7 @@ def issuer() -> Iterator[Issuer]:
 
 def served(folder: Path, **settings: object) -> Flask:
     app = create_app({"TESTING": True, "SITES": ("wmd",)} | databases.at(folder) | settings)
-    serving.prepare(app)
+    startup.prepare(app)
     made = app.test_cli_runner().invoke(args=["tokens", "create", "--site", "wmd", "--name", "dome pc"])
     assert made.exit_code == 0
     return app
@@ -54,14 +56,14 @@ def served(folder: Path, **settings: object) -> Flask:
 def locked(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     app = served(tmp_path_factory.mktemp("locked"), OIDC_ISSUER=issuer.url, OIDC_AUDIENCE="jobs")
     yield app
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()
 
 
 @pytest.fixture(scope="module")
 def unlocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     app = served(tmp_path_factory.mktemp("open"))
     yield app
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()
 
 
 def shown_as(issuer: Issuer, sub: str, *roles: str) -> dict[str, str]:

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from jobs_server import create_app, db, site_tokens
+from jobs_server import create_app
+from jobs_server.auth import site_tokens
+from jobs_server.storage import database
 
 from .conftest import inside
 from .support import databases
@@ -23,7 +25,7 @@ from .support.observatory import Observatory, Reply
 def app() -> Iterator[Flask]:
     app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "SITE_TOKENS": "required"})
     yield app
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def test_a_revoked_token_works_no_more(app: Flask, site: Observatory) -> None:
 
 def test_the_token_is_shown_once_and_only_its_hash_is_kept(app: Flask, site: Observatory) -> None:
     token = makes(app, site.site)
-    with app.extensions[db.EXTENSION].engine.connect() as connection:
+    with app.extensions[database.EXTENSION].engine.connect() as connection:
         kept = connection.exec_driver_sql("SELECT * FROM site_token").fetchall()
     assert token not in str(kept)
     assert token not in runs(app, "list").output + runs(app, "list", "--json").output

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs_server import sky
+from jobs_server.observatory import sky
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from jobs_server import backups
+from jobs_server.upkeep import backups
 
 from .conftest import over_http
 from .faults import ledger

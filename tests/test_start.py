@@ -14,8 +14,10 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import create_engine, make_url
 
-from jobs_server import create_app, db, revisions, serving
+from jobs_server import create_app
 from jobs_server.errors import ConfigError, StartRefused
+from jobs_server.storage import database, revisions
+from jobs_server.upkeep import startup
 
 from .conftest import inside
 from .support import databases, servers
@@ -31,23 +33,23 @@ def file_app_at(folder: Path, **settings: object) -> Flask:
 
 
 def select(app: Flask, sql: str) -> list[tuple[Any, ...]]:
-    with app.extensions[db.EXTENSION].engine.connect() as connection:
+    with app.extensions[database.EXTENSION].engine.connect() as connection:
         return [tuple(row) for row in connection.exec_driver_sql(sql)]
 
 
 def execute(app: Flask, sql: str) -> None:
-    with app.extensions[db.EXTENSION].engine.begin() as connection:
+    with app.extensions[database.EXTENSION].engine.begin() as connection:
         connection.exec_driver_sql(sql)
 
 
 def close(app: Flask) -> None:
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()
 
 
 def move_to(app: Flask, revision: str) -> None:
     """Run the migrations up or down to a revision."""
     with app.app_context():
-        config = serving.migrations(app)
+        config = startup.migrations(app)
         step = command.downgrade if revision == "base" else command.upgrade
         step(config, revision)
 
@@ -59,24 +61,24 @@ def test_making_the_app_writes_nothing(tmp_path: Path) -> None:
 
 def test_an_empty_folder_becomes_a_database(tmp_path: Path) -> None:
     app = file_app_at(tmp_path / "new" / "instance")
-    serving.prepare(app)
+    startup.prepare(app)
     assert inside(app).sends()
     close(app)
 
 
 def test_preparing_again_keeps_what_is_there(file_app: Flask) -> None:
     job = inside(file_app).sends()
-    serving.prepare(file_app)
+    startup.prepare(file_app)
     assert inside(file_app).polls() == [job]
 
 
 @pytest.mark.sqlite("its schema, and its file")
 def test_the_migrations_make_exactly_the_declared_tables(file_app: Flask, tmp_path: Path) -> None:
     with file_app.app_context():
-        command.check(serving.migrations(file_app))
-    engine = create_engine(f"sqlite:///{tmp_path}/declared.db", module=db.driver)
+        command.check(startup.migrations(file_app))
+    engine = create_engine(f"sqlite:///{tmp_path}/declared.db", module=database.driver)
     with engine.begin() as connection:
-        db.db.metadata.create_all(connection)
+        database.db.metadata.create_all(connection)
         declared = [tuple(row) for row in connection.exec_driver_sql(TABLES)]
     engine.dispose()
     assert [_plain(row) for row in select(file_app, TABLES)] == [_plain(row) for row in declared]
@@ -92,15 +94,15 @@ def test_down_to_base_and_up_again_works_on_data(file_app: Flask) -> None:
     observatory.reports(observatory.sends(), "COMPLETE")
     move_to(file_app, "base")
     assert [row[1] for row in select(file_app, TABLES) if row[0] == "table"] == ["sqlite_sequence"]
-    serving.prepare(file_app)
+    startup.prepare(file_app)
     assert observatory.lists() == []
     assert observatory.sends()
 
 
 def test_two_that_start_together_prepare_it_once(tmp_path: Path) -> None:
     script = (
-        "import sys; from jobs_server import create_app, serving; app = create_app(); sys.stdin.read(1);"
-        "serving.prepare(app); print('prepared')"
+        "import sys; from jobs_server import create_app; from jobs_server.upkeep import startup; app = create_app(); sys.stdin.read(1);"
+        "startup.prepare(app); print('prepared')"
     )
     environment = servers.environment(tmp_path / "instance")
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -123,7 +125,7 @@ def test_migrations_are_found_by_the_names_of_their_files() -> None:
 
 def test_a_server_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
     app = file_app_at(tmp_path)
-    serving.prepare(app)  # so that there is nothing to migrate
+    startup.prepare(app)  # so that there is nothing to migrate
     close(app)
     script = (
         "import sys, wsgi; print({'alembic', 'authlib', 'httpx', 'joserfc', 'requests', 'rich'} & set(sys.modules))"
@@ -138,7 +140,7 @@ def test_a_server_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
 def test_a_database_ahead_of_the_code_is_refused_untouched(file_app: Flask) -> None:
     execute(file_app, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StartRefused, match=r"written by a newer version .* \(migration 9999\)"):
-        serving.prepare(file_app)
+        startup.prepare(file_app)
     assert select(file_app, "SELECT version_num FROM alembic_version") == [("9999",)]
 
 
@@ -147,7 +149,7 @@ def test_somebody_elses_database_is_refused_untouched(tmp_path: Path) -> None:
     app = file_app_at(tmp_path)
     execute(app, "CREATE TABLE recipes (title TEXT)")
     with pytest.raises(StartRefused, match="recipes"):
-        serving.prepare(app)
+        startup.prepare(app)
     assert [row[1] for row in select(app, TABLES)] == ["recipes"]
     close(app)
 
@@ -156,7 +158,7 @@ def test_somebody_elses_database_is_refused_untouched(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_refused_untouched(tmp_path: Path) -> None:
     (tmp_path / "jobs.db").write_text("Dear diary, " * 1000, encoding="utf-8")
     with pytest.raises(StartRefused, match="no database"):
-        serving.prepare(file_app_at(tmp_path))
+        startup.prepare(file_app_at(tmp_path))
     assert (tmp_path / "jobs.db").read_text(encoding="utf-8").startswith("Dear diary")
 
 
@@ -165,20 +167,20 @@ def test_a_database_that_cannot_be_written_is_refused(file_app: Flask, tmp_path:
     path = tmp_path / "instance" / "jobs.db"
     app = file_app_at(tmp_path, DATABASE_URL=f"sqlite:///file:{path}?mode=ro&uri=true")
     with pytest.raises(StartRefused, match="may only be read"):
-        serving.prepare(app)
+        startup.prepare(app)
     close(app)
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     app = file_app_at(tmp_path, DATABASE_URL=f"sqlite:///{tmp_path}/missing/jobs.db")
     with pytest.raises(StartRefused, match="cannot be opened"):
-        serving.prepare(app)
+        startup.prepare(app)
 
 
 def test_an_instance_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StartRefused, match="JOBS_INSTANCE"):
-        serving.prepare(file_app_at(tmp_path / "file" / "instance"))
+        startup.prepare(file_app_at(tmp_path / "file" / "instance"))
 
 
 def test_another_kind_of_database_is_refused(tmp_path: Path) -> None:

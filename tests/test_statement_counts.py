@@ -12,7 +12,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import event
 
-from jobs_server import create_app, db, queries, serving, sqlite, statements
+from jobs_server import create_app
+from jobs_server.jobs import queries, statements
+from jobs_server.storage import database as db
+from jobs_server.storage import sqlite
+from jobs_server.upkeep import startup
 
 from .conftest import inside
 from .support import postgres
@@ -63,7 +67,7 @@ def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
     """An app that is prepared, on each kind of database."""
     url = "" if request.param == "sqlite" else postgres.shared().database()
     app = create_app({"TESTING": True, "INSTANCE": str(tmp_path / "instance"), "DATABASE_URL": url})
-    serving.prepare(app)
+    startup.prepare(app)
     yield app
     app.extensions[db.EXTENSION].close()
 

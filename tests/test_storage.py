@@ -11,12 +11,17 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, text
 
-from jobs_server import board, create_app, db, queries, reports, search, serving, sqlite_file, statements
-from jobs_server.db import Database
+from jobs_server import create_app
+from jobs_server.domain.lifecycle import Phase, Queue, Report
 from jobs_server.errors import Unavailable
-from jobs_server.lifecycle import Phase, Queue, Report
-from jobs_server.models import Job
-from jobs_server.turns import Turns
+from jobs_server.history import night, now, search
+from jobs_server.jobs import queries, statements
+from jobs_server.storage import database as db
+from jobs_server.storage import sqlite_driver
+from jobs_server.storage.database import Database
+from jobs_server.storage.fair_lock import Turns
+from jobs_server.storage.models import Job
+from jobs_server.upkeep import startup
 
 from .conftest import inside
 from .support import databases
@@ -118,15 +123,15 @@ HOT: dict[str, tuple[db.Statement, str]] = {
     "a page of the recent": (queries._PAGE_BEFORE, "ix_job_recent"),
     "one job": (queries._JOB, ULID_INDEX),
     "history": (queries._HISTORY, "ix_job_event_job_id"),
-    "in a site's hands": (board._IN_HANDS, "ix_job_unfinished"),
-    "waiting at a site": (board._WAITING, "ix_job_waiting"),
-    "count what waits": (board._COUNT_WAITING, "ix_job_waiting"),
-    "latest of a site": (board._LATEST, "ix_job_recent"),
-    "stops of a site": (board._STOPS, "ix_job_recent"),
+    "in a site's hands": (now._IN_HANDS, "ix_job_unfinished"),
+    "waiting at a site": (now._WAITING, "ix_job_waiting"),
+    "count what waits": (now._COUNT_WAITING, "ix_job_waiting"),
+    "latest of a site": (now._LATEST, "ix_job_recent"),
+    "stops of a site": (now._STOPS, "ix_job_recent"),
     "search": (search._FIND, "ix_job_recent"),
     "end of a search": (search._BUDGET_END, "ix_job_recent"),
-    "jobs of a night": (reports._JOBS, "ix_job_recent"),
-    "events of a night": (reports._EVENTS, "ix_job_event_job_id"),
+    "jobs of a night": (night._JOBS, "ix_job_recent"),
+    "events of a night": (night._EVENTS, "ix_job_event_job_id"),
     "find a key": (statements.FIND_KEY, "sqlite_autoindex_idempotency_key_1"),
     "forget old keys": (statements.FORGET_OLD_KEYS, "ix_idempotency_key_created_ms"),
 }
@@ -243,7 +248,7 @@ def test_a_connection_that_was_in_use_when_the_others_were_closed_ends_when_it_i
 @pytest.mark.sqlite("a lock on the whole file")
 def test_a_database_locked_by_another_process_is_a_503_that_changes_nothing(tmp_path: Path) -> None:
     app = create_app(databases.at(tmp_path) | {"DATABASE_TIMEOUT_SECONDS": 0.1})
-    serving.prepare(app)
+    startup.prepare(app)
     with database(app).reading() as connection:  # the one that was migrated with, which waits longer for other servers
         assert connection._raw.execute("PRAGMA busy_timeout").fetchall() == [(95,)]
     other = db.driver.connect(database(app).engine.url.database, isolation_level=None)
@@ -275,11 +280,11 @@ def test_a_database_locked_by_another_process_is_a_503_that_changes_nothing(tmp_
     ],
 )
 def test_the_versions_with_the_wal_bug_are_known(version: tuple[int, ...], affected: bool) -> None:
-    assert sqlite_file.has_wal_bug(version) is affected
+    assert sqlite_driver.has_wal_bug(version) is affected
 
 
 def test_the_orm_sees_the_same_tables(file_app: Flask) -> None:
-    from jobs_server.models import Job, JobEvent
+    from jobs_server.storage.models import Job, JobEvent
 
     sent = inside(file_app).sends()
     with file_app.app_context():

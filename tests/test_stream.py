@@ -8,7 +8,8 @@ import httpx
 import pytest
 from flask import Flask
 
-from jobs_server import changes, db
+from jobs_server.jobs import events
+from jobs_server.storage import database as db
 
 from .conftest import inside
 from .support import servers
@@ -137,11 +138,11 @@ def test_a_new_epoch_voids_all_positions(file_app: Flask, tmp_path: Path) -> Non
     inside(file_app).sends()
     database: db.Database = file_app.extensions[db.EXTENSION]
     with database.reading() as connection:
-        before = changes.record(connection)
+        before = events.record(connection)
     with database.transaction() as connection:
-        changes.begin_epoch(connection)
+        events.begin_epoch(connection)
     with database.reading() as connection:
-        after = changes.record(connection)
+        after = events.record(connection)
     assert before.epoch != after.epoch
     with (
         servers.running("flask", tmp_path / "instance") as server,

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from jobs_server import feed
+from jobs_server.live import feed
 
 from .conftest import inside
 from .test_waiting import until
@@ -40,7 +40,7 @@ def test_a_viewer_that_takes_nothing_is_cut_off(
 ) -> None:
     monkeypatch.setattr(feed, "SLOW_SECONDS", 0.5)
     live, observatory = feed.of(file_app), inside(file_app)
-    with served(file_app) as port, socket.socket() as stuck, caplog.at_level(logging.WARNING, "jobs_server.feed"):
+    with served(file_app) as port, socket.socket() as stuck, caplog.at_level(logging.WARNING, "jobs_server.live.feed"):
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stuck.connect(("127.0.0.1", port))
         stuck.sendall(b"GET /stream?site=wmd HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -21,10 +21,12 @@ from flask import Flask
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, RSAKey
 
-from jobs_server import create_app, db, serving
-from jobs_server.auth import gate, keys
-from jobs_server.auth.keys import IssuerKeys
-from jobs_server.auth.tokens import InvalidToken, Tokens
+from jobs_server import create_app
+from jobs_server.auth import gate
+from jobs_server.auth.access_tokens import InvalidToken, Tokens
+from jobs_server.auth.issuer_keys import REFRESH_SECONDS, UNKNOWN_KID_SECONDS, IssuerKeys
+from jobs_server.storage import database
+from jobs_server.upkeep import startup
 
 from .conftest import inside
 from .support import databases, issuers
@@ -45,13 +47,13 @@ def issuer() -> Iterator[Issuer]:
 def app(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     app = app_for(issuer.url, tmp_path_factory.mktemp("instance"))
     yield app
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()
 
 
 def app_for(issuer: str, instance: Path, **settings: object) -> Flask:
     own = {"TESTING": True, "DATABASE_URL": databases.fresh(), "INSTANCE": str(instance)}
     app = create_app(own | {"OIDC_ISSUER": issuer, "OIDC_AUDIENCE": "jobs"} | settings)
-    serving.prepare(app)
+    startup.prepare(app)
     return app
 
 
@@ -111,7 +113,7 @@ def test_which_roles_are_admins_and_where_roles_stand_are_settings(issuer: Issue
     assert acts_for_another(realm_access={"roles": ["Owner", "co-owner"]}) == 403
     assert acts_for_another(realm_access=["owner"], owner="owner") == 403
     assert acts_for_another(**with_roles(["admin"])) == 403  # where roles stand by default
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()
 
 
 def test_a_lockout_is_lifted_by_the_same_person_or_an_admin(site: Observatory, issuer: Issuer) -> None:
@@ -257,7 +259,7 @@ def test_es256_is_taken_where_the_issuer_has_such_a_key(tmp_path: Path) -> None:
         issuer.keys.append(ECKey.generate_key("P-256", {"kid": "ec"}))
         app = app_for(issuer.url, tmp_path)
         assert sends(inside(app), issuer.token(issuer.keys[1])).status == 200
-        app.extensions[db.EXTENSION].close()
+        app.extensions[database.EXTENSION].close()
 
 
 def test_an_unknown_key_id_asks_the_issuer_at_most_once_a_minute(
@@ -271,7 +273,7 @@ def test_an_unknown_key_id_asks_the_issuer_at_most_once_a_minute(
         with pytest.raises(InvalidToken):
             tokens.person(issuer.token(OTHER_RSA, {"kid": kid}))
     assert issuer.asked.count("/keys") == before  # it was asked a moment ago
-    later = time.monotonic() + keys.UNKNOWN_KID_SECONDS
+    later = time.monotonic() + UNKNOWN_KID_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: later)
     for kid in ("d", "e", "f"):
         with pytest.raises(InvalidToken):
@@ -291,7 +293,7 @@ def test_keys_are_renewed_in_the_background(tmp_path: Path) -> None:
             tokens.person(old)
         assert tokens.person(issuer.token())
         held.close()
-    assert keys.REFRESH_SECONDS == 15 * 60
+    assert REFRESH_SECONDS == 15 * 60
 
 
 def test_a_token_is_checked_once_and_again_when_the_keys_change(
@@ -410,7 +412,7 @@ class TestAnIssuerThatOthersWrote:
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         caplog.set_level(logging.WARNING)
-        monkeypatch.setattr(keys, "UNKNOWN_KID_SECONDS", 0.0)
+        monkeypatch.setattr("jobs_server.auth.issuer_keys.UNKNOWN_KID_SECONDS", 0.0)
         instance = tmp_path / "instance"
         with issuers.real(tmp_path) as url:
             port = int(url.rpartition(":")[2])
@@ -422,7 +424,7 @@ class TestAnIssuerThatOthersWrote:
             assert sends(observatory, issuers.real_token(url, client_id="other")["id_token"]).status == 401
         assert (instance / gate.KEYS_FILE).exists()
         # The issuer is away: the server is started anew, and verifies from disk.
-        app.extensions[db.EXTENSION].close()
+        app.extensions[database.EXTENSION].close()
         app = app_for(url, instance)
         observatory = inside(app)
         assert sends(observatory, token, user_id="vera").status == 200
@@ -431,4 +433,4 @@ class TestAnIssuerThatOthersWrote:
             fresh = issuers.real_token(url)["id_token"]
             assert sends(observatory, fresh, user_id="vera").status == 200
             assert sends(observatory, token, user_id="vera").status == 401
-        app.extensions[db.EXTENSION].close()
+        app.extensions[database.EXTENSION].close()

@@ -11,8 +11,11 @@ import pytest
 from alembic import command
 from flask import Flask
 
-from jobs_server import backups, create_app, db, revisions, serving
+from jobs_server import create_app
 from jobs_server.errors import StartRefused
+from jobs_server.storage import database as db
+from jobs_server.storage import revisions
+from jobs_server.upkeep import backups, startup
 
 from .conftest import inside
 from .faults import ledger
@@ -45,7 +48,7 @@ def of_the_first_version(folder: Path, jobs: int) -> Path:
     app = create_app({"INSTANCE": str(folder)})
     folder.mkdir(parents=True, exist_ok=True)
     with app.app_context():
-        command.upgrade(serving.migrations(app), FIRST)
+        command.upgrade(startup.migrations(app), FIRST)
     database = app.extensions[db.EXTENSION]
     with database.engine.begin() as connection:
         connection.exec_driver_sql(COPIES.format(count=jobs))
@@ -56,7 +59,7 @@ def of_the_first_version(folder: Path, jobs: int) -> Path:
 
 def opened(folder: Path) -> tuple[Flask, Observatory]:
     app = create_app({"TESTING": True, "INSTANCE": str(folder)})
-    serving.prepare(app)
+    startup.prepare(app)
     return app, inside(app)
 
 
@@ -107,7 +110,7 @@ def test_on_a_full_disk_the_start_is_refused_and_the_database_stays_as_it_was(tm
         fill(folder)
         app = create_app({"INSTANCE": str(folder)})
         with pytest.raises(StartRefused, match=r"cannot be used: (the disk is full|its disk reports errors)"):
-            serving.prepare(app)
+            startup.prepare(app)
         close(app)
         (folder / "ballast").unlink()
         assert ledger.select(path, "SELECT version_num FROM alembic_version") == [(FIRST,)]

@@ -13,7 +13,9 @@ import httpx
 import pytest
 from flask import Flask
 
-from jobs_server import create_app, db, feed
+from jobs_server import create_app
+from jobs_server.live import feed
+from jobs_server.storage import database
 
 from .conftest import inside, over_http
 from .support import databases, servers
@@ -112,7 +114,7 @@ def test_it_is_answered_when_another_process_lifts_the_lock_out(tmp_path: Path) 
         lifted = terminal.invoke(args=["lockout", "off", "--site", "wmd", "--by", "Vera", "--keep-waiting"])
         assert (locked.exit_code, lifted.exit_code) == (0, 0)
         assert poll.gets() == [job["ulid"]]
-        app.extensions[db.EXTENSION].close()
+        app.extensions[database.EXTENSION].close()
 
 
 def test_who_watches_hears_of_lock_outs_and_reservations(live: str, people: Observatory) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs_server import words
+from jobs_server.observatory import describe
 
 CORPUS = Path(__file__).parent / "data" / "commands.jsonl"
 
@@ -46,15 +46,15 @@ CORPUS = Path(__file__).parent / "data" / "commands.jsonl"
     ],
 )
 def test_in_words(device: str, action: str, required: dict[str, Any], optional: dict[str, Any], line: str) -> None:
-    assert words.describe(device, action, required, optional) == line
+    assert describe.describe(device, action, required, optional) == line
 
 
 def test_every_real_command_has_a_line_of_its_own() -> None:
     for text in CORPUS.read_text(encoding="utf-8").splitlines():
         command = json.loads(text)
         params = (command["required_params"], command["optional_params"])
-        line = words.describe(command["device"], command["action"], *params)
-        assert 3 < len(line) <= words.LONGEST
+        line = describe.describe(command["device"], command["action"], *params)
+        assert 3 < len(line) <= describe.LONGEST
 
 
 _JSON = st.recursive(
@@ -70,4 +70,4 @@ _JSON = st.recursive(
     st.dictionaries(st.sampled_from(["count", "filter", "object", "object_name"]), _JSON),
 )
 def test_any_parameters_have_a_line(which: tuple[str, str], required: dict[str, Any], optional: dict[str, Any]) -> None:
-    assert 0 < len(words.describe(*which, required, optional)) <= words.LONGEST
+    assert 0 < len(describe.describe(*which, required, optional)) <= describe.LONGEST

@@ -5,18 +5,18 @@ A view names what it needs (`needs`), and asks for its actor once it knows for w
 
 from __future__ import annotations
 
-from . import links, people, sessions
+from . import console_links, oidc_login, sessions
+from .access import Access, needs
 from .gate import issuer_keys, issuer_tokens, owner, person, register, signed_in, site, visitor
-from .rules import Access, needs
 
 __all__ = [
     "Access",
+    "console_links",
     "issuer_keys",
     "issuer_tokens",
-    "links",
     "needs",
+    "oidc_login",
     "owner",
-    "people",
     "person",
     "register",
     "sessions",

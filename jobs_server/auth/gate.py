@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from flask import Flask, Request, current_app, g, request
 
-from .. import actors, clock, door, site_tokens
-from ..actors import Actor, Known
+from .. import clock
 from ..config import EXTENSION, Loaded, Settings
-from ..db import reading, transaction
+from ..config_checks import ANY_ORIGIN
+from ..domain import actors
+from ..domain.actors import Actor, Known
 from ..errors import Forbidden, Unauthorized, Unavailable, shown
-from ..setting_checks import ANY_ORIGIN
-from ..site_tokens import SiteTokenRow
-from . import sessions
-from .rules import Access, declared
-from .vouched import Person
+from ..storage.database import reading, transaction
+from . import browser_guard, sessions, site_tokens
+from .access import Access, declared
+from .identity import Person
+from .site_tokens import SiteTokenRow
 
 if TYPE_CHECKING:
-    from .keys import IssuerKeys
+    from .access_tokens import Tokens
+    from .issuer_keys import IssuerKeys
     from .protector import Protector
-    from .tokens import Tokens
 
 GATE = "jobs_server.gate"
 KEYS_FILE = "issuer-keys.json"
@@ -53,9 +54,9 @@ class Gate:
         """When the use of each site token was last noted."""
         if not self.is_open:
             # Imported here: they take a fifth of a second and 15 MB, which no start without sign-in should pay.
-            from .keys import IssuerKeys
+            from .access_tokens import Tokens
+            from .issuer_keys import IssuerKeys
             from .protector import Protector
-            from .tokens import Tokens
 
             self.keys = IssuerKeys(settings.issuer, Path(settings.instance) / KEYS_FILE)
             self.tokens = Tokens(self.keys, settings.audience, settings.roles_claim)
@@ -154,7 +155,7 @@ def _check(gate: Gate, access: Access | None) -> None:
 def _check_site(gate: Gate) -> None:
     if gate.settings.site_tokens == "required":
         g.site_token = _site_token(gate)
-    elif ANY_ORIGIN in gate.settings.allowed_origins and not door.from_our_pages():
+    elif ANY_ORIGIN in gate.settings.allowed_origins and not browser_guard.from_our_pages():
         raise Forbidden("Error: a web page from elsewhere is no site; with a site token it would be believed to be one")
 
 
@@ -178,7 +179,7 @@ def _find_person() -> Person | None:
     if "Authorization" in request.headers:
         return protector.person()
     # A page from elsewhere may bring a token of its own, but not make use of a cookie that the browser adds.
-    return sessions.person() if door.from_our_pages() else None
+    return sessions.person() if browser_guard.from_our_pages() else None
 
 
 def _actor(found: Person, gate: Gate) -> Actor:

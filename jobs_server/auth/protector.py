@@ -11,8 +11,8 @@ from authlib.oauth2.rfc6750 import BearerTokenValidator, InvalidTokenError
 from flask import request
 
 from ..errors import Unauthorized, shown
-from .tokens import InvalidToken, Tokens
-from .vouched import Person
+from .access_tokens import InvalidToken, Tokens
+from .identity import Person
 
 log = logging.getLogger(__name__)
 

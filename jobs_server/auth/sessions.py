@@ -12,7 +12,7 @@ from flask.sessions import SecureCookieSessionInterface
 
 from ..config import Settings
 from ..errors import StartRefused
-from .vouched import Person
+from .identity import Person
 
 KEY_FILE = "session.key"
 COOKIE = "jobs_session"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..auth import links
+from ..auth import console_links
 from .common import CommandGroup, settings
 
 admin = CommandGroup("admin", help="For the person at this PC.")
@@ -23,6 +23,6 @@ def link(user: str) -> None:
     in_force = settings()
     if in_force.is_open:
         raise click.ClickException("no sign-in is set, so there is nothing to sign in to")
-    secret = links.create(Path(in_force.instance), user)
-    click.echo(f"{links.place(in_force.host, in_force.port)}/sign-in/link/{secret}")
+    secret = console_links.create(Path(in_force.instance), user)
+    click.echo(f"{console_links.place(in_force.host, in_force.port)}/sign-in/link/{secret}")
     click.echo("Open it in a browser on this PC within ten minutes; it works once.", err=True)

@@ -13,7 +13,7 @@ alerts = AppGroup("alerts", help="Try out the alerts that JOBS_ALERT_URL gets.")
 @alerts.command("test")
 def alerts_test() -> None:
     """Send one alert to JOBS_ALERT_URL, and say whether it was taken."""
-    from ..alerts import post
+    from ..upkeep.alerts import post
 
     url = settings().alert_url
     if not url:

@@ -13,9 +13,9 @@ from flask.cli import with_appcontext
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from .. import backups
 from ..config import EXTENSION, Loaded, Settings
 from ..errors import TaskFailed
+from ..upkeep import backups
 
 _SAYS = {
     "copy": "Copying",
@@ -58,7 +58,7 @@ def restore(file: Path, yes: bool) -> None:
     version, and every job that was unfinished in it is ended: nothing old comes alive. A telescope that is locked out
     now stays locked out, and a site token that is revoked now stays revoked; one made after the backup is gone.
     """
-    from ..restore import restore as operation
+    from ..admin.restore import restore as operation
 
     settings = _settings()
     live = backups.database_file(settings.url)

@@ -27,8 +27,8 @@ def doctor(fix: bool, as_json: bool) -> None:
     Settings, SQLite, disk, permissions, tables, integrity, clock, indexes, backups, the server and its sites, sign-in
     and calendar. Changes nothing unless told to with --fix. Ends with 1 when something is bad and was not mended.
     """
-    from ..doctor import look_over
-    from ..patient import Finding, Grade
+    from ..admin.doctor import look_over
+    from ..admin.installation import Finding, Grade
 
     def mended(finding: Finding) -> tuple[Finding, str]:
         if not fix or finding.mend is None or finding.grade is Grade.GOOD:

@@ -10,11 +10,12 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from .. import archive as archives
-from .. import clock, retention
+from .. import clock
 from ..config import EXTENSION, Loaded
-from ..db import current
 from ..errors import JobsError, TaskFailed
+from ..storage.database import current
+from ..upkeep import archive as archives
+from ..upkeep import retention
 
 _SHOWN_FAULTS = 10
 

@@ -12,13 +12,17 @@ from typing import IO, Any, TypeVar
 
 import click
 
-from .. import actors, catalogue, changes, clock, commands, feed, lifecycle, queries, remote_calendar, strict_json, wire
-from .. import jobs as operations
+from .. import clock
 from ..client import JobChange, PresenceChange, SiteClient, SiteClientError
 from ..client.backoff import Backoff
-from ..db import current, reading, transaction
+from ..domain import actors, commands, lifecycle, strict_json
 from ..errors import Unavailable
-from ..hangup import Client
+from ..jobs import events as changes
+from ..jobs import operations, queries, remote_calendar, wire
+from ..live import feed
+from ..live.disconnect import Client
+from ..observatory import catalogue
+from ..storage.database import current, reading, transaction
 from . import terminal
 from .common import CommandGroup, json_option, needed_site, settings, site_option
 

@@ -6,9 +6,10 @@ import getpass
 
 import click
 
-from .. import actors, clock, commands, lockouts, queries, wire
-from .. import jobs as operations
-from ..db import reading, transaction
+from .. import clock
+from ..domain import actors, commands
+from ..jobs import lockouts, operations, queries, wire
+from ..storage.database import reading, transaction
 from . import terminal
 from .common import AnyFunction, CommandGroup, json_option, needed_site, site_option
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 from flask.cli import with_appcontext
 
-from .. import backups
-from ..db import current
+from ..config_checks import parse_url
 from ..errors import ConfigError, TaskFailed
-from ..setting_checks import parse_url
+from ..storage.database import current
+from ..upkeep import backups
 from .backup import bars
 from .common import settings
 
@@ -25,7 +25,7 @@ def migrate_database(to: str) -> None:
     was when it is run again. Then set JOBS_DATABASE_URL to the new database and start the server: streams go on where
     they were.
     """
-    from ..moving import move
+    from ..admin.to_postgresql import move
 
     source = backups.database_file(settings().url)
     if not source.exists():

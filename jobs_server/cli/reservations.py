@@ -7,9 +7,11 @@ import json
 
 import click
 
-from .. import actors, bookings, clock, commands
-from .. import reservations as operations
-from ..db import reading, transaction
+from .. import clock
+from ..domain import actors, commands
+from ..jobs import reservation_commands
+from ..jobs import reservations as operations
+from ..storage.database import reading, transaction
 from . import terminal
 from .common import CommandGroup, json_option, needed_site, site_option
 
@@ -50,7 +52,7 @@ def add(site: str | None, user: str, name: str | None, title: str, note: str, st
     flask reservations add --site wmd --user "auth0|vera" --name Vera 2026-11-24T20:00Z 2026-11-25T02:00Z
     """
     body = {"site": needed_site(site), "start": start, "end": end, "title": title, "reservation_note": note}
-    wanted = commands.checked(bookings.Reserve, body).row(user, name or user)
+    wanted = commands.checked(reservation_commands.Reserve, body).row(user, name or user)
     with transaction() as connection:
         row = operations.add(connection, wanted, actors.console(user, name or user), clock.read())
     start, end = operations.in_utc(row.start_ms), operations.in_utc(row.end_ms)

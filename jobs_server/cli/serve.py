@@ -82,19 +82,19 @@ def _why_not(error: OSError, host: str, port: int) -> str:
 
 def _become_gunicorn(settings: Settings) -> NoReturn:
     """Go on as gunicorn, in this very process: what started it stops it."""
-    from .. import metrics
-    from ..serving import processes
+    from ..api import metrics
+    from ..upkeep.startup import processes
 
     if processes(settings) > 1:
         metrics.count_together()
     command = [sys.executable, "-m", "gunicorn", "--config", "python:jobs_server.gunicorn_conf"]
-    os.execv(sys.executable, [*command, "jobs_server.serving:application()"])  # noqa: S606
+    os.execv(sys.executable, [*command, "jobs_server.upkeep.startup:application()"])  # noqa: S606
 
 
 def _run_waitress(app: Flask, settings: Settings, host: str, port: int) -> None:
     from waitress import serve as run
 
-    from ..serving import announce, announce_address, begin
+    from ..upkeep.startup import announce, announce_address, begin
 
     begin(app)
     announce(app)

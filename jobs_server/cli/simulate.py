@@ -18,7 +18,7 @@ from rich.text import Text
 from ..client import Job, SiteClient, SiteClientError
 from ..config import EXTENSION, Loaded
 from ..errors import on_one_line
-from ..simulator import Observatory, run, run_as_of_old
+from ..simulator.observatory import Observatory, run, run_as_of_old
 
 DEFAULT_URL = "http://127.0.0.1:5000"
 

@@ -11,13 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import clock
+from ..auth.site_tokens import SiteTokenRow
 from ..client import JobChange
+from ..domain.lifecycle import UNREAD, Queue
 from ..errors import on_one_line
-from ..lifecycle import UNREAD, Queue
-from ..lockouts import LockoutRow
-from ..queries import EventRow, JobRow
-from ..reservations import ReservationRow
-from ..site_tokens import SiteTokenRow
+from ..jobs.lockouts import LockoutRow
+from ..jobs.queries import EventRow, JobRow
+from ..jobs.reservations import ReservationRow
 
 
 def print_jobs(rows: Iterable[JobRow]) -> None:

@@ -7,8 +7,9 @@ import json
 
 import click
 
-from .. import clock, site_tokens
-from ..db import reading, transaction
+from .. import clock
+from ..auth import site_tokens
+from ..storage.database import reading, transaction
 from . import terminal
 from .common import CommandGroup, json_option, needed_site, settings, site_option
 

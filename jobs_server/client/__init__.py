@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .claimed import CANCELED, COMPLETE, FAILED, Canceled, ClaimedJob
 from .errors import (
     BadReply,
     BadRequest,
@@ -19,6 +18,7 @@ from .errors import (
     Unreachable,
 )
 from .job import HistoryEvent, Job
+from .running_job import CANCELED, COMPLETE, FAILED, Canceled, ClaimedJob
 from .site import SiteClient
 from .stream import JobChange, PresenceChange, Reset
 

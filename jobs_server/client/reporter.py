@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from .backoff import Backoff
-from .claimed import ClaimedJob
 from .errors import BadReply, BadRequest, Conflict, NotFound, SiteClientError
 from .job import Job
+from .running_job import ClaimedJob
 from .site import SiteClient
 
 log = logging.getLogger(__name__)

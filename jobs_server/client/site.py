@@ -9,14 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from .calls import REPLY_SECONDS, Calls, Connections, MakeTransport, Reply
 from .errors import BadReply
+from .http import REPLY_SECONDS, Calls, Connections, MakeTransport, Reply
 from .job import Job, read_job
 from .stream import Change, follow
 
 if TYPE_CHECKING:
-    from .claimed import ClaimedJob
-    from .claims import Claims
+    from .job_loop import Claims
+    from .running_job import ClaimedJob
 
 PATIENCE_SECONDS = 30.0
 MAX_AGE_SECONDS = 15 * 60.0
@@ -206,7 +206,7 @@ class SiteClient:
         jobs are asked after every `look_seconds`, and their estimates refreshed every `heartbeat_seconds`.
         Raises SiteClientError when the file cannot be used.
         """
-        from .claims import Claims, Rules
+        from .job_loop import Claims, Rules
 
         rules = Rules(
             on_stop=on_stop,

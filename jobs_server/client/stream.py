@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 
 from .backoff import Backoff
-from .calls import CONNECT_SECONDS, Connections, refused, unreachable
 from .errors import BadReply, Refused, SiteClientError
+from .http import CONNECT_SECONDS, Connections, refused, unreachable
 from .job import HistoryEvent, Job, read_event, read_job
 
 log = logging.getLogger(__name__)

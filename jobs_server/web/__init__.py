@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .pages import register
+from .blueprint import register
 
 __all__ = ["register"]

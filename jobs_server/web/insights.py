@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, make_response, render_template, request
 
-from .. import insights as sums
-from .. import reports, silences
 from ..auth import Access, needs
-from ..db import reading
-from .page import page
+from ..history import insights as sums
+from ..history import night
+from ..live import silences
+from ..storage.database import reading
+from .context import page
 
 SPANS = {"7": "7 nights", "30": "30 nights", "90": "90 nights"}
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -27,7 +28,7 @@ def insights() -> Response:
     site, now_ms = page().site, page().now_ms
     from_ms = now_ms - int(nights) * _DAY_MS
     with reading() as connection:
-        report = reports.report(connection, site, from_ms, now_ms + _DAY_MS)
+        report = night.report(connection, site, from_ms, now_ms + _DAY_MS)
         silent = silences.between(connection, site, from_ms, now_ms)
     shown = render_template(
         "pages/insights.html",

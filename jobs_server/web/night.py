@@ -9,14 +9,18 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 
-from .. import board, changes, reports, search, sky, stream, words
 from ..auth import Access, needs
-from ..board import Told
-from ..db import Connection, current, reading
 from ..errors import NotFound
-from ..search import Filter
-from . import tables
-from .page import page
+from ..history import night as reports
+from ..history import now, search
+from ..history.now import Told
+from ..history.search import Filter
+from ..jobs import events
+from ..live import sse
+from ..observatory import describe, sky
+from ..storage.database import Connection, current, reading
+from . import export
+from .context import page
 
 SHOWN = 500
 """Rows on the page; the log has all in pages, the CSV in one file."""
@@ -64,7 +68,7 @@ def night_csv(day: str) -> Response:
     """Give a night's jobs as CSV, newest first."""
     asked = _date(day)
     wanted = search.within(Filter(), *sky.night_span(asked, page().profile.zone))
-    return tables.csv_file(search.everything(current(), page().site, wanted), f"night-{page().site}-{asked}")
+    return export.csv_file(search.everything(current(), page().site, wanted), f"night-{page().site}-{asked}")
 
 
 @needs(Access.ANYBODY)
@@ -77,7 +81,7 @@ def timeline() -> Response:
     from_ms, to_ms = sky.night_span(asked, page().profile.zone)
     told = {"from_ms": from_ms, "to_ms": to_ms, "now_ms": page().now_ms, "position": page().position}
     with reading() as connection:
-        changed = _changed(connection, stream.parse_position(request.args.get("since")))
+        changed = _changed(connection, sse.parse_position(request.args.get("since")))
         if changed is not None:
             inside = [each for each in changed if from_ms <= each.job.timestamp_ms < to_ms]
             return jsonify(told | {"changed": True, "lanes": _lanes(inside)})
@@ -86,15 +90,15 @@ def timeline() -> Response:
     return jsonify(told | {"light": light, "left_out": report.left_out, "lanes": _lanes(report.jobs)})
 
 
-def _changed(connection: Connection, since: stream.Position | None) -> list[Told] | None:
+def _changed(connection: Connection, since: sse.Position | None) -> list[Told] | None:
     """List the jobs that have changed since a position; none when there are too many, or it is none to go on from."""
-    begin = stream.start(connection, since, page().site)
+    begin = sse.start(connection, since, page().site)
     if since is None or begin.reset:
         return None
-    found = changes.after(connection, since.seq, CHANGED, page().site)
+    found = events.after(connection, since.seq, CHANGED, page().site)
     if len(found) == CHANGED:
         return None
-    return board.told(connection, {change.job.id: change.job for change in found}.values())
+    return now.told(connection, {change.job.id: change.job for change in found}.values())
 
 
 def _lanes(jobs: Iterable[Told]) -> list[dict[str, Any]]:
@@ -106,10 +110,10 @@ def _lanes(jobs: Iterable[Told]) -> list[dict[str, Any]]:
 
 def _bar(told: Told) -> list[Any]:
     job, life = told
-    line = words.describe_texts(job.device, job.action, job.required_params, job.optional_params)
+    line = describe.describe_texts(job.device, job.action, job.required_params, job.optional_params)
     begin_ms = life.started_ms or life.seen_ms or life.posted_ms
     result = life.result.value if life.result else ("running" if life.started_ms else "waiting")
-    return [job.ulid, words.shorten(line, 80), begin_ms, life.ended_ms, result, job.status, job.user_name[:80]]
+    return [job.ulid, describe.shorten(line, 80), begin_ms, life.ended_ms, result, job.status, job.user_name[:80]]
 
 
 def _light(from_ms: int, to_ms: int) -> list[sky.Span]:

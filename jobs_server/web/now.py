@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, make_response, render_template
 
-from .. import board
 from ..auth import Access, needs
-from ..db import reading
-from .page import page
+from ..history import now as board
+from ..storage.database import reading
+from .context import page
 
 
 def add_to(bp: Blueprint) -> None:

@@ -9,15 +9,19 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
 
-from .. import board, catalogue, clock, jobs, limits, queries, remote_calendar
+from .. import clock
 from ..auth import Access, needs
-from ..commands import parse_key
-from ..db import reading, transaction
+from ..domain.commands import parse_key
 from ..errors import JobsError, NotFound
-from ..queries import JobRow
-from . import fields, orders
-from .orders import Order
-from .page import page
+from ..history import now
+from ..jobs import limits, operations, queries, remote_calendar
+from ..jobs.queries import JobRow
+from ..observatory import catalogue
+from ..storage.database import reading, transaction
+from . import forms
+from . import order as orders
+from .context import page
+from .order import Order
 
 _FIRST = {"device": "camera", "action": "expose"}
 _THEN_KEYS = ("time", "image_type", "count", "filter")
@@ -73,7 +77,7 @@ def _submit(order: Order, key: str | None) -> list[JobRow]:
         remote_calendar.check(command, page().actor, page().settings, own_key)
     with transaction(page().site) as connection:
         return [
-            jobs.submit(connection, command, page().actor, clock.read(), page().settings, own_key)
+            operations.submit(connection, command, page().actor, clock.read(), page().settings, own_key)
             for command, own_key in keyed
         ]
 
@@ -83,8 +87,8 @@ def _show(given: Mapping[str, str], order: Order | None, *, asks: bool = False) 
     if not device and "raw" not in given:
         device, action = _FIRST["device"], _FIRST["action"]
     script = given.get("script", "")
-    form = fields.form(device, action, page().profile, script)
-    expose = fields.form("camera", "expose", page().profile)
+    form = forms.form(device, action, page().profile, script)
+    expose = forms.form("camera", "expose", page().profile)
     assert expose is not None
     instances = {name: _instance(name) for name in (device, "camera")}
     what = {"device": device, "action": action, "instance": instances[device]}
@@ -125,7 +129,7 @@ def _instance(device: str) -> str:
     if own:
         return own[0]
     with reading() as connection:
-        last = board.last_instance(connection, page().site, device)
+        last = now.last_instance(connection, page().site, device)
     instances = catalogue.devices().get(device, {}).get("instances", {})
     return last or instances.get("always") or instances.get("example") or ""
 
@@ -142,13 +146,13 @@ def _as_given(job: JobRow, *, whole: bool) -> dict[str, str]:
     """Fill a form with a job: its own form where that can hold it, else raw JSON."""
     required, optional = json.loads(job.required_params), json.loads(job.optional_params)
     script = str(required.pop("script", "")) if (job.device, job.action) == ("sequencer", "run") else ""
-    form = fields.form(job.device, job.action, page().profile, script)
-    if whole or form is None or not fields.fits(form, required, optional):
+    form = forms.form(job.device, job.action, page().profile, script)
+    if whole or form is None or not forms.fits(form, required, optional):
         body: dict[str, Any] = {"device": job.device, "instance": job.instance, "action": job.action}
         body |= {"required_params": json.loads(job.required_params), "optional_params": json.loads(job.optional_params)}
         return {"raw": json.dumps(body, indent=2, ensure_ascii=False)}
     what = {"device": job.device, "instance": job.instance, "action": job.action, "script": script}
-    return what | {"filled": "yes"} | fields.values_of(form, required, optional)
+    return what | {"filled": "yes"} | forms.values_of(form, required, optional)
 
 
 def _example() -> str:

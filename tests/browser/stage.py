@@ -17,7 +17,7 @@ import httpx
 from PIL import Image, ImageStat
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from jobs_server import sky
+from jobs_server.observatory import sky
 from tests.conftest import over_http
 from tests.support import issuers, nights, servers
 from tests.support.observatory import Observatory

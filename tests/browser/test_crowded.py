@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from jobs_server import sky
+from jobs_server.observatory import sky
 from tests.support import nights
 from tests.support.servers import Server
 

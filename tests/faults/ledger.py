@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs_server import db
+from jobs_server.storage import database
 
 from ..support import databases, postgres
 
@@ -29,7 +29,7 @@ class Kept:
 
 def select(path: Path, sql: str) -> list[tuple[Any, ...]]:
     """Read from a database that no server of this process has open."""
-    with closing(db.driver.connect(path)) as connection:
+    with closing(database.driver.connect(path)) as connection:
         return [tuple(row) for row in connection.execute(sql)]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from jobs_server.client import ClaimedJob, Conflict, Job, SiteClient
-from jobs_server.client.claims import Claims
+from jobs_server.client.job_loop import Claims
 
 from ..support import servers
 from ..support.proxy import Fate, proxied

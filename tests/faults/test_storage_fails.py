@@ -18,7 +18,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import event
 
-from jobs_server import db
+from jobs_server.storage import database as db
 
 from ..conftest import inside, over_http
 from ..support import servers

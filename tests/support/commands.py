@@ -7,7 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs_server import create_app, db
+from jobs_server import create_app
+from jobs_server.storage import database
 
 from . import databases
 from .servers import ROOT, environment
@@ -26,7 +27,7 @@ def run(instance: Path, *arguments: str, **settings: object) -> Ended:
     """Run a command such as `backup` on an instance folder, in this process."""
     app = create_app(databases.at(instance) | settings)
     result = app.test_cli_runner().invoke(args=list(arguments))
-    app.extensions[db.EXTENSION].close()
+    app.extensions[database.EXTENSION].close()
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Ended(result.exit_code, result.stdout, result.stderr)

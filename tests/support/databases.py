@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from jobs_server import listener
+from jobs_server.storage import notifications
 
 from . import postgres
 
@@ -46,7 +46,7 @@ def of(instance: Path) -> str:
 
 def put_on_duty(app: Flask) -> None:
     """Have an app do what only one server of a database is to do, as the only one does."""
-    if heard := listener.of(app):
+    if heard := notifications.of(app):
         heard.on_duty = True
 
 

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jobs_server import clock, create_app, db, jobs, serving
-from jobs_server.actors import said, site
+from jobs_server import clock, create_app
 from jobs_server.clock import Now
-from jobs_server.commands import ClaimJobs, StartJob, SubmitJob, UpdateStatus
 from jobs_server.config import EXTENSION
-from jobs_server.db import Connection
+from jobs_server.domain.actors import said, site
+from jobs_server.domain.commands import ClaimJobs, StartJob, SubmitJob, UpdateStatus
+from jobs_server.jobs import operations
+from jobs_server.storage import database
+from jobs_server.storage.database import Connection
+from jobs_server.upkeep import startup
 
 from . import databases
 
@@ -81,7 +84,7 @@ class Past:
 
     def __init__(self, folder: Path, code: str = "wmd", seed: int = 7) -> None:
         self.app = create_app(databases.at(folder))
-        serving.prepare(self.app)
+        startup.prepare(self.app)
         self.settings = self.app.extensions[EXTENSION].settings
         self.code = code
         self.chance = random.Random(seed)
@@ -90,7 +93,7 @@ class Past:
     def night(self, begin_ms: int, hours: float) -> None:
         """Write a night's work from a time on: slews, exposures, focus runs, a failure now and then."""
         at_ms, end_ms = begin_ms, begin_ms + round(hours * HOUR_MS)
-        with self.app.app_context(), db.transaction() as connection:
+        with self.app.app_context(), database.transaction() as connection:
             while at_ms < end_ms:
                 at_ms = self._target(connection, at_ms)
                 if self.chance.random() < 0.12:
@@ -98,14 +101,14 @@ class Past:
 
     def crowd(self, begin_ms: int, count: int, every_ms: int = 1000) -> None:
         """Write very many short jobs from a time on."""
-        with self.app.app_context(), db.transaction() as connection:
+        with self.app.app_context(), database.transaction() as connection:
             for number in range(count):
                 now = self._now(begin_ms + number * every_ms)
                 who = {"site": self.code, "user_name": "Vera", "user_id": "lan|Vera"}
                 sent = SubmitJob.model_validate(who | expose(f"Field {number}", 0.5, 1))
-                job = jobs.submit(connection, sent, said("lan|Vera", "Vera", ()), now, self.settings)
+                job = operations.submit(connection, sent, said("lan|Vera", "Vera", ()), now, self.settings)
                 end = UpdateStatus(site=self.code, ulid=job.ulid, status="COMPLETE")
-                jobs.report(connection, end, site(self.code), now)
+                operations.report(connection, end, site(self.code), now)
 
     def _target(self, connection: Connection, at_ms: int) -> int:
         name, ra, dec = self.chance.choice(TARGETS)
@@ -121,15 +124,15 @@ class Past:
     def _job(self, connection: Connection, at_ms: int, who: str, command: dict[str, Any], seconds: float) -> int:
         sent = SubmitJob.model_validate({"site": self.code, "user_name": who, "user_id": f"lan|{who}", **command})
         actor, software = said(sent.user_id, who, ()), site(self.code)
-        job = jobs.submit(connection, sent, actor, self._now(at_ms), self.settings)
+        job = operations.submit(connection, sent, actor, self._now(at_ms), self.settings)
         at_ms += self.chance.randint(40, 4000)
-        jobs.claim(connection, ClaimJobs(site=self.code), software, self._now(at_ms))
+        operations.claim(connection, ClaimJobs(site=self.code), software, self._now(at_ms))
         at_ms += self.chance.randint(100, 2500)
         start = StartJob(site=self.code, ulid=job.ulid, seconds_until_complete=round(seconds))
-        jobs.start(connection, start, software, self._now(at_ms), self.settings)
+        operations.start(connection, start, software, self._now(at_ms), self.settings)
         at_ms += round(1000 * seconds * self.chance.uniform(0.95, 1.15))
         end = UpdateStatus(site=self.code, ulid=job.ulid, status=self.chance.choice(ENDS))
-        jobs.report(connection, end, software, self._now(at_ms))
+        operations.report(connection, end, software, self._now(at_ms))
         return at_ms + self.chance.randint(500, 9000)
 
     def _now(self, at_ms: int) -> Now:

@@ -18,7 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs_server import create_app, db, serving
+from jobs_server import create_app
+from jobs_server.storage import database as db
+from jobs_server.upkeep import startup
 
 from .programs import missing
 
@@ -113,7 +115,7 @@ class Cluster:
             self.run(f"CREATE DATABASE {TEMPLATE} TEMPLATE template0")
             made = {"DATABASE_URL": self.url(TEMPLATE), "INSTANCE": str(self.folder / "instance")}
             app = create_app(made)
-            serving.prepare(app)
+            startup.prepare(app)
             app.extensions[db.EXTENSION].close()
             self._prepared = True
         return TEMPLATE

@@ -1,0 +1,1 @@
+"""Offline tools for an installation, which make an app of their own."""

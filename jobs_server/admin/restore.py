@@ -1,0 +1,138 @@
+"""The way back from a backup, in which nothing old comes alive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from sqlalchemy.engine import URL
+
+from .. import clock, create_app
+from ..auth import site_tokens
+from ..auth.site_tokens import SiteTokenRow
+from ..clock import Now
+from ..config import Settings
+from ..domain.actors import Actor, Known
+from ..errors import StartRefused, TaskFailed
+from ..jobs import events, expiry, lockouts
+from ..jobs.lockouts import LockoutRow
+from ..storage import database as db
+from ..storage.sqlite_driver import open_file
+from ..upkeep import backups, startup
+from ..upkeep.backups import Counts, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What came of a restore."""
+
+    counts: Counts
+    ended: int  # jobs that were unfinished in the backup
+    locked_out: tuple[str, ...]  # sites whose lock-out was put on after the backup, and stays
+    lost_tokens: tuple[str, ...]  # site tokens that were made after the backup, and are none any more
+    aside: Path | None  # where the database that was there is now
+
+
+def restore(archive: Path, settings: Settings, progress: Progress = lambda *_: None) -> Restored:
+    """Put a backup in the place of the database, which is kept aside; the server must not be running.
+
+    Raises TaskFailed with one sentence; then the database is the one that was there.
+    """
+    live = backups.database_file(settings.url)
+    if live.exists():
+        backups.check_unused(live)
+    startup.make_folder(settings)
+    new = live.with_name(f"{live.name}.restoring")
+    try:
+        backups.unpack(archive, new, progress)
+        counts = backups.verify(new, progress, archive.name)
+        ended, held = _let_nothing_old_come_alive(new, archive, settings, _last_words(live))
+        backups.check_unused(new)  # and so one file, with no log beside it
+        return Restored(counts, ended, *held, backups.put_in_place(new, live))
+    finally:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            new.with_name(new.name + suffix).unlink(missing_ok=True)
+
+
+class LastWords(NamedTuple):
+    """What the database that is replaced says that must go on to hold."""
+
+    lockouts: Sequence[LockoutRow] = ()
+    tokens: Sequence[SiteTokenRow] = ()
+
+
+class Held(NamedTuple):
+    """What became of it."""
+
+    locked_out: tuple[str, ...]
+    lost_tokens: tuple[str, ...]
+
+
+def _last_words(live: Path) -> LastWords:
+    """Read them, as far as there is a database that can be read and that knows of such things."""
+    if not live.exists():
+        return LastWords()
+    try:
+        with closing(open_file(live, "rw")) as raw:
+            connection = db.Connection(raw, "sqlite")
+            return LastWords(lockouts.everywhere(connection), site_tokens.list_all(connection))
+    except db.driver.Error:
+        return LastWords()  # damaged, which may be why it is replaced, or older than these tables
+
+
+def _let_nothing_old_come_alive(
+    new: Path, archive: Path, settings: Settings, last_words: LastWords
+) -> tuple[int, Held]:
+    """Bring a database up to this version, end what is unfinished in it, and void the positions in its feed.
+
+    Who has been locked out since stays so, and site tokens that were revoked since stay revoked.
+    """
+    url = URL.create("sqlite", database=str(new))
+    app = create_app({"INSTANCE": settings.instance, "DATABASE_URL": url.render_as_string()})
+    database = cast(db.Database, app.extensions[db.EXTENSION])
+    reason = f"restored from the backup {archive.name[:100]}: what was unfinished in it is not run"
+    try:
+        startup.prepare(app)
+        with database.transaction() as connection:
+            events.begin_epoch(connection)
+            held = Held(
+                tuple(_keep_locked_out(connection, last_words.lockouts)),
+                tuple(_keep_revoked(connection, last_words.tokens)),
+            )
+        return _give_all_up(database, reason), held
+    except StartRefused as refusal:
+        raise TaskFailed(f"{archive.name} was not restored: {refusal.message}") from None
+    finally:
+        database.close()
+
+
+def _give_all_up(database: db.Database, reason: str) -> int:
+    ended = 0
+    while True:
+        with database.transaction() as connection:
+            count = expiry.give_up(connection, clock.read(), reason)
+        ended += count
+        if not count:
+            return ended
+
+
+def _keep_locked_out(connection: db.Connection, rows: Sequence[LockoutRow]) -> Iterator[str]:
+    for row in rows:
+        if lockouts.in_force(connection, row.site) is None:
+            by = Actor(row.by_id, row.by_name, Known(row.by_known))
+            lockouts.put_on(connection, row.site, row.note, by, Now(row.since_ms, 0))
+            yield row.site
+
+
+def _keep_revoked(connection: db.Connection, tokens: Sequence[SiteTokenRow]) -> Iterator[str]:
+    """Revoke what was revoked since, and name the good ones that the backup does not know."""
+    known = {token.token_hash: token for token in site_tokens.list_all(connection)}
+    for token in tokens:
+        found = known.get(token.token_hash)
+        if found is None and not token.revoked_ms:
+            yield f"{token.name} ({token.site})"
+        elif found is not None and token.revoked_ms and not found.revoked_ms:
+            site_tokens.revoke(connection, found.id, clock.read())

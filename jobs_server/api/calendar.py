@@ -1,0 +1,120 @@
+"""The calendar's routes, on the wire of the public calendar service, so that its clients work here."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import orjson
+from flask import Blueprint, Response, current_app
+
+from .. import auth, clock
+from ..auth import Access, needs
+from ..config import EXTENSION, Loaded
+from ..domain import commands
+from ..domain.commands import AnyCommand
+from ..errors import Conflict, NotFound, TooMany
+from ..jobs import limits, reservation_commands, reservations
+from ..jobs.reservation_commands import Reserve
+from ..storage.database import reading, transaction
+from . import request_body, schemas
+from .describe import describe
+
+bp = Blueprint("calendar", __name__, url_prefix="/calendar")
+
+
+@bp.post("/newevent")
+@describe(gives=schemas.Reserved, body=Reserve, refusals=(Conflict, TooMany))
+@needs(Access.PERSON)
+def new_event() -> Response:
+    """Reserve a telescope."""
+    command = _parse(Reserve)
+    actor = auth.person(command)
+    limits.current().reservation(actor)
+    with transaction() as connection:
+        row = reservations.add(connection, command.row(*auth.owner(command, actor)), actor, clock.read())
+    return _json({"new_calendar_event": reservations.public(row)})
+
+
+@bp.post("/modifyevent")
+@describe(gives=schemas.Reservation, body=reservation_commands.ChangeEvent, refusals=(NotFound, Conflict, TooMany))
+@needs(Access.PERSON)
+def modify_event() -> Response:
+    """Change a reservation."""
+    command = reservation_commands.parse_change(request_body.read())
+    commands.check_site(command, _sites())
+    actor = auth.person(command)
+    limits.current().reservation(actor)
+    with transaction() as connection:
+        row = reservations.change(connection, command.row(*auth.owner(command, actor)), actor, clock.read())
+    return _json(reservations.public(row))
+
+
+@bp.post("/delete")
+@describe(gives=schemas.Reservation, body=reservation_commands.Unreserve, refusals=(NotFound, TooMany))
+@needs(Access.PERSON)
+def delete_event() -> Response:
+    """Delete a reservation."""
+    command = commands.parse(reservation_commands.Unreserve, request_body.read())
+    actor = auth.person(command)
+    limits.current().reservation(actor)
+    with transaction() as connection:
+        row = reservations.remove(connection, command.event_id, actor)
+    return _json(reservations.public(row))
+
+
+@bp.post("/siteevents")
+@describe(gives=list[schemas.Reservation], body=reservation_commands.BetweenTimes)
+@needs(Access.ANYBODY)
+def site_events() -> Response:
+    """List a site's reservations within a span of time."""
+    command = _parse(reservation_commands.BetweenTimes)
+    with reading() as connection:
+        rows = reservations.between(connection, command.site, command.start_ms, command.end_ms)
+    return _json([reservations.public(row) for row in rows])
+
+
+@bp.post("/get-event-at-time")
+@describe(gives=list[schemas.Reservation], body=reservation_commands.AtTime)
+@needs(Access.ANYBODY)
+def get_event_at_time() -> Response:
+    """List a site's reservations at a moment."""
+    command = _parse(reservation_commands.AtTime)
+    with reading() as connection:
+        rows = reservations.between(connection, command.site, command.time_ms, command.time_ms + 1)
+    return _json([reservations.public(row) for row in rows])
+
+
+@bp.post("/is-user-scheduled")
+@describe(gives=bool, body=reservation_commands.UserAtTime)
+@needs(Access.ANYBODY)
+def is_user_scheduled() -> Response:
+    """Tell whether a person has reserved a site at a moment."""
+    command = _parse(reservation_commands.UserAtTime)
+    with reading() as connection:
+        held = reservations.at(connection, command.site, command.time_ms)
+    return _json(any(each.creator_id == command.user_id for each in held))
+
+
+@bp.post("/does-conflicting-event-exist")
+@describe(gives=bool, body=reservation_commands.UserAtTime)
+@needs(Access.ANYBODY)
+def does_conflicting_event_exist() -> Response:
+    """Tell whether anybody else has reserved a site at a moment."""
+    command = _parse(reservation_commands.UserAtTime)
+    with reading() as connection:
+        held = reservations.at(connection, command.site, command.time_ms)
+    return _json(any(each.creator_id != command.user_id for each in held))
+
+
+def _parse(model: type[AnyCommand]) -> AnyCommand:
+    command = commands.parse(model, request_body.read())
+    commands.check_site(command, _sites())
+    return command
+
+
+def _sites() -> tuple[str, ...]:
+    return cast(Loaded, current_app.extensions[EXTENSION]).settings.sites
+
+
+def _json(value: object) -> Response:
+    return Response(orjson.dumps(value), mimetype="application/json")

@@ -1,0 +1,53 @@
+"""What a route takes and gives, said where the route is: the API's description is made of this and of the models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel
+
+from ..errors import JobsError
+
+AnyView = TypeVar("AnyView", bound=Callable[..., Any])
+_ATTRIBUTE = "described"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """Hold what a route takes and gives."""
+
+    gives: Any
+    """The type of a good answer, as JSON; a text of this media type when `media` is another."""
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    headers: tuple[str, ...] = ()
+    """Request headers that mean something here, by name; `openapi.HEADERS` describes them."""
+    refusals: tuple[type[JobsError], ...] = ()
+    """Refusals of this route's own, beside those that any route can give."""
+    media: str = "application/json"
+
+
+def describe(
+    *,
+    gives: Any,
+    body: type[BaseModel] | None = None,
+    query: type[BaseModel] | None = None,
+    headers: tuple[str, ...] = (),
+    refusals: tuple[type[JobsError], ...] = (),
+    media: str = "application/json",
+) -> Callable[[AnyView], AnyView]:
+    """Say what a route takes and gives; the view itself is left as it is."""
+    described = Described(gives=gives, body=body, query=query, headers=headers, refusals=refusals, media=media)
+
+    def mark(view: AnyView) -> AnyView:
+        setattr(view, _ATTRIBUTE, described)
+        return view
+
+    return mark
+
+
+def of(view: Callable[..., Any]) -> Described | None:
+    """Give what is said of a view; none when nothing is."""
+    return cast("Described | None", getattr(view, _ATTRIBUTE, None))

@@ -1,0 +1,178 @@
+"""The JSON routes. A view reads as its steps: command, operation in one transaction, wire."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import cast
+
+from flask import Blueprint, Response, current_app, request
+
+from .. import auth, clock
+from ..auth import Access, needs
+from ..config import EXTENSION, Loaded, Settings
+from ..domain import commands
+from ..domain.commands import AnyCommand
+from ..errors import Conflict, Crowded, Forbidden, KeyReused, LockedOut, NotFound, TooMany, Unauthorized, shown
+from ..jobs import limits, lockouts, operations, queries, remote_calendar, wire
+from ..live import disconnect, feed, long_poll
+from ..storage.database import current, reading, transaction
+from . import request_body, schemas
+from .describe import describe
+
+bp = Blueprint("jobs", __name__)
+
+
+@bp.post("/newjob")
+@describe(
+    gives=schemas.Job,
+    body=commands.SubmitJob,
+    headers=("Idempotency-Key",),
+    refusals=(KeyReused, LockedOut, TooMany, Unauthorized),
+)
+@needs(Access.PERSON)
+def new_job() -> Response:
+    """Queue a job."""
+    command = _parse(commands.SubmitJob)
+    key = commands.parse_key(request.headers.get("Idempotency-Key"))
+    actor = auth.person(command)
+    limits.current().job(command, actor)
+    remote_calendar.check(command, actor, _settings(), key)
+    with transaction(command.site) as connection:
+        job = operations.submit(connection, command, actor, clock.read(), _settings(), key)
+    return _json(wire.job(job))
+
+
+@bp.post("/getnewjobs")
+@describe(gives=list[schemas.Job], body=commands.ClaimJobs, refusals=(Crowded,))
+@needs(Access.SITE)
+def get_new_jobs() -> Response:
+    """Hand over the waiting jobs of a site, or wait for one."""
+    command = _parse(commands.ClaimJobs)
+    actor = auth.site(command.site)
+    environ, live = request.environ, feed.current()
+    live.presence.serves_beside_others(environ["wsgi.multiprocess"])
+    answer = long_poll.poll(current(), live, command, actor, disconnect.client(environ))
+    response = _json(wire.handed_over(answer.jobs, command.queue))
+    if answer.spent:
+        # Else a client whose lost reply held what was canceled since would ask for ever; the body cannot tell it.
+        response.headers["X-Claim-Spent"] = "true"
+    if answer.held:
+        response.headers["X-Claim-Held"] = "true"
+    return response
+
+
+@bp.post("/startjob")
+@describe(gives=schemas.Job, body=commands.StartJob, refusals=(NotFound, Conflict))
+@needs(Access.SITE)
+def start_job() -> Response:
+    """Note that a job has begun; with a claim id, tell first whether it still may."""
+    command = _parse(commands.StartJob)
+    with transaction(command.site) as connection:
+        job = operations.start(connection, command, auth.site(command.site), clock.read(), _settings())
+    return _json(wire.job(job))
+
+
+@bp.post("/updatejobstatus")
+@describe(gives=schemas.Job, body=commands.UpdateStatus, refusals=(NotFound, Conflict))
+@needs(Access.SITE)
+def update_job_status() -> Response:
+    """Note what a site says of a job."""
+    command = _parse(commands.UpdateStatus)
+    with transaction(command.site) as connection:
+        job = operations.report(connection, command, auth.site(command.site), clock.read())
+    return _json(wire.job(job))
+
+
+@bp.post("/canceljob")
+@describe(gives=schemas.Job, body=commands.CancelJob, refusals=(NotFound, Conflict))
+@needs(Access.PERSON)
+def cancel_job() -> Response:
+    """Cancel a job, or ask the site to end it."""
+    command = _parse(commands.CancelJob)
+    actor = auth.person(command)
+    remote_calendar.check_cancel(command.site, command.ulid, actor, _settings())
+    with transaction(command.site) as connection:
+        job = operations.cancel(connection, command, actor, clock.read(), _settings())
+    return _json(wire.job(job))
+
+
+@bp.post("/getjob")
+@describe(gives=schemas.JobWithHistory, body=commands.ShowJob, refusals=(NotFound,))
+@needs(Access.ANYBODY)
+def get_job() -> Response:
+    """Show a job and its history."""
+    command = _parse(commands.ShowJob)
+    with reading() as connection:
+        job = queries.job(connection, command.site, command.ulid)
+        history = queries.history(connection, job.id) if job else []
+    if job is None:
+        raise NotFound(f"Error: site {shown(command.site)} has no job {shown(command.ulid)}")
+    return _json(wire.job_with_history(job, history))
+
+
+@bp.post("/getrecentjobs")
+@describe(gives=list[schemas.Job], body=commands.ListRecent, refusals=(NotFound,))
+@needs(Access.ANYBODY)
+def get_recent_jobs() -> Response:
+    """List a site's jobs of the last while, complete and in bounded memory, or one page of them."""
+    command = _parse(commands.ListRecent)
+    if command.time_range_ms <= 0:
+        return _json(b"[]")
+    since_ms = int(max(0, clock.now_ms() - command.time_range_ms))
+    if command.is_page:
+        with reading() as connection:
+            return _json(wire.jobs(queries.page(connection, command.site, since_ms, command.before, command.limit)))
+    pages = queries.recent(current(), command.site, since_ms)
+    first, second = next(pages, []), next(pages, None)
+    if second is None:
+        return _json(wire.jobs(first))
+    return Response(wire.job_pages(chain((first, second), pages)), mimetype="application/json")
+
+
+@bp.post("/lockout")
+@describe(gives=schemas.Lockouts, body=commands.LockOut, refusals=(Conflict,))
+@needs(Access.PERSON)
+def lock_out() -> Response:
+    """Lock a telescope out: nothing but stop commands reaches it until the lock-out is lifted."""
+    command = _parse(commands.LockOut)
+    actor = auth.person(command)
+    with transaction(command.site) as connection:
+        lockout = lockouts.put_on(connection, command.site, command.note, actor, clock.read())
+    return _json(wire.lockouts(command.site, [lockout]))
+
+
+@bp.post("/liftlockout")
+@describe(gives=schemas.LiftedLockout, body=commands.LiftLockout, refusals=(Conflict, Forbidden))
+@needs(Access.PERSON)
+def lift_lockout() -> Response:
+    """Lift a lock-out; what waited meanwhile is canceled unless it is said to be kept."""
+    command = _parse(commands.LiftLockout)
+    actor = auth.person(command)
+    with transaction(command.site) as connection:
+        lockout, canceled = operations.lift_lockout(connection, command, actor, clock.read())
+    return _json(wire.lifted(lockout, canceled))
+
+
+@bp.post("/getlockout")
+@describe(gives=schemas.Lockouts, body=commands.ShowLockout)
+@needs(Access.ANYBODY)
+def get_lockout() -> Response:
+    """Tell whether a telescope is locked out, by whom, since when and why, and who did before."""
+    command = _parse(commands.ShowLockout)
+    with reading() as connection:
+        rows = lockouts.past(connection, command.site)
+    return _json(wire.lockouts(command.site, rows))
+
+
+def _parse(model: type[AnyCommand]) -> AnyCommand:
+    command = commands.parse(model, request_body.read())
+    commands.check_site(command, _settings().sites)
+    return command
+
+
+def _settings() -> Settings:
+    return cast(Loaded, current_app.extensions[EXTENSION]).settings
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, mimetype="application/json")

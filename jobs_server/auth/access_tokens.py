@@ -1,0 +1,155 @@
+"""Access tokens: checked against the issuer's keys, once each, and remembered by their hash until they end.
+
+A refusal tells nobody why: the reason goes to the log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Any
+
+import httpx
+from joserfc import jwt
+from joserfc.errors import BadSignatureError, JoseError
+from joserfc.jws import JWSRegistry
+
+from .identity import Person
+from .issuer_keys import AnyKey, IssuerKeys, Known
+
+log = logging.getLogger(__name__)
+
+LEEWAY_SECONDS = 30
+LONGEST = 16 * 1024
+"""No honest access token is longer, in characters."""
+_KEPT = 2000
+_AGAIN_SECONDS = 60.0  # how soon an issuer that did not tell the roles is asked again
+_TIMEOUT_SECONDS = 3.0
+ALGORITHMS = ("RS256", "ES256")
+_REGISTRY = JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
+
+
+class InvalidToken(Exception):
+    """The token is not good; the message is for the log alone."""
+
+
+class Tokens:
+    """Check the access tokens of one issuer."""
+
+    def __init__(
+        self, keys: IssuerKeys, audience: str, roles_claim: tuple[str, ...], now: Callable[[], float] = time.time
+    ) -> None:
+        self._keys = keys
+        self._audience = audience
+        self._roles_claim = roles_claim
+        self._now = now
+        self._kept: OrderedDict[bytes, Person] = OrderedDict()
+        self._kept_with: Known | None = None
+        self._lock = Lock()
+
+    def person(self, token: str) -> Person:
+        """Tell whose a token is. Raises InvalidToken."""
+        if len(token) > LONGEST:
+            raise InvalidToken(f"it has {len(token)} characters")
+        digest = hashlib.sha256(token.encode()).digest()
+        found = self._remembered(digest)
+        if found is None:
+            found = self._check(token)
+            self._remember(digest, found)
+        return found
+
+    def roles_in(self, claims: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """Read the roles where the setting says that they stand; none when they stand not there."""
+        value: Any = claims
+        for step in self._roles_claim:
+            if not isinstance(value, Mapping) or step not in value:
+                return None
+            value = value[step]
+        return tuple(str(role) for role in value) if isinstance(value, list) else None
+
+    def _remembered(self, digest: bytes) -> Person | None:
+        with self._lock:
+            if self._kept_with is not self._keys.known:  # a key may have been withdrawn
+                self._kept.clear()
+                self._kept_with = self._keys.known
+            found = self._kept.get(digest)
+            return found if found and found.until > self._now() else None
+
+    def _remember(self, digest: bytes, person: Person) -> None:
+        with self._lock:
+            self._kept[digest] = person
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+
+    def _check(self, token: str) -> Person:
+        try:
+            claims = self._decode(token)
+        except (JoseError, ValueError, RecursionError) as error:
+            raise InvalidToken(f"{type(error).__name__}: {error}") from None
+        self._check_claims(claims)
+        name, until = claims.get("name"), float(claims["exp"]) + LEEWAY_SECONDS
+        roles = self.roles_in(claims)
+        if roles is None or not isinstance(name, str):
+            told = self._ask_for_person(token, claims["sub"])
+            if told is None:
+                until = min(until, self._now() + _AGAIN_SECONDS)
+            name = name if isinstance(name, str) else (told or {}).get("name")
+            roles = roles if roles is not None else self.roles_in(told or {})
+        return Person(claims["sub"], name if isinstance(name, str) and name.strip() else None, roles or (), until)
+
+    def _decode(self, token: str) -> dict[str, Any]:
+        try:
+            return jwt.decode(token, self._key_of, registry=_REGISTRY).claims
+        except BadSignatureError:
+            if not self._keys.renew():  # a token that names no key may be of a newer one
+                raise
+            return jwt.decode(token, self._key_of, registry=_REGISTRY).claims
+
+    def _key_of(self, token: Any) -> AnyKey:
+        header = token.headers()
+        if "crit" in header or "b64" in header:
+            raise InvalidToken("its header demands what is not known here")
+        if header.get("alg") not in ALGORITHMS:
+            raise InvalidToken(f"its algorithm is {header.get('alg')!r}")
+        key = self._keys.find(header.get("kid"), header.get("alg"))
+        if key is None:
+            raise InvalidToken(f"no key {header.get('kid')!r} for {header.get('alg')!r}")
+        return key
+
+    def _check_claims(self, claims: Mapping[str, Any]) -> None:
+        now = self._now()
+        audience = claims.get("aud")
+        faults = {
+            "iss": claims.get("iss") != self._keys.issuer,
+            "aud": self._audience not in (audience if isinstance(audience, list) else [audience]),
+            "sub": not (isinstance(claims.get("sub"), str) and claims["sub"].strip()),
+            "exp": not _is_time(claims.get("exp")) or claims["exp"] + LEEWAY_SECONDS <= now,
+            "nbf": "nbf" in claims and (not _is_time(claims["nbf"]) or claims["nbf"] - LEEWAY_SECONDS > now),
+            "iat": "iat" in claims and (not _is_time(claims["iat"]) or claims["iat"] - LEEWAY_SECONDS > now),
+        }
+        if wrong := [claim for claim, is_wrong in faults.items() if is_wrong]:
+            raise InvalidToken(f"wrong: {', '.join(wrong)}")
+
+    def _ask_for_person(self, token: str, sub: str) -> dict[str, Any] | None:
+        """Ask the issuer what the token does not tell; none when it cannot be reached."""
+        endpoint = self._keys.known.metadata.get("userinfo_endpoint")
+        if not isinstance(endpoint, str):
+            return {}
+        try:
+            with httpx.Client(timeout=_TIMEOUT_SECONDS) as client:
+                response = client.get(endpoint, headers={"Authorization": f"Bearer {token}"}).raise_for_status()
+            told = response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            log.warning("the issuer does not tell who %r is, who therefore has no roles: %s", sub, error)
+            return None
+        # Another's answer must not lend its roles (OpenID Connect Core, section 5.3.2).
+        return told if isinstance(told, dict) and told.get("sub") == sub else {}
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,88 @@
+"""People's sign-in on the pages: Authlib's client, code flow with PKCE.
+
+The client is imported where it is used: it takes a third of a second, which no start without sign-in should pay.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+from flask import Flask, current_app
+from werkzeug.wrappers import Response
+
+from ..config import Settings
+from ..errors import Unauthorized, Unavailable
+from .identity import Person
+
+if TYPE_CHECKING:
+    from .access_tokens import Tokens
+    from .issuer_keys import IssuerKeys
+
+CLIENT = "jobs_server.sign_in"
+_TIMEOUT_SECONDS = 5
+_AWAY = (
+    "Error: the sign-in service cannot be reached now. Whoever is signed in stays so; at the observatory's PC,"
+    " `flask admin link` prints a link to sign in with"
+)
+
+
+def set_up(app: Flask, settings: Settings) -> None:
+    """Give an app the client, when it has an id at the issuer."""
+    if settings.is_open or not settings.oidc_client_id:
+        return
+    from authlib.integrations.flask_client import OAuth
+
+    app.extensions[CLIENT] = OAuth(app).register(
+        "issuer",
+        client_id=settings.oidc_client_id,
+        client_secret=settings.oidc_client_secret or None,
+        server_metadata_url=f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration",
+        client_kwargs={
+            "scope": "openid profile email",
+            "code_challenge_method": "S256",
+            "default_timeout": _TIMEOUT_SECONDS,
+            **({} if settings.oidc_client_secret else {"token_endpoint_auth_method": "none"}),
+        },
+    )
+
+
+def is_possible() -> bool:
+    """Tell whether people can sign in on the pages of the running app."""
+    return CLIENT in current_app.extensions
+
+
+def begin(keys: IssuerKeys, back: str) -> Response:
+    """Send the browser to the issuer. Raises Unavailable when it cannot be reached: it would meet a blank page."""
+    from requests import RequestException
+
+    if not keys.refresh():
+        raise Unavailable(_AWAY)
+    try:
+        return cast(Response, current_app.extensions[CLIENT].authorize_redirect(back))
+    except (RequestException, ValueError, RuntimeError) as error:
+        raise Unavailable(_AWAY) from error
+
+
+def finish(tokens: Tokens, lasts_seconds: float) -> Person:
+    """Take what the issuer sent the browser back with. Raises Unauthorized, or Unavailable when it is away."""
+    from authlib.integrations.base_client import OAuthError
+    from joserfc.errors import JoseError
+    from requests import RequestException
+
+    client = current_app.extensions[CLIENT]
+    try:
+        token = client.authorize_access_token()
+        told: dict[str, Any] = dict(token.get("userinfo") or {})
+        if tokens.roles_in(told) is None or not told.get("name"):
+            asked = dict(client.userinfo(token=token))
+            told |= asked if asked.get("sub") == told.get("sub") else {}
+    except RequestException as error:
+        raise Unavailable(_AWAY) from error
+    except (OAuthError, JoseError, ValueError, KeyError) as error:
+        current_app.logger.warning("a sign-in failed: %s", error)
+        raise Unauthorized("Error: the sign-in did not succeed; begin it again") from None
+    if not told.get("sub"):
+        raise Unauthorized("Error: the sign-in did not succeed; begin it again")
+    name = str(told.get("name") or told.get("nickname") or told.get("email") or told["sub"])
+    return Person(str(told["sub"]), name, tokens.roles_in(told) or (), time.time() + lasts_seconds)

@@ -1,0 +1,45 @@
+"""The plain way of reporting: each report goes out at once, and what cannot be sent is lost."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from .errors import SiteClientError
+from .job import Job
+from .ledger import Entry
+from .running_job import ClaimedJob
+from .site import SiteClient
+
+log = logging.getLogger(__name__)
+
+
+class PlainDesk:
+    """Reports on jobs that came by a plain poll: for software that keeps no file of claims."""
+
+    def __init__(self, client: SiteClient) -> None:
+        self._client = client
+
+    def begin(self, job: Job) -> ClaimedJob:
+        """Report that a job begins, and give it to be carried out."""
+        run = ClaimedJob(Entry(job, "", time.time_ns() // 1_000_000), self)
+        run.report("STARTED")
+        return run
+
+    def progress(self, run: ClaimedJob, status: str, seconds: float | None, message: str | None) -> None:
+        """Send how far a job is."""
+        try:
+            answer = self._client.update(run.job, status, seconds_until_complete=seconds, message=message)
+        except SiteClientError as error:
+            log.warning("%s of %s cannot be reported: %s", status, run.job, error)
+        else:
+            if answer.cancel_requested:
+                run.request_cancel()
+
+    def end(self, run: ClaimedJob, status: str, message: str | None) -> None:
+        """Send how a job ended."""
+        self.progress(run, status, None, message)
+        run.told.set()
+
+    def abandon(self, run: ClaimedJob) -> None:
+        """Send nothing."""

@@ -1,0 +1,1 @@
+"""Pure rules and checked input: no SQL, no Flask."""

@@ -1,0 +1,297 @@
+"""Request bodies: the one place where a body is checked.
+
+A body is parsed once, into a frozen command; all its faults are reported together. The wire's names stand here as
+aliases; how a field is called in a sentence to a person is the wire's name too.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails
+
+from ..errors import BadRequest, Fault, shown
+from . import strict_json
+from .lifecycle import STARTED, Queue
+from .values import (
+    NO_ESTIMATE,
+    VISIBLE,
+    AlternateQueue,
+    ClaimId,
+    Estimate,
+    Name,
+    Params,
+    Status,
+    or_default,
+    visible,
+    visible_or_none,
+    whole,
+    without_nul,
+)
+
+DAY_MS = 24 * 60 * 60 * 1000
+PAGE, MAX_PAGE = 100, 1000  # jobs, when one leafs through the list
+MAX_LIFE_SECONDS = 7 * 24 * 60 * 60
+MAX_HOLD_SECONDS = 60 * 60
+MAX_WAIT_SECONDS = 60
+
+
+class Command(BaseModel):
+    """Hold a checked request body. Unknown keys are ignored: user interfaces send more than is needed."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(strict=True, frozen=True, extra="ignore", validate_by_name=True)
+
+    site: Annotated[Name, Field(title="code of the site, such as wmd")]
+
+
+class SubmitJob(Command):
+    """Ask for a job to be queued (`newjob`). The fields' order is the order in which missing ones are named."""
+
+    device: Annotated[Name, Field(title="kind of device, such as camera")]
+    instance: Annotated[Name, Field(title="which one, as the site calls it")]
+    action: Annotated[Name, Field(title="what it is to do")]
+    user_name: Annotated[Name, Field(title="who asks, for people to read")]
+    user_id: Annotated[Name, Field(title="who asks, the same in every request")]
+    required_params: Annotated[Params, Field(title="what the action needs; handed on as it is")]
+    optional_params: Annotated[Params, Field(title="what may go with it; handed on as it is")]
+    expires_in_seconds: Annotated[
+        int | float | None,
+        Field(
+            title="how long it may wait to be handed over",
+            alias="expiresInSeconds",
+            gt=0,
+            le=MAX_LIFE_SECONDS,
+            description="a number of seconds, at most 7 days",
+        ),
+    ] = None
+    not_before_seconds: Annotated[
+        int | float,
+        or_default(0, int | float),
+        Field(
+            title="how long it is held back first",
+            alias="notBeforeSeconds",
+            ge=0,
+            le=MAX_HOLD_SECONDS,
+            description="a number of seconds from 0 to 3600",
+        ),
+    ] = 0
+
+
+class OnAQueue(Command):
+    """Speak of one of the two queues."""
+
+    alternate_queue: AlternateQueue = False
+
+    @property
+    def queue(self) -> Queue:
+        """Give the queue that is spoken of."""
+        return Queue.ALTERNATE if self.alternate_queue else Queue.PRIMARY
+
+
+class ClaimJobs(OnAQueue):
+    """Ask for the waiting jobs (`getnewjobs`)."""
+
+    claim_id: ClaimId = None
+    limit: Annotated[
+        Annotated[int, Field(ge=1, le=2**31 - 1)] | None,
+        BeforeValidator(whole),
+        Field(title="hand over at most so many", description="a whole number, 1 or more"),
+    ] = None
+    wait_seconds: Annotated[
+        int | float,
+        or_default(0, int | float),
+        AfterValidator(lambda seconds: min(max(seconds, 0), MAX_WAIT_SECONDS)),
+        Field(
+            title="wait for a job so long",
+            alias="waitSeconds",
+            description="a number of seconds; at most 60 are waited",
+        ),
+    ] = 0
+
+
+class StartJob(OnAQueue):
+    """Report that a job has begun (`startjob`); with a claim id, ask whether it still may."""
+
+    status: ClassVar[str] = STARTED
+    message: ClassVar[None] = None
+
+    ulid: Name
+    seconds_until_complete: Annotated[Estimate, Field(alias="secondsUntilComplete")] = NO_ESTIMATE
+    claim_id: ClaimId = None
+
+
+class UpdateStatus(OnAQueue):
+    """Report what became of a job (`updatejobstatus`)."""
+
+    ulid: Name
+    status: Annotated[Status, Field(alias="newStatus")]
+    seconds_until_complete: Annotated[Estimate, Field(alias="secondsUntilComplete")] = NO_ESTIMATE
+    message: Annotated[
+        str | None,
+        StringConstraints(max_length=500),
+        AfterValidator(without_nul),
+        Field(title="a line for the history", description="a text of at most 500 characters"),
+    ] = None
+
+
+class CancelJob(Command):
+    """Ask for one job to be canceled (`canceljob`). Who asks is believed while no sign-in is set."""
+
+    ulid: Name
+    user_id: Name = "anonymous"
+    user_name: Name = "somebody"
+
+
+class LockOut(Command):
+    """Lock a telescope out (`lockout`)."""
+
+    note: Annotated[
+        str,
+        StringConstraints(max_length=500),
+        AfterValidator(visible),
+        Field(
+            description="a text of 1 to 500 characters that says why",
+            examples=["The mirror is being washed."],
+            json_schema_extra={"pattern": VISIBLE},
+        ),
+    ]
+    user_id: Name = "anonymous"
+    user_name: Name = "somebody"
+
+
+class LiftLockout(Command):
+    """Lift the lock-out of a telescope (`liftlockout`), and say what becomes of the jobs that waited."""
+
+    cancel_waiting: Annotated[
+        bool, or_default(True, bool), Field(alias="cancelWaiting", description="true or false")
+    ] = True
+    user_id: Name = "anonymous"
+    user_name: Name = "somebody"
+
+
+class ShowLockout(Command):
+    """Ask whether a telescope is locked out (`getlockout`)."""
+
+
+class ShowJob(Command):
+    """Ask for one job and its history (`getjob`)."""
+
+    ulid: Name
+
+
+class FollowSite(Command):
+    """Ask for what happens at a site (`stream`)."""
+
+    last_event_id: Annotated[
+        str | None,
+        Field(alias="lastEventId", description="a position, as the header `Last-Event-ID`, which goes before it"),
+    ] = None
+
+
+class ListRecent(Command):
+    """Ask for the jobs of the last while (`getrecentjobs`), or for one page of them."""
+
+    given_range_ms: Annotated[int | float | None, Field(alias="timeRange", description="a number of milliseconds")] = (
+        None
+    )
+    given_limit: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_PAGE)] | None,
+        BeforeValidator(whole),
+        Field(alias="limit", description=f"a whole number from 1 to {MAX_PAGE}"),
+    ] = None
+    before: Annotated[
+        str | None,
+        AfterValidator(visible_or_none),
+        Field(description="the ulid of a job", json_schema_extra={"pattern": VISIBLE}),
+    ] = None
+
+    @property
+    def is_page(self) -> bool:
+        """Tell whether one page is asked for, and not the whole list."""
+        return self.given_limit is not None or self.before is not None
+
+    @property
+    def limit(self) -> int:
+        """Give how many jobs a page holds at most."""
+        return self.given_limit or PAGE
+
+    @property
+    def time_range_ms(self) -> int | float:
+        """Give how far back to look: a day, or without end when one leafs through the pages."""
+        if self.given_range_ms is not None:
+            return self.given_range_ms
+        return math.inf if self.is_page else DAY_MS
+
+
+AnyCommand = TypeVar("AnyCommand", bound=Command)
+
+
+def parse(model: type[AnyCommand], body: bytes) -> AnyCommand:
+    """Read a body as a command. Raises BadRequest with every fault found."""
+    try:
+        value = strict_json.read(body)
+    except ValueError as error:
+        raise BadRequest(f"Error: the body is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise BadRequest("Error: the body must be a JSON object")
+    return checked(model, value)
+
+
+def checked(model: type[AnyCommand], value: Mapping[str, Any]) -> AnyCommand:
+    """Read plain values as a command. Raises BadRequest with every fault found."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise _refusal(model, error) from None
+
+
+def parse_query(model: type[AnyCommand], values: Mapping[str, str]) -> AnyCommand:
+    """Read an address's query as a command. Raises BadRequest with every fault found."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise _refusal(model, error) from None
+
+
+def check_site(command: Command, sites: Sequence[str]) -> None:
+    """Refuse a site code that is none of these; no codes, no check. Raises BadRequest."""
+    if sites and command.site not in sites:
+        sentence = f"site must be one of {', '.join(sites)}"
+        raise BadRequest(f"Error: {sentence}, not {shown(command.site)}", [Fault("site", sentence)])
+
+
+def _refusal(model: type[Command], error: ValidationError) -> BadRequest:
+    details = sorted(error.errors(include_url=False, include_context=False), key=lambda each: each["type"] != "missing")
+    faults = {fault.key: fault for fault in (_fault(model, each) for each in details)}  # a union reports a key twice
+    first = next(iter(faults.values()))
+    return BadRequest(f"Error: {first.sentence}", list(faults.values()))
+
+
+def _fault(model: type[Command], detail: ErrorDetails) -> Fault:
+    key = str(detail["loc"][0])
+    if detail["type"] == "missing":
+        return Fault(key, f"missing required key {key}")
+    wanted = next(field.description for name, field in model.model_fields.items() if key in (name, field.alias))
+    return Fault(key, f"{key} must be {wanted}")
+
+
+def parse_key(header: str | None) -> str | None:
+    """Read the header `Idempotency-Key`: 1 to 255 visible characters. Raises BadRequest."""
+    if header is None:
+        return None
+    key = header.strip()
+    if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
+        raise BadRequest("Error: Idempotency-Key must be 1 to 255 visible ASCII characters")
+    return key

@@ -1,0 +1,105 @@
+"""What the pages show of a site's present: what runs, what waits, what was last. Read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sqlalchemy import and_, bindparam, func, literal_column, select
+from sqlalchemy.orm import aliased
+
+from ..domain.lifecycle import UNFINISHED, Phase, Queue
+from ..jobs import queries
+from ..jobs.queries import JOB, JobRow, in_phase
+from ..jobs.timing import Life, life
+from ..storage.database import Connection, Statement
+from ..storage.models import Job
+
+IN_HANDS = 12
+WAITING = 200
+LATEST = 20
+_AMONG_NEWEST = 2000  # newest jobs among which the ended ones are looked for: old software never ends any
+_STOPS_AMONG = 200
+
+
+class Told(NamedTuple):
+    """A job and its life."""
+
+    job: JobRow
+    life: Life
+
+
+class Board(NamedTuple):
+    """A site's present."""
+
+    in_hands: list[Told]
+    """Handed over and not ended: what the site last spoke of goes first."""
+    more_in_hands: bool
+    waiting: list[JobRow]
+    """In the order in which they will be handed over."""
+    waiting_count: int
+    latest: list[Told]
+    """What ended, newest first."""
+
+
+_THIS_SITE = Job.site == bindparam("site")
+_NEWEST_FIRST = (Job.timestamp_ms.desc(), Job.ulid.desc())
+_ENDED = (Phase.ENDED, Phase.WITHDRAWN, Phase.LABELLED, Phase.LOST)
+
+_IN_HANDS = Statement(
+    select(*JOB)
+    .where(_THIS_SITE, in_phase(Queue.PRIMARY, *UNFINISHED))
+    .order_by(Job.heard_ms.desc())
+    .limit(literal_column(str(IN_HANDS + 1)))
+)
+_ALL_WAITING = and_(_THIS_SITE, in_phase(Queue.PRIMARY, Phase.WAITING))
+_WAITING = Statement(select(*JOB).where(_ALL_WAITING).order_by(Job.ulid).limit(literal_column(str(WAITING))))
+_COUNT_WAITING = Statement(select(func.count()).select_from(Job).where(_ALL_WAITING))
+_newest = aliased(Job, select(Job).where(_THIS_SITE).order_by(*_NEWEST_FIRST).limit(bindparam("among")).subquery())
+_newest_columns = [getattr(_newest, name) for name in JobRow._fields]
+_LATEST = Statement(
+    select(*_newest_columns)
+    .where(_newest.phase.in_([literal_column(f"'{phase}'") for phase in _ENDED]))  # in the order of the inner select
+    .limit(literal_column(str(LATEST)))
+)
+_STOPS = Statement(
+    select(*_newest_columns)
+    .where(_newest.is_stop == literal_column("1"), _newest.accepted_ms >= bindparam("since_ms"))
+    .limit(literal_column("3"))
+)
+
+
+_LAST_INSTANCE = Statement(
+    select(_newest.instance).where(_newest.device == bindparam("device")).limit(literal_column("1"))
+)
+
+
+def board(connection: Connection, site: str) -> Board:
+    """Read a site's present."""
+    in_hands = _jobs(connection.rows(_IN_HANDS, site=site))
+    waiting = _jobs(connection.rows(_WAITING, site=site))
+    count = len(waiting) if len(waiting) < WAITING else connection.rows(_COUNT_WAITING, site=site)[0][0]
+    latest = _jobs(connection.rows(_LATEST, site=site, among=_AMONG_NEWEST))
+    return Board(
+        told(connection, in_hands[:IN_HANDS]), len(in_hands) > IN_HANDS, waiting, count, told(connection, latest)
+    )
+
+
+def stops(connection: Connection, site: str, since_ms: int) -> list[Told]:
+    """List the newest stop commands accepted since a time, newest first."""
+    return told(connection, _jobs(connection.rows(_STOPS, site=site, among=_STOPS_AMONG, since_ms=since_ms)))
+
+
+def last_instance(connection: Connection, site: str, device: str) -> str | None:
+    """Tell which device of a type was last commanded at a site, among its newest jobs."""
+    row = connection.row(_LAST_INSTANCE, site=site, device=device, among=_STOPS_AMONG)
+    return row[0] if row else None
+
+
+def told(connection: Connection, jobs: Iterable[JobRow]) -> list[Told]:
+    """Give each job its life."""
+    return [Told(job, life(job.timestamp_ms, queries.history(connection, job.id))) for job in jobs]
+
+
+def _jobs(rows: Iterable[tuple[object, ...]]) -> list[JobRow]:
+    return [JobRow._make(row) for row in rows]

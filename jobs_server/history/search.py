@@ -1,0 +1,200 @@
+"""Finding jobs in the log: newest first, by pages, each at a bounded cost however long the log is. Read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import NamedTuple
+
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, bindparam, func, literal_column, or_, select
+from sqlalchemy.sql.elements import SQLCoreOperations
+
+from ..domain.lifecycle import UNFINISHED, Phase
+from ..jobs.queries import JOB, JobRow, literal
+from ..storage.database import Connection, Database, Statement
+from ..storage.models import Job
+from .now import Told, told
+
+PAGE = 50
+BUDGET = 20_000
+"""Jobs that one page looks through; a rare word in a long log takes several pages, and each says how far it came."""
+
+_FIRST_TRY = 500  # most pages are filled by the newest few
+_END_OF_TIME_MS = 2**62
+_EXPORT_PAGE = 500
+_GROUPS = {
+    "done": ("complete", "completed"),
+    "failed": ("failed", "error"),
+    "canceled": ("canceled", "cancelled", "aborted", "stopped"),
+}
+_IN_PHASES = {"waiting": (Phase.WAITING,), "unfinished": UNFINISHED}
+
+
+class Place(NamedTuple):
+    """A place in the log: what is older than this job comes next."""
+
+    timestamp_ms: int
+    ulid: str
+
+    def __str__(self) -> str:
+        return f"{self.timestamp_ms}-{self.ulid}"
+
+
+START = Place(_END_OF_TIME_MS, "~")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """What is looked for; blank or none means anything."""
+
+    text: str = ""
+    """Anywhere in names, parameters, status or ULID, whatever the case of the letters a to z."""
+    device: str = ""
+    action: str = ""
+    user: str = ""
+    status: str = ""
+    """A status as the site writes it, or `waiting`, `unfinished`, `done`, `failed`, `canceled`."""
+    from_ms: int = 0
+    to_ms: int = _END_OF_TIME_MS
+    """Exclusive."""
+
+
+class Found(NamedTuple):
+    """A page of the log."""
+
+    jobs: list[JobRow]
+    next: Place | None
+    """Where to go on; none at the log's end."""
+    gave_up_at: Place | None
+    """How far the search came when it ran out of budget before the page was full."""
+
+
+def place(text: str) -> Place | None:
+    """Read a place as it is written in an address; None when it is none."""
+    timestamp, dash, ulid = text.partition("-")
+    return Place(int(timestamp), ulid) if dash and timestamp.isdecimal() and len(timestamp) < 19 else None
+
+
+def find(connection: Connection, site: str, wanted: Filter, before: Place = START, count: int = PAGE) -> Found:
+    """Look for a page of jobs, newest first."""
+    values = _values(site, wanted, before)
+    jobs: list[JobRow] = []
+    for budget in (_FIRST_TRY, BUDGET):
+        rows = connection.rows(_FIND, **values, budget=max(budget, count + 1), count=count + 1)
+        jobs = [JobRow._make(row) for row in rows]
+        if len(jobs) > count:
+            last = jobs[count - 1]
+            return Found(jobs[:count], Place(last.timestamp_ms, last.ulid), None)
+    end = connection.row(_BUDGET_END, **{name: values[name] for name in _RANGE_NAMES}, skipped=BUDGET - 1)
+    stopped = Place(*end) if end else None
+    return Found(jobs, stopped, stopped)
+
+
+def everything(database: Database, site: str, wanted: Filter) -> Iterator[list[Told]]:
+    """List all jobs that are looked for with their lives, newest first, in pages, each on a connection of its own."""
+    before: Place | None = START
+    while before is not None:
+        with database.reading() as connection:
+            found = find(connection, site, wanted, before, _EXPORT_PAGE)
+            yield told(connection, found.jobs)
+        before = found.next
+
+
+def within(wanted: Filter, from_ms: int, to_ms: int) -> Filter:
+    """Narrow a filter to a stretch of time."""
+    return replace(wanted, from_ms=from_ms, to_ms=to_ms)
+
+
+_RANGE_NAMES = ("site", "from_ms", "to_ms", "before_ms", "before")
+
+
+def _range() -> ColumnElement[bool]:
+    """Write the stretch of `ix_job_recent` that is looked through."""
+    before_ms = bindparam("before_ms", type_=BigInteger)
+    return and_(
+        Job.site == bindparam("site"),
+        Job.timestamp_ms >= bindparam("from_ms", type_=BigInteger),
+        Job.timestamp_ms < bindparam("to_ms", type_=BigInteger),
+        Job.timestamp_ms <= before_ms,
+        or_(Job.timestamp_ms < before_ms, Job.ulid < bindparam("before")),
+    )
+
+
+_NEWEST_FIRST = (Job.timestamp_ms.desc(), Job.ulid.desc())
+
+
+def _is(column: object, name: str) -> ColumnElement[bool]:
+    asked = bindparam(name, type_=Text)
+    return or_(asked == literal_column("''"), column == asked)
+
+
+_SEARCHED: tuple[SQLCoreOperations[str], ...] = (
+    *(Job.user_name, Job.device, Job.instance, Job.action, Job.status),
+    *(Job.required_params, Job.optional_params, Job.ulid),
+)
+
+
+def _find(*, folds_case: bool) -> Select[tuple[object, ...]]:
+    """Write the statement for a database whose LIKE does not look at the case of letters, or for one that has ILIKE."""
+    looked_through = select(Job.id).where(_range()).order_by(*_NEWEST_FIRST).limit(bindparam("budget")).subquery()
+    words: SQLCoreOperations[str] = reduce(lambda text, column: text + " " + column, _SEARCHED)
+
+    def is_like(column: SQLCoreOperations[str], name: str) -> ColumnElement[bool]:
+        pattern = bindparam(name, type_=Text)
+        return column.like(pattern, escape="!") if folds_case else column.ilike(pattern, escape="!")
+
+    status = func.lower(bindparam("status", type_=Text))
+    groups = [
+        and_(
+            status == literal_column(f"'{group}'"),
+            func.lower(Job.status).in_([literal_column(f"'{word}'") for word in listed]),
+        )
+        for group, listed in _GROUPS.items()
+    ]
+    phases = [
+        and_(status == literal_column(f"'{name}'"), or_(*(Job.phase == literal(phase) for phase in listed)))
+        for name, listed in _IN_PHASES.items()
+    ]
+    return (
+        select(*JOB)
+        .join(looked_through, looked_through.c.id == Job.id)
+        .where(
+            _is(Job.device, "device"),
+            _is(Job.action, "action"),
+            or_(bindparam("user", type_=Text) == literal_column("''"), is_like(Job.user_name, "user")),
+            or_(status == literal_column("''"), is_like(Job.status, "like_status"), *groups, *phases),
+            or_(bindparam("text", type_=Text) == literal_column("''"), is_like(words, "like_text")),
+        )
+        .order_by(*_NEWEST_FIRST)
+        .limit(bindparam("count"))
+    )
+
+
+_FIND = Statement(_find(folds_case=True), on_postgresql=_find(folds_case=False))
+_BUDGET_END = Statement(
+    select(Job.timestamp_ms, Job.ulid).where(_range()).order_by(*_NEWEST_FIRST).limit(1).offset(bindparam("skipped"))
+)
+
+
+def _values(site: str, wanted: Filter, before: Place) -> dict[str, object]:
+    text = _literally(wanted.text)
+    return {
+        "site": site,
+        "from_ms": wanted.from_ms,
+        "to_ms": wanted.to_ms,
+        "before_ms": before.timestamp_ms,
+        "before": before.ulid,
+        "text": text,
+        "like_text": f"%{text}%",
+        "device": wanted.device,
+        "action": wanted.action,
+        "user": _literally(wanted.user),
+        "status": wanted.status,
+        "like_status": _literally(wanted.status),
+    }
+
+
+def _literally(text: str) -> str:
+    """Write a text so that LIKE takes none of its characters for anything else."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")

@@ -1,0 +1,191 @@
+"""What happened, event by event, each with its job as it was then.
+
+Of a job's public values only its statuses, its estimate and the request to cancel ever change, and each such change
+has its event. So a job as of its last event is the row as it stands, and as of an earlier one it is what the events
+up to then say.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, exists, func, select, text, update
+from sqlalchemy.orm import aliased
+
+from ..domain.lifecycle import CANCELED, EXPIRED, UNREAD, Mark, Phase, Queue
+from ..storage.database import Connection, Statement
+from ..storage.models import FeedRecord, Job, JobEvent
+from .queries import BY_SITE, EVENT, JOB, EventRow, JobRow, after_at_site, at_most
+
+
+class Change(NamedTuple):
+    """One event, and its job as of that event."""
+
+    event: EventRow
+    before: str | None  # the status that the event left, on its queue; none: the job was made
+    job: JobRow
+
+
+class Record(NamedTuple):
+    """What is kept of the feed as a whole."""
+
+    epoch: str  # another one when the numbers of events count anew
+    pruned_seq: int  # events up to here may have been pruned
+
+
+class AsOf(NamedTuple):
+    """What events can change of a job, as of one of them."""
+
+    status: str = UNREAD
+    replica_status: str = UNREAD
+    seconds_until_complete: int | None = None
+    cancel_requested: int = 0
+
+    def after(self, event: EventRow) -> AsOf:
+        """Tell how the job stands after its next event."""
+        alternate = event.queue == Queue.ALTERNATE.value
+        # Only a report has an estimate: without one, this end was put on a job that the site had in hand.
+        asked = event.seconds_until_complete is None and (
+            event.mark == Mark.CANCEL_REQUESTED
+            or (event.status == CANCELED and (self.replica_status if alternate else self.status) != UNREAD)
+        )
+        return AsOf(
+            self.status if alternate else event.status,
+            event.status if alternate else self.replica_status,
+            self.seconds_until_complete if event.seconds_until_complete is None else event.seconds_until_complete,
+            int(asked or self.cancel_requested),
+        )
+
+
+_LATER, _EARLIER, _SEEN = aliased(JobEvent), aliased(JobEvent), aliased(JobEvent)
+_SEQ: BindParameter[int] = bindparam("seq")
+_SITE: BindParameter[str] = bindparam("site")
+_LAST: BindParameter[int] = bindparam("last")
+
+
+def _changes(*where: ColumnElement[bool]) -> Select[tuple[object, ...]]:
+    before = (
+        select(_EARLIER.status)
+        .where(_EARLIER.job_id == JobEvent.job_id, _EARLIER.queue == JobEvent.queue, _EARLIER.seq < JobEvent.seq)
+        .order_by(_EARLIER.seq.desc())
+        .limit(at_most(1))
+    )
+    has_later = exists().where(_LATER.job_id == JobEvent.job_id, _LATER.seq > JobEvent.seq)
+    core: Select[tuple[object, ...]] = select(before.scalar_subquery(), has_later, *EVENT, *JOB)
+    return core.join(Job, Job.id == JobEvent.job_id).where(*where).limit(at_most("count"))
+
+
+_EVERYWHERE = Statement(_changes(JobEvent.seq > _SEQ).order_by(JobEvent.seq))
+_AT_SITE = Statement(
+    _changes(JobEvent.seq > _SEQ, JobEvent.site == _SITE).order_by(JobEvent.seq),
+    on_postgresql=_changes(*after_at_site()).order_by(*BY_SITE),
+)
+
+
+def _histories(*where: ColumnElement[bool]) -> Statement:
+    seen = select(_SEEN.job_id).where(_SEEN.seq > _SEQ, _SEEN.seq <= _LAST, *where)
+    of_their_jobs = select(JobEvent.job_id, *EVENT).where(JobEvent.seq <= _LAST, JobEvent.job_id.in_(seen))
+    return Statement(of_their_jobs.order_by(JobEvent.seq))
+
+
+_HISTORIES_EVERYWHERE = _histories()
+_HISTORIES_AT_SITE = _histories(_SEEN.site == _SITE)
+_NEWEST = Statement(select(func.max(JobEvent.seq)))
+_LAST_AT_SITE = (
+    select(JobEvent.seq)
+    .where(JobEvent.site >= _SITE, JobEvent.site <= _SITE)  # see `after_at_site`
+    .order_by(*(column.desc() for column in BY_SITE))
+    .limit(at_most(1))
+    .scalar_subquery()
+)
+# On SQLite all numbers become visible in order, whichever site's they are, and the newest costs nothing to find.
+_LAST_EVENT = Statement(
+    select(func.max(JobEvent.seq)), on_postgresql=select(func.greatest(_LAST_AT_SITE, FeedRecord.pruned_seq))
+)
+_LAST_EVENTS = Statement(  # on PostgreSQL alone
+    text(
+        "SELECT asked.site, greatest((SELECT seq FROM job_event e WHERE e.site >= asked.site AND e.site <= asked.site"
+        " ORDER BY e.site DESC, e.seq DESC LIMIT 1), (SELECT pruned_seq FROM feed_record), 0)"
+        ' FROM (SELECT site COLLATE "C" AS site FROM unnest(CAST(:sites AS text[])) AS given (site)) AS asked'
+    )
+)
+_RECORD = Statement(select(FeedRecord.epoch, FeedRecord.pruned_seq))
+_NEW_EPOCH = Statement(update(FeedRecord).values({"epoch": bindparam("epoch")}))
+
+
+def record(connection: Connection) -> Record:
+    """Tell what the database says of the feed as a whole."""
+    return Record._make(connection.rows(_RECORD)[0])
+
+
+def begin_epoch(connection: Connection) -> None:
+    """Make every position given out so far void: the numbers now count other events, as after a restored backup."""
+    connection.run(_NEW_EPOCH, epoch=secrets.token_hex(4))
+
+
+def newest(connection: Connection) -> int:
+    """Give the number of the newest event of all; 0 when there is none."""
+    return max(connection.rows(_NEWEST)[0][0] or 0, 0)  # what was imported is numbered below
+
+
+def last(connection: Connection, site: str) -> int:
+    """Give a number up to which all that has happened at a site can be read, and nothing above it; 0 at the beginning.
+
+    On PostgreSQL it is that of the site's own newest event: a larger number may be another site's, seen before a
+    smaller one of this site. Pruning happens alone, so that nothing below what was pruned is still to come.
+    """
+    return max(connection.rows(_LAST_EVENT, site=site)[0][0] or 0, 0)
+
+
+def lasts(connection: Connection, sites: Iterable[str]) -> dict[str, int]:
+    """Give the same of many sites at once; on PostgreSQL alone."""
+    return dict(connection.rows(_LAST_EVENTS, sites=list(sites)))
+
+
+def after(connection: Connection, seq: int, count: int, site: str | None = None) -> list[Change]:
+    """List what happened after an event, oldest first, at most `count`; everywhere, or at one site."""
+    if site is None:
+        rows = connection.rows(_EVERYWHERE, seq=seq, count=count)
+    else:
+        rows = connection.rows(_AT_SITE, seq=seq, count=count, site=site)
+    width = 2 + len(EVENT)
+    found = [(row[0], row[1], EventRow._make(row[2:width]), JobRow._make(row[width:])) for row in rows]
+    then = _as_of(connection, seq, found[-1][2].seq, site) if any(has_later for _, has_later, *_ in found) else {}
+    return [
+        Change(
+            event,
+            UNREAD if before is None and event.queue == Queue.ALTERNATE.value else before,
+            _as_it_was(job, then[event.seq]) if has_later and event.seq in then else _without_silence(job),
+        )
+        for before, has_later, event, job in found
+    ]
+
+
+def _as_it_was(job: JobRow, then: AsOf) -> JobRow:
+    # The request to cancel is never taken back: what the row does not have, it never had.
+    return job._replace(**then._asdict())._replace(cancel_requested=then.cancel_requested & job.cancel_requested)
+
+
+def _as_of(connection: Connection, seq: int, last: int, site: str | None) -> dict[int, AsOf]:
+    """Tell, for each event after `seq` up to `last`, how its job stood; told from the jobs' whole histories."""
+    if site is None:
+        rows = connection.rows(_HISTORIES_EVERYWHERE, seq=seq, last=last)
+    else:
+        rows = connection.rows(_HISTORIES_AT_SITE, seq=seq, last=last, site=site)
+    return {event: as_of for event, as_of in _stands((row[0], EventRow._make(row[1:])) for row in rows) if event > seq}
+
+
+def _stands(events: Iterable[tuple[int, EventRow]]) -> Iterable[tuple[int, AsOf]]:
+    jobs: dict[int, AsOf] = {}
+    for job_id, event in events:
+        jobs[job_id] = jobs.get(job_id, AsOf()).after(event)
+        yield event.seq, jobs[job_id]
+
+
+def _without_silence(job: JobRow) -> JobRow:
+    """Leave out the one change that has no event: on the alternate queue, jobs expire in silence."""
+    if job.replica_phase == Phase.WITHDRAWN and job.replica_status == EXPIRED:
+        return job._replace(replica_status=UNREAD)
+    return job

@@ -1,0 +1,113 @@
+"""Lock-out: while somebody works on a telescope, nothing but stop commands reaches it (lock-out/tag-out).
+
+Putting it on and lifting it are writes of their own; what it does stands in the statements that hand jobs over and let
+them start, and in what a new job meets.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, insert, select, update
+
+from ..clock import Now
+from ..domain.actors import Actor, Known
+from ..errors import Conflict, Forbidden, LockedOut, shown
+from ..storage.database import Connection, Statement
+from ..storage.models import Lockout
+from .queries import at_most
+
+
+class LockoutRow(NamedTuple):
+    """One row of the table `lockout`; see `models.Lockout`."""
+
+    id: int
+    site: str
+    note: str
+    since_ms: int
+    by_known: str
+    by_id: str
+    by_name: str
+    lifted_ms: int | None
+    lifted_by_known: str | None
+    lifted_by_id: str | None
+    lifted_by_name: str | None
+
+
+_ALL = tuple(getattr(Lockout, name) for name in LockoutRow._fields)
+_PUT_ON = ("site", "note", "since_ms", "by_known", "by_id", "by_name")
+_LIFT = ("lifted_ms", "lifted_by_known", "lifted_by_id", "lifted_by_name")
+
+_IN_FORCE = Statement(select(*_ALL).where(Lockout.site == bindparam("site"), Lockout.lifted_ms.is_(None)))
+_EVERYWHERE = Statement(select(*_ALL).where(Lockout.lifted_ms.is_(None)).order_by(Lockout.site))
+_PAST = Statement(
+    select(*_ALL).where(Lockout.site == bindparam("site")).order_by(Lockout.id.desc()).limit(at_most("count"))
+)
+_INSERT = Statement(insert(Lockout).values({name: bindparam(name) for name in _PUT_ON}).returning(*_ALL))
+_END = Statement(
+    update(Lockout)
+    .where(Lockout.id == bindparam("id"), Lockout.lifted_ms.is_(None))
+    .values({name: bindparam(name) for name in _LIFT})
+    .returning(*_ALL)
+)
+
+
+def in_force(connection: Connection, site: str) -> LockoutRow | None:
+    """Find the lock-out of a site; none when it is free."""
+    row = connection.row(_IN_FORCE, site=site)
+    return LockoutRow._make(row) if row else None
+
+
+def everywhere(connection: Connection) -> list[LockoutRow]:
+    """List the lock-outs in force at all sites."""
+    return [LockoutRow._make(row) for row in connection.rows(_EVERYWHERE)]
+
+
+def past(connection: Connection, site: str, count: int = 20) -> list[LockoutRow]:
+    """List the latest lock-outs of a site, newest first, the one in force among them."""
+    return [LockoutRow._make(row) for row in connection.rows(_PAST, site=site, count=count)]
+
+
+def refuse(connection: Connection, site: str) -> None:
+    """Raise LockedOut with who, since when and why, when a site is locked out."""
+    if lockout := in_force(connection, site):
+        raise LockedOut(f"Error: {sentence(lockout)}; only stop commands reach the telescope until it is lifted")
+
+
+def sentence(lockout: LockoutRow) -> str:
+    """Say in words who locked a telescope out, since when and why."""
+    since = datetime.fromtimestamp(lockout.since_ms / 1000, UTC)
+    who, why = shown(lockout.by_name), shown(lockout.note, longest=500)
+    return f"{shown(lockout.site)} is locked out by {who} since {since:%Y-%m-%d %H:%M} UTC: {why}"
+
+
+def put_on(connection: Connection, site: str, note: str, actor: Actor, now: Now) -> LockoutRow:
+    """Lock a telescope out. Raises Conflict when it is already."""
+    if lockout := in_force(connection, site):
+        raise Conflict(f"Error: {sentence(lockout)}")
+    by = {"by_known": actor.known.value, "by_id": actor.id, "by_name": actor.name}
+    rows = connection.rows(_INSERT, site=site, note=note, since_ms=now.wall_ms, **by)
+    return LockoutRow._make(rows[0])
+
+
+def lift(connection: Connection, site: str, actor: Actor, now: Now) -> LockoutRow:
+    """Lift the lock-out of a telescope, which only whoever put it on or an admin may.
+
+    Raises Conflict when there is none, Forbidden when it is somebody else's.
+    """
+    lockout = in_force(connection, site)
+    if lockout is None:
+        raise Conflict(f"Error: {shown(site)} is not locked out")
+    if not (actor.is_admin or _same_person(lockout, actor)):
+        raise Forbidden(f"Error: {sentence(lockout)}; only {shown(lockout.by_name)} or an admin may lift it")
+    by = {"lifted_by_known": actor.known.value, "lifted_by_id": actor.id, "lifted_by_name": actor.name}
+    return LockoutRow._make(connection.rows(_END, id=lockout.id, lifted_ms=now.wall_ms, **by)[0])
+
+
+def _same_person(lockout: LockoutRow, actor: Actor) -> bool:
+    """Tell whether an actor is who locked out; those who are known by their own word are known by their name too."""
+    by_word = (Known.SAID, Known.CONSOLE)
+    if actor.known in by_word and lockout.by_known in by_word:
+        return lockout.by_id == actor.id or lockout.by_name.casefold() == actor.name.casefold()
+    return lockout.by_known == actor.known and lockout.by_id == actor.id

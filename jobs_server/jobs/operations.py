@@ -1,0 +1,360 @@
+"""Every write to a job: submit, claim, start, report, cancel.
+
+Operations take a connection inside a transaction, a checked command, the actor, the time and the settings; each change
+of a job writes its event in the same transaction. The database decides: one conditional statement (`statements`) a
+step, no select-then-update.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pydantic_core import to_json
+from ulid import ULID
+
+from ..clock import Now
+from ..config import Settings
+from ..domain.actors import Actor
+from ..domain.commands import CancelJob, ClaimJobs, LiftLockout, StartJob, SubmitJob, UpdateStatus
+from ..domain.lifecycle import (
+    CANCELED,
+    RECEIVED,
+    STARTED,
+    UNREAD,
+    Mark,
+    Phase,
+    Queue,
+    classify,
+    is_stop,
+    same_status,
+    stop_covers_site,
+)
+from ..errors import Conflict, NotFound, shown
+from ..storage.database import Connection
+from . import admission, idempotency, lockouts, queries, statements
+from .lockouts import LockoutRow
+from .queries import JobRow
+
+_NO_LIMIT = 2**31
+_STEP_BITS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What to note of a change."""
+
+    queue: Queue
+    status: str
+    estimated: bool = False  # the report said how long it will take, or that it does not know
+    message: str | None = None
+    mark: Mark | None = None
+
+
+class Change(NamedTuple):
+    """One change of a job, for those who are told after its commit; the job is as the change left it."""
+
+    job: JobRow
+    event: Event
+    actor: Actor
+
+
+class Handover(NamedTuple):
+    """What a claim gets."""
+
+    jobs: Sequence[JobRow] = ()
+    replayed: bool = False  # what its id had got before
+    held: bool = False  # jobs that its id had got before are not to move now, and come when the lock-out is lifted
+
+    @property
+    def spent(self) -> bool:
+        """Tell that the id got jobs before, none of them is to be run any more, and it gets no others."""
+        return self.replayed and not self.jobs
+
+    @property
+    def settled(self) -> bool:
+        """Tell that there is nothing to wait for."""
+        return self.replayed or bool(self.jobs)
+
+
+def submit(
+    connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings, key: str | None = None
+) -> JobRow:
+    """Queue a job; a stop command first cancels the earlier jobs that it covers (contract, Stop commands).
+
+    With an idempotency key, the same command sent again within a day gives the first job again and makes no second.
+    Raises KeyReused when the key came with another command; LockedOut, Unauthorized and TooMany (`admission`).
+    """
+    if key is not None and (first := idempotency.first_job(connection, command, now, key)):
+        return first
+    met = admission.meet(connection, command.site, now, settings)
+    if is_stop(command.action, command.required_params):
+        admission.admit_stop(connection, command.site, actor, now, settings)
+        _cancel_covered(connection, command, actor, now, settings)
+    else:
+        admission.admit(connection, command.site, met, actor, now, settings)
+    job = _insert(connection, command, actor, now, settings, met)
+    record(connection, [job], Event(Queue.PRIMARY, UNREAD), actor, now)
+    if key is not None:
+        idempotency.remember(connection, command, now, key, job)
+    return job
+
+
+def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now) -> Handover:
+    """Hand over waiting jobs, oldest first, and mark them received; replay first when a claim id comes again.
+
+    The rows show the status they now have; the wire shows the one they were read with.
+    """
+    before = replay(connection, command)
+    if before.replayed:
+        return before
+    values = {"site": command.site, "claim_id": command.claim_id, **now._asdict()}
+    if command.claim_id is None and command.limit is None:
+        rows = connection.rows(statements.CLAIM[command.queue], **values)
+    else:
+        phase = Phase.RECEIVED if command.claim_id is None else Phase.CLAIMED
+        rows = connection.rows(statements.CLAIM_SOME[command.queue, phase], **values, limit=command.limit or _NO_LIMIT)
+    jobs = sorted(map(JobRow._make, rows), key=lambda job: job.ulid)
+    record(connection, jobs, Event(command.queue, RECEIVED), actor, now)
+    return before._replace(jobs=jobs)
+
+
+def replay(connection: Connection, command: ClaimJobs) -> Handover:
+    """Give what is still to be run of what this claim id got.
+
+    Not `replayed` when it may claim: it got nothing yet, or nothing that a lock-out lets move; a stop passes one.
+    """
+    if command.claim_id is None:
+        return Handover()
+    got = queries.claimed(connection, command.site, command.queue, command.claim_id)
+    left = [(job, may_move) for job, may_move in got if job.standing(command.queue).phase == Phase.CLAIMED]
+    jobs = [job for job, may_move in left if may_move]
+    held = len(jobs) < len(left)
+    had = any(may_move for _, may_move in got)
+    return Handover(jobs, replayed=bool(jobs) or (had and not held), held=held)
+
+
+def start(connection: Connection, command: StartJob, actor: Actor, now: Now, settings: Settings) -> JobRow:
+    """Note that a job has begun; with a claim id, tell first whether it still may (the fence).
+
+    Raises Conflict with the reason when it may not, LockedOut while there are hands on the telescope: then nothing
+    must move.
+    """
+    if command.claim_id is None:
+        return report(connection, command, actor, now)
+    row = connection.row(
+        statements.START_FENCED[command.queue],
+        site=command.site,
+        ulid=command.ulid,
+        claim_id=command.claim_id,
+        seconds=command.seconds_until_complete,
+        start_within_ms=settings.start_within_seconds * 1000,
+        **now._asdict(),
+    )
+    if row is None:
+        return _started_already(connection, command, settings)
+    job = JobRow._make(row)
+    record(connection, [job], Event(command.queue, STARTED, estimated=True), actor, now)
+    return job
+
+
+def report(connection: Connection, command: UpdateStatus | StartJob, actor: Actor, now: Now) -> JobRow:
+    """Note what a site says of a job; the report of an end already noted changes nothing.
+
+    The site's word stands: an end that the server put on a job already handed over is left by it.
+    Raises NotFound when the site has no such job, Conflict when the job's life allows no such step.
+    """
+    kind = classify(command.status)
+    row = kind and connection.row(
+        statements.REPORT[command.queue, kind],
+        site=command.site,
+        ulid=command.ulid,
+        new_status=command.status,
+        seconds=command.seconds_until_complete,
+        **now._asdict(),
+    )
+    if not row:
+        return _already_said(_found(connection, command.site, command.ulid), command)
+    job = JobRow._make(row)
+    mark = Mark.AGAINST_LABEL if job.against_label else None
+    event = Event(command.queue, command.status, estimated=True, message=command.message, mark=mark)
+    record(connection, [job], event, actor, now)
+    return job
+
+
+def cancel(connection: Connection, command: CancelJob, actor: Actor, now: Now, settings: Settings) -> JobRow:
+    """Cancel a job that cannot have started; ask the site to end one that may have.
+
+    The same again changes nothing. Raises NotFound, Conflict when the job has ended, Unauthorized when it is another's
+    and only holders may stop.
+    """
+    before = _found(connection, command.site, command.ulid)
+    if before.user_id != actor.id:
+        admission.admit_stop(connection, command.site, actor, now, settings)
+    by_server = before.phase in (Phase.WITHDRAWN, Phase.LABELLED)
+    if before.phase == Phase.ENDED or (by_server and before.status != CANCELED):
+        raise Conflict(f"Error: job {before.ulid} is {shown(before.status)}; there is nothing left to cancel")
+    _cancel(connection, statements.CANCEL_ONE, {"site": command.site, "ulid": command.ulid}, actor, now, "canceled")
+    return _found(connection, command.site, command.ulid)
+
+
+def cancel_waiting(connection: Connection, site: str, actor: Actor, now: Now, settings: Settings) -> int:
+    """Cancel what waits at a site on the queue that everybody reads, and give how many jobs that were.
+
+    What is in the site's hands goes on.
+    """
+    admission.admit_stop(connection, site, actor, now, settings)
+    counts = []
+    for queue in Queue:
+        canceled = [JobRow._make(row) for row in connection.rows(statements.CANCEL_SITE[queue].waiting, site=site)]
+        record(connection, canceled, Event(queue, CANCELED, message="canceled with all that waited"), actor, now)
+        counts.append(len(canceled))
+    return counts[Queue.PRIMARY.value]
+
+
+def lift_lockout(connection: Connection, command: LiftLockout, actor: Actor, now: Now) -> tuple[LockoutRow, int]:
+    """Lift a lock-out and, unless told to keep it, cancel what waited; gives how many jobs that were.
+
+    Stop commands stay. Raises Conflict when there is none to lift, Forbidden when it is somebody else's.
+    """
+    lockout = lockouts.lift(connection, command.site, actor, now)
+    canceled: set[int] = set()
+    for queue, steps in statements.CANCEL_WORK.items() if command.cancel_waiting else ():
+        for step in (steps.waiting, steps.claimed):
+            jobs = [JobRow._make(row) for row in connection.rows(step, site=command.site)]
+            record(connection, jobs, Event(queue, CANCELED, message="waited when the lock-out was lifted"), actor, now)
+            canceled |= {job.id for job in jobs}
+    return lockout, len(canceled)
+
+
+def next_ulid(last: str | None, now_ms: int) -> str:
+    """Draw a ULID above the last one, whatever the clock says (ULID specification, Monotonicity).
+
+    Two sites may draw above the same one at the same moment on PostgreSQL: by how much is chance.
+    """
+    drawn = str(ULID.from_bytes(now_ms.to_bytes(6, "big") + secrets.token_bytes(10)))
+    if last is not None and drawn <= last:
+        return str(ULID.from_int(int(ULID.from_str(last)) + 1 + secrets.randbits(_STEP_BITS)))
+    return drawn
+
+
+def record(connection: Connection, jobs: Iterable[JobRow], event: Event, actor: Actor, now: Now) -> None:
+    """Write the event of a change, for each job that changed."""
+    changes = [Change(job, event, actor) for job in jobs]
+    rows = [
+        {
+            "job_id": job.id,
+            "site": job.site,
+            "at_ms": now.wall_ms,
+            "queue": event.queue.value,
+            "status": event.status,
+            "seconds_until_complete": job.seconds_until_complete if event.estimated else None,
+            "actor_known": actor.known.value,
+            "actor_id": actor.id,
+            "actor_name": actor.name,
+            "message": event.message,
+            "mark": event.mark,
+        }
+        for job, _, _ in changes
+    ]
+    if rows:
+        connection.run_many(statements.EVENT, rows)
+        connection.changes += changes
+
+
+def _insert(
+    connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings, met: admission.Met
+) -> JobRow:
+    hold_ms = round(command.not_before_seconds * 1000)
+    expires_in_seconds = command.expires_in_seconds or settings.expires_in_seconds
+    values = {
+        "ulid": next_ulid(met.last_ulid, now.wall_ms),
+        "site": command.site,
+        "device": command.device,
+        "instance": command.instance,
+        "action": command.action,
+        "required_params": to_json(command.required_params).decode(),
+        "optional_params": to_json(command.optional_params).decode(),
+        "user_name": actor.name if actor.id == command.user_id else command.user_name,
+        "user_id": command.user_id,  # an admin may send for somebody else: the history then shows both
+        "user_roles": to_json(actor.roles).decode(),
+        "is_stop": int(is_stop(command.action, command.required_params)),
+        "timestamp_ms": max(now.wall_ms, met.newest_waiting_ms or 0),
+        "accepted_ms": now.wall_ms,
+        "accepted_boot_ms": now.boot_ms,
+        "hold_ms": hold_ms,
+        "expires_after_ms": hold_ms + round(expires_in_seconds * 1000),
+        "seconds_until_complete": None,
+        "cancel_requested": 0,
+        "against_label": 0,
+        "status": UNREAD,
+        "phase": Phase.WAITING.value,
+        "claim_id": None,
+        "replica_status": UNREAD,
+        "replica_phase": Phase.WAITING.value,
+        "replica_claim_id": None,
+    }
+    (job_id,) = connection.rows(statements.INSERT, **values)[0]
+    return JobRow(id=job_id, **values)  # type: ignore[arg-type]
+
+
+def _found(connection: Connection, site: str, ulid: str) -> JobRow:
+    job = queries.job(connection, site, ulid)
+    if job is None:
+        raise NotFound(f"Error: site {shown(site)} has no job {shown(ulid)}")
+    return job
+
+
+def _already_said(job: JobRow, command: UpdateStatus | StartJob) -> JobRow:
+    """Answer a report that moved nothing: a retry of the end that stands is fine, everything else is refused."""
+    standing = job.standing(command.queue)
+    if standing.phase == Phase.ENDED and same_status(standing.status, command.status):
+        return job
+    raise Conflict(f"Error: job {job.ulid} is {shown(standing.status)} and cannot become {shown(command.status)}")
+
+
+def _started_already(connection: Connection, command: StartJob, settings: Settings) -> JobRow:
+    """Answer a start that the fence did not let through: fine when it is the same start again, its reply lost."""
+    job = _found(connection, command.site, command.ulid)
+    standing = job.standing(command.queue)
+    mine = standing.claim_id == command.claim_id
+    if mine and standing.phase == Phase.GUARDED:
+        return job
+    if standing.phase == Phase.WAITING:
+        reason = "was not handed over yet"
+    elif not mine:
+        reason = f"was handed over to another claim and is {shown(standing.status)}"
+    elif standing.phase == Phase.CLAIMED:
+        lockouts.refuse(connection, job.site)
+        reason = f"was handed over more than {settings.start_within_seconds} seconds ago"
+    else:
+        reason = f"is {shown(standing.status)}"
+    raise Conflict(f"Error: job {job.ulid} must not start: it {reason}")
+
+
+def _cancel_covered(connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings) -> None:
+    message = f"canceled by {command.action}"
+    if settings.stop_scope == "site" or stop_covers_site(command.device, command.instance, command.action):
+        _cancel(connection, statements.CANCEL_SITE, {"site": command.site}, actor, now, message)
+    else:
+        device = {"site": command.site, "device": command.device, "instance": command.instance}
+        _cancel(connection, statements.CANCEL_DEVICE, device, actor, now, message)
+
+
+def _cancel(
+    connection: Connection,
+    steps: Mapping[Queue, statements.Cancel],
+    which: Mapping[str, str],
+    actor: Actor,
+    now: Now,
+    message: str,
+) -> None:
+    for queue in Queue:
+        for step in (steps[queue].waiting, steps[queue].claimed):
+            canceled = map(JobRow._make, connection.rows(step, **which))
+            record(connection, canceled, Event(queue, CANCELED, message=message), actor, now)
+        for job in map(JobRow._make, connection.rows(steps[queue].request, **which)):
+            event = Event(queue, job.standing(queue).status, message=message, mark=Mark.CANCEL_REQUESTED)
+            record(connection, [job], event, actor, now)

@@ -1,0 +1,230 @@
+"""Who holds the telescope when, as a calendar elsewhere says, with what it said before for when it does not answer."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, cast
+
+from flask import Flask, current_app
+
+from .. import clock
+from ..config import EXTENSION, Loaded, Settings
+from ..domain.actors import Actor, Known
+from ..domain.commands import SubmitJob
+from ..domain.lifecycle import is_stop
+from ..errors import Unavailable, shown
+from ..storage.database import EXTENSION as DATABASE
+from ..storage.database import Database, reading
+from . import idempotency, queries, reservations
+from .reservation_commands import time_ms
+from .reservations import Held
+
+log = logging.getLogger(__name__)
+
+CALENDAR = "jobs_server.remote_calendar"
+AHEAD_MS = 24 * 60 * 60 * 1000
+FETCH_SECONDS = 5 * 60.0
+TIMEOUT_SECONDS = 3.0
+_MOST_SITES = 100
+"""So many sites are fetched ahead at most: site codes in commands may be made up."""
+
+Span = tuple[int, Held]
+"""When a reservation begins, and who holds it until when."""
+
+
+class NoAnswer(Exception):
+    """The calendar elsewhere did not answer."""
+
+
+class RemoteCalendar:
+    """Ask one calendar, and remember what it said of the coming day."""
+
+    def __init__(
+        self, url: str, *, fetch_seconds: float = FETCH_SECONDS, timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> None:
+        self.fetch_seconds = fetch_seconds
+        self.timeout_seconds = timeout_seconds
+        self._url = url.rstrip("/")
+        self._lock = threading.Lock()
+        self._sites: set[str] = set()
+        self._ahead: dict[str, tuple[int, list[Span]]] = {}
+        """By site: until when it is known, and the reservations until then."""
+        self._fetcher: threading.Thread | None = None
+        self._woken = threading.Event()
+        self._closed = False
+
+    def check(self, command: SubmitJob, actor: Actor, settings: Settings) -> None:
+        """Refuse a command while somebody else holds the telescope.
+
+        Raises Unauthorized, or Unavailable when nobody knows who does; admins pass, and stops where anybody may stop.
+        """
+        if is_stop(command.action, command.required_params):
+            self.check_stop(command.site, actor, settings)
+        elif not actor.is_admin:
+            reservations.refuse_others(self.holders(command.site, clock.now_ms()), command.site, actor)
+
+    def check_stop(self, site: str, actor: Actor, settings: Settings) -> None:
+        """Refuse a stop by somebody who is no holder nor at the PC, where only holders may stop. Raises Unauthorized.
+
+        A stop is not held up by a calendar that does not answer: what it said before is enough to let it pass, and when
+        nobody knows anything it passes.
+        """
+        if settings.strangers_may_stop or actor.is_admin or actor.known is Known.CONSOLE:
+            return
+        now_ms = clock.now_ms()
+        known = self.known(site, now_ms)
+        if known is not None and (not known or actor.id in {held.creator_id for held in known}):
+            return
+        with suppress(Unavailable):
+            reservations.refuse_others(self.holders(site, now_ms), site, actor)
+
+    def holders(self, site: str, now_ms: int) -> list[Held]:
+        """List who holds a telescope now. Raises Unavailable when nobody knows."""
+        self.follow(site)
+        try:
+            events = self._ask("get-event-at-time", {"site": site, "time": reservations.in_utc(now_ms)})
+            return [held for start_ms, held in _spans(events) if start_ms <= now_ms < held.end_ms]
+        except (NoAnswer, ValueError) as error:
+            log.warning("the calendar %s does not answer: %s", self._url, error)
+        known = self.known(site, now_ms)
+        if known is None:
+            raise Unavailable(
+                f"Error: the calendar that says who has reserved {shown(site)} cannot be reached, and nothing is"
+                " known of now; admins may command, and others when it answers again"
+            )
+        return known
+
+    def known(self, site: str, now_ms: int) -> list[Held] | None:
+        """List who holds a telescope by what was fetched ahead; none when that says nothing of now."""
+        known_until, spans = self._ahead.get(site, (0, []))
+        if now_ms >= known_until:
+            return None
+        return [held for start_ms, held in spans if start_ms <= now_ms < held.end_ms]
+
+    def ahead(self, site: str, from_ms: int, to_ms: int) -> tuple[list[Span], bool]:
+        """List what was told of a stretch of time, and tell whether it was told up to its end."""
+        known_until, spans = self._ahead.get(site, (0, []))
+        touching = [(start_ms, held) for start_ms, held in spans if start_ms < to_ms and held.end_ms > from_ms]
+        return touching, to_ms <= known_until
+
+    def fault(self, site: str, now_ms: int) -> str | None:
+        """Ask, and say why there is no answer that can be read; none when there is one."""
+        try:
+            list(_spans(self._ask("get-event-at-time", {"site": site, "time": reservations.in_utc(now_ms)})))
+        except (NoAnswer, ValueError) as error:
+            return str(error).partition("\n")[0] or type(error).__name__
+        return None
+
+    def fetch(self, site: str, now_ms: int) -> None:
+        """Fetch the reservations of the coming day."""
+        # Twice as far: the public service finds reservations by when they end.
+        body = {"start": reservations.in_utc(now_ms), "end": reservations.in_utc(now_ms + 2 * AHEAD_MS), "site": site}
+        try:
+            self._ahead[site] = (now_ms + AHEAD_MS, list(_spans(self._ask("siteevents", body))))
+        except (NoAnswer, ValueError) as error:
+            log.warning("the calendar %s does not tell the coming day of %s: %s", self._url, shown(site), error)
+
+    def follow(self, *sites: str) -> None:
+        """Fetch the coming day of these sites too, in the background, at once and then every few minutes."""
+        with self._lock:
+            new = set(sites) - self._sites
+            if not new or len(self._sites) >= _MOST_SITES:
+                return
+            self._sites = self._sites | new  # a new set: the old one may just be gone through
+            if self._fetcher is None:
+                self._fetcher = threading.Thread(target=self._fetch_for_ever, name="calendar ahead", daemon=True)
+                self._fetcher.start()
+        self._woken.set()
+
+    def close(self) -> None:
+        """Fetch no more."""
+        self._closed = True
+        self._woken.set()
+        if self._fetcher is not None:
+            self._fetcher.join()
+
+    def _fetch_for_ever(self) -> None:
+        while not self._closed:
+            self._woken.clear()
+            for site in sorted(self._sites):
+                self.fetch(site, clock.now_ms())
+            self._woken.wait(self.fetch_seconds)
+
+    def _ask(self, route: str, body: dict[str, str]) -> list[Any]:
+        import httpx  # here, since it takes a tenth of a second, and most have no calendar elsewhere
+
+        try:
+            with httpx.Client(timeout=self.timeout_seconds) as client:
+                answer = client.post(f"{self._url}/{route}", json=body).raise_for_status().json()
+        except httpx.HTTPError as error:
+            raise NoAnswer(str(error) or type(error).__name__) from error
+        if not isinstance(answer, list):
+            raise ValueError("its answer is no list")
+        return answer
+
+
+def _spans(events: Iterable[Any]) -> Iterable[Span]:
+    """Read events of the public calendar's wire. Raises ValueError when one cannot be read."""
+    for event in events:
+        if not isinstance(event, dict) or not isinstance(event.get("creator_id"), str):
+            raise ValueError("an event has no creator_id")
+        who = str(event.get("creator") or event["creator_id"])
+        yield time_ms(event.get("start")), Held(event["creator_id"], who, time_ms(event.get("end")))
+
+
+def register(app: Flask) -> None:
+    """Give an app the calendar elsewhere, when one is set."""
+    url = cast(Loaded, app.extensions[EXTENSION]).settings.calendar_url
+    app.extensions[CALENDAR] = RemoteCalendar(url) if url else None
+
+
+def start(app: Flask) -> None:
+    """Begin to fetch ahead for the sites that are known, so that the first command finds something known."""
+    if (remote := of(app)) is not None:
+        with cast(Database, app.extensions[DATABASE]).reading() as connection:
+            known = queries.sites(connection)
+        remote.follow(*known, *cast(Loaded, app.extensions[EXTENSION]).settings.sites)
+
+
+def of(app: Flask) -> RemoteCalendar | None:
+    """Give an app's calendar elsewhere; none when none is set."""
+    return cast("RemoteCalendar | None", app.extensions[CALENDAR])
+
+
+def check(command: SubmitJob, actor: Actor, settings: Settings, key: str | None = None) -> None:
+    """Refuse a command by what the calendar elsewhere says; without one, the operation itself looks into ours.
+
+    What was sent before with this key is not refused: it is the first job again.
+    """
+    if (remote := of(current_app)) is None:
+        return
+    if key is not None:
+        with reading() as connection:
+            if idempotency.is_known(connection, command, clock.read(), key):
+                return
+    remote.check(command, actor, settings)
+
+
+def check_cancel(site: str, ulid: str | None, actor: Actor, settings: Settings) -> None:
+    """Refuse to cancel a job that is another's, or all of them, where only holders may stop and the actor is none."""
+    if (remote := of(current_app)) is None:
+        return
+    with reading() as connection:
+        job = queries.job(connection, site, ulid) if ulid is not None else None
+    if ulid is None or (job is not None and job.user_id != actor.id):
+        remote.check_stop(site, actor, settings)
+
+
+def known(site: str, now_ms: int) -> list[Held]:
+    """List who holds a telescope, by what the calendar elsewhere last told; it is not asked."""
+    remote = of(current_app)
+    return (remote.known(site, now_ms) if remote else None) or []
+
+
+def ahead(site: str, from_ms: int, to_ms: int) -> tuple[list[Span], bool]:
+    """List what the calendar elsewhere last told of a stretch of time, and whether up to its end; it is not asked."""
+    remote = of(current_app)
+    return remote.ahead(site, from_ms, to_ms) if remote else ([], False)

@@ -1,0 +1,311 @@
+"""Every statement that writes a job, built once.
+
+The life of a job (`lifecycle`) stands here as conditions: each statement changes a row only where its step is legal,
+and gives back the rows that it changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    true,
+    union_all,
+    update,
+)
+
+from ..domain.lifecycle import (
+    CANCELED,
+    EXPIRED,
+    LABELS,
+    LOST,
+    RECEIVED,
+    STARTED,
+    STEPS,
+    UNFINISHED,
+    WATCHED,
+    Phase,
+    Queue,
+    Report,
+)
+from ..storage.database import Statement
+from ..storage.models import IdempotencyKey, Job, JobEvent, Lockout, Reservation
+from .queries import JOB, ON, JobRow, at_most, deliverable, in_phase, literal, not_locked_out, older_than
+from .reservations import now_at_site
+
+ZERO: ColumnElement[int] = literal_column("0")
+ONE: ColumnElement[int] = literal_column("1")
+
+_WALL, _BOOT = bindparam("wall_ms", type_=BigInteger), bindparam("boot_ms", type_=BigInteger)
+_CAP = bindparam("cap", type_=BigInteger)
+_THIS_JOB = and_(Job.ulid == bindparam("ulid"), Job.site == bindparam("site"))
+_THIS_SITE = Job.site == bindparam("site")
+# Written so that no index of sites fits: what is labelled is found by its phase, not in a site's long history.
+_FOUND_AT_THIS_SITE = Job.site.concat(literal_column("''")) == bindparam("site")
+_ALL = true()
+_WORK = Job.is_stop == ZERO
+_DEVICE = and_(Job.device == bindparam("device"), Job.instance == bindparam("instance"))
+_REACH = 2000  # of what no fence holds, how many jobs a stop command reaches: twice what may wait at a site
+_IN_ITS_HANDS = (Phase.RECEIVED, Phase.RUNNING, Phase.GUARDED, Phase.LOST)  # and it may have begun
+_EVENT_VALUES = (
+    *("job_id", "site", "at_ms", "queue", "status", "seconds_until_complete"),
+    *("actor_known", "actor_id", "actor_name", "message", "mark"),
+)
+
+
+def _claim(queue: Queue) -> Statement:
+    """Hand over all that may be, to a poll that cannot be repeated."""
+    return Statement(_hand_over(queue, Phase.RECEIVED).where(deliverable(queue)).returning(*JOB))
+
+
+def _claim_some(queue: Queue, phase: Phase) -> Statement:
+    """Hand over at most `limit`, stop commands first; what is claimed ends at the first stop."""
+    chosen = select(Job.id).where(deliverable(queue)).order_by(Job.is_stop.desc(), Job.ulid).limit(at_most("limit"))
+    if phase is Phase.CLAIMED:
+        first_stop = select(func.min(Job.ulid)).where(deliverable(queue), Job.is_stop == ONE).correlate(None)
+        chosen = chosen.where(Job.ulid <= func.coalesce(first_stop.scalar_subquery(), literal_column("'~'")))
+    return Statement(_hand_over(queue, phase).where(Job.id.in_(chosen.correlate(None))).returning(*JOB))
+
+
+def _hand_over(queue: Queue, phase: Phase) -> Update:
+    on = ON[queue]
+    return update(Job).values(
+        {
+            on.phase: literal(phase),
+            on.status: RECEIVED,
+            on.claim_id: bindparam("claim_id"),
+            on.heard_ms: _WALL,
+            on.heard_boot_ms: _BOOT,
+        }
+    )
+
+
+def _report(queue: Queue, kind: Report) -> Statement:
+    """Write a row of `lifecycle.STEPS`."""
+    on = ON[queue]
+    steps = {in_phase(queue, before): literal(after) for before, after in STEPS[kind].items()}
+    values = {
+        on.phase: case(*steps.items()),
+        on.status: bindparam("new_status"),
+        Job.seconds_until_complete: bindparam("seconds"),
+        Job.against_label: case((in_phase(queue, *LABELS), ONE), else_=ZERO),
+    }
+    if kind is Report.RECEIVED:
+        # No word of progress: how long ago the job was handed over must not be forgotten.
+        values |= {
+            on.heard_ms: func.coalesce(on.heard_ms, _WALL),
+            on.heard_boot_ms: func.coalesce(on.heard_boot_ms, _BOOT),
+        }
+    else:
+        values |= {on.heard_ms: _WALL, on.heard_boot_ms: _BOOT}
+    return Statement(update(Job).where(_THIS_JOB, or_(*steps)).values(values).returning(*JOB))
+
+
+def _start_fenced(queue: Queue) -> Statement:
+    """Let a job start that was handed over with this claim id, not too long ago, and is still to be run.
+
+    A lock-out that came after it was handed over holds it as well: there may be hands on the telescope.
+    """
+    on = ON[queue]
+    too_late = older_than(on.heard_ms, on.heard_boot_ms, bindparam("start_within_ms", type_=BigInteger))
+    return Statement(
+        update(Job)
+        .where(_THIS_JOB, in_phase(queue, Phase.CLAIMED), on.claim_id == bindparam("claim_id"), ~too_late)
+        .where(not_locked_out())
+        .values(
+            {
+                on.phase: literal(Phase.GUARDED),
+                on.status: STARTED,
+                on.heard_ms: _WALL,
+                on.heard_boot_ms: _BOOT,
+                Job.seconds_until_complete: bindparam("seconds"),
+                Job.against_label: ZERO,
+            }
+        )
+        .returning(*JOB)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The steps by which jobs are canceled on one queue.
+
+    What waits, and what was claimed and has not begun, is ended; of the rest the site is asked to end it.
+    """
+
+    waiting: Statement
+    claimed: Statement
+    request: Statement
+
+
+def _cancel_one(queue: Queue) -> Cancel:
+    this_job = in_phase(queue, *_IN_ITS_HANDS)
+    return _cancel(queue, _THIS_JOB, and_(_THIS_JOB, in_phase(queue, Phase.CLAIMED)), and_(_THIS_JOB, this_job))
+
+
+def _cancel_at_site(queue: Queue, which: ColumnElement[bool]) -> Cancel:
+    """Write the steps for the jobs of a site in `which`: all that wait or are held by the fence, and the newest others.
+
+    Old software ends no job that it does not report on; what it left unfinished in years must not slow a stop down.
+    """
+    fenced = and_(_FOUND_AT_THIS_SITE, which, in_phase(queue, *WATCHED))
+    begun = [
+        select(Job.id).where(fenced, in_phase(queue, Phase.GUARDED)).correlate(None),
+        _newest(queue, which, in_phase(queue, *UNFINISHED)),
+        _newest(queue, which, in_phase(queue, Phase.LOST)),
+    ]
+    reached = and_(Job.id.in_(union_all(*begun)), in_phase(queue, *_IN_ITS_HANDS))
+    return _cancel(queue, and_(_THIS_SITE, which), and_(fenced, in_phase(queue, Phase.CLAIMED)), reached)
+
+
+def _newest(queue: Queue, *which: ColumnElement[bool]) -> Select[tuple[int]]:
+    newest = select(Job.id).where(_THIS_SITE, *which).order_by(ON[queue].heard_ms.desc()).limit(at_most(_REACH))
+    return select(newest.correlate(None).subquery().c.id)
+
+
+def _cancel(
+    queue: Queue, which: ColumnElement[bool], claimed: ColumnElement[bool], begun: ColumnElement[bool]
+) -> Cancel:
+    on = ON[queue]
+    request = update(Job).where(begun, Job.cancel_requested == ZERO)
+    if queue is Queue.ALTERNATE:
+        # Whoever only reads that queue along says nothing more of a job that has ended on the other.
+        request = request.where(~and_(in_phase(queue, Phase.RECEIVED), in_phase(Queue.PRIMARY, Phase.ENDED)))
+    withdrawn = {on.phase: literal(Phase.WITHDRAWN), on.status: CANCELED}
+    labelled = {on.phase: literal(Phase.LABELLED), on.status: CANCELED, Job.cancel_requested: ONE}
+    return Cancel(
+        Statement(update(Job).where(which, in_phase(queue, Phase.WAITING)).values(withdrawn).returning(*JOB)),
+        Statement(update(Job).where(claimed).values(labelled).returning(*JOB)),
+        Statement(request.values({Job.cancel_requested: ONE}).returning(*JOB)),
+    )
+
+
+def _expire_waiting(queue: Queue) -> Label:
+    old = older_than(Job.accepted_ms, Job.accepted_boot_ms, Job.expires_after_ms)
+    return _label(queue, EXPIRED, Phase.WITHDRAWN, in_phase(queue, Phase.WAITING), old)
+
+
+def _expire_claimed(queue: Queue) -> Label:
+    """Label what was handed over behind the fence and can start no more."""
+    on = ON[queue]
+    old = older_than(on.heard_ms, on.heard_boot_ms, bindparam("start_within_ms", type_=BigInteger))
+    return _label(queue, EXPIRED, Phase.LABELLED, in_phase(queue, *WATCHED), in_phase(queue, Phase.CLAIMED), old)
+
+
+def _give_up(queue: Queue) -> Update:
+    """End what is unfinished, some at a time: what waits, and what is in the site's hands, whose word still stands."""
+    open_jobs = in_phase(queue, Phase.WAITING, *UNFINISHED)
+    waited = in_phase(queue, Phase.WAITING)
+    some = select(Job.id).where(open_jobs).limit(at_most("count")).correlate(None)
+    after = case((waited, literal(Phase.WITHDRAWN)), else_=literal(Phase.LABELLED))
+    return update(Job).where(Job.id.in_(some)).values({ON[queue].phase: after, ON[queue].status: EXPIRED})
+
+
+def _lose(queue: Queue) -> Label:
+    """Label what was started through the fence and has been silent for too long, by both clocks.
+
+    Time in which this server was down is not counted: the site could not have reported in it.
+    """
+    on = ON[queue]
+    limit = case(
+        (
+            Job.seconds_until_complete >= ZERO,
+            Job.seconds_until_complete * 1000 + bindparam("grace_ms", type_=BigInteger),
+        ),
+        else_=bindparam("silent_start_ms", type_=BigInteger),
+    )
+    silent = and_(
+        _WALL - on.heard_ms >= limit,
+        # A reading of an earlier boot is from before this server started, and that bounds the time as well.
+        or_(_BOOT - on.heard_boot_ms >= limit, _BOOT - on.heard_boot_ms < ZERO),
+        _BOOT - bindparam("started_boot_ms", type_=BigInteger) >= limit,
+    )
+    return _label(queue, LOST, Phase.LOST, in_phase(queue, *WATCHED), in_phase(queue, Phase.GUARDED), silent)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label that the server puts on jobs: the sites at which there is one to label, and the step at one of them."""
+
+    sites: Statement
+    step: Statement
+
+
+def _label(queue: Queue, status: str, phase: Phase, *which: ColumnElement[bool]) -> Label:
+    step = update(Job).where(*which).values({ON[queue].phase: literal(phase), ON[queue].status: status})
+    return Label(Statement(select(Job.site).where(*which)), Statement(step.where(_FOUND_AT_THIS_SITE).returning(*JOB)))
+
+
+MEET = Statement(
+    select(
+        select(func.max(Job.ulid)).scalar_subquery(),
+        select(Job.timestamp_ms)
+        .where(_THIS_SITE, Job.phase == literal(Phase.WAITING))
+        .order_by(Job.ulid.desc())
+        .limit(at_most(1))
+        .scalar_subquery(),
+        select(Lockout.id).where(Lockout.site == bindparam("site"), Lockout.lifted_ms.is_(None)).scalar_subquery(),
+        select(literal_column("1"))
+        .where(_CAP > ZERO, _THIS_SITE, Job.phase == literal(Phase.WAITING))
+        .order_by(Job.ulid)
+        .limit(at_most(1))
+        .offset(case((_CAP > ZERO, _CAP - ONE), else_=ZERO))
+        .scalar_subquery(),
+        select(Reservation.id).where(now_at_site()).limit(at_most(1)).scalar_subquery(),
+    )
+)
+"""What a new job meets at a site: the last ULID of all, the timestamp of the newest job that waits there, the lock-out
+in force, whether as many jobs wait as may (`cap`; 0: any number), and a reservation that is running."""
+
+INSERT = Statement(insert(Job).values({n: bindparam(n) for n in JobRow._fields if n != "id"}).returning(Job.id))
+EVENT = Statement(insert(JobEvent).values({name: bindparam(name) for name in _EVENT_VALUES}))
+
+CLAIM = {queue: _claim(queue) for queue in Queue}
+CLAIM_SOME = {(queue, phase): _claim_some(queue, phase) for queue in Queue for phase in (Phase.RECEIVED, Phase.CLAIMED)}
+REPORT = {(queue, kind): _report(queue, kind) for queue in Queue for kind in Report}
+START_FENCED = {queue: _start_fenced(queue) for queue in Queue}
+
+
+CANCEL_ONE = {queue: _cancel_one(queue) for queue in Queue}
+CANCEL_SITE = {queue: _cancel_at_site(queue, _ALL) for queue in Queue}
+CANCEL_WORK = {queue: _cancel_at_site(queue, _WORK) for queue in Queue}
+CANCEL_DEVICE = {queue: _cancel_at_site(queue, _DEVICE) for queue in Queue}
+
+EXPIRE_WAITING = {queue: _expire_waiting(queue) for queue in Queue}
+EXPIRE_CLAIMED = {queue: _expire_claimed(queue) for queue in Queue}
+LOSE = {queue: _lose(queue) for queue in Queue}
+GIVE_UP = {queue: Statement(_give_up(queue).returning(*JOB)) for queue in Queue}
+
+_KEY_IS = and_(
+    IdempotencyKey.site == bindparam("site"),
+    IdempotencyKey.user_id == bindparam("user_id"),
+    IdempotencyKey.key == bindparam("key"),
+)
+FIND_KEY = Statement(
+    select(IdempotencyKey.command_hash, *JOB)
+    .join(Job, Job.id == IdempotencyKey.job_id)
+    .where(_KEY_IS, IdempotencyKey.created_ms > bindparam("since_ms"))
+)
+FORGET_KEY = Statement(delete(IdempotencyKey).where(_KEY_IS))
+KEEP_KEY = Statement(
+    insert(IdempotencyKey).values(
+        {name: bindparam(name) for name in ("site", "user_id", "key", "command_hash", "job_id", "created_ms")}
+    )
+)
+ANY_OLD_KEY = Statement(
+    select(IdempotencyKey.id).where(IdempotencyKey.created_ms <= bindparam("since_ms")).limit(at_most(1))
+)
+FORGET_OLD_KEYS = Statement(delete(IdempotencyKey).where(IdempotencyKey.created_ms <= bindparam("since_ms")))

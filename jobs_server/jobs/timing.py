@@ -1,0 +1,98 @@
+"""The life of a job as its history tells it: when it was posted, seen, begun, ended, and how it came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+from ..domain.actors import Known
+from ..domain.lifecycle import CANCELED, EXPIRED, LOST, Mark, Queue, Report, classify
+from .queries import EventRow
+
+
+class Result(StrEnum):
+    """How a job came out."""
+
+    DONE = "done"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    LOST = "lost"
+
+
+_RESULTS = {
+    **dict.fromkeys(("complete", "completed"), Result.DONE),
+    **dict.fromkeys(("failed", "error"), Result.FAILED),
+    **dict.fromkeys(("canceled", "cancelled", "aborted", "stopped"), Result.CANCELED),
+    "expired": Result.EXPIRED,
+    "lost": Result.LOST,
+}
+
+_LABELS = (CANCELED, EXPIRED, LOST)
+_PRIMARY = Queue.PRIMARY.value
+
+
+class Life(NamedTuple):
+    """When each step of a job was, in ms since 1970 UTC; none for what has not happened."""
+
+    posted_ms: int
+    seen_ms: int | None = None
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    word_ms: int | None = None
+    """When the site last said something."""
+    due_ms: int | None = None
+    """When it will be over by the site's own estimate."""
+    result: Result | None = None
+    cancel_ms: int | None = None
+    """When somebody asked to cancel it."""
+
+    @property
+    def waited_ms(self) -> int | None:
+        """Give how long it waited for the site to see it."""
+        return None if self.seen_ms is None else max(0, self.seen_ms - self.posted_ms)
+
+    @property
+    def ran_ms(self) -> int | None:
+        """Give how long it ran."""
+        if self.started_ms is None or self.ended_ms is None:
+            return None
+        return max(0, self.ended_ms - self.started_ms)
+
+
+@lru_cache(1024)
+def result_of(status: str) -> Result | None:
+    """Tell what an end means; None for a status that is no end."""
+    return _RESULTS.get(status.strip().casefold())
+
+
+_report = lru_cache(1024)(classify)  # a night has tens of thousands of events, and few words
+
+
+def life(posted_ms: int, history: Iterable[EventRow]) -> Life:
+    """Read a job's history, oldest first, on the queue that everybody reads."""
+    seen_ms = started_ms = ended_ms = word_ms = due_ms = cancel_ms = None
+    result = None
+    for event in history:
+        if event.queue != _PRIMARY:
+            continue
+        at_ms, status = event.at_ms, event.status
+        if event.mark == Mark.CANCEL_REQUESTED:
+            cancel_ms = cancel_ms or at_ms
+            continue
+        if status in _LABELS and event.actor_known != Known.SITE:
+            ended_ms, result, due_ms = at_ms, result_of(status), None
+            continue
+        kind = _report(status)
+        if kind is None:
+            continue
+        seen_ms, word_ms, ended_ms, result = seen_ms or at_ms, at_ms, None, None
+        if kind is Report.END:
+            ended_ms, result, due_ms = at_ms, result_of(status), None
+        elif kind is Report.RUNNING:
+            seconds = event.seconds_until_complete
+            started_ms = started_ms or at_ms
+            due_ms = at_ms + seconds * 1000 if seconds is not None and seconds >= 0 else None
+    return Life(posted_ms, seen_ms, started_ms, ended_ms, word_ms, due_ms, result, cancel_ms)

@@ -1,0 +1,158 @@
+"""Rows to public JSON: the only place that knows the wire's names (contract, part 1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from ..domain.lifecycle import UNREAD, Queue
+from ..live.presence import Presence, Seen
+from .events import Change
+from .lockouts import LockoutRow
+from .queries import EventRow, JobRow
+
+
+def job(row: JobRow) -> bytes:
+    """Write one job."""
+    return orjson.dumps(_job(row))
+
+
+def jobs(rows: Iterable[JobRow]) -> bytes:
+    """Write a bare list of jobs."""
+    return orjson.dumps([_job(row) for row in rows])
+
+
+def handed_over(rows: Iterable[JobRow], queue: Queue) -> bytes:
+    """Write jobs as a poll returns them: with the status they were read with, as the documented example shows."""
+    status = "statusId" if queue is Queue.PRIMARY else "replicaStatusId"
+    return orjson.dumps([_job(row) | {status: f"{UNREAD}#{row.ulid}"} for row in rows])
+
+
+def job_pages(pages: Iterable[list[JobRow]]) -> Iterator[bytes]:
+    """Write a list of any length piece by piece."""
+    separator = b"["
+    for page in pages:
+        yield separator + jobs(page)[1:-1]
+        separator = b","
+    yield b"[]" if separator == b"[" else b"]"
+
+
+def job_object(row: JobRow) -> dict[str, Any]:
+    """Give one job as an object of plain values, for programs that go on from it."""
+    return json.loads(job(row))  # type: ignore[no-any-return]  # and not orjson, which makes floats of long integers
+
+
+def job_with_history(row: JobRow, events: Iterable[EventRow]) -> bytes:
+    """Write one job and all that happened to it, oldest first."""
+    return orjson.dumps(_job(row) | {"history": list(_history(events))})
+
+
+def event_object(row: EventRow, before: str | None = None) -> dict[str, Any]:
+    """Give one event of a job's history; `before` is the status that it left."""
+    public: dict[str, Any] = {
+        "timestamp_ms": row.at_ms,
+        "from": before,
+        "to": row.status,
+        "by": {"id": row.actor_id, "name": row.actor_name, "known": row.actor_known},
+        "alternateQueue": row.queue == Queue.ALTERNATE.value,
+    }
+    if row.seconds_until_complete is not None:
+        public["secondsUntilComplete"] = row.seconds_until_complete
+    if row.message is not None:
+        public["message"] = row.message
+    if row.mark is not None:
+        public["mark"] = row.mark
+    return public
+
+
+def change(row: Change) -> bytes:
+    """Write one event as the stream carries it: the job as of the event, and the event itself."""
+    return message("jobs", row.job.site, _job(row.job) | {"event": event_object(row.event, row.before)})
+
+
+def message(topic: str, site: str, data: object) -> bytes:
+    """Write one message of the stream."""
+    return orjson.dumps({"topic": topic, "site": site, "data": data})
+
+
+def presence(known: Presence, site: str, now_ms: int) -> dict[str, Any]:
+    """Give whether a site's software is there, with the time at which this was so.
+
+    The state is that of the queue which site software reads; the alternate queue's is told apart, once it is polled.
+    """
+    seen, alternate = known.seen(site, Queue.PRIMARY), known.seen(site, Queue.ALTERNATE)
+    public = {"site": site, "now_ms": now_ms} | _seen(seen)
+    return public if alternate.last_poll_ms is None else public | {"alternateQueue": _seen(alternate)}
+
+
+def presences(known: Presence, sites: Iterable[str], now_ms: int) -> bytes:
+    """Write a list of sites, and whether their software is there."""
+    return orjson.dumps([presence(known, site, now_ms) for site in sites])
+
+
+def _seen(seen: Seen) -> dict[str, Any]:
+    return {
+        "state": seen.state,
+        "lastPoll_ms": seen.last_poll_ms,
+        "silentSince_ms": seen.silent_since_ms,
+        "waiting": seen.waiting,
+        "client": seen.client,
+    }
+
+
+def lockout(row: LockoutRow) -> dict[str, Any]:
+    """Give one lock-out as an object of plain values."""
+    public: dict[str, Any] = {
+        "site": row.site,
+        "since_ms": row.since_ms,
+        "note": row.note,
+        "by": {"id": row.by_id, "name": row.by_name, "known": row.by_known},
+    }
+    if row.lifted_ms is not None:
+        lifted_by = {"id": row.lifted_by_id, "name": row.lifted_by_name, "known": row.lifted_by_known}
+        public |= {"lifted_ms": row.lifted_ms, "liftedBy": lifted_by}
+    return public
+
+
+def lockouts(site: str, rows: Sequence[LockoutRow]) -> bytes:
+    """Write the lock-out in force at a site, and those before it, newest first."""
+    now = next((lockout(row) for row in rows if row.lifted_ms is None), None)
+    return orjson.dumps({"site": site, "lockout": now, "history": [lockout(row) for row in rows]})
+
+
+def lifted(row: LockoutRow, canceled: int) -> bytes:
+    """Write a lock-out that was lifted, and how many jobs were canceled with it."""
+    return orjson.dumps({"lockout": lockout(row), "canceled": canceled})
+
+
+def _history(events: Iterable[EventRow]) -> Iterator[dict[str, Any]]:
+    before: dict[int, str | None] = {Queue.PRIMARY.value: None, Queue.ALTERNATE.value: UNREAD}
+    for event in events:
+        yield event_object(event, before[event.queue])
+        before[event.queue] = event.status
+
+
+def _job(row: JobRow) -> dict[str, Any]:
+    public: dict[str, Any] = {
+        "site": row.site,
+        "ulid": row.ulid,
+        "statusId": f"{row.status}#{row.ulid}",
+        "replicaStatusId": f"{row.replica_status}#{row.ulid}",
+        "user_name": row.user_name,
+        "user_id": row.user_id,
+        "user_roles": orjson.Fragment(row.user_roles),
+        "timestamp_ms": row.timestamp_ms,
+        "deviceType": row.device,
+        "deviceInstance": row.instance,
+        "action": row.action,
+        "required_params": orjson.Fragment(row.required_params),
+        "optional_params": orjson.Fragment(row.optional_params),
+    }
+    if row.seconds_until_complete is not None:
+        public["secondsUntilComplete"] = row.seconds_until_complete
+    if row.cancel_requested:
+        public["cancelRequested"] = True
+    return public

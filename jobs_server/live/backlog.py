@@ -1,0 +1,73 @@
+"""What happened longer ago than the feed keeps in mind: read in pages that all who catch up share."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
+from typing import NamedTuple
+
+from ..jobs import events
+from ..jobs.events import Change
+from ..storage.database import Database
+
+_PAGE = 100  # events
+_KEPT_BYTES = 8 * 1024 * 1024
+
+Render = Callable[[str, Change], bytes]
+"""Writes one event as a message, given the epoch of its number."""
+
+
+class Frame(NamedTuple):
+    """One event as it goes out to everybody who watches its site."""
+
+    seq: int
+    data: bytes
+
+
+class Page(NamedTuple):
+    """All that happened at a site from one event, exclusive, up to another."""
+
+    frames: list[Frame]
+    upto: int
+
+
+class Past:
+    """Read each page once for all who ask for it: after a restart they all come at once, from the same position."""
+
+    def __init__(self, database: Database, render: Render) -> None:
+        self._database = database
+        self._render = render
+        self._lock = Lock()
+        self._pages: OrderedDict[tuple[str, int], Page] = OrderedDict()
+        self._bytes = 0
+
+    def after(self, site: str, seq: int) -> Page:
+        """Give what happened at a site after an event, up to now or up to the page's length. Raises Unavailable."""
+        with self._lock:
+            page = self._pages.get((site, seq))
+            if page is None:
+                page = self._read(site, seq)
+                if page.upto > seq:  # else there may be more the next time
+                    self._keep((site, seq), page)
+            return page
+
+    def _read(self, site: str, seq: int) -> Page:
+        with self._database.reading() as connection:
+            epoch, last = events.record(connection).epoch, events.last(connection, site)
+            found = events.after(connection, seq, _PAGE, site)
+        frames = [Frame(change.event.seq, self._render(epoch, change)) for change in found]
+        if len(frames) == _PAGE:
+            return Page(frames, frames[-1].seq)
+        return Page(frames, max([seq, last, *(frame.seq for frame in frames)]))
+
+    def _keep(self, key: tuple[str, int], page: Page) -> None:
+        self._pages[key] = page
+        self._bytes += _size(page)
+        while self._bytes > _KEPT_BYTES and len(self._pages) > 1:
+            _, oldest = self._pages.popitem(last=False)
+            self._bytes -= _size(oldest)
+
+
+def _size(page: Page) -> int:
+    return sum(len(frame.data) for frame in page.frames) + 100

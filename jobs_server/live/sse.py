@@ -1,0 +1,166 @@
+"""`GET /stream`: what happens at a site as Server-Sent Events (WHATWG HTML, section 9.2).
+
+A position is `<epoch>-<seq>`. Whoever comes back with one gets what happened since, nothing missed and nothing twice;
+where that cannot be told any more, a `reset` event says that everything is to be loaded anew.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import orjson
+
+from .. import clock
+from ..errors import BadRequest, Fault, Unavailable
+from ..jobs import events, wire
+from ..jobs.events import Change, Record
+from ..storage.database import Connection
+from .feed import SLOW_SECONDS, Feed
+from .subscribers import Channel, Viewer
+
+COMMENT_SECONDS = 15.0
+
+_RETRY_MS = (1000, 3000)  # not all at the same moment after a restart
+_POSITION = re.compile(r"([0-9a-z]{1,32})-([0-9]{1,30})")
+
+
+class Position(NamedTuple):
+    """A place in the feed."""
+
+    epoch: str
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.seq}"
+
+
+class Start(NamedTuple):
+    """Where a stream begins, and why not where it was asked to."""
+
+    position: Position
+    reset: str | None = None
+
+
+def parse_position(text: str | None) -> Position | None:
+    """Read a position as the stream gives it; none or empty: from now on. Raises BadRequest."""
+    if not text:
+        return None
+    parts = _POSITION.fullmatch(text)
+    if parts is None:
+        sentence = "lastEventId must be the id of an event, as the stream gave it, such as 5f0c2a91-123"
+        raise BadRequest(f"Error: {sentence}", [Fault("lastEventId", sentence)])
+    return Position(parts[1], int(parts[2]))
+
+
+def now(connection: Connection, site: str) -> Position:
+    """Give the position after all that has happened: what a page is told with what it shows, to follow from there."""
+    return Position(events.record(connection).epoch, events.last(connection, site))
+
+
+def start(connection: Connection, asked: Position | None, site: str) -> Start:
+    """Find where a stream begins."""
+    record = events.record(connection)
+    reset = _reason_to_reset(record, events.newest(connection), asked) if asked else None
+    seq = asked.seq if asked and not reset else events.last(connection, site)
+    return Start(Position(record.epoch, seq), reset)
+
+
+def _reason_to_reset(record: Record, newest: int, asked: Position) -> str | None:
+    if asked.epoch != record.epoch:
+        return "the database was restored from a backup since"
+    if asked.seq > newest:
+        return "this position is ahead of all that has happened"
+    if asked.seq < record.pruned_seq:
+        return "what happened since is not all kept any more"
+    return None
+
+
+def render(epoch: str, change: Change) -> bytes:
+    """Write one event."""
+    return b"id: %b\ndata: %b\n\n" % (str(Position(epoch, change.event.seq)).encode(), wire.change(change))
+
+
+def messages(feed: Feed, viewer: Viewer, begin: Start) -> Iterator[bytes]:
+    """Write a stream for one viewer, until it hangs up, the server stops, or the viewer is too slow.
+
+    No connection to the database is held while it waits.
+    """
+    reader = _Reader(feed, viewer.channel, begin.position)
+    yield reader.greeting(begin.reset)
+    due = time.monotonic() + COMMENT_SECONDS
+    while not (feed.stopping or viewer.client.hung_up()):
+        try:
+            message = reader.news()
+        except Unavailable as error:
+            yield _dropped(error.sentence.removeprefix("Error: "))
+            return
+        if not message and time.monotonic() >= due:
+            message = reader.comment()
+        if not message:
+            viewer.wait(due - time.monotonic())
+            continue
+        viewer.sending_since = started = time.monotonic()
+        yield message
+        viewer.sending_since = None
+        if time.monotonic() - started > SLOW_SECONDS:
+            yield _dropped("it was read too slowly")
+            return
+        due = time.monotonic() + COMMENT_SECONDS
+
+
+class _Reader:
+    """Follow one site from a position on."""
+
+    def __init__(self, feed: Feed, channel: Channel, position: Position) -> None:
+        self._feed = feed
+        self._channel = channel
+        self._epoch, self._seq = position
+        self._told = position.seq
+        self._news = channel.news
+
+    def greeting(self, reset: str | None) -> bytes:
+        """Write what comes first: how soon to come back, from where, and whether the site's software is there."""
+        parts = [b"retry: %d\n" % random.randint(*_RETRY_MS), self._id(), b"\n"]  # noqa: S311  no secret
+        if reset is not None:
+            parts += [b"event: reset\n", self._id(), self._data("reset", {"reason": reset})]
+        return b"".join([*parts, self._presence()])
+
+    def news(self) -> bytes:
+        """Write what is new, if anything."""
+        page = self._feed.since(self._channel, self._seq)
+        while not page.frames and page.upto > self._seq:  # only other sites' events, so far
+            self._seq = page.upto
+            page = self._feed.since(self._channel, self._seq)
+        parts = [frame.data for frame in page.frames]
+        self._seq = page.upto
+        if page.frames:
+            self._told = page.frames[-1].seq
+        if self._news != self._channel.news:
+            self._news = self._channel.news
+            parts.append(self._presence())
+        return b"".join(parts)
+
+    def comment(self) -> bytes:
+        """Write a sign of life, and the position where it has moved on without news for this site."""
+        if self._told == self._seq:
+            return b":\n\n"
+        self._told = self._seq
+        return b":\n" + self._id() + b"\n"
+
+    def _id(self) -> bytes:
+        return b"id: %b\n" % str(Position(self._epoch, self._seq)).encode()
+
+    def _presence(self) -> bytes:
+        return self._data("presence", wire.presence(self._feed.presence, self._channel.site, clock.now_ms()))
+
+    def _data(self, topic: str, data: object) -> bytes:
+        return b"data: %b\n\n" % wire.message(topic, self._channel.site, data)
+
+
+def _dropped(reason: str) -> bytes:
+    """Tell a viewer why its stream ends; it may come back."""
+    return b"event: dropped\ndata: %b\n\n" % orjson.dumps({"reason": reason})

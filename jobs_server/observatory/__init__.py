@@ -1,0 +1,1 @@
+"""What is known of sites, devices and the sky."""

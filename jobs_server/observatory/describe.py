@@ -1,0 +1,146 @@
+"""Jobs in words: what a command asks for, in one line that an observer reads at a glance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from ..domain.lifecycle import is_stop, stop_covers_site
+from .coordinates import sexagesimal
+
+LONGEST = 160
+"""Characters that a line may have; parameters of any size are cut."""
+
+_REMEMBERED_LENGTH = 1000
+
+_NOTHING = (None, "", "empty", "Unspecified", "NaN")
+Params = Mapping[str, Any]
+
+
+def describe(device: str, action: str, required: Params, optional: Params) -> str:
+    """Say what a command asks for."""
+    if is_stop(action, required):
+        return "Stop everything" if stop_covers_site(device, "", action) else f"Stop the {_plain(device)}"
+    told = _TOLD.get((device, action))
+    line = told(required, optional) if told else None
+    return shorten(line or _anything(device, action, required))
+
+
+def describe_texts(device: str, action: str, required: str, optional: str) -> str:
+    """Say what a command asks for whose parameters are JSON texts."""
+    if len(required) + len(optional) > _REMEMBERED_LENGTH:
+        return _described(device, action, required, optional)
+    return _remembered(device, action, required, optional)
+
+
+def _described(device: str, action: str, required: str, optional: str) -> str:
+    return describe(device, action, json.loads(required), json.loads(optional))
+
+
+# The same jobs are shown again and again, on every page that is open.
+_remembered = lru_cache(4096)(_described)
+
+
+def shorten(line: str, longest: int = LONGEST) -> str:
+    """Cut a line that is too long, and show that it was cut."""
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def _plain(name: str) -> str:
+    return shorten(name.replace("_", " ").strip(), 60)
+
+
+def _known(value: object) -> bool:
+    return value not in _NOTHING if isinstance(value, str | None) else True
+
+
+def _number(value: object) -> float | None:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _expose(required: Params, optional: Params) -> str:
+    count, seconds = optional.get("count", 1), required.get("time", "?")
+    times = "" if str(count) in ("1", "1.0") else f"{count} × "
+    parts = [f"Expose {times}{seconds} s"]
+    if _known(optional.get("filter")):
+        parts.append(f"filter {optional['filter']}")
+    if _known(required.get("image_type")):
+        parts.append(str(required["image_type"]))
+    if _known(optional.get("object_name")):
+        parts.append(str(optional["object_name"]))
+    return ", ".join(parts)
+
+
+def _go(required: Params, optional: Params) -> str | None:
+    name = optional.get("object")
+    where = _position(required)
+    if _known(name):
+        return f"Slew to {name}" + (f" ({where})" if where else "")
+    return f"Slew to {where}" if where else None
+
+
+def _position(params: Params) -> str | None:
+    found = {key: _number(params.get(key)) for key in ("ra", "ha", "dec", "az", "alt")}
+    if found["dec"] is not None and found["ra"] is not None:
+        return f"{sexagesimal(found['ra'], 'h')} {sexagesimal(found['dec'], 'deg')}"
+    if found["dec"] is not None and found["ha"] is not None:
+        return f"hour angle {sexagesimal(found['ha'], 'h')}, {sexagesimal(found['dec'], 'deg')}"
+    if found["az"] is not None and found["alt"] is not None:
+        return f"az {found['az']:g}°, alt {found['alt']:g}°"
+    return None
+
+
+def _moved(name: str, key: str, unit: str, *, relative: bool) -> Callable[[Params, Params], str | None]:
+    def told(required: Params, _optional: Params) -> str | None:
+        number = _number(required.get(key))
+        if number is None:
+            return None
+        return f"{name} by {number:+g} {unit}" if relative else f"{name} to {number:g} {unit}"
+
+    return told
+
+
+def _said(line: str) -> Callable[[Params, Params], str]:
+    return lambda _required, _optional: line
+
+
+def _filter(required: Params, _optional: Params) -> str:
+    return f"Filter {required.get('filter_name', required.get('filter', '?'))}"
+
+
+def _script(required: Params, _optional: Params) -> str:
+    return f"Run script {required.get('script', '?')}"
+
+
+_TOLD: Mapping[tuple[str, str], Callable[[Params, Params], str | None]] = {
+    ("camera", "expose"): _expose,
+    ("camera", "darkslide_open"): _said("Open the dark slide"),
+    ("camera", "darkslide_close"): _said("Close the dark slide"),
+    ("mount", "go"): _go,
+    ("mount", "park"): _said("Park the mount"),
+    ("mount", "unpark"): _said("Unpark the mount"),
+    ("mount", "home"): _said("Home the mount"),
+    ("focuser", "move_relative"): _moved("Move focus", "position", "µm", relative=True),
+    ("focuser", "move_absolute"): _moved("Move focus", "position", "µm", relative=False),
+    ("rotator", "move_relative"): _moved("Turn rotator", "position", "°", relative=True),
+    ("rotator", "move_absolute"): _moved("Turn rotator", "position", "°", relative=False),
+    ("filter_wheel", "set_name"): _filter,
+    ("sequencer", "run"): _script,
+    ("sequencer", "autofocus"): _said("Focus automatically"),
+    ("enclosure", "open"): _said("Open the roof"),
+    ("enclosure", "close"): _said("Close the roof"),
+    ("all", "observatory_restart"): _said("Restart the observatory"),
+}
+
+
+def _anything(device: str, action: str, required: Params) -> str:
+    """Say an action that has no words of its own: its name, its device, its first plain parameters."""
+    name = _plain(action)
+    line = f"{name[:1].upper()}{name[1:]} ({_plain(device)})"
+    plain = [f"{_plain(key)} {value}" for key, value in required.items() if isinstance(value, str | int | float)]
+    return ": ".join((line, ", ".join(plain[:3]))) if plain else line

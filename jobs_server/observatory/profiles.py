@@ -1,0 +1,209 @@
+"""What is known of each site's place and instruments, from `site.toml` in the instance folder.
+
+Everything in it is optional: without coordinates there is no sidereal time and no twilight, without a time zone the
+night is counted in UTC, and without devices the pages offer the catalogue's examples. The file may be changed by hand
+or through the pages at any time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tomllib
+from collections.abc import Mapping, MutableMapping
+from datetime import tzinfo
+from pathlib import Path
+from threading import Lock
+from typing import Annotated, Any, ClassVar, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import tomlkit
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+FILE = "site.toml"
+
+EXTENSION = "jobs_server.profiles"
+"""Where an app has its `Kept`, among its extensions."""
+
+
+def _zone_name(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no time zone; write one such as Europe/Madrid") from None
+    return name
+
+
+class _Table(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+
+class Device(_Table):
+    """What a site has of one type of device."""
+
+    instances: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
+    binnings: tuple[str | int, ...] = ()
+
+
+class Profile(_Table):
+    """One site: where it is and what it has."""
+
+    code: Annotated[str, Field(min_length=1)]
+    name: str = ""
+    latitude_deg: Annotated[float | None, Field(ge=-90, le=90)] = None
+    longitude_deg: Annotated[float | None, Field(ge=-180, le=360)] = None
+    """East of Greenwich is positive."""
+    elevation_m: Annotated[float, Field(ge=-500, le=9000)] = 0
+    timezone: Annotated[str, AfterValidator(_zone_name)] = "UTC"
+    devices: dict[str, Device] = {}
+
+    @model_validator(mode="after")
+    def _whole_place(self) -> Profile:
+        if (self.latitude_deg is None) != (self.longitude_deg is None):
+            raise ValueError("give both latitude_deg and longitude_deg, or neither")
+        return self
+
+    @property
+    def title(self) -> str:
+        """Give the name for people."""
+        return self.name or self.code
+
+    @property
+    def zone(self) -> tzinfo:
+        """Give the site's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def place(self) -> tuple[float, float] | None:
+        """Give latitude and longitude in degrees, when they are known."""
+        if self.latitude_deg is None or self.longitude_deg is None:
+            return None
+        return self.latitude_deg, self.longitude_deg
+
+    def device(self, name: str) -> Device:
+        """Give what the site has of a type of device; nothing when that is not known."""
+        return self.devices.get(name, Device())
+
+
+class Kept:
+    """The profiles of an instance folder by site code, read anew when the file has changed. Raises ConfigError."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = Lock()
+        self._stamp = _stamp(folder)
+        self._profiles = load(folder)
+
+    def all(self) -> Mapping[str, Profile]:
+        """Give the profiles; when the file has become wrong, those that were read before."""
+        stamp = _stamp(self._folder)
+        if stamp != self._stamp:
+            with self._lock:
+                self._stamp = stamp
+                try:
+                    self._profiles = load(self._folder)
+                except ConfigError as error:
+                    log.warning("%s; what was read before stays in force", error)
+        return self._profiles
+
+    def write(self, profile: Profile) -> None:
+        """Write a site's profile into the file, whose other words and comments stay. Raises ConfigError."""
+        with self._lock:
+            load(self._folder)  # what is wrong already is for whoever wrote it
+            save(self._folder, profile)
+            self._stamp, self._profiles = _stamp(self._folder), load(self._folder)
+
+
+def _stamp(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = (folder / FILE).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def save(folder: Path, profile: Profile) -> None:
+    """Write a site's profile into the file, all of it or nothing. Raises ConfigError when it cannot be written."""
+    path = folder / FILE
+    document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+    if "sites" not in document and document.get("code", profile.code) != profile.code:
+        before, document = document, tomlkit.document()
+        document["sites"] = tomlkit.aot()
+        document["sites"].append(tomlkit.item(before.unwrap(), _parent=document["sites"]))
+    _fill(_table_of(document, profile.code), profile)
+    new = path.with_name(f"{FILE}.new")
+    try:
+        with new.open("w", encoding="utf-8") as file:
+            file.write(tomlkit.dumps(document))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error}") from None
+
+
+def _table_of(document: tomlkit.TOMLDocument, code: str) -> MutableMapping[str, Any]:
+    """Find the table of a site, or make one."""
+    if "sites" not in document:
+        return document
+    sites: Any = document["sites"]
+    found = next((table for table in sites if table.get("code") == code), None)
+    if found is None:
+        sites.append(tomlkit.table())
+        found = sites[-1]
+    return cast("MutableMapping[str, Any]", found)
+
+
+def _fill(table: MutableMapping[str, Any], profile: Profile) -> None:
+    """Make a table say what a profile says, and touch only what differs."""
+    wanted = profile.model_dump(exclude_defaults=True, mode="json")
+    devices = wanted.pop("devices", {})
+    _update(table, wanted, keep=("devices",))
+    if devices or "devices" in table:
+        kept = table.setdefault("devices", tomlkit.table(is_super_table=True))
+        for name, device in devices.items():
+            _update(kept.setdefault(name, tomlkit.table()), device)
+        for name in set(kept) - set(devices):
+            del kept[name]
+
+
+def _update(table: MutableMapping[str, Any], wanted: Mapping[str, Any], keep: tuple[str, ...] = ()) -> None:
+    for key in set(table) - set(wanted) - set(keep):
+        del table[key]
+    for key, value in wanted.items():
+        if table.get(key) != value:
+            table[key] = value
+
+
+def load(folder: Path) -> Mapping[str, Profile]:
+    """Read the profiles by site code: one site at the top of the file, or several as `[[sites]]`.
+
+    Raises ConfigError, naming the key, when one is wrong or unknown.
+    """
+    path = folder / FILE
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+    tables = table.pop("sites", None) if "code" not in table else None
+    if tables is not None and table:
+        raise ConfigError(f"{path}: {next(iter(table))} must stand in one of the [[sites]]")
+    profiles = [_profile(path, each) for each in ([table] if tables is None else tables)]
+    return {profile.code: profile for profile in profiles}
+
+
+def _profile(path: Path, table: object) -> Profile:
+    try:
+        return Profile.model_validate(table)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(map(str, fault["loc"])) or "the site"
+        reason = fault["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{path}: {where}: {reason[0].lower() + reason[1:]}") from None

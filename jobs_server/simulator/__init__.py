@@ -1,0 +1,1 @@
+"""A pretend observatory that carries jobs out."""

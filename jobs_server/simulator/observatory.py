@@ -1,0 +1,202 @@
+"""A pretend observatory: it takes jobs as real site software does, and takes a believable time for each.
+
+Devices work as they do at a real telescope. The mount, the focuser, the rotator and the filter wheel may move at the
+same time; a camera exposes only while none of them moves; a script has the whole telescope for itself. The dome, the
+screen, switches and settings go beside all that. Each device does one thing at a time, in the order that was asked for.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from ..client import CANCELED, COMPLETE, FAILED, ClaimedJob, Job, SiteClient, SiteClientError
+from ..client.backoff import Backoff
+from ..client.job_loop import Claims
+from ..client.plain_reporter import PlainDesk
+from ..observatory import durations
+from ..observatory.durations import Plan, Pose
+
+LEGACY_POLL_SECONDS = 4.0
+_BUSY_POLL_SECONDS = 0.5  # a stop must be seen while something moves
+_TICK_SECONDS = 0.25
+_CAMERAS = {"camera"}
+_MOVERS = {"mount", "focuser", "filter_wheel", "rotator", "selector"}
+_WHOLE_TELESCOPE = {"sequencer"}
+_EVERYTHING = {"all"}
+
+
+class Display(Protocol):
+    """Where the observatory says what it does; called from several threads."""
+
+    def say(self, text: str) -> None:
+        """Say something that belongs to no job."""
+
+    def begin(self, job: Job, seconds: float) -> None:
+        """Say that a job begins, and how long it will take."""
+
+    def go_on(self, job: Job, status: str, seconds_left: float) -> None:
+        """Say how far a job is."""
+
+    def end(self, job: Job, status: str, message: str | None) -> None:
+        """Say how a job ended."""
+
+
+class Fault(Exception):
+    """A pretended failure of a device."""
+
+
+def may_run_beside(job: Job, other: Job) -> bool:
+    """Tell whether a job may run while an earlier one does."""
+    if _EVERYTHING & {job.device, other.device} or (job.device, job.instance) == (other.device, other.instance):
+        return False
+    telescope = _CAMERAS | _MOVERS | _WHOLE_TELESCOPE
+    if job.device not in telescope or other.device not in telescope:
+        return True
+    if _WHOLE_TELESCOPE & {job.device, other.device}:
+        return False
+    return (job.device in _CAMERAS) == (other.device in _CAMERAS)
+
+
+@dataclass
+class Observatory:
+    """The devices of one pretended site.
+
+    `speed` is how many times as fast as a real one they are; `faults` the share of jobs that go wrong, half of them
+    with FAILED, half in silence.
+    """
+
+    display: Display
+    speed: float = 1.0
+    faults: float = 0.0
+    chance: random.Random = field(default_factory=random.Random)
+    _poses: dict[tuple[str, str], Pose] = field(default_factory=dict)
+
+    def carry_out(self, run: ClaimedJob) -> None:
+        """Do a job and report it, whatever its parameters are."""
+        with run:
+            try:
+                self._do(run)
+            except BaseException as error:
+                self.display.end(run.job, CANCELED if run.cancel_requested else FAILED, str(error))
+                if isinstance(error, durations.BadParameter | Fault):
+                    run.end(FAILED, str(error))  # it belongs to the play: no traceback
+                    return
+                raise
+
+    def stop(self, run: ClaimedJob) -> None:
+        """Obey a stop: the jobs that it covers end by themselves, the moment it comes."""
+        with run:
+            self.display.end(run.job, COMPLETE, "stopped")
+
+    def _do(self, run: ClaimedJob) -> None:
+        key = (run.device, run.instance)
+        plan = durations.plan(
+            *(run.device, run.action, run.required_params, run.optional_params),
+            *(self._poses.get(key, Pose()), time.time()),
+        )
+        self.display.begin(run.job, plan.seconds / self.speed)
+        fault_at = self.chance.uniform(0, plan.seconds) if self.chance.random() < self.faults else None
+        silent = self.chance.random() < 0.5
+        if not self._work(run, plan, fault_at, silent=silent):
+            return
+        self._poses[key] = plan.pose
+        run.end(COMPLETE)
+        self.display.end(run.job, COMPLETE, None)
+
+    def _work(self, run: ClaimedJob, plan: Plan, fault_at: float | None, *, silent: bool) -> bool:
+        """Let the steps of a plan go by; False when the job fell silent."""
+        done = 0.0
+        for step in plan.steps:
+            left = plan.seconds - done
+            run.report(step.status, left / self.speed)
+            done += step.seconds
+            if fault_at is None or fault_at > done:
+                self._wait(run, step, left)
+            elif silent:
+                run.abandon()
+                self.display.end(run.job, "silence", "pretended: nothing more is heard of it")
+                return False
+            else:
+                raise Fault(f"pretended: the {run.device} does not answer")
+        return True
+
+    def _wait(self, run: ClaimedJob, step: durations.Step, left: float) -> None:
+        until = time.monotonic() + step.seconds / self.speed
+        end = time.monotonic() + left / self.speed
+        while True:
+            now = time.monotonic()
+            self.display.go_on(run.job, step.status, max(0.0, end - now))
+            run.wait(min(_TICK_SECONDS, until - now))
+            if time.monotonic() >= until:
+                return
+
+
+def run(client: SiteClient, observatory: Observatory, ledger: Path, stopped: threading.Event | None = None) -> None:
+    """Take jobs with claims and carry them out, each in a thread of its own, until stopped.
+
+    What runs when the program is ended is reported FAILED.
+    """
+    running: set[ClaimedJob] = set()
+    claims = client.claims(ledger, on_stop=observatory.stop, beside=may_run_beside, poll_seconds=0.5)
+    if stopped is not None:
+        threading.Thread(target=_close_when, args=(stopped, claims), daemon=True).start()
+    with claims:
+        try:
+            while (job := claims.next()) is not None:
+                running.add(job)
+                _in_a_thread(observatory.carry_out, job, running.discard)
+        finally:
+            for job in list(running):
+                job.end(FAILED, "the pretend observatory was ended while this ran")
+
+
+def _close_when(stopped: threading.Event, claims: Claims) -> None:
+    stopped.wait()
+    claims.close()
+
+
+def run_as_of_old(client: SiteClient, observatory: Observatory, stopped: threading.Event | None = None) -> None:
+    """Take jobs with plain polls, as software of the original service does: one at a time, no claim, no fence."""
+    stopped = stopped or threading.Event()
+    desk = PlainDesk(client)
+    queue: list[Job] = []
+    current: list[ClaimedJob] = []
+    backoff = Backoff()
+    while not stopped.is_set():
+        pause = LEGACY_POLL_SECONDS / observatory.speed
+        try:
+            for job in client.poll():
+                if job.is_stop:
+                    queue = [waiting for waiting in queue if not job.covers(waiting)]
+                    for run in current:
+                        run.request_cancel()
+                    observatory.stop(desk.begin(job))
+                else:
+                    queue.append(job)
+            backoff.reset()
+        except SiteClientError as error:
+            observatory.display.say(f"no jobs can be had, trying again: {error}")
+            pause = backoff.pause() or pause
+        if queue and not current:
+            run = desk.begin(queue.pop(0))
+            current.append(run)
+            _in_a_thread(observatory.carry_out, run, current.remove)
+        stopped.wait(min(pause, _BUSY_POLL_SECONDS) if queue or current else pause)
+
+
+def _in_a_thread(
+    carry_out: Callable[[ClaimedJob], None], run: ClaimedJob, done: Callable[[ClaimedJob], object]
+) -> None:
+    def work() -> None:
+        try:
+            carry_out(run)
+        finally:
+            done(run)
+
+    threading.Thread(target=work, name=f"{run.device} {run.instance}", daemon=True).start()

@@ -1,0 +1,1 @@
+"""How rows are kept: the database, its tables and their migrations."""

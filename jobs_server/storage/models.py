@@ -1,0 +1,239 @@
+"""The tables. Queries are elsewhere; this says what is kept and what must always hold."""
+
+from __future__ import annotations
+
+from sqlalchemy import DDL, CheckConstraint, ForeignKey, Index, UniqueConstraint, event, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ..domain.lifecycle import UNFINISHED, WATCHED, Phase
+from .database import Base
+
+
+def _partial_index(name: str, columns: tuple[str, ...], condition: str, *, unique: bool = False) -> Index:
+    where = text(condition)
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+def phase_in(queue: str, *phases: Phase) -> str:
+    """Write a condition on a queue's phase; a partial index is used only by statements with the same words."""
+    listed = ", ".join(f"'{phase}'" for phase in phases)
+    return f"{queue}phase IN ({listed})"
+
+
+def _queue_indexes(queue: str) -> tuple[Index, ...]:
+    """Index one queue; all but the claims' are partial, so that the cost of a poll does not grow with history."""
+    return (
+        _partial_index(f"ix_job_{queue}waiting", ("site", "ulid"), f"{queue}phase = '{Phase.WAITING}'"),
+        _partial_index(f"ix_job_{queue}claim", ("site", f"{queue}claim_id", "ulid"), f"{queue}claim_id IS NOT NULL"),
+        _partial_index(f"ix_job_{queue}unfinished", ("site", f"{queue}heard_ms"), phase_in(queue, *UNFINISHED)),
+        _partial_index(f"ix_job_{queue}watched", ("ulid",), phase_in(queue, *WATCHED)),
+        _partial_index(f"ix_job_{queue}lost", ("site", f"{queue}heard_ms"), f"{queue}phase = '{Phase.LOST}'"),
+    )
+
+
+class Job(Base):
+    """One command for a telescope, and how far it has come on both queues."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        CheckConstraint(phase_in("", *Phase), name="phase"),
+        CheckConstraint(phase_in("replica_", *Phase), name="replica_phase"),
+        *_queue_indexes(""),
+        *_queue_indexes("replica_"),
+        Index("ix_job_recent", "site", "timestamp_ms", "ulid"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ulid: Mapped[str] = mapped_column(unique=True)
+    site: Mapped[str]
+    device: Mapped[str]
+    instance: Mapped[str]
+    action: Mapped[str]
+    required_params: Mapped[str]  # JSON, as accepted: passed through untouched
+    optional_params: Mapped[str]  # JSON
+    user_name: Mapped[str]
+    user_id: Mapped[str]
+    user_roles: Mapped[str]  # JSON, a list of texts
+    is_stop: Mapped[int]  # 1: a stop command, which goes before all others
+    timestamp_ms: Mapped[int]  # when it was accepted, never less than that of the newest job still waiting at the site
+    accepted_ms: Mapped[int]  # when it was accepted, as both clocks said (clock.Now): what its age is counted from
+    accepted_boot_ms: Mapped[int]
+    hold_ms: Mapped[int]  # not handed over before this age
+    expires_after_ms: Mapped[int]  # not handed over from this age on
+    seconds_until_complete: Mapped[int | None]  # -1: no estimate; none until a report has said
+    cancel_requested: Mapped[int]  # 1: somebody asked to cancel what had been handed over already
+    against_label: Mapped[int]  # 1: the last report came against an end that the server had put on the job
+
+    # Once for each queue:
+    status: Mapped[str]  # as the site wrote it
+    phase: Mapped[str]
+    claim_id: Mapped[str | None]  # with which it was handed over; none: by a poll that cannot be repeated
+    heard_ms: Mapped[int | None]  # when it was handed over or last reported on, as both clocks said
+    heard_boot_ms: Mapped[int | None]
+    replica_status: Mapped[str]
+    replica_phase: Mapped[str]
+    replica_claim_id: Mapped[str | None]
+    replica_heard_ms: Mapped[int | None]
+    replica_heard_boot_ms: Mapped[int | None]
+
+
+class JobEvent(Base):
+    """One change of a job, written in the transaction that made it: audit trail, history and live feed in one.
+
+    Append-only: triggers refuse what would change it.
+    """
+
+    __tablename__ = "job_event"
+    __table_args__ = (
+        Index("ix_job_event_job_id", "job_id"),
+        Index("ix_job_event_site_seq", "site", "seq", info={"only_on": "postgresql"}).ddl_if(dialect="postgresql"),
+        {"sqlite_autoincrement": True},  # seq is the feed's cursor: a pruned number must not return
+    )
+
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
+    site: Mapped[str]
+    at_ms: Mapped[int]
+    queue: Mapped[int]  # lifecycle.Queue
+    status: Mapped[str]
+    seconds_until_complete: Mapped[int | None]
+    actor_known: Mapped[str]  # actors.Known
+    actor_id: Mapped[str]
+    actor_name: Mapped[str]
+    message: Mapped[str | None]
+    mark: Mapped[str | None]  # lifecycle.Mark: what is special about this event
+
+
+class Lockout(Base):
+    """One time that a telescope was locked out: nothing but stop commands reaches it, because of hands on it.
+
+    Kept when it is lifted: who worked when is part of the history.
+    """
+
+    __tablename__ = "lockout"
+    __table_args__ = (_partial_index("uq_lockout_site_in_force", ("site",), "lifted_ms IS NULL", unique=True),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    site: Mapped[str]
+    note: Mapped[str]
+    since_ms: Mapped[int]
+    by_known: Mapped[str]  # actors.Known
+    by_id: Mapped[str]
+    by_name: Mapped[str]
+    lifted_ms: Mapped[int | None]  # none: in force
+    lifted_by_known: Mapped[str | None]
+    lifted_by_id: Mapped[str | None]
+    lifted_by_name: Mapped[str | None]
+
+
+class SiteToken(Base):
+    """What the software of a site shows to be believed; the token itself is not kept."""
+
+    __tablename__ = "site_token"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    site: Mapped[str]
+    name: Mapped[str]  # who uses it
+    token_hash: Mapped[str] = mapped_column(unique=True)  # SHA-256, hexadecimal
+    created_ms: Mapped[int]
+    created_by: Mapped[str]
+    used_ms: Mapped[int | None]  # when it was last used, to a minute; none: never
+    revoked_ms: Mapped[int | None]  # none: it works
+
+
+class Reservation(Base):
+    """A time for which somebody has reserved a telescope."""
+
+    __tablename__ = "reservation"
+    __table_args__ = (
+        CheckConstraint("end_ms > start_ms", name="ends_after_start"),
+        Index("ix_reservation_site_end_ms", "site", "end_ms"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    event_id: Mapped[str] = mapped_column(unique=True)
+    site: Mapped[str]
+    start_ms: Mapped[int]
+    end_ms: Mapped[int]
+    creator_id: Mapped[str]
+    creator: Mapped[str]
+    title: Mapped[str]
+    reservation_type: Mapped[str]
+    resource_id: Mapped[str]
+    project_id: Mapped[str]
+    note: Mapped[str]
+    origin: Mapped[str]
+    last_modified_ms: Mapped[int]
+
+
+class PrunePermit(Base):
+    """The way through for pruning: while a row is in here, history may be deleted. It never outlives a transaction."""
+
+    __tablename__ = "prune_permit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class SitePresence(Base):
+    """When one queue of a site was last polled, as the servers on one PostgreSQL tell each other; empty on SQLite."""
+
+    __tablename__ = "site_presence"
+
+    site: Mapped[str] = mapped_column(primary_key=True)
+    queue: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # lifecycle.Queue
+    client: Mapped[str]
+    last_poll_ms: Mapped[int]  # by the clock of the server that was asked
+    heard_ms: Mapped[int]  # by the clock of the database
+    waiting: Mapped[int]  # 1: the poll waits
+
+
+class Silence(Base):
+    """One time in which a site's software did not ask for jobs."""
+
+    __tablename__ = "silence"
+    __table_args__ = (
+        Index("ix_silence_site_from_ms", "site", "from_ms"),
+        _partial_index("uq_silence_site_lasts", ("site",), "until_ms IS NULL", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    site: Mapped[str]
+    from_ms: Mapped[int]  # the last poll before it, or when the server that missed it began to listen
+    until_ms: Mapped[int | None]  # the next poll; none: it lasts
+
+
+class FeedRecord(Base):
+    """The one row that says which positions in the feed of events are still good."""
+
+    __tablename__ = "feed_record"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    epoch: Mapped[str]  # changes when the numbers of events count anew: a restored backup
+    pruned_seq: Mapped[int]  # the highest number of an event that was deleted; a trigger keeps it
+
+
+class IdempotencyKey(Base):
+    """A key that a client sent with a job, so that the same job sent again makes no second one."""
+
+    __tablename__ = "idempotency_key"
+    __table_args__ = (UniqueConstraint("site", "user_id", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    site: Mapped[str]
+    user_id: Mapped[str]
+    key: Mapped[str]
+    command_hash: Mapped[str]
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), index=True)
+    created_ms: Mapped[int] = mapped_column(index=True)
+
+
+for _trigger in (
+    "CREATE TRIGGER job_event_no_update BEFORE UPDATE ON job_event"
+    " BEGIN SELECT RAISE(ABORT, 'history is append-only'); END",
+    "CREATE TRIGGER job_event_no_delete BEFORE DELETE ON job_event WHEN NOT EXISTS (SELECT 1 FROM prune_permit)"
+    " BEGIN SELECT RAISE(ABORT, 'history is append-only'); END",
+    "CREATE TRIGGER job_event_pruned AFTER DELETE ON job_event"
+    " BEGIN UPDATE feed_record SET pruned_seq = max(pruned_seq, OLD.seq); END",
+):
+    event.listen(JobEvent.__table__, "after_create", DDL(_trigger).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]

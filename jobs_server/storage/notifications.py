@@ -1,0 +1,110 @@
+"""What the servers on one PostgreSQL tell each other, heard on a connection of its own.
+
+A notice says at which site something was committed. By the same connection one of the servers is on duty for what only
+one should do: labels, pruning, alerts. It is on duty for as long as the connection stands; then another one is.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any, cast
+
+from flask import Flask
+
+from . import database as db
+from . import postgresql
+
+EXTENSION = "jobs_server.listener"
+
+_DUTY_SECONDS = 2.0  # how soon another server sees that the one on duty has gone
+_HEARING_SECONDS = 5.0  # by then a notice has come, or none does
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 2.0
+
+log = logging.getLogger(__name__)
+
+
+class Listener:
+    """Hear what other servers commit, and know whether this one is on duty."""
+
+    def __init__(self, database: db.Database) -> None:
+        self.on_duty = False
+        self.hears = False
+        self.on_notice: list[Callable[[str | None], None]] = []
+        """Told the site of each commit of another process; None: of any site, perhaps of many."""
+        self._database = database
+
+    def start(self) -> None:
+        """Listen in the background until the process ends."""
+        threading.Thread(target=self._run, name="listener", daemon=True).start()
+
+    def _run(self) -> None:
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while True:
+            began = time.monotonic()
+            try:
+                self._listen()
+            except Exception as error:  # whatever it is, this server must not stay deaf
+                log.warning("other servers' changes are heard late: %s", db.reason(error))
+            self.hears = self.on_duty = False
+            if time.monotonic() - began > _LONGEST_PAUSE_SECONDS:
+                pause_seconds = _FIRST_PAUSE_SECONDS
+            time.sleep(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+
+    def _listen(self) -> None:
+        with closing(self._connect()) as raw:
+            raw.execute(f"LISTEN {postgresql.CHANNEL}")
+            self.hears = _hears_itself(raw)
+            self._tell(None)  # what was said before was missed
+            while True:
+                ask = "true" if self.on_duty else f"pg_try_advisory_lock({postgresql.lock_key('duty')})"
+                self.on_duty = raw.execute(f"SELECT {ask}").fetchone()[0]  # fails when the connection is lost
+                for notice in raw.notifies(timeout=_DUTY_SECONDS):
+                    process, _, site = notice.payload.partition(" ")
+                    if process != postgresql.PROCESS:
+                        self._tell(site or None)
+
+    def _connect(self) -> Any:
+        """Make a connection beside the pool's."""
+        made = self._database.engine.raw_connection()
+        raw = made.driver_connection
+        made.detach()
+        return raw
+
+    def _tell(self, site: str | None) -> None:
+        for tell in self.on_notice:
+            tell(site)
+
+
+def _hears_itself(raw: Any) -> bool:
+    """Tell whether notices come through: a pooler that lends a connection for a transaction swallows them."""
+    raw.execute("SELECT pg_notify(%s, %s)", (postgresql.CHANNEL, postgresql.notice(None)))
+    if any(notice.payload.startswith(postgresql.PROCESS) for notice in raw.notifies(timeout=_HEARING_SECONDS)):
+        return True
+    log.warning(
+        "other servers' changes are heard late: the database's notices do not come through;"
+        " connect to it directly, or by PgBouncer in session mode"
+    )
+    return False
+
+
+def init_app(app: Flask) -> None:
+    """Give an app on PostgreSQL its listener; nothing runs yet."""
+    database = cast(db.Database, app.extensions[db.EXTENSION])
+    if database.kind.name == postgresql.NAME:
+        app.extensions[EXTENSION] = Listener(database)
+
+
+def of(app: Flask) -> Listener | None:
+    """Give the listener of an app; none on SQLite."""
+    return cast("Listener | None", app.extensions.get(EXTENSION))
+
+
+def is_on_duty(app: Flask) -> bool:
+    """Tell whether this server is to do what only one should."""
+    listener = of(app)
+    return listener is None or listener.on_duty

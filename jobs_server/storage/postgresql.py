@@ -1,0 +1,261 @@
+"""What is special about PostgreSQL: many processes and machines write at once, and none may break the order of a site.
+
+**Locks.** A write unit of a site holds two advisory locks until its commit is done: a shared one on the whole database,
+and one on its site that nobody else can hold. A write unit that names no site holds the first alone, not shared. So:
+
+- The write units of a site happen one after the other, and each sees all that came before. Claims are exactly-once by
+  this alone: a claim runs when no other write of its site is under way, and `SKIP LOCKED` would find nothing to skip.
+- The numbers of a site's events (`job_event.seq`) become visible in order. A number is drawn under the site's lock and
+  seen before the lock is free, so whoever has read a site up to a number has missed none below it. Across sites this
+  does not hold: number 7 of one site may be seen before number 6 of another. That is why, on PostgreSQL, the feed reads
+  site by site, and positions of a stream are numbers of its own site.
+- What spans sites (pruning, imports) happens alone, as everything does on SQLite.
+
+ULIDs are drawn above all that can be seen, under the site's lock: each is above the earlier ones of its site, and
+above those of every job whose sender had its answer before; of two sites' jobs made at the same moment either may be
+the lower.
+
+Locks are taken in one order (database, site), so that no two write units wait for each other. Transactions are
+READ COMMITTED, whatever the default: a snapshot taken before the lock would not see what the lock was waited for.
+
+**Waking.** NOTIFY holds a lock of its own over the whole server until the commit is on the disk, which would let no
+two sites commit at once. So it is sent right after the commit, in the same round trip. What is lost when a process
+dies between the two, the slow look behind it finds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import select
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import InvalidatePoolError
+
+from ..errors import BadRequest, StartRefused, Unavailable
+from .sqlite import BUSY
+
+NAME = "postgresql"
+OLDEST = 13
+"""The oldest major version that is served."""
+CHANNEL = "jobs_server"
+"""Where commits are told; the payload is the process that made it, a space and the site (none: the whole database)."""
+PROCESS = f"{os.urandom(6).hex()}"
+
+_UNKNOWN = (
+    "Error: the connection to the database was lost at the last moment: this may or may not have been done;"
+    " look before you send it again, or send it again with the same Idempotency-Key or claimId"
+)
+_LOCKS = "jobs_server"  # advisory locks are shared by all who use a database: ours are numbered by hashes of names
+_UNKEEPABLE = (None, "22003", "22021", "22P05")  # a NUL, a number or a character that it has no place for
+_LONGEST_NOTICE = 7000  # bytes; the server takes 8000
+_IDLE_SECONDS, _AGAIN_SECONDS, _TRIES = 10, 5, 3  # of a silent connection: when it is probed, and how often
+_DEAD_MS = 15_000  # how long a write unit may stand still, and a connection be without an answer, before it is ended
+
+
+class PostgreSQL:
+    """Speak to PostgreSQL by psycopg 3."""
+
+    name = NAME
+    one_writer = False
+    in_memory = False
+
+    def __init__(self, engine: Engine) -> None:
+        from psycopg import Error
+
+        self.failure: type[Exception] = Error
+        _set_up(engine)
+
+    def begin(self, raw: Any, site: str | None, timeout_ms: int, waited_ms: int) -> None:
+        """Open a write unit and wait for its locks, in one round trip."""
+        if site is None:
+            locks = f"pg_advisory_xact_lock({lock_key('database')})"
+        else:
+            locks = (
+                f"pg_advisory_xact_lock_shared({lock_key('database')});"
+                f" SELECT pg_advisory_xact_lock({lock_key('site', site)})"
+            )
+        left_ms = max(1, timeout_ms - waited_ms)
+        raw.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {left_ms}; SELECT {locks}")
+
+    def commit(self, raw: Any, site: str | None) -> None:
+        """End a write unit, then wake other processes: the latter needs no disk and holds up nobody."""
+        from psycopg import InterfaceError, OperationalError, sql
+        from psycopg.pq import TransactionStatus
+
+        if raw.info.transaction_status != TransactionStatus.INTRANS:
+            raise InterfaceError("a write unit that failed cannot be committed")  # the server would roll it back
+        try:
+            raw.execute(sql.SQL("COMMIT; SELECT pg_notify({}, {})").format(CHANNEL, notice(site)))
+        except OperationalError as error:
+            if raw.closed:
+                raise Unavailable(_UNKNOWN) from error
+            raise
+
+    def rollback(self, raw: Any) -> None:
+        """Undo a write unit; on a connection that is lost the server has done so."""
+        from psycopg import OperationalError
+
+        with suppress(OperationalError):
+            raw.rollback()
+
+    def mend(self) -> None:
+        """Do nothing: a failure of PostgreSQL leaves nothing behind that is ours to put right."""
+
+    def meaning(self, error: Exception) -> str | type[Exception]:
+        """Say why the database failed; BadRequest when it cannot keep a value, Exception when the fault is ours."""
+        from psycopg import DataError, IntegrityError, ProgrammingError, errors
+
+        if isinstance(error, errors.ProgramLimitExceeded) or (
+            isinstance(error, DataError) and error.sqlstate in _UNKEEPABLE
+        ):
+            return BadRequest
+        of_the_database = (errors.UndefinedTable, errors.InsufficientPrivilege, errors.InvalidCatalogName)
+        ours = (DataError, IntegrityError, ProgrammingError)
+        if isinstance(error, ours) and not isinstance(error, of_the_database):
+            return Exception
+        return reason(error)
+
+
+def lock_key(*names: str) -> int:
+    """Give the number of an advisory lock."""
+    name = "\0".join((_LOCKS, *names)).encode()
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big", signed=True)
+
+
+def notice(site: str | None) -> str:
+    """Write what other processes are told of a commit."""
+    told = site or ""
+    return f"{PROCESS} {told if len(told.encode()) <= _LONGEST_NOTICE else ''}"
+
+
+def engine_options(connections: int, timeout_seconds: float) -> dict[str, Any]:
+    """Give the options with which SQLAlchemy makes the engine."""
+    return {
+        "pool_size": connections,
+        "max_overflow": 0,
+        "pool_timeout": timeout_seconds,
+        "pool_use_lifo": True,
+        "connect_args": {
+            "connect_timeout": max(2, math.ceil(timeout_seconds)),
+            "application_name": "jobs_server",
+            # A network that swallows everything must not hold a request for longer than a proxy waits.
+            "keepalives_idle": _IDLE_SECONDS,
+            "keepalives_interval": _AGAIN_SECONDS,
+            "keepalives_count": _TRIES,
+            "tcp_user_timeout": _DEAD_MS,
+        },
+    }
+
+
+def check(connection: Connection) -> None:
+    """Refuse a server that is too old, or a database whose texts are not Unicode. Raises StartRefused."""
+    version, encoding = connection.exec_driver_sql(
+        "SELECT current_setting('server_version_num')::int / 10000, pg_encoding_to_char(encoding)"
+        " FROM pg_database WHERE datname = current_database()"
+    ).one()
+    if version < OLDEST:
+        raise StartRefused(f"the server is PostgreSQL {version}; this service needs {OLDEST} or newer")
+    if encoding != "UTF8":
+        raise StartRefused(f"the database keeps texts as {encoding}; make one with ENCODING 'UTF8'")
+
+
+def _set_up(engine: Engine) -> None:
+    """Make every connection of an engine durable and its transactions explicit; notice at once when one is lost."""
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: object) -> None:
+        set_up(connection)
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
+
+    @event.listens_for(engine, "checkout")
+    def on_checkout(connection: Any, _record: object, _proxy: object) -> None:
+        if is_lost(connection):
+            # The server was restarted, or the network was away: the others are lost as well.
+            raise InvalidatePoolError
+
+
+def set_up(connection: Any) -> None:
+    """Set one connection as this service needs it."""
+    from psycopg.types.numeric import Int8Dumper
+
+    connection.autocommit = True  # the driver must not open transactions of its own
+    connection.adapters.register_dumper(int, Int8Dumper)  # one type, so that statements are prepared once
+    connection.execute(
+        "SET jit = off;"  # statements of milliseconds
+        f" SET idle_in_transaction_session_timeout = {_DEAD_MS};"  # a server that froze must not hold a site for ever
+        # Nor one whose machine died hold its locks: PostgreSQL would wait hours for it, nobody on duty meanwhile.
+        f" SET tcp_keepalives_idle = {_IDLE_SECONDS}; SET tcp_keepalives_interval = {_AGAIN_SECONDS};"
+        f" SET tcp_keepalives_count = {_TRIES}; SET tcp_user_timeout = {_DEAD_MS};"
+        " SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+    )
+
+
+def is_lost(connection: Any) -> bool:
+    """Tell whether an idle connection was closed from the other side; costs no round trip."""
+    if connection.closed:
+        return True
+    poll = select.poll() if hasattr(select, "poll") else None
+    if poll is None:  # Windows
+        return bool(select.select([connection.fileno()], [], [], 0)[0])
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def reason(error: BaseException) -> str:
+    """Say in a few words why the database failed."""
+    state = getattr(error, "sqlstate", None) or ""
+    for sign, words in _STATES.items():
+        if state.startswith(sign):
+            return words
+    text = str(error)
+    found = next((words for sign, words in _SIGNS.items() if sign in text.lower()), None)
+    return found or (text.splitlines()[0] if text else "the connection to it was lost")
+
+
+_AWAY = "it cannot be reached (is it running?)"
+_STARTING = "it is starting or stopping"
+_UNPREPARED = "it was never prepared (serve once, or run `flask db upgrade`)"
+_STATES = {
+    "55P03": BUSY,
+    "40": BUSY,  # given up for another's sake
+    "53100": "the disk is full",
+    "53300": "it has no connection left for this service",
+    "25006": "it may only be read",
+    "25P03": "this write stood still for too long",
+    "42P01": _UNPREPARED,
+    "42501": "this role lacks a right on it",
+    "57P": _STARTING,
+    "58": "its disk reports errors",
+    "XX": "it is damaged",
+}
+_SIGNS = {
+    "password authentication failed": "the password or the role is wrong",
+    "no password supplied": "it wants a password",
+    "no pg_hba.conf entry": "it does not let this machine, role or database in (pg_hba.conf)",
+    "not permitted to log in": "this role may not log in",
+    "permission denied": "this role lacks a right on it",
+    "too many clients": "it has no connection left for this service",
+    "remaining connection slots": "it has no connection left for this service",
+    "starting up": _STARTING,
+    "shutting down": _STARTING,
+    "recovery mode": _STARTING,
+    "terminating connection": "the connection to it was lost",
+    "does not exist": "there is no such database or role",
+    "resolve host": "its host's name is not known",
+    "translate host name": "its host's name is not known",
+    "connection refused": _AWAY,
+    "timeout expired": _AWAY,
+    "no route to host": _AWAY,
+    "closed the connection unexpectedly": "the connection to it was lost",
+    "consuming input failed": "the connection to it was lost",
+    "connection is lost": "the connection to it was lost",
+    "connection is closed": "the connection to it was lost",
+    "connection failed": _AWAY,
+}

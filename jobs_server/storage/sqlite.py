@@ -1,0 +1,140 @@
+"""What is special about SQLite: one writer, and durability by pragmas on each connection."""
+
+from __future__ import annotations
+
+import stat
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import URL
+
+from .sqlite_driver import driver
+
+NAME = "sqlite"
+BEGIN = "jobs_server_begin"
+"""Execution option: the statement that opens a SQLAlchemy transaction on SQLite."""
+BUSY = "it is busy"
+_OWN = 0.95
+"""How much of the longest wait a connection waits for other processes by itself; to tell it another time costs 9 us."""
+
+_OURS = (driver.IntegrityError, driver.ProgrammingError)
+
+
+class SQLite:
+    """Speak to SQLite."""
+
+    name = NAME
+    one_writer = True
+    failure: type[Exception] = driver.Error
+
+    def __init__(self, engine: Engine) -> None:
+        self.in_memory = is_memory(engine.url)
+        self._file = engine.url.database
+        _set_up(engine)
+
+    def begin(self, raw: Any, _site: str | None, timeout_ms: int, waited_ms: int) -> None:
+        """Open a write unit: the only one, whichever site's it is."""
+        own_ms, left_ms = round(timeout_ms * _OWN), max(0, timeout_ms - waited_ms)
+        if left_ms >= own_ms:
+            raw.execute("BEGIN IMMEDIATE")
+            return
+        raw.execute(f"PRAGMA busy_timeout = {left_ms}")
+        try:
+            raw.execute("BEGIN IMMEDIATE")
+        finally:
+            raw.execute(f"PRAGMA busy_timeout = {own_ms}")
+
+    def commit(self, raw: Any, _site: str | None) -> None:
+        """End a write unit; other processes see it by themselves."""
+        raw.commit()
+
+    def rollback(self, raw: Any) -> None:
+        """Undo a write unit."""
+        raw.rollback()
+
+    def mend(self) -> None:
+        """Let the files beside the database be written by whom it may be.
+
+        SQLite makes them with its mode; made while it was read-only, they would keep it so for good.
+        """
+        for beside in () if self.in_memory else (Path(f"{self._file}-wal"), Path(f"{self._file}-shm")):
+            with suppress(OSError):
+                mode = stat.S_IMODE(beside.stat().st_mode)
+                if wider := stat.S_IMODE(Path(self._file or "").stat().st_mode) & ~mode:
+                    beside.chmod(mode | wider)
+
+    def meaning(self, error: Exception) -> str | type[Exception]:
+        """Say why the database failed."""
+        return Exception if isinstance(error, _OURS) else reason(error)
+
+
+def is_memory(url: URL) -> bool:
+    """Tell whether a URL names SQLite in memory."""
+    return url.get_backend_name() == NAME and url.database in (None, "", ":memory:")
+
+
+def engine_options(url: URL, threads: int, timeout_seconds: float) -> dict[str, Any]:
+    """Give the options with which SQLAlchemy makes the engine."""
+    options: dict[str, Any] = {"module": driver, "connect_args": {"timeout": timeout_seconds * _OWN}}
+    if not is_memory(url):
+        # Each thread may hold one connection of `Database` and one of the engine's own, as ORM sessions do.
+        options |= {"pool_size": threads, "max_overflow": threads, "pool_timeout": timeout_seconds}
+    return options
+
+
+def use_write_ahead_log(engine: Engine, timeout_seconds: float) -> None:
+    """Switch the file to WAL, which it then stays in.
+
+    The switch needs the file for itself for a moment and SQLite does not wait for that: two processes may start
+    together. Raises what the driver raises when the file cannot be used.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    connection = engine.raw_connection()
+    try:
+        while True:
+            try:
+                connection.driver_connection.execute("PRAGMA journal_mode = WAL")  # type: ignore[union-attr]
+            except driver.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+    finally:
+        connection.close()
+
+
+def _set_up(engine: Engine) -> None:
+    """Make every connection of an engine durable and checked, and its transactions explicit."""
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not open transactions of its own
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power cut
+        connection.execute("PRAGMA cache_size = -512")  # KiB, and there may be one for each thread
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Any) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN"))
+
+
+def reason(error: BaseException) -> str:
+    """Say in a few words why the database failed."""
+    text = str(error).lower()
+    return next((words for sign, words in _SIGNS.items() if sign in text), text.splitlines()[0] if text else BUSY)
+
+
+_SIGNS = {
+    "locked": BUSY,
+    "full": "the disk is full",
+    "i/o error": "its disk reports errors",
+    "readonly": "it may only be read",
+    "no such table": "it was never prepared (serve once, or run `flask db upgrade`)",
+    "unable to open": "its file cannot be opened (was it ever prepared? serve once, or run `flask db upgrade`)",
+    "malformed": "its file is damaged",
+    "not a database": "its file is no database",
+}

@@ -1,0 +1,1 @@
+"""What keeps an installation running: its start, its daily work, its log and its alerts."""

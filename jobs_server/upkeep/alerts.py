@@ -1,0 +1,217 @@
+"""Alerts without Prometheus: a short POST when somebody should look, and one more when it is over.
+
+What is posted works with ntfy (the text), Gotify (`title`, `message`) and chat webhooks (`text`, `content`).
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from flask import Flask
+from sqlalchemy import func, select
+
+from .. import clock
+from ..config import EXTENSION as SETTINGS
+from ..config import Loaded, Settings
+from ..domain.lifecycle import LOST, Phase, Queue
+from ..errors import TaskFailed, Unavailable
+from ..jobs.operations import Change
+from ..jobs.queries import in_phase
+from ..live import feed
+from ..live.presence import State
+from ..storage import database, notifications
+from ..storage.database import Database, Statement
+from ..storage.models import Job
+from . import backups, maintenance
+
+if TYPE_CHECKING:
+    import httpx
+
+EXTENSION = "jobs_server.alerts"
+
+LOOK_SECONDS = 2.0
+STOP_SECONDS = 10
+AGAIN_SECONDS = 3600.0
+"""The same alert is sent again no sooner, however often it comes and goes."""
+TRIES = 4
+_PAUSE_SECONDS = 1.0
+RETRY_SECONDS = 30.0
+"""What could not be sent with all these tries is due again after so long, for as long as it takes."""
+_MOST_LOST = 20  # losses that wait to be told; more are not news
+_DATABASE = "database"
+
+log = logging.getLogger(__name__)
+
+_WAITING = Statement(
+    select(Job.site, func.count(), func.min(Job.accepted_ms))
+    .where(in_phase(Queue.PRIMARY, Phase.WAITING))
+    .group_by(Job.site)
+)
+_STOPS = Statement(
+    select(Job.site, Job.action, Job.accepted_ms + Job.hold_ms).where(
+        in_phase(Queue.PRIMARY, Phase.WAITING), Job.is_stop == 1
+    )
+)
+
+
+class Alert(NamedTuple):
+    """Something that somebody should look at; the key tells one from another."""
+
+    key: str
+    sentence: str
+
+
+def post(url: str, sentence: str, transport: httpx.BaseTransport | None = None) -> None:
+    """Send one sentence, tried again when it does not arrive. Raises TaskFailed when it cannot be sent."""
+    import httpx
+
+    path = httpx.URL(url).path.strip("/")
+    text_alone = "/" not in path and path != "message"  # https://ntfy.example.org/topic, not Gotify's /message
+    reason = ""
+    with httpx.Client(timeout=10, transport=transport) as client:
+        for attempt in range(TRIES):
+            if attempt:
+                time.sleep(_PAUSE_SECONDS * 2 ** (attempt - 1))
+            try:
+                if text_alone:
+                    headers = {"Title": "jobs_server", "Content-Type": "text/plain; charset=utf-8"}
+                    answer = client.post(url, content=sentence.encode(), headers=headers)
+                else:
+                    names = ("message", "text", "content")
+                    answer = client.post(url, json={"title": "jobs_server"} | dict.fromkeys(names, sentence))
+            except httpx.HTTPError as error:
+                reason = str(error) or type(error).__name__
+                continue
+            if answer.is_success:
+                return
+            reason = f"it answered {answer.status_code}"
+    raise TaskFailed(f"the alert could not be sent to {httpx.URL(url).host}: {reason}")
+
+
+class Watch:
+    """Look at one installation every few seconds, and tell what begins and what is over."""
+
+    def __init__(self, app: Flask, send: Callable[[str], None]) -> None:
+        self._app = app
+        self._send = send
+        self._told: dict[str, float] = {}
+        self._on: dict[str, str] = {}
+        self._lost: list[Alert] = []
+        self._due: dict[str, str] = {}
+        """What is to be told: of one thing only the newest, since what is over before it could be told says both."""
+        self._not_before = -RETRY_SECONDS
+
+    def changed(self, told: Sequence[Change]) -> None:
+        """Note the jobs that were lost."""
+        for change in told:
+            if change.event.status == LOST and len(self._lost) < _MOST_LOST:
+                job = change.job
+                sentence = f"{job.site}: {job.action} for {job.device} {job.instance} is lost: no word from the site."
+                self._lost.append(Alert(f"lost {job.ulid}", sentence))
+
+    def look(self, now: float) -> None:
+        """Tell what is new and what is over; what cannot be told now stays due."""
+        self._note(now)
+        if now >= self._not_before:
+            self._tell_due(now)
+
+    def _note(self, now: float) -> None:
+        """Note what is new, and what is over as far as this server can see now."""
+        found = {alert.key: alert.sentence for alert in self.found()}
+        for key, sentence in found.items():
+            if key not in self._on and now - self._told.get(key, -AGAIN_SECONDS) >= AGAIN_SECONDS:
+                self._on[key] = self._due[key] = sentence
+        over = self._on.keys() - found.keys()
+        if _DATABASE in found or not notifications.is_on_duty(self._app):
+            over &= {_DATABASE}
+        for key in over:
+            self._due[key] = f"Over: {self._on.pop(key)}"
+        while self._lost and len(self._due) < _MOST_LOST:
+            lost = self._lost.pop(0)
+            self._due[lost.key] = lost.sentence
+
+    def _tell_due(self, now: float) -> None:
+        """Tell one thing after another; the first that cannot be told is tried again later, behind the others."""
+        for key in list(self._due):
+            self._due[key] = sentence = self._due.pop(key)
+            if not self._tell(sentence):
+                self._not_before = now + RETRY_SECONDS
+                return
+            del self._due[key]
+            if key in self._on:
+                self._told[key] = now
+
+    def found(self) -> Iterator[Alert]:
+        """List what somebody should look at now."""
+        try:
+            with cast(Database, self._app.extensions[database.EXTENSION]).reading() as connection:
+                waiting, stops = connection.rows(_WAITING), connection.rows(_STOPS)
+        except Unavailable as error:
+            yield Alert(_DATABASE, error.sentence.removeprefix("Error: "))
+            return
+        if not notifications.is_on_duty(self._app):
+            return  # another server tells
+        presence = feed.of(self._app).presence
+        for site, count, _ in waiting:
+            if presence.seen(site, Queue.PRIMARY).state is State.SILENT:
+                yield Alert(f"silent {site}", f"{site}: its software is silent, and {count} jobs wait.")
+        for site, action, due_ms in stops:
+            if clock.now_ms() - due_ms > STOP_SECONDS * 1000:
+                yield Alert(
+                    f"stop {site}", f"{site}: {action} was not taken within {STOP_SECONDS} s. Use the hard stop."
+                )
+        yield from self._installation()
+
+    def _installation(self) -> Iterator[Alert]:
+        settings = _settings(self._app)
+        if failure := maintenance.of(self._app).failing:
+            yield Alert("backup", f"A backup failed: {failure}.")
+        try:
+            folder = backups.database_file(settings.url).parent
+        except TaskFailed:
+            return
+        try:
+            free_mb = shutil.disk_usage(folder).free >> 20
+        except OSError as error:
+            yield Alert("disk", f"The disk of the jobs cannot be looked at: {error.strerror}.")
+            return
+        if free_mb < settings.disk_free_mb:
+            yield Alert("disk", f"The disk runs full: {free_mb} MB are free, of {settings.disk_free_mb} wanted.")
+
+    def _tell(self, sentence: str) -> bool:
+        """Tell something; whether it was taken."""
+        log.warning("alert: %s", sentence)
+        try:
+            self._send(sentence)
+        except TaskFailed as failure:
+            log.error("%s", failure.message)  # noqa: TRY400
+            return False
+        return True
+
+
+def start(app: Flask) -> None:
+    """Watch in the background, when it is set where alerts go."""
+    url = _settings(app).alert_url
+    if not url:
+        return
+    watch = Watch(app, lambda sentence: post(url, sentence))
+    cast(Database, app.extensions[database.EXTENSION]).on_changes.append(watch.changed)
+
+    def run() -> None:
+        while True:
+            time.sleep(LOOK_SECONDS)
+            try:
+                watch.look(time.monotonic())
+            except Exception:  # whoever is to be alerted must not be forgotten
+                log.exception("alerts could not be looked for")
+
+    threading.Thread(target=run, name="alerts", daemon=True).start()
+
+
+def _settings(app: Flask) -> Settings:
+    return cast(Loaded, app.extensions[SETTINGS]).settings

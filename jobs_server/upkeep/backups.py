@@ -1,0 +1,300 @@
+"""Copies of the database: made while it is served, verified, compressed, and kept for days, weeks and months.
+
+A copy is one moment of the database, whatever is written meanwhile: SQLite's backup API reads it inside one read
+transaction, through a connection like any other (never the file itself: see `db`).
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+from ..errors import TaskFailed, on_one_line
+from ..storage import database
+from ..storage.sqlite_driver import driver, open_file
+
+KEEP_DAYS, KEEP_WEEKS, KEEP_MONTHS = 7, 4, 12
+
+_NOTE = "backup-failed.txt"  # in the instance folder, where the server looks
+_NAME = "jobs-%Y%m%dT%H%M%SZ.db.gz"
+_PATTERN = "jobs-*.db.gz"
+_PART = ".part"
+_STALE_SECONDS = 60 * 60  # a part that nothing was written to for so long is of a backup that was cut off
+_PAGES = 500  # copied at once: a few milliseconds, so that others are served in between
+_CHUNK_BYTES = 1024 * 1024
+_SPARE_BYTES = 16 * 1024 * 1024
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and how much there is to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a database holds."""
+
+    jobs: int
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup in a folder; its time is that of its name, which copying the file does not change."""
+
+    path: Path
+    made: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of making a backup."""
+
+    path: Path
+    counts: Counts
+    size_bytes: int
+    dropped: tuple[Path, ...]  # older ones that nobody needs any more
+
+
+def database_file(url: URL) -> Path:
+    """Give the file of a SQLite database. Raises TaskFailed when it has none."""
+    if url.get_backend_name() != "sqlite":
+        raise TaskFailed("this is for SQLite; PostgreSQL is backed up with pg_dump and restored with pg_restore")
+    if database.is_memory(url):
+        raise TaskFailed("a database in memory cannot be backed up")
+    name = str(url.database)
+    return Path(name.removeprefix("file:").partition("?")[0])
+
+
+def listed(folder: Path) -> list[Backup]:
+    """List the backups in a folder, newest first."""
+    found = []
+    for path in folder.glob(_PATTERN):
+        with suppress(ValueError):
+            found.append(Backup(path, datetime.strptime(path.name, _NAME).replace(tzinfo=UTC)))
+    return sorted(found, key=lambda backup: backup.made, reverse=True)
+
+
+def make(source: Path, folder: Path, progress: Progress = lambda *_: None) -> Made:
+    """Back up a database into a folder, verify the copy, and drop what is no longer to be kept.
+
+    Raises TaskFailed with one sentence; then no file is left that looks like a backup, and the older ones are there.
+    """
+    folder = _usable(folder)
+    _check_room(source, folder)
+    now = datetime.now(UTC)
+    final = folder / now.strftime(_NAME)
+    with _translated(f"no backup was made in {folder}"), _parts(final) as (copy, packed):
+        counts = _copy(source, copy, progress)
+        if verify(copy, progress) != counts:
+            raise TaskFailed(f"no backup was made: the copy of {source} does not hold what the database holds")
+        _pack(copy, packed, progress)
+        packed.replace(final)
+        _keep_names(folder)
+        size_bytes = final.stat().st_size
+    return Made(final, counts, size_bytes, tuple(_drop_old(folder)))
+
+
+def note_failure(instance: Path, sentence: str | None) -> None:
+    """Leave word for the server that a backup beside it failed, or take it back."""
+    note = instance / _NOTE
+    if sentence is None:
+        note.unlink(missing_ok=True)
+    else:
+        note.write_text(sentence, encoding="utf-8")
+
+
+def noted_failure(instance: Path) -> str | None:
+    """Read why a backup beside the server failed; none when no word was left."""
+    try:
+        return (instance / _NOTE).read_text(encoding="utf-8") or None
+    except OSError:
+        return None
+
+
+def verify(path: Path, progress: Progress = lambda *_: None, called: str | None = None) -> Counts:
+    """Read a database file through, read-only. Raises TaskFailed when it is damaged or not this service's."""
+    called = called or path.name
+    progress("verify", 0, 0)
+    with _translated(f"{called} is no good"), closing(open_file(path, "ro")) as connection:
+        report = "\n".join(str(row[0]) for row in connection.execute("PRAGMA integrity_check(3)"))
+        faults = report.splitlines()  # one row may hold several
+        if faults != ["ok"]:
+            raise TaskFailed(f"{called} is damaged: {on_one_line('; '.join(faults))}")
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not {"job", "job_event", "alembic_version"} <= tables:
+            raise TaskFailed(f"{called} is not a database of this service")
+        return _count(connection)
+
+
+def unpack(archive: Path, target: Path, progress: Progress = lambda *_: None) -> None:
+    """Write out a backup, or copy one that is not compressed. Raises TaskFailed when it is cut off."""
+    with _translated(f"{archive} cannot be restored"):
+        size = archive.stat().st_size
+        with archive.open("rb") as raw:
+            compressed = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            with gzip.open(raw) if compressed else raw as content, target.open("wb") as output:
+                for chunk in iter(lambda: content.read(_CHUNK_BYTES), b""):
+                    output.write(chunk)
+                    progress("unpack", raw.tell(), size)
+
+
+def put_in_place(new: Path, live: Path) -> Path | None:
+    """Replace a database that nobody serves by another; gives where the old one was put aside.
+
+    Raises TaskFailed when a program has it open.
+    """
+    aside = None
+    with _translated(f"{live} was not replaced"):
+        if live.exists():
+            check_unused(live)
+            aside = live.with_name(f"{live.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+            live.replace(aside)
+        # A log of the old one that could not be written back would ruin the new one.
+        for suffix in ("-wal", "-shm"):
+            rest = live.with_name(live.name + suffix)
+            if aside and rest.exists():
+                rest.replace(aside.with_name(aside.name + suffix))
+        new.replace(live)
+        _keep_names(live.parent)
+    return aside
+
+
+def check_unused(live: Path) -> None:
+    """Raise TaskFailed when a program has a database open.
+
+    Whoever uses a database with a write-ahead log holds a lock on it for as long as it has it open. What is left in
+    that log is written back.
+    """
+    try:
+        with closing(open_file(live, "rw")) as connection:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    except driver.OperationalError as error:
+        if "locked" in str(error):
+            raise TaskFailed(f"{live} is in use: stop the server first, then restore") from None
+    except driver.DatabaseError:
+        pass  # no database any more, which is why another is to take its place: nobody can serve it
+
+
+def _usable(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        trial = folder / f".trial-{os.getpid()}{_PART}"
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise TaskFailed(f"no backup can be made in {folder}: {error.strerror}") from None
+    return folder
+
+
+def _check_room(source: Path, folder: Path) -> None:
+    """Refuse to begin what would fill the disk: the copy and its compressed form are there together for a while."""
+    try:
+        needed = round(source.stat().st_size * 1.4) + _SPARE_BYTES
+    except OSError as error:
+        raise TaskFailed(f"there is nothing to back up at {source}: {error.strerror}") from None
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise TaskFailed(f"no backup was made: it needs {needed >> 20} MB in {folder}, and {free >> 20} MB are free")
+
+
+@contextmanager
+def _parts(final: Path) -> Iterator[tuple[Path, Path]]:
+    """Give names for the unfinished copy and its compressed form, which are gone afterwards; forget those cut off."""
+    for old in final.parent.glob(f".jobs-*{_PART}*"):
+        with suppress(OSError):
+            if time.time() - old.stat().st_mtime > _STALE_SECONDS:
+                old.unlink()
+    copy, packed = (final.with_name(f".{final.stem}-{os.getpid()}.{kind}{_PART}") for kind in ("copy", "packed"))
+    try:
+        yield copy, packed
+    finally:
+        for part in (copy, packed, copy.with_name(copy.name + "-journal")):
+            with suppress(OSError):
+                part.unlink()
+
+
+def _copy(source: Path, target: Path, progress: Progress) -> Counts:
+    with closing(open_file(source, "rw")) as reading, closing(open_file(target, "rwc")) as writing:
+        reading.execute("BEGIN")  # one moment of the database: without it, each write meanwhile starts the copy anew
+        counts = _count(reading)
+        reading.backup(writing, pages=_PAGES, progress=lambda _, left, total: progress("copy", total - left, total))
+        reading.execute("ROLLBACK")
+        writing.execute("PRAGMA journal_mode = DELETE")  # a file that needs no other beside it
+    return counts
+
+
+def _pack(path: Path, packed: Path, progress: Progress) -> None:
+    """Compress a file, and read it back to see that it is whole."""
+    size = path.stat().st_size
+    with path.open("rb") as content, packed.open("wb") as raw:
+        with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6) as output:
+            for chunk in iter(lambda: content.read(_CHUNK_BYTES), b""):
+                output.write(chunk)
+                progress("compress", content.tell(), size)
+        raw.flush()
+        os.fsync(raw.fileno())
+    with path.open("rb") as content, gzip.open(packed) as back:
+        for chunk in iter(lambda: content.read(_CHUNK_BYTES), b""):
+            if back.read(len(chunk)) != chunk:
+                raise TaskFailed(f"no backup was made: what was written to {packed.parent} reads back otherwise")
+        back.read(1)  # the end, where the checksum is
+
+
+def _count(connection: Any) -> Counts:
+    (jobs,), (events,) = (connection.execute(f"SELECT count(*) FROM {t}").fetchone() for t in ("job", "job_event"))  # noqa: S608
+    return Counts(jobs, events)
+
+
+def kept(backups: Iterable[Backup]) -> set[Path]:
+    """Choose what to keep: the newest of each of the last 7 days, 4 weeks and 12 months that have one."""
+    keep: set[Path] = set()
+    for period, most in (("%Y-%m-%d", KEEP_DAYS), ("%G-%V", KEEP_WEEKS), ("%Y-%m", KEEP_MONTHS)):
+        newest: dict[str, Path] = {}
+        for backup in sorted(backups, key=lambda each: each.made, reverse=True):
+            newest.setdefault(backup.made.strftime(period), backup.path)
+        keep |= set(list(newest.values())[:most])
+    return keep
+
+
+def _drop_old(folder: Path) -> Iterator[Path]:
+    backups = listed(folder)
+    keep = kept(backups)
+    for backup in backups:
+        if backup.path not in keep:
+            with suppress(OSError):
+                backup.path.unlink()
+                yield backup.path
+
+
+def _keep_names(folder: Path) -> None:
+    """Make the disk keep a folder's new names; Windows has no such call and needs none."""
+    if os.name != "nt":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Say in one sentence why files or the database could not be used."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, driver.Error) as error:
+        words = getattr(error, "strerror", None) or (
+            database.reason(error) if isinstance(error, driver.Error) else "it is cut off, or no backup of this service"
+        )
+        raise TaskFailed(f"{what}: {words}") from error

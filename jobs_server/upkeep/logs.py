@@ -1,0 +1,311 @@
+"""The log: one line for each request and each change of a job, for people or as JSON; never a token, cookie or body.
+
+It goes to standard error; keeping and rotating it is the system's (journald, the service manager, a container).
+A process that is killed may lose its last lines; the history of the jobs is in the database.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple, TextIO, cast
+
+import orjson
+from flask import Flask, has_request_context, request
+
+from ..config import Settings
+from ..domain.lifecycle import Queue
+from ..errors import on_one_line
+from ..jobs.operations import Change
+from ..storage import database
+from . import request_ids
+from .request_ids import Answer
+
+ours = logging.getLogger("jobs_server")
+requests = logging.getLogger("jobs_server.requests")
+changes = logging.getLogger("jobs_server.changes")
+
+_REQUEST_ID = "jobs_server_request_id"
+_TOLD = "jobs_server.told"
+_GATHER_SECONDS = 0.1  # what is logged in this time is written at once
+
+
+class Lines(logging.Formatter):
+    """Write records for people, one line each, with the request's id at the end."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one record."""
+        line = self.line(record.created, record.levelno, record.getMessage(), getattr(record, _REQUEST_ID, None))
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+    def line(self, created: float, level: int, message: str, request_id: str | None) -> str:
+        """Write one line; a record would cost more than the line."""
+        seconds, ms = divmod(int(created * 1000), 1000)
+        line = on_one_line(f"{_clock_face(seconds)}.{ms:03} {logging.getLevelName(level):7} {message}")
+        return f"{line} [{request_id}]" if request_id else line
+
+
+@lru_cache(maxsize=2)
+def _clock_face(seconds: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+class Objects(logging.Formatter):
+    """Write records as JSON, one object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one record."""
+        told: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if request_id := getattr(record, _REQUEST_ID, None):
+            told["request_id"] = request_id
+        if isinstance(record.msg, _Asked | _Changed):
+            told |= record.msg.fields()
+        if record.exc_info:
+            told["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(told, default=str).decode()
+
+
+class Gathered(logging.Handler):
+    """Write records to a stream from a thread of its own, many at once; warnings and errors at once.
+
+    No request waits for the disk or the terminal, nor for the words: a record is put into them by that thread too.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._records = deque[logging.LogRecord | _Told]()
+        self._due = threading.Event()
+        self._closed = False
+        self._writing = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a record."""
+        if not hasattr(record, _REQUEST_ID):
+            setattr(record, _REQUEST_ID, request_ids.request_id())
+        self._records.append(record)
+        self._write_soon(record.levelno)
+
+    def take(self, told: Sequence[_Told]) -> None:
+        """Take what is to be records when it is put into words."""
+        self._records.extend(told)
+        self._write_soon(told[0].level)
+
+    def flush(self) -> None:
+        """Write what was taken. May be called in a signal handler, whose thread may be writing already."""
+        if not self._writing.acquire(timeout=1):
+            return
+        try:
+            self._due.clear()
+            self._stream.write("".join(self._worded() for _ in range(len(self._records))))
+            self._stream.flush()
+        except (OSError, ValueError, RuntimeError):  # nobody reads it any more, which is no reason to stop a telescope
+            return
+        finally:
+            self._writing.release()
+
+    def close(self) -> None:
+        """Write the rest, and end the thread: at the end of the process it may not hold the stream."""
+        self._closed = True
+        self._due.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(1)
+        self.flush()
+        super().close()
+
+    def _write_soon(self, level: int) -> None:
+        if level >= logging.WARNING or self._closed:
+            self.flush()
+        elif not self._due.is_set():
+            with cast(threading.RLock, self.lock):
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+                    self._thread.start()
+            self._due.set()
+
+    def _worded(self) -> str:
+        taken = self._records.popleft()
+        try:
+            if not isinstance(taken, _Told):
+                return self.format(taken) + "\n"
+            if not isinstance(self.formatter, Lines):
+                return self.format(taken.record()) + "\n"
+            return self.formatter.line(taken.created, taken.level, str(taken.line), taken.request_id) + "\n"
+        except Exception as error:  # one line that cannot be worded must not take the others with it
+            return f"a line of {taken.name} could not be written: {error!r}\n"
+
+    def _run(self) -> None:
+        while not self._closed:
+            self._due.wait()
+            if not self._closed:
+                time.sleep(_GATHER_SECONDS)
+            self.flush()
+
+
+def begin(settings: Settings) -> None:
+    """Send the log to standard error, in the form that is set. Called when serving begins."""
+    handler = Gathered(sys.stderr)
+    handler.setFormatter(Objects() if settings.log_format == "json" else Lines())
+    for old in ours.handlers[:]:
+        ours.removeHandler(old)
+        old.close()
+    ours.addHandler(handler)
+    ours.setLevel(settings.log_level.upper())
+    ours.propagate = False
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # its line for each request would be a second one
+
+
+def finish() -> None:
+    """Write what is not written yet: the process is about to be ended from outside."""
+    for handler in ours.handlers:
+        handler.flush()
+
+
+def register(app: Flask) -> None:
+    """Give each request of an app its line, and each change of a job one after its commit."""
+    cast(database.Database, app.extensions[database.EXTENSION]).on_changes.append(_tell_changes)
+    request_ids.tell(app, _tell_request)
+
+
+class _Asked(NamedTuple):
+    """A request and its answer: what is logged of them, and nothing that would keep the rest of them alive."""
+
+    method: str
+    url_path: str
+    """Without the query, where a token may stand."""
+    view_args: Mapping[str, Any] | None
+    status: int
+    seconds: float
+    client: str | None
+    told: Sequence[Change]
+
+    def __str__(self) -> str:
+        line = f"{self.method} {self._path} {self.status} {self.seconds * 1000:.1f} ms {self.client}"
+        if not self.told:
+            return line
+        more = f" and {len(self.told) - 1} more" if len(self.told) > 1 else ""
+        return f"{line} {self.told[0].actor.name} {self.told[0].job.ulid}{more}"
+
+    def fields(self) -> dict[str, Any]:
+        fields = {
+            "method": self.method,
+            "path": self._path,
+            "status": self.status,
+            "ms": round(self.seconds * 1000, 1),
+            "client": self.client,
+        }
+        if not self.told:
+            return fields
+        return fields | {"actor": self.told[0].actor.id, "jobs": [change.job.ulid for change in self.told]}
+
+    @property
+    def _path(self) -> str:
+        """Give the path without the secret of a one-time link."""
+        secret = (self.view_args or {}).get("secret")
+        return self.url_path.replace(secret, "...") if secret else self.url_path
+
+
+class _Changed(NamedTuple):
+    """A change of a job."""
+
+    change: Change
+
+    def __str__(self) -> str:
+        return _sentence(self.change)
+
+    def fields(self) -> dict[str, Any]:
+        return _fields(self.change)
+
+
+class _Told(NamedTuple):
+    """What is logged, before anybody wants it as a record."""
+
+    created: float
+    name: str
+    level: int
+    line: _Asked | _Changed
+    request_id: str | None
+
+    def record(self) -> logging.LogRecord:
+        """Make the record, without the search through the stack for its place in the code."""
+        record = logging.LogRecord(self.name, self.level, "", 0, self.line, None, None)
+        record.created = self.created
+        setattr(record, _REQUEST_ID, self.request_id)
+        return record
+
+
+def _tell_request(answer: Answer) -> None:
+    level = logging.WARNING if answer.status >= 500 else logging.INFO
+    if requests.isEnabledFor(level):
+        environ, asked = answer.environ, answer.request
+        line = _Asked(
+            environ["REQUEST_METHOD"],
+            asked.path,
+            asked.view_args,
+            answer.status,
+            answer.seconds,
+            environ.get("REMOTE_ADDR"),
+            environ.get(_TOLD, ()),
+        )
+        _write(requests, [_Told(time.time(), requests.name, level, line, answer.request_id)])
+
+
+def _write(logger: logging.Logger, told: Sequence[_Told]) -> None:
+    """Write lines of one level; to make their records is left to the log's thread, unless others are to have them."""
+    match ours.handlers:
+        case [Gathered() as alone] if not (logger.handlers or ours.propagate):
+            alone.take(told)
+        case _:
+            for each in told:
+                logger.handle(each.record())
+
+
+def _tell_changes(told: Sequence[Change]) -> None:
+    if has_request_context():
+        request.environ.setdefault(_TOLD, []).extend(told)
+    if changes.isEnabledFor(logging.INFO):
+        now, request_id = time.time(), request_ids.request_id()
+        _write(changes, [_Told(now, changes.name, logging.INFO, _Changed(change), request_id) for change in told])
+
+
+def _sentence(change: Change) -> str:
+    job, event, actor = change
+    queue = " on the alternate queue" if event.queue is Queue.ALTERNATE else ""
+    remark = "".join(f", {part}" for part in (event.mark, event.message) if part)
+    return (
+        f"job {job.ulid} at {job.site}: {job.action} {job.device} {job.instance} is {event.status}{queue}"
+        f" by {actor.known} {actor.name}{remark}"
+    )
+
+
+def _fields(change: Change) -> dict[str, Any]:
+    job, event, actor = change
+    fields: dict[str, Any] = {
+        "job": job.ulid,
+        "site": job.site,
+        "device": job.device,
+        "instance": job.instance,
+        "action": job.action,
+        "status": event.status,
+        "alternate_queue": event.queue is Queue.ALTERNATE,
+        "actor": actor.id,
+        "actor_name": actor.name,
+        "actor_known": actor.known.value,
+    }
+    if event.mark:
+        fields["mark"] = event.mark.value
+    if event.message:
+        fields["remark"] = event.message
+    return fields

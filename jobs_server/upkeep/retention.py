@@ -1,0 +1,161 @@
+"""History that is older than one wants to keep: written to a file if asked, then deleted, a little at a time."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, bindparam, delete, func, insert, select
+from ulid import ULID
+
+from ..domain.lifecycle import Phase
+from ..errors import TaskFailed
+from ..jobs.queries import at_most, literal
+from ..storage.database import Connection, Database, Statement
+from ..storage.models import IdempotencyKey, Job, JobEvent, PrunePermit, Silence
+from . import archive
+
+DAY_MS = 24 * 60 * 60 * 1000
+MOST_ROWS = 500
+"""How many rows one transaction deletes at most: a few milliseconds, so that nobody waits."""
+
+_PAUSE_SECONDS = 0.01  # others are served in between
+_JOB = archive.JOB
+_EVENT = archive.EVENT
+
+_BEFORE = bindparam("before_ms", type_=BigInteger)
+# ULIDs rise with the time of acceptance, but for clocks that are set: they bound the search, the times decide.
+_OLD = (
+    (Job.ulid < bindparam("below"))
+    & (Job.accepted_ms < _BEFORE)
+    & (Job.phase != literal(Phase.WAITING))
+    & ((Job.replica_phase != literal(Phase.WAITING)) | (Job.accepted_ms + Job.expires_after_ms < _BEFORE))
+    & (func.coalesce(Job.heard_ms, 0) < _BEFORE)
+    & (func.coalesce(Job.replica_heard_ms, 0) < _BEFORE)
+)
+_EVENTS_OF = select(func.count()).where(JobEvent.job_id == Job.id).scalar_subquery()
+_OLDEST = Statement(select(Job.id, _EVENTS_OF).where(_OLD).order_by(Job.ulid).limit(at_most("count")))
+_COUNT = Statement(select(func.count()).select_from(Job).where(_OLD))
+_ROW = Statement(select(*_JOB).where(Job.id == bindparam("job_id")))
+_HISTORY = Statement(select(*_EVENT).where(JobEvent.job_id == bindparam("job_id")).order_by(JobEvent.seq))
+_PERMIT = Statement(insert(PrunePermit).values(id=1))
+_NO_PERMIT = Statement(delete(PrunePermit))
+_OLDEST_EVENTS = (
+    select(JobEvent.seq).where(JobEvent.job_id == bindparam("job_id")).order_by(JobEvent.seq).limit(at_most("count"))
+)
+_PIECE = Statement(delete(JobEvent).where(JobEvent.seq.in_(_OLDEST_EVENTS)))
+_DELETIONS = (
+    Statement(delete(JobEvent).where(JobEvent.job_id == bindparam("job_id"))),
+    Statement(delete(IdempotencyKey).where(IdempotencyKey.job_id == bindparam("job_id"))),
+    Statement(delete(Job).where(Job.id == bindparam("job_id"))),
+)
+_SILENCES = Statement(delete(Silence).where(Silence.until_ms < _BEFORE))
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What came of pruning."""
+
+    jobs: int
+    events: int
+    file: Path | None  # where they are written
+
+
+def count(connection: Connection, before_ms: int) -> int:
+    """Count the jobs that pruning would delete."""
+    return int(connection.rows(_COUNT, **_values(before_ms))[0][0])
+
+
+def prune(
+    database: Database,
+    before_ms: int,
+    folder: Path | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Pruned:
+    """Delete the jobs of before a time that wait for nothing, with their history; first write them to a new file.
+
+    The silences of the sites that had ended by then go too.
+
+    What is written is on the disk before it is deleted. Raises TaskFailed when it cannot be written, Unavailable when
+    the database cannot be used; what was deleted up to then is written whole.
+    """
+    file = _new_file(folder) if folder else None
+    jobs = events = 0
+    while batch := _batch(database, before_ms):
+        if file:
+            _write(database, file, batch)
+        _delete(database, batch)
+        jobs, events = jobs + len(batch), events + sum(batch.values())
+        progress(jobs)
+        time.sleep(_PAUSE_SECONDS)
+    with database.transaction() as connection:
+        connection.run(_SILENCES, before_ms=before_ms)
+    return Pruned(jobs, events, file if jobs else None)
+
+
+def _batch(database: Database, before_ms: int) -> dict[int, int]:
+    """Choose the oldest jobs, with the number of their events, up to a batch of rows but at least one job."""
+    batch: dict[int, int] = {}
+    rows = 0
+    with database.reading() as connection:
+        for job_id, events in connection.rows(_OLDEST, **_values(before_ms), count=MOST_ROWS // 2):
+            rows += events + 1
+            if batch and rows > MOST_ROWS:
+                break
+            batch[job_id] = events
+    return batch
+
+
+def _write(database: Database, file: Path, batch: dict[int, int]) -> None:
+    """Append jobs to a file as a piece that is whole by itself, and have the disk keep it."""
+    lines = []
+    with database.reading() as connection:
+        for job_id in batch:
+            if row := connection.row(_ROW, job_id=job_id):  # another process may prune at the same time
+                events = connection.rows(_HISTORY, job_id=job_id)
+                lines.append(orjson.dumps(archive.record(row, events), option=orjson.OPT_APPEND_NEWLINE))
+    try:
+        with file.open("ab") as raw:
+            raw.write(gzip.compress(b"".join(lines)))
+            raw.flush()
+            os.fsync(raw.fileno())
+    except OSError as error:
+        raise TaskFailed(f"nothing more is deleted: {file} cannot be written: {error.strerror}") from None
+
+
+def _delete(database: Database, batch: dict[int, int]) -> None:
+    """Delete jobs with their events; of one that has too many for a transaction, the oldest go before in pieces."""
+    for job_id, events in batch.items():
+        for _ in range(events // MOST_ROWS):
+            with database.transaction() as connection:
+                connection.run(_PERMIT)
+                connection.run(_PIECE, job_id=job_id, count=MOST_ROWS)
+                connection.run(_NO_PERMIT)
+            time.sleep(_PAUSE_SECONDS)
+    ids = [{"job_id": job_id} for job_id in batch]
+    with database.transaction() as connection:
+        connection.run(_PERMIT)
+        for deletion in _DELETIONS:
+            connection.run_many(deletion, ids)
+        connection.run(_NO_PERMIT)
+
+
+def _values(before_ms: int) -> dict[str, Any]:
+    margin_ms = 7 * DAY_MS  # how far a clock may have been wrong
+    below = str(ULID.from_timestamp(max(0, before_ms + margin_ms) / 1000))
+    return {"before_ms": before_ms, "below": below}
+
+
+def _new_file(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TaskFailed(f"nothing was deleted: {folder} cannot be made: {error.strerror}") from None
+    return folder / f"jobs-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl.gz"

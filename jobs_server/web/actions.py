@@ -1,0 +1,145 @@
+"""What the bar and the small forms do: stop, cancel, choose a theme, say a name.
+
+Each is a plain form post that works without JavaScript; a script that posts the same form gets a line of JSON.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
+
+from .. import clock
+from ..auth import Access, needs
+from ..domain import commands
+from ..domain.commands import CancelJob, SubmitJob
+from ..errors import BadRequest, JobsError
+from ..history import now
+from ..jobs import operations, remote_calendar
+from ..storage.database import reading, transaction
+from .context import NAME_LONGEST, THEMES, page, remember
+
+PARK_AFTER_SECONDS = 30
+
+
+def add_to(bp: Blueprint) -> None:
+    """Add the routes."""
+    bp.add_url_rule("/act/stop", view_func=stop, methods=["POST"])
+    bp.add_url_rule("/act/cancel", view_func=cancel, methods=["POST"])
+    bp.add_url_rule("/act/theme", view_func=theme, methods=["POST"])
+    bp.add_url_rule("/act/name", view_func=name, methods=["POST"])
+
+
+@needs(Access.PERSON)
+def stop() -> Response:
+    """Cancel what waits, stop everything, or stop everything and park."""
+    how = request.form.get("how", "now")
+    if how == "waiting":
+        return _cancel_waiting()
+    if how not in ("now", "park"):
+        raise BadRequest("Error: how must be waiting, now or park")
+    stop_all = command("all", "all", "cancel_all_commands")
+    remote_calendar.check(stop_all, page().actor, page().settings)
+    with transaction(stop_all.site) as connection:
+        operations.submit(connection, stop_all, page().actor, clock.read(), page().settings)
+    if how == "park":
+        try:
+            _park()
+        except JobsError as refusal:  # a lock-out, a reservation, a full queue: none of them takes the stop back
+            return done("no-park", why=refusal.sentence.removeprefix("Error: "))
+    return done(how)
+
+
+def _park() -> None:
+    with reading() as connection:
+        mount = _mount(now.last_instance(connection, _site(), "mount"))
+    park = command("mount", mount, "park", not_before_seconds=PARK_AFTER_SECONDS)
+    remote_calendar.check(park, page().actor, page().settings)
+    with transaction(park.site) as connection:
+        operations.submit(connection, park, page().actor, clock.read(), page().settings)
+
+
+@needs(Access.PERSON)
+def cancel() -> Response:
+    """Cancel one job."""
+    actor = page().actor
+    asked = CancelJob(site=_site(), ulid=request.form.get("ulid", "?"), user_id=actor.id, user_name=actor.name)
+    remote_calendar.check_cancel(asked.site, asked.ulid, actor, page().settings)
+    with transaction(asked.site) as connection:
+        job = operations.cancel(connection, asked, actor, clock.read(), page().settings)
+    return done("cancel-asked" if job.cancel_requested else "canceled")
+
+
+@needs(Access.ANYBODY)
+def theme() -> Response:
+    """Choose a theme, for this browser."""
+    chosen = request.form.get("theme", "")
+    if chosen not in THEMES:
+        raise BadRequest(f"Error: theme must be one of {', '.join(THEMES)}")
+    return remember(_back(), "theme", chosen)
+
+
+@needs(Access.ANYBODY)
+def name() -> Response:
+    """Say which name this browser's jobs carry."""
+    said = " ".join(request.form.get("name", "").split())[:NAME_LONGEST]
+    if not said or "\0" in said:
+        raise BadRequest("Error: write a name, so that others see who commands")
+    return remember(_back(), "name", said)
+
+
+def command(device: str, instance: str, action: str, **more: object) -> SubmitJob:
+    """Make a command without parameters, from whoever looks at this page."""
+    actor = page().actor
+    made = SubmitJob.model_validate(
+        {
+            "site": _site(),
+            "device": device,
+            "instance": instance,
+            "action": action,
+            "user_name": actor.name,
+            "user_id": actor.id,
+            "required_params": {},
+            "optional_params": {},
+            **more,
+        }
+    )
+    commands.check_site(made, page().settings.sites)
+    return made
+
+
+def done(what: str, **told: object) -> Response:
+    """Answer that it was done: with a line for a script, else with the page that was left, which says it."""
+    line = render_template("pages/_done.html", what=what, **told).strip()
+    if not page().wants_page:
+        return jsonify({"done": what, "line": line, **told})
+    response = _back()
+    response.set_cookie("done", what, max_age=20, httponly=True, samesite="Lax")
+    return response
+
+
+def _cancel_waiting() -> Response:
+    remote_calendar.check_cancel(_site(), None, page().actor, page().settings)
+    with transaction(_site()) as connection:
+        count = operations.cancel_waiting(connection, _site(), page().actor, clock.read(), page().settings)
+    return done("waiting", count=count)
+
+
+def _mount(last: str | None) -> str:
+    known = page().profile.device("mount").instances
+    return known[0] if known else last or "mount1"
+
+
+def _site() -> str:
+    site = page().site
+    if not site.strip() or "\0" in site:
+        raise BadRequest("Error: name a site")
+    return site
+
+
+def _back() -> Response:
+    """Go back to the page that was left; only ever to one of ours."""
+    left = urlsplit(request.referrer or "")
+    path = left.path + (f"?{left.query}" if left.query else "")
+    ours = left.netloc == request.host and path.startswith("/") and not path.startswith("//")
+    return redirect(path if ours and not path.startswith("/act/") else url_for("pages.now", site=page().site), 303)  # type: ignore[return-value]

@@ -1,0 +1,103 @@
+"""The API's description: for programs at `/openapi.json`, for people at `/docs`, both made of the same."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from typing import Any, cast
+
+import orjson
+from flask import Blueprint, Response, current_app, render_template, request
+from markupsafe import Markup
+
+from ..api import openapi
+from ..auth import Access, needs
+
+_EXTENSION = "jobs_server.openapi"
+_REFERENCE = "#/components/schemas/"
+
+
+def add_to(bp: Blueprint) -> None:
+    """Add the routes."""
+    bp.add_url_rule("/openapi.json", view_func=openapi_json)
+    bp.add_url_rule("/docs", view_func=docs)
+
+
+@needs(Access.ANYBODY)
+def openapi_json() -> Response:
+    """Give the API's description as OpenAPI 3.1."""
+    return Response(orjson.dumps(_document()), mimetype="application/json")
+
+
+@needs(Access.ANYBODY)
+def docs() -> str:
+    """Show the API's description."""
+    document = _document()
+    return render_template(
+        "pages/docs.html",
+        document=document,
+        about=_markdown(document["info"]["description"]),
+        operations=list(_operations(document)),
+        schemas=document["components"]["schemas"],
+        curl=_curl,
+        markdown=_markdown,
+        fields=_fields,
+        kind=_kind,
+        resolved=lambda schema: _resolved(document, schema),
+        dumps=lambda value: json.dumps(value, indent=2, ensure_ascii=False),
+    )
+
+
+def _document() -> dict[str, Any]:
+    """Make the description once for each app: it is the same for as long as the app is."""
+    if _EXTENSION not in current_app.extensions:
+        current_app.extensions[_EXTENSION] = openapi.document(current_app)
+    return cast(dict[str, Any], current_app.extensions[_EXTENSION])
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        yield from ((method.upper(), path, operation) for method, operation in methods.items())
+
+
+def _markdown(text: str) -> Markup:
+    """Render what is written in docstrings, in which HTML means nothing."""
+    from markdown_it import MarkdownIt
+
+    return Markup(MarkdownIt("commonmark", {"html": False}).render(text))  # noqa: S704  its text is escaped
+
+
+def _curl(method: str, path: str, example: object) -> str:
+    """Write a request as a command for a terminal."""
+    address = request.host_url.rstrip("/") + path
+    if method == "GET":
+        return f"curl -N {shlex.quote(address + '?site=wmd')}" if path.endswith("/stream") else f"curl {address}"
+    return f"curl {address} -d {shlex.quote(json.dumps(example, ensure_ascii=False))}"
+
+
+def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference, and go into a list."""
+    while "$ref" in schema or schema.get("type") == "array":
+        name = schema.get("$ref", "").removeprefix(_REFERENCE)
+        schema = document["components"]["schemas"][name] if name else schema["items"]
+    return schema
+
+
+def _fields(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], bool]]:
+    """List a schema's fields, each with whether it must be there."""
+    for name, field in schema.get("properties", {}).items():
+        yield name, field, name in schema.get("required", ())
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """Say in words what a schema takes."""
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_kind(each) for each in schema["anyOf"] if each.get("type") != "null"))
+    if "$ref" in schema:
+        return str(schema["$ref"].removeprefix(_REFERENCE))
+    if "const" in schema or "enum" in schema:
+        return ", ".join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array":
+        return f"list of {_kind(schema['items'])}"
+    return str(schema.get("type", "anything"))

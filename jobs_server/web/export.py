@@ -1,0 +1,82 @@
+"""Jobs as rows of a file: CSV that no spreadsheet takes for formulas, and JSON, both piece by piece."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+
+import orjson
+from flask import Response
+
+from ..history.now import Told
+from ..jobs import wire
+from ..observatory import describe
+from . import formats
+
+COLUMNS = (
+    *("posted_utc", "seen_utc", "started_utc", "ended_utc", "waited_s", "ran_s", "result", "status"),
+    *("what", "device", "instance", "action", "user_name", "user_id", "required_params", "optional_params", "ulid"),
+)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def cell(value: str | float | None) -> str:
+    """Write a cell; text that a spreadsheet would run as a formula is marked as text."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA) else value
+    return f"{value:g}" if isinstance(value, int) else f"{value:.3f}"
+
+
+def csv_file(pages: Iterable[list[Told]], name: str) -> Response:
+    """Answer with a CSV file."""
+    response = Response(_csv(pages), content_type="text/csv; charset=utf-8")
+    return _named(response, f"{name}.csv")
+
+
+def json_file(pages: Iterable[list[Told]], name: str) -> Response:
+    """Answer with a JSON file: the jobs as the API shows them, each with the times of its life."""
+    return _named(Response(_json(pages), content_type="application/json"), f"{name}.json")
+
+
+def _csv(pages: Iterable[list[Told]]) -> Iterator[str]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for page in pages:
+        writer.writerows([cell(value) for value in _row(told)] for told in page)
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+
+
+def _row(told: Told) -> list[str | float | None]:
+    job, life = told
+    times = (life.posted_ms, life.seen_ms, life.started_ms, life.ended_ms)
+    spans = (life.waited_ms, life.ran_ms)
+    return [
+        *(None if ms is None else formats.iso(ms) for ms in times),
+        *(None if ms is None else ms / 1000 for ms in spans),
+        life.result.value if life.result else "",
+        job.status,
+        describe.describe_texts(job.device, job.action, job.required_params, job.optional_params),
+        *(job.device, job.instance, job.action, job.user_name, job.user_id),
+        *(job.required_params, job.optional_params, job.ulid),
+    ]
+
+
+def _json(pages: Iterable[list[Told]]) -> Iterator[bytes]:
+    separator = b"["
+    for page in pages:
+        for told in page:
+            yield separator + orjson.dumps(wire.job_object(told.job) | {"life": told.life._asdict()})
+            separator = b",\n"
+    yield b"[]" if separator == b"[" else b"]"
+
+
+def _named(response: Response, name: str) -> Response:
+    safe = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_.") else "_" for letter in name)
+    response.headers["Content-Disposition"] = f'attachment; filename="{safe}"'
+    return response

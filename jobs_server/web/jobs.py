@@ -1,0 +1,123 @@
+"""The log of all jobs, and one job's page."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from flask import Blueprint, Response, make_response, render_template, request
+
+from ..auth import Access, needs
+from ..errors import BadRequest, NotFound
+from ..history import now, search
+from ..history.search import Filter
+from ..jobs import queries
+from ..jobs.timing import life
+from ..observatory import sky
+from ..storage.database import current, reading
+from . import export
+from .context import page
+
+STATUSES = ("waiting", "unfinished", "done", "failed", "canceled", "expired", "lost")
+_TEXTS = ("text", "device", "action", "user", "status")
+_FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
+
+
+class Asked(NamedTuple):
+    """What was asked for, as it was written."""
+
+    text: str
+    device: str
+    action: str
+    user: str
+    status: str
+    since: str
+    until: str
+
+    @property
+    def given(self) -> dict[str, str]:
+        """Give what is not blank, for an address that shows the same again."""
+        return {name: value for name, value in self._asdict().items() if value}
+
+
+def add_to(bp: Blueprint) -> None:
+    """Add the routes."""
+    bp.add_url_rule("/jobs-log", view_func=log)
+    bp.add_url_rule("/jobs-log.csv", endpoint="log_csv", view_func=log_csv)
+    bp.add_url_rule("/jobs-log.json", endpoint="log_json", view_func=log_json)
+    bp.add_url_rule("/job/<ulid>", view_func=job)
+
+
+@needs(Access.ANYBODY)
+def log() -> Response:
+    """Show a page of the log."""
+    asked = _asked()
+    before = search.place(request.args.get("before", "")) or search.START
+    try:
+        wanted, fault = _filter(asked), ""
+    except BadRequest as error:
+        wanted, fault = Filter(), error.sentence
+    with reading() as connection:
+        found = search.find(connection, page().site, wanted, before)
+        rows = now.told(connection, found.jobs)
+    shown = render_template(
+        "pages/log.html",
+        asked=asked,
+        rows=rows,
+        found=found,
+        fault=fault,
+        statuses=STATUSES,
+        first=before == search.START,
+    )
+    return make_response(shown, 400 if fault else 200)
+
+
+@needs(Access.ANYBODY)
+def log_csv() -> Response:
+    """Give all jobs that are asked for as CSV."""
+    return export.csv_file(search.everything(current(), page().site, _filter(_asked())), f"jobs-{page().site}")
+
+
+@needs(Access.ANYBODY)
+def log_json() -> Response:
+    """Give all jobs that are asked for as JSON."""
+    return export.json_file(search.everything(current(), page().site, _filter(_asked())), f"jobs-{page().site}")
+
+
+@needs(Access.ANYBODY)
+def job(ulid: str) -> Response:
+    """Show one job: what was asked, and what became of it."""
+    with reading() as connection:
+        found = queries.job_anywhere(connection, ulid)
+        history = queries.history(connection, found.id) if found else []
+    if found is None or (request.args.get("site") and found.site != page().site):
+        raise NotFound(f"Error: site {page().site} has no job {ulid}")
+    shown = render_template("pages/job.html", job=found, history=history, life=life(found.timestamp_ms, history))
+    return make_response(shown)
+
+
+def _asked() -> Asked:
+    return Asked(*(request.args.get(name, "").strip() for name in Asked._fields))
+
+
+def _filter(asked: Asked) -> Filter:
+    """Read what was asked for. Raises BadRequest when a time is none."""
+    wanted = Filter(**{name: getattr(asked, name) for name in _TEXTS})
+    from_ms = _time("From", asked.since)[0] if asked.since else wanted.from_ms
+    to_ms = _time("Until", asked.until)[1] if asked.until else wanted.to_ms
+    return search.within(wanted, from_ms, to_ms)
+
+
+def _time(name: str, text: str) -> tuple[int, int]:
+    """Read a time in UTC as the stretch that it names: a day, a minute or a second. A night goes from noon to noon."""
+    if text == "tonight":
+        zone = page().profile.zone
+        return sky.night_span(sky.night_of(page().now_ms, zone), zone)
+    for shape, length in zip(_FORMATS, (1, 60, 1, 60, 86400), strict=True):
+        try:
+            begin = datetime.strptime(f"{text} +0000", f"{shape} %z")
+            end = begin + timedelta(seconds=length)
+        except (ValueError, OverflowError):
+            continue
+        return round(begin.timestamp() * 1000), round(end.timestamp() * 1000)
+    raise BadRequest(f"Error: {name} must be a time in UTC such as 2026-11-23 or 2026-11-23 21:30, not {text[:40]}")

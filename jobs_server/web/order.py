@@ -1,0 +1,166 @@
+"""What a sent form asks for: one job or two, read out of the form, checked, and shown before it goes out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from ..domain import commands, lifecycle
+from ..domain.commands import SubmitJob
+from ..errors import BadRequest
+from ..observatory import catalogue, describe, risks
+from . import forms
+from .context import Page
+
+THEN = "then."
+"""Before the names of what follows a slew."""
+
+_LIFE = {"expires_in_seconds": "expiresInSeconds", "not_before_seconds": "notBeforeSeconds"}
+
+
+@dataclass
+class Order:
+    """What is to be sent, and what is wrong with it."""
+
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    """Request bodies of `newjob`, in the order in which they go out."""
+    faults: dict[str, str] = field(default_factory=dict)
+    """By name of the form's field, a sentence."""
+    readings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> list[str]:
+        """Say what the jobs ask for."""
+        return [describe.describe(*_what(body)) for body in self.bodies]
+
+    @property
+    def risks(self) -> list[str]:
+        """Say what is risky about it."""
+        found = (risks.risk_of(body["device"], body["action"], body["required_params"]) for body in self.bodies)
+        return [risk for risk in found if risk]
+
+    def missing_roles(self, own: Collection[str]) -> list[str]:
+        """List the roles that the site wants for it and that jobs which carry these will not have."""
+        wanted = [catalogue.roles(body["device"], body["action"], body["required_params"]) for body in self.bodies]
+        return list(dict.fromkeys(role for each in wanted if not set(each) & set(own) for role in each))
+
+    @property
+    def fates(self) -> list[str]:
+        """Say in a word each what the public site software does with it, where that is nothing good."""
+        found = (catalogue.action(body["device"], body["action"]).get("site", "") for body in self.bodies)
+        return [fate for fate in dict.fromkeys(found) if fate in ("ignored", "broken")]
+
+    @property
+    def text(self) -> str:
+        """Write the exact JSON."""
+        return "\n".join(json.dumps(body, indent=2, ensure_ascii=False) for body in self.bodies)
+
+    @property
+    def digest(self) -> str:
+        """Name exactly this order: who says yes to one has not said it to another."""
+        return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    @property
+    def is_stop(self) -> bool:
+        """Tell whether this is a stop command, which is never held up by a question."""
+        return any(lifecycle.is_stop(body["action"], body["required_params"]) for body in self.bodies)
+
+    def submits(self, page: Page) -> list[SubmitJob]:
+        """Give the commands. Raises BadRequest when one is not what the service takes."""
+        made = [commands.parse(SubmitJob, orjson_or_json(body)) for body in self.bodies]
+        for each in made:
+            commands.check_site(each, page.settings.sites)
+        return made
+
+
+def orjson_or_json(body: Mapping[str, Any]) -> bytes:
+    """Write a body; orjson refuses integers beyond 64 bits, which parameters may hold."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return json.dumps(body, ensure_ascii=False).encode()
+
+
+def from_form(page: Page, given: Mapping[str, str]) -> Order:
+    """Read an order out of a sent form: raw JSON, an action of the catalogue, or one that it does not know."""
+    order = Order()
+    try:
+        if "raw" in given:
+            order.bodies.append(_addressed(page, forms.read_object(given["raw"], "the command")))
+        else:
+            _from_fields(page, given, order)
+    except BadRequest as error:
+        order.faults[""] = error.sentence.removeprefix("Error: ")
+    return order
+
+
+def _from_fields(page: Page, given: Mapping[str, str], order: Order) -> None:
+    device, action, script = (given.get(name, "").strip() for name in ("device", "action", "script"))
+    form = forms.form(device, action, page.profile, script)
+    if form is None:
+        required = forms.read_object(given.get("required_params", ""), "required_params")
+        optional = forms.read_object(given.get("optional_params", ""), "optional_params")
+    else:
+        filled = forms.read(form, given)
+        order.faults |= filled.faults
+        order.readings |= filled.readings
+        required, optional = filled.required, filled.optional
+        if device == "sequencer" and action == "run":
+            required = {"script": script, **required}
+            if not script:
+                order.faults["script"] = "choose a script; a run without one stops the public site software's polling"
+    order.bodies.append(_body(page, device, given.get("instance", "").strip(), action, required, optional))
+    for name, key in _LIFE.items():
+        _add_seconds(order, given, name, key)
+    if given.get("then") == "yes" and (device, action) == ("mount", "go"):
+        _add_exposure(page, given, order, str(optional.get("object", "")))
+
+
+def _add_exposure(page: Page, given: Mapping[str, str], order: Order, target: str) -> None:
+    """Let an exposure follow a slew: it is posted after it in the same transaction, so it is handed over after it."""
+    form = forms.form("camera", "expose", page.profile)
+    assert form is not None
+    filled = forms.read(form, given, THEN)
+    order.faults |= {THEN + key: sentence for key, sentence in filled.faults.items()}
+    optional = filled.optional | ({"object_name": target} if target not in ("", "empty") else {})
+    instance = given.get(f"{THEN}instance", "").strip()
+    order.bodies.append(_body(page, "camera", instance, "expose", filled.required, optional))
+    if not instance:
+        order.faults[f"{THEN}instance"] = "name the camera"
+
+
+def _add_seconds(order: Order, given: Mapping[str, str], name: str, key: str) -> None:
+    text = given.get(name, "").strip()
+    if not text:
+        return
+    try:
+        value = float(text)
+        order.bodies[0][key] = int(value) if value == int(value) else value
+    except (ValueError, OverflowError):
+        order.faults[name] = f"{text[:40]!r} is no number of seconds"
+
+
+def _body(page: Page, device: str, instance: str, action: str, required: Any, optional: Any) -> dict[str, Any]:
+    body = {"site": page.site, "device": device, "instance": instance, "action": action}
+    return _addressed(page, {**body, "required_params": required, "optional_params": optional})
+
+
+def _addressed(page: Page, body: dict[str, Any]) -> dict[str, Any]:
+    """Put in who sends it: the person at this page, whatever the JSON says."""
+    for key in ("required_params", "optional_params"):
+        if not isinstance(body.setdefault(key, {}), dict):
+            raise BadRequest(f"Error: {key} must be an object")
+    for key in ("device", "instance", "action"):
+        if not isinstance(body.get(key), str) or not body[key].strip():
+            raise BadRequest(f"Error: name the {key}")
+    who = {"user_name": page.actor.name, "user_id": page.actor.id}
+    return {"site": page.site, **body, **who}
+
+
+def _what(body: Mapping[str, Any]) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
+    return body["device"], body["action"], body["required_params"], body["optional_params"]

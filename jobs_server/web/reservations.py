@@ -1,0 +1,177 @@
+"""The calendar: a week of nights, and making, moving and deleting reservations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import orjson
+from flask import Blueprint, Response, jsonify, make_response, render_template, request
+
+from .. import auth, clock
+from ..auth import Access, needs
+from ..domain import commands
+from ..errors import JobsError
+from ..jobs import limits, remote_calendar, reservations
+from ..jobs.reservation_commands import Reserve
+from ..jobs.reservations import ReservationRow
+from ..observatory import sky
+from ..storage.database import reading, transaction
+from . import formats
+from .actions import done
+from .context import page
+
+_NIGHTS = 7
+_WIDE = 1000  # units of the drawing
+_HOURS_MS = 4 * 60 * 60 * 1000
+
+
+class Night(NamedTuple):
+    """One night of the week view."""
+
+    night: date
+    from_ms: int
+    to_ms: int
+    light: list[sky.Span]
+    reservations: list[ReservationRow]
+    elsewhere: list[remote_calendar.Span]
+    """Of a calendar elsewhere, what it told; what is reserved here does not count beside it."""
+    known: bool
+    """Whether all that will be reserved up to the night's end is known."""
+
+    def place(self, at_ms: int) -> float:
+        """Give where a time stands in the drawing."""
+        part = (min(self.to_ms, max(self.from_ms, at_ms)) - self.from_ms) / (self.to_ms - self.from_ms)
+        return round(part * _WIDE, 1)
+
+    @property
+    def hours(self) -> list[int]:
+        """List the full hours, every four, at which a line is drawn."""
+        first_ms = -(-(self.from_ms + 1) // _HOURS_MS) * _HOURS_MS
+        return list(range(first_ms, self.to_ms, _HOURS_MS))
+
+    @property
+    def noon(self) -> int:
+        """Give the time of day at which the night begins, in UTC: it changes where clocks are changed."""
+        return self.from_ms % (24 * 60 * 60 * 1000)
+
+
+def add_to(bp: Blueprint) -> None:
+    """Add the routes."""
+    bp.add_url_rule("/reservations", endpoint="reservations", view_func=week)
+    bp.add_url_rule("/act/reserve", view_func=reserve, methods=["POST"])
+    bp.add_url_rule("/act/unreserve", view_func=unreserve, methods=["POST"])
+
+
+@needs(Access.ANYBODY)
+def week() -> Response:
+    """Show a week of nights, and the form for a reservation."""
+    return make_response(_show(request.args, ""))
+
+
+@needs(Access.PERSON)
+def reserve() -> Response:
+    """Make or move a reservation; asked only to check, say what is wrong with it."""
+    checks = request.form.get("do") == "check"
+    try:
+        command = _parse(request.form)
+        owner = auth.owner(command, page().actor)
+        if checks:
+            return jsonify(fault=_conflict(command.row(*owner)))
+        limits.current().reservation(page().actor)
+        with transaction() as connection:
+            write = reservations.change if command.event_id else reservations.add
+            write(connection, command.row(*owner), page().actor, clock.read())
+    except JobsError as error:
+        fault = error.sentence.removeprefix("Error: ")
+        if checks:
+            return jsonify(fault=fault)
+        if not page().wants_page:
+            raise
+        return make_response(_show(request.form, fault), error.status)
+    return done("moved" if command.event_id else "kept")
+
+
+@needs(Access.PERSON)
+def unreserve() -> Response:
+    """Delete a reservation."""
+    limits.current().reservation(page().actor)
+    with transaction() as connection:
+        reservations.remove(connection, request.form.get("event_id", ""), page().actor)
+    return done("deleted")
+
+
+def _parse(form: Mapping[str, str]) -> Reserve:
+    """Read the form; times are in UTC. Raises BadRequest."""
+    actor = page().actor
+    body = {key: form.get(key, "").strip() for key in ("start", "end", "title", "reservation_note")}
+    body |= {"site": page().site, "creator_id": actor.id, "creator": actor.name}
+    if form.get("event_id"):
+        body["event_id"] = form["event_id"]
+    command = commands.parse(Reserve, orjson.dumps(body))
+    commands.check_site(command, page().settings.sites)
+    return command
+
+
+def _conflict(wanted: ReservationRow) -> str:
+    """Say whose reservation is in the way, here or in a calendar elsewhere; blank when none is known."""
+    with reading() as connection:
+        others = reservations.between(connection, wanted.site, wanted.start_ms, wanted.end_ms)
+    told, _ = remote_calendar.ahead(wanted.site, wanted.start_ms, wanted.end_ms)
+    held = [(start_ms, each.end_ms, each.creator_id, each.creator) for start_ms, each in told]
+    held += [
+        (each.start_ms, each.end_ms, each.creator_id, each.creator)
+        for each in others
+        if each.reservation_type == reservations.REALTIME
+    ]
+    for start_ms, end_ms, creator_id, creator in held:
+        if creator_id != wanted.creator_id:
+            times = f"{formats.moment(start_ms)[:16]} to {formats.moment(end_ms)[:16]} UTC"
+            return f"{creator} has reserved {times}"
+    return ""
+
+
+def _show(given: Mapping[str, str], fault: str) -> str:
+    first = _first()
+    nights = [_night(first + timedelta(days=number)) for number in range(_NIGHTS)]
+    editing = next(
+        (each for night in nights for each in night.reservations if each.event_id == given.get("edit")), None
+    )
+    values = {key: given.get(key, "") for key in ("start", "end", "title", "reservation_note", "event_id")}
+    if editing is not None:
+        values = {
+            "start": formats.moment(editing.start_ms)[:16],
+            "end": formats.moment(editing.end_ms)[:16],
+            "title": editing.title,
+            "reservation_note": editing.note,
+            "event_id": editing.event_id,
+        }
+    return render_template(
+        "pages/reservations.html",
+        nights=nights,
+        first=first,
+        before=first - timedelta(days=_NIGHTS),
+        after=first + timedelta(days=_NIGHTS),
+        tonight=sky.night_of(page().now_ms, page().profile.zone),
+        values=values,
+        fault=fault,
+    )
+
+
+def _first() -> date:
+    try:
+        asked = date.fromisoformat(request.values.get("from", ""))
+    except ValueError:
+        asked = date.min
+    return asked if 1970 < asked.year < 2900 else sky.night_of(page().now_ms, page().profile.zone)
+
+
+def _night(night: date) -> Night:
+    from_ms, to_ms = sky.night_span(night, page().profile.zone)
+    place = page().profile.place
+    with reading() as connection:
+        rows = reservations.between(connection, page().site, from_ms, to_ms)
+    light = sky.spans(*place, from_ms, to_ms) if place else []
+    told, known = remote_calendar.ahead(page().site, from_ms, to_ms) if page().settings.calendar_url else ([], True)
+    return Night(night, from_ms, to_ms, light, rows, told, known)

@@ -1,0 +1,129 @@
+"""Looking after a site: lock-out, the site's profile, and how the service is."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+from flask import Blueprint, Response, make_response, render_template, request
+
+from .. import clock, config
+from ..auth import Access, needs, site_tokens
+from ..auth.site_tokens import SiteTokenRow
+from ..config import Settings
+from ..domain import commands
+from ..domain.commands import LiftLockout, LockOut
+from ..errors import BadRequest
+from ..jobs import lockouts, operations
+from ..observatory import profiles
+from ..storage import database as db
+from ..storage import sqlite, storage
+from ..storage.database import reading, transaction
+from ..storage.storage import Storage
+from ..upkeep import backups
+from .actions import done
+from .context import page
+
+
+class Health(NamedTuple):
+    """How the service is."""
+
+    database: str
+    size_bytes: int | None
+    version: str
+    software: str
+    python: str
+    system: str
+    last_backup_ms: int | None
+    backup_count: int
+    is_on_sqlite: bool
+
+
+def add_to(bp: Blueprint) -> None:
+    """Add the routes."""
+    bp.add_url_rule("/settings", view_func=settings)
+    bp.add_url_rule("/act/lock-out", view_func=lock_out, methods=["POST"])
+    bp.add_url_rule("/act/lift-lock-out", view_func=lift, methods=["POST"])
+
+
+@needs(Access.ANYBODY)
+def settings() -> Response:
+    """Show lock-outs, the site's profile and how the service is; with sign-in, what is set is for admins alone."""
+    return make_response(show())
+
+
+def show(made: tuple[SiteTokenRow, str] | None = None) -> str:
+    """Render the page, with a token that was just made: it is shown this once."""
+    inside = page().is_open or page().actor.is_admin
+    with reading() as connection:
+        past = lockouts.past(connection, page().site, 10)
+        tokens = site_tokens.list_all(connection) if page().keeps_house else []
+        health = _health(page().settings, storage.look(connection))
+    return render_template(
+        "pages/settings.html",
+        past=past,
+        health=health,
+        inside=inside,
+        file=Path(page().settings.instance) / profiles.FILE,
+        in_force=[(config.variable(name), config.shown(page().settings, name)) for name in config.names() if inside],
+        tokens=tokens,
+        made=made,
+    )
+
+
+@needs(Access.PERSON)
+def lock_out() -> Response:
+    """Lock the site's telescope out."""
+    note = request.form.get("note", "").strip()
+    if not note:
+        raise BadRequest("Error: say why, so that others know what they would disturb")
+    asked = _asked(LockOut, note=note)
+    actor = page().actor
+    with transaction(asked.site) as connection:
+        lockouts.put_on(connection, asked.site, asked.note, actor, clock.read())
+    return done("locked")
+
+
+@needs(Access.PERSON)
+def lift() -> Response:
+    """Lift the lock-out of the site's telescope."""
+    asked = _asked(LiftLockout, cancelWaiting=request.form.get("keep") != "yes")
+    actor = page().actor
+    with transaction(asked.site) as connection:
+        operations.lift_lockout(connection, asked, actor, clock.read())
+    return done("unlocked")
+
+
+def _asked(model: type[commands.AnyCommand], **more: object) -> commands.AnyCommand:
+    """Make a command of whoever looks at this page."""
+    who = {"site": page().site, "user_id": page().actor.id, "user_name": page().actor.name}
+    made = commands.parse(model, orjson.dumps({**who, **more}))
+    commands.check_site(made, page().settings.sites)
+    return made
+
+
+def _health(settings: Settings, kept_in: Storage) -> Health:
+    kept = backups.listed(settings.backups)
+    return Health(
+        database=settings.url.render_as_string(hide_password=True),
+        size_bytes=_size(settings) if kept_in.size_bytes is None else kept_in.size_bytes,
+        version=version("jobs-server"),
+        software=kept_in.software,
+        python=platform.python_version(),
+        system=platform.platform(terse=True),
+        last_backup_ms=round(kept[0].made.timestamp() * 1000) if kept else None,
+        backup_count=len(kept),
+        is_on_sqlite=settings.url.get_backend_name() == sqlite.NAME,
+    )
+
+
+def _size(settings: Settings) -> int | None:
+    """Add up the database's file and its log; none when it is no file."""
+    if settings.url.get_backend_name() != sqlite.NAME or db.is_memory(settings.url):
+        return None
+    path = Path(str(settings.url.database))
+    files = (path, path.with_name(path.name + "-wal"))
+    return sum(file.stat().st_size for file in files if file.exists())

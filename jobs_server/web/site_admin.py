@@ -1,0 +1,149 @@
+"""Looking after the server: a site's profile and the tokens of its software. For admins; without sign-in, at its PC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from flask import Blueprint, Response, current_app, make_response, render_template, request
+from pydantic import ValidationError
+from werkzeug.datastructures import MultiDict
+
+from .. import clock, errors
+from ..auth import Access, needs, site_tokens
+from ..errors import BadRequest, ConfigError, Forbidden
+from ..observatory import profiles
+from ..observatory.profiles import Profile
+from ..storage.database import transaction
+from . import site as upkeep
+from .actions import done
+from .context import page
+
+_PLAIN = ("name", "latitude_deg", "longitude_deg", "elevation_m", "timezone")
+_LISTS = ("instances", "filters", "binnings")
+_NAME_LONGEST = 80
+
+
+def add_to(bp: Blueprint) -> None:
+    """Add the routes."""
+    bp.add_url_rule("/settings/profile", view_func=profile)
+    bp.add_url_rule("/settings/profile", endpoint="write_profile", view_func=write_profile, methods=["POST"])
+    bp.add_url_rule("/act/make-token", view_func=make_token, methods=["POST"])
+    bp.add_url_rule("/act/revoke-token", view_func=revoke_token, methods=["POST"])
+
+
+@needs(Access.ANYBODY)
+def profile() -> Response:
+    """Show the form of a site's profile."""
+    _require()
+    return make_response(_form(_as_given(page().profile), {}))
+
+
+@needs(Access.PERSON)
+def write_profile() -> Response:
+    """Write a site's profile into the file, or say what is wrong with it."""
+    _require()
+    given = cast("MultiDict[str, str]", request.form)
+    table, faults = _read(given)
+    if not faults:
+        try:
+            made = Profile.model_validate(table)
+            cast(profiles.Kept, current_app.extensions[profiles.EXTENSION]).write(made)
+            return done("profile")
+        except ValidationError as error:
+            faults = _faults(error)
+        except ConfigError as error:
+            faults = {"": str(error)}
+    shown = {"plain": {name: given.get(name, "") for name in _PLAIN}, "devices": _rows(given)}
+    return make_response(_form(shown, faults), 400)
+
+
+@needs(Access.PERSON)
+def make_token() -> Response:
+    """Make a token for the site's software, and show it this once."""
+    _require()
+    name = " ".join(request.form.get("name", "").split())
+    if not name or "\0" in name or len(name) > _NAME_LONGEST:
+        raise BadRequest(f"Error: say in at most {_NAME_LONGEST} characters who will use the token, such as dome pc")
+    site = _site()
+    with transaction() as connection:
+        made = site_tokens.create(connection, site, name, page().actor.name, clock.read())
+    return make_response(upkeep.show(made=made))
+
+
+@needs(Access.PERSON)
+def revoke_token() -> Response:
+    """Revoke a token: it works no more from now on."""
+    _require()
+    number = request.form.get("token", "")
+    with transaction() as connection:
+        site_tokens.revoke(connection, int(number) if number.isdecimal() and len(number) < 18 else 0, clock.read())
+    return done("revoked")
+
+
+def _require() -> None:
+    if not page().keeps_house:
+        where = "at the observatory's PC, or in its terminal" if page().is_open else "by an admin"
+        raise Forbidden(f"Error: profiles and tokens are looked after {where}")
+
+
+def _site() -> str:
+    site, known = page().site, page().settings.sites
+    if not site.strip() or "\0" in site or (known and site not in known):
+        raise BadRequest(f"Error: {errors.shown(site)} is no site of this server")
+    return site
+
+
+def _form(shown: Mapping[str, Any], faults: Mapping[str, str]) -> str:
+    return render_template("pages/profile.html", shown=shown, faults=faults)
+
+
+def _as_given(known: Profile) -> dict[str, Any]:
+    """Write a profile as the form holds it."""
+    plain = {name: getattr(known, name) for name in _PLAIN}
+    devices = [
+        {"device": name, **{key: ", ".join(map(str, getattr(each, key))) for key in _LISTS}}
+        for name, each in known.devices.items()
+    ]
+    return {
+        "plain": {
+            name: "" if value is None else f"{value:.10g}" if isinstance(value, float) else value
+            for name, value in plain.items()
+        },
+        "devices": devices,
+    }
+
+
+def _rows(given: MultiDict[str, str]) -> list[dict[str, str]]:
+    """Read the rows of devices; one without a name is none."""
+    columns = [given.getlist(name) for name in ("device", *_LISTS)]
+    rows = [dict(zip(("device", *_LISTS), row, strict=False)) for row in zip(*columns, strict=False)]
+    return [row for row in rows if any(text.strip() for text in row.values())]
+
+
+def _read(given: MultiDict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read the form into what `site.toml` would hold, with what is wrong that only the form can tell."""
+    table: dict[str, Any] = {"code": _site()}
+    table |= {name: text for name in _PLAIN if (text := given.get(name, "").strip())}
+    devices, faults = dict[str, Any](), dict[str, str]()
+    for row in _rows(given):
+        name = row["device"].strip()
+        if not name or name in devices:
+            faults["devices"] = "each device needs a name of its own, such as camera"
+            continue
+        devices[name] = {key: _listed(row[key], numbers=key == "binnings") for key in _LISTS if row[key].strip()}
+    return table | ({"devices": devices} if devices else {}), faults
+
+
+def _listed(text: str, *, numbers: bool) -> list[str | int]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    return [int(part) if numbers and part.isdecimal() and len(part) < 6 else part for part in parts]
+
+
+def _faults(error: ValidationError) -> dict[str, str]:
+    """Give each fault as a sentence, by the field that it is of."""
+    found: dict[str, str] = {}
+    for fault in error.errors(include_url=False):
+        field = str(fault["loc"][0]) if fault["loc"] else "latitude_deg"
+        found[field] = fault["msg"].removeprefix("Value error, ")
+    return found
