@@ -26,9 +26,9 @@ os.environ |= servers.UNLIMITED
 
 _TOLD = "told"
 _LEFT_OPEN = ".* was deleted while still open"
-_LONG = (
-    *("test_soak", "test_soak_upkeep", "test_sigkill", "test_lost_replies", "test_concurrency", "test_storage_fails"),
-    *("test_benchmarks", "test_looks"),
+LONG = (
+    *("live/test_soak", "upkeep/test_soak", "faults/test_sigkill", "faults/test_lost_replies", "jobs/test_concurrency"),
+    *("faults/test_storage_fails", "project/test_benchmarks", "browser/test_looks"),
 )
 
 
@@ -68,13 +68,18 @@ def pytest_unconfigure() -> None:
     postgres.stop()
 
 
+def _module(item: pytest.Item) -> str:
+    """Return the test's file as a path below `tests/`, without its suffix."""
+    return item.path.relative_to(Path(__file__).parent).with_suffix("").as_posix()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes long, lest one process is left alone with it; skip on PostgreSQL what is about SQLite."""
-    items.sort(key=lambda item: item.path.stem not in _LONG)
+    items.sort(key=lambda item: _module(item) not in LONG)
     if config.getoption("core"):
-        others = [item for item in items if item.path.stem not in databases.CORE]
+        others = [item for item in items if _module(item) not in databases.CORE]
         config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if item.path.stem in databases.CORE]
+        items[:] = [item for item in items if _module(item) in databases.CORE]
     if config.getoption("database") == "postgresql":
         for item in items:
             if about := item.get_closest_marker("sqlite"):

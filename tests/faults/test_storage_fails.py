@@ -21,12 +21,12 @@ from sqlalchemy import event
 from jobs_server.storage import database as db
 
 from ..conftest import inside, over_http
+from ..live.test_long_poll import Poll, someone_waits, until
 from ..support import servers
 from ..support.disks import fill, mounted
 from ..support.observatory import Observatory, Reply
 from ..support.programs import needs
 from ..support.streams import Viewer
-from ..test_waiting import Poll, someone_waits, until
 from . import ledger
 
 LARGE = "x" * 50_000

@@ -11,8 +11,9 @@ from jobs_server.storage import notifications
 from . import postgres
 
 CORE = (
-    *("test_lifecycle", "test_claims", "test_cancel", "test_cancel_races", "test_double_sends", "test_order"),
-    *("test_lockout", "test_history", "test_changes", "test_feed", "test_retention", "test_silences", "test_storage"),
+    *("domain/test_lifecycle", "jobs/test_claims", "jobs/test_cancel", "jobs/test_cancel_races", "jobs/test_events"),
+    *("jobs/test_double_sends", "jobs/test_history", "jobs/test_lockouts", "jobs/test_order", "live/test_feed"),
+    *("live/test_presence_store", "storage/test_storage", "upkeep/test_retention"),
 )
 """The files whose behaviour hangs on the database, few enough to be run beside the whole suite."""
 

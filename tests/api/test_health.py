@@ -1,0 +1,192 @@
+"""Whether the service can do its work is told in words, quickly, to anybody, and without secrets."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from flask import Flask
+
+from jobs_server import create_app
+from jobs_server.api import health
+from jobs_server.live import feed
+from jobs_server.storage import database
+from jobs_server.upkeep import backups, maintenance, startup
+
+from ..conftest import inside
+from ..support import servers
+
+
+@pytest.fixture
+def patient(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """An app that looks at itself anew each time, and that has been serving for three days."""
+    monkeypatch.setattr(health, "_KEPT_SECONDS", 0.0)
+    health.of(file_app).serving_since = time.monotonic() - timedelta(days=3).total_seconds()
+    stop = threading.Event()
+    for name in ("sweeper", maintenance.THREAD):
+        threading.Thread(target=stop.wait, name=name, daemon=True).start()
+    backup_made(file_app, datetime.now(UTC))
+    yield file_app
+    stop.set()
+
+
+def backup_made(app: Flask, at: datetime) -> Path:
+    folder = maintenance.of(app).settings.backups
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    made = folder / at.strftime("jobs-%Y%m%dT%H%M%SZ.db.gz")
+    made.touch()
+    return made
+
+
+def readiness(app: Flask) -> tuple[int, list[str]]:
+    reply = app.test_client().get("/readyz")
+    assert reply.mimetype == "text/plain"
+    assert reply.headers["Cache-Control"] == "no-store"
+    return reply.status_code, reply.text.splitlines()
+
+
+@pytest.mark.parametrize("kind", ["flask", "gunicorn"])
+def test_a_server_that_was_just_started_is_alive_and_ready(kind: str, tmp_path: Path) -> None:
+    with servers.running(kind, tmp_path) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+        told = [(reply.status_code, reply.text) for reply in (client.get("/healthz"), client.get("/readyz"))]
+    assert told == [(200, "alive\n"), (200, "ready\n")]
+
+
+def test_all_is_well(patient: Flask) -> None:
+    assert readiness(patient) == (200, ["ready"])
+
+
+@pytest.mark.sqlite("its file")
+def test_looking_writes_nothing(patient: Flask) -> None:
+    inside(patient).sends()
+    log = Path(f"{patient.extensions[database.EXTENSION].engine.url.database}-wal")
+    before = (log.stat().st_size, log.stat().st_mtime_ns)
+    readiness(patient)
+    assert (log.stat().st_size, log.stat().st_mtime_ns) == before
+
+
+@pytest.mark.sqlite("one writer at a time")
+def test_a_locked_database_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_WRITE_SECONDS", 0.05)
+    other = database.driver.connect(patient.extensions[database.EXTENSION].engine.url.database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert readiness(patient) == (503, ["the database cannot be used: it is busy"])
+    assert patient.test_client().get("/healthz").status_code == 200
+    other.close()
+    assert readiness(patient) == (200, ["ready"])
+
+
+def test_a_database_of_another_version_is_a_problem(patient: Flask) -> None:
+    with patient.extensions[database.EXTENSION].engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+    assert readiness(patient) == (503, ["the database is not of this version: restart the server, which migrates it"])
+
+
+@pytest.mark.sqlite("the disk that its file is on")
+def test_a_disk_that_runs_full_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=42 << 20))
+    assert readiness(patient) == (
+        503,
+        ["the disk runs full: 42 MB are free where the jobs are kept, of 500 wanted"],
+    )
+
+
+def test_a_thread_that_has_ended_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "enumerate", list)
+    ended = threading.Thread(target=lambda: None)
+    ended.start()
+    ended.join()
+    monkeypatch.setattr(feed.of(patient), "_thread", ended)
+    assert readiness(patient) == (
+        503,
+        [
+            "the thread that watches for changes has ended, and live pages are late: restart the server",
+            "the thread that labels old jobs has ended: restart the server",
+            "the thread that makes backups and deletes old jobs has ended: restart the server",
+        ],
+    )
+
+
+@pytest.mark.sqlite("PostgreSQL has backups of its own")
+@pytest.mark.parametrize(("days", "ready"), [(0, True), (1, True), (2, False), (9, False)])
+def test_a_backup_that_is_too_old_is_a_problem(patient: Flask, days: int, ready: bool) -> None:
+    backup_made(patient, datetime.now(UTC) - timedelta(days=days, minutes=1))
+    assert readiness(patient) == ((200, ["ready"]) if ready else (503, [f"the last backup is {days} days old"]))
+
+
+@pytest.mark.sqlite("PostgreSQL has backups of its own")
+def test_no_backup_is_a_problem_only_when_there_was_time_for_one(patient: Flask) -> None:
+    backup_made(patient, datetime.now(UTC)).unlink()
+    assert readiness(patient) == (503, ["there is no backup yet"])
+    health.of(patient).serving_since = time.monotonic()
+    assert readiness(patient) == (200, ["ready"])
+
+
+@pytest.mark.sqlite("PostgreSQL has backups of its own")
+def test_a_backup_that_failed_is_a_problem_without_its_path(patient: Flask) -> None:
+    maintenance.of(patient).backup_failure = "no backup can be made in /srv/secret: No space left on device"
+    assert readiness(patient) == (503, ["the last backup failed; the log says why"])
+
+
+@pytest.mark.sqlite("PostgreSQL has backups of its own")
+def test_a_backup_of_a_timer_that_failed_is_a_problem_until_one_is_made(patient: Flask, tmp_path: Path) -> None:
+    (tmp_path / "full").touch()
+    commands = patient.test_cli_runner()
+    assert commands.invoke(args=["backup", str(tmp_path / "full" / "b")]).exit_code == 1
+    assert readiness(patient) == (200, ["ready"])  # who types it sees it
+    assert commands.invoke(args=["backup", "--alert", str(tmp_path / "full" / "b")]).exit_code == 1
+    assert readiness(patient) == (503, ["the last backup failed; the log says why"])
+    assert str(tmp_path / "full" / "b") in (maintenance.of(patient).failing or "")
+    assert commands.invoke(args=["backup", "--alert", str(tmp_path / "disk2")]).exit_code == 0
+    assert readiness(patient) == (200, ["ready"])
+
+
+@pytest.mark.sqlite("PostgreSQL has backups of its own")
+def test_a_folder_of_backups_that_cannot_be_read_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backups, "listed", broken_disk)
+    assert readiness(patient) == (503, ["the folder of the backups cannot be read; the log says why"])
+    assert patient.test_client().get("/metrics").status_code == 200
+
+
+def broken_disk(*_: object) -> None:
+    raise OSError(5, "Input/output error")
+
+
+@pytest.mark.sqlite("the disk that its file is on")
+def test_all_problems_are_told_together(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    maintenance.of(patient).backup_failure = "x"
+    assert len(readiness(patient)[1]) == 2
+
+
+@pytest.mark.sqlite("the disk that its file is on")
+def test_an_answer_is_good_for_a_moment(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_KEPT_SECONDS", 3600.0)
+    assert readiness(file_app)[0] == 200
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    assert readiness(file_app)[0] == 200
+
+
+def test_a_service_in_memory_can_be_ready() -> None:
+    app = create_app({"DATABASE_URL": "sqlite://"})
+    assert app.test_client().get("/readyz").status_code == 200
+    app.extensions[database.EXTENSION].close()
+
+
+@pytest.mark.sqlite("its file")
+def test_what_was_never_prepared_is_not_ready(tmp_path: Path) -> None:
+    app = create_app({"INSTANCE": str(tmp_path / "instance")})
+    status, problems = readiness(app)
+    assert status == 503
+    assert "its file cannot be opened" in problems[0]
+    assert os.fspath(tmp_path) not in "".join(problems)
+    startup.prepare(app)

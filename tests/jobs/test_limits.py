@@ -1,0 +1,104 @@
+"""A script that has run wild is slowed down; stop commands and the site's own software never are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from jobs_server import create_app
+from jobs_server.config import Settings
+from jobs_server.storage import database
+
+from ..conftest import inside
+from ..support import databases, issuers
+from ..support.observatory import Observatory, a_command
+
+
+@pytest.fixture(scope="module")
+def app() -> Iterator[Flask]:
+    limits = {"NEW_JOBS_PER_SECOND": 3, "RESERVATIONS_PER_MINUTE": 2}
+    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh()} | limits)
+    yield app
+    app.extensions[database.EXTENSION].engine.dispose()
+
+
+@pytest.fixture
+def site(app: Flask, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Observatory:
+    monkeypatch.setattr("limits.storage.memory.time.time", lambda: 1_800_000_000.0)  # all within one second
+    return inside(app, request.node.name)
+
+
+def test_past_its_limit_one_person_waits_and_others_go_on(site: Observatory) -> None:
+    for _ in range(3):
+        assert site.asks(user_id="wild").status == 200
+    refusal = site.asks(user_id="wild")
+    assert refusal.status == 429
+    assert int(refusal.headers["Retry-After"]) >= 1
+    assert "more than 3 jobs a second of one person" in refusal.text
+    assert site.asks(user_id="calm").status == 200
+    assert len(site.lists()) == 4
+
+
+def test_stop_commands_always_pass(site: Observatory) -> None:
+    for _ in range(10):
+        assert site.asks("stop", user_id="afraid").status == 200
+
+
+def test_the_sites_software_is_never_limited(site: Observatory) -> None:
+    job = site.sends(user_id="once")
+    for _ in range(20):
+        site.polls()
+        assert site.reports(job, "EXPOSING").status == 200
+
+
+def test_the_calendar_is_not_rewritten_all_the_time(app: Flask, site: Observatory) -> None:
+    def books(number: int, address: str) -> int:
+        event = {"site": site.site, "start": "2027-05-01T00:00Z", "end": "2027-05-01T01:00Z"}
+        who = {"creator_id": f"wild-{number}", "reservation_type": "project"}
+        from_there = {"REMOTE_ADDR": address}
+        return app.test_client().post("/calendar/newevent", json=event | who, environ_base=from_there).status_code
+
+    assert [books(number, "192.168.1.5") for number in range(3)] == [200, 200, 429]  # whatever name is said
+    assert books(9, "192.168.1.6") == 200
+
+
+def test_with_sign_in_it_is_the_person_who_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    with issuers.own() as issuer:
+        sign_in = {"OIDC_ISSUER": issuer.url, "OIDC_AUDIENCE": "jobs", "RESERVATIONS_PER_MINUTE": 2}
+        app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "INSTANCE": str(tmp_path)} | sign_in)
+
+        def books(sub: str, address: str) -> int:
+            event = {"site": "wmd", "start": "2027-05-01T00:00Z", "end": "2027-05-01T01:00Z"}
+            headers = {"Authorization": f"Bearer {issuer.token(sub=sub)}"}
+            body = event | {"reservation_type": "project"}
+            reply = app.test_client().post(
+                "/calendar/newevent", json=body, headers=headers, environ_base={"REMOTE_ADDR": address}
+            )
+            assert reply.status_code != 429 or int(reply.headers["Retry-After"]) >= 1
+            return reply.status_code
+
+        assert [books("vera", f"192.168.1.{number}") for number in range(3)] == [200, 200, 429]
+        assert books("tycho", "192.168.1.2") == 200
+        app.extensions[database.EXTENSION].close()
+
+
+def test_a_refusal_is_a_sentence_or_problem_details(site: Observatory) -> None:
+    body = a_command(site=site.site, user_id="hasty")
+    asked = [site.posts("newjob", body, {"Accept": "application/problem+json"}) for _ in range(4)]
+    assert [reply.status for reply in asked] == [200, 200, 200, 429]
+    assert (asked[-1].json["code"], asked[-1].json["status"]) == ("too-many", 429)
+    assert "more than 3 jobs a second" in asked[-1].json["detail"]
+
+
+def test_the_number_is_a_setting_and_none_counts_nothing() -> None:
+    unlimited = {"NEW_JOBS_PER_SECOND": 0, "MAX_WAITING_JOBS": 0}
+    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh()} | unlimited)
+    assert {inside(app).asks(user_id="wild").status for _ in range(50)} == {200}
+    app.extensions[database.EXTENSION].close()
+    assert Settings().new_jobs_per_second == 20

@@ -1,0 +1,267 @@
+"""A model of the protocol: several actors, lost replies, clocks that are set, restarts; what must hold after each step.
+
+Real operations on a real file, over the routes; the model keeps what each actor was told.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+
+from jobs_server import clock, config, create_app
+from jobs_server.domain.lifecycle import UNREAD
+from jobs_server.storage import database
+from jobs_server.upkeep import startup, sweeper
+
+from ..conftest import inside
+from ..support import databases
+from ..support.clocks import HOUR, START_MS
+from ..support.observatory import Observatory, a_command
+
+ACTORS = ("dome", "spare")
+DEVICES = ({"device": "camera", "instance": "camera1"}, {"device": "mount", "instance": "mount1"})
+EVERYTHING = {"device": "all", "instance": "all"}
+EXPIRES_MS = 15 * 60 * 1000
+ENDS = ("COMPLETE", "FAILED", "CANCELED")
+
+
+class Protocol(RuleBasedStateMachine):
+    """People, two programs of the site that claim with ids, and an old one that does not."""
+
+    held = Bundle("held")
+    """Jobs in the hands of a program: (claim id, ulid, whether on the alternate queue)."""
+    running = Bundle("running")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.read = clock.read
+        self.now = clock.Now(START_MS, (1 << clock.BOOT_BITS) + 1_000_000)
+        clock.read = lambda: self.now
+        self.claims = dict.fromkeys(itertools.product(ACTORS, [False, True]), 0)
+        self.clock_was_set_back = False
+        self.sent: list[str] = []
+        self.accepted: dict[str, clock.Now] = {}
+        self.urgent: set[str] = set()  # stop commands, which go before all others
+        self.held_back: set[str] = set()
+        self.handed_to: dict[tuple[bool, str], str] = {}  # by queue (is it the alternate one) and ulid
+        self.canceled: set[str] = set()  # acknowledged as CANCELED, and nobody has said otherwise since
+        self.running_there: set[str] = set()  # begun on the alternate queue
+        self.app: Any = None
+        self.restart()
+
+    def teardown(self) -> None:
+        clock.read = self.read
+        self.app.extensions[database.EXTENSION].close()
+        shutil.rmtree(self.folder)
+
+    @rule()
+    def restart(self) -> None:
+        """The server is restarted."""
+        if self.app is not None:
+            self.app.extensions[database.EXTENSION].close()
+        self.app = create_app({"TESTING": True} | databases.at(self.folder))
+        startup.prepare(self.app)
+        self.site: Observatory = inside(self.app)
+        self.serving_since = self.now
+
+    @rule(seconds=st.sampled_from([1, 60, HOUR / 4, 4 * HOUR]))
+    def time_goes_by(self, seconds: float) -> None:
+        passed_ms = round(seconds * 1000)
+        self.now = clock.Now(self.now.wall_ms + passed_ms, self.now.boot_ms + passed_ms)
+
+    @rule(seconds=st.sampled_from([-8 * HOUR, -30, 30, 8 * HOUR]))
+    def the_wall_clock_is_set(self, seconds: float) -> None:
+        self.clock_was_set_back |= seconds < 0
+        self.now = self.now._replace(wall_ms=self.now.wall_ms + round(seconds * 1000))
+
+    @rule()
+    def the_server_sweeps(self) -> None:
+        loaded: config.Loaded = self.app.extensions[config.EXTENSION]
+        sweeper.sweep(self.app.extensions[database.EXTENSION], loaded.settings, self.serving_since)
+
+    @rule(device=st.sampled_from(DEVICES), hold=st.sampled_from([0, 0, 30]), lost=st.booleans())
+    def somebody_sends(self, device: dict[str, str], hold: int, lost: bool) -> None:
+        body, key = a_command("expose", **device, notBeforeSeconds=hold), {"Idempotency-Key": f"key-{len(self.sent)}"}
+        ulid = self.site.posts("newjob", body, key).job["ulid"]
+        if lost:  # the reply, so it is sent again
+            assert self.site.posts("newjob", body, key).job["ulid"] == ulid, "a double send made a second job"
+        self.note_sent(ulid)
+        if hold:
+            self.held_back.add(ulid)
+
+    @rule(device=st.sampled_from([*DEVICES, EVERYTHING]))
+    def somebody_stops(self, device: dict[str, str]) -> None:
+        covered = [u for u in self.sent if device is EVERYTHING or self.shown(u)["deviceType"] == device["device"]]
+        ulid = self.site.sends("stop", **device)["ulid"]
+        self.note_sent(ulid)
+        self.urgent.add(ulid)
+        self.note_canceled(covered)
+        for ulid in covered:
+            self.check_stopped(ulid)
+
+    @rule(data=st.data())
+    def somebody_cancels(self, data: st.DataObject) -> None:
+        if self.sent:
+            ulid = data.draw(st.sampled_from(self.sent))
+            if self.site.asks_to_cancel({"site": "wmd", "ulid": ulid}).status == 200:
+                self.note_canceled([ulid])  # else it had ended by the site's word, on the queue that it was asked on
+
+    @rule(
+        target=held,
+        actor=st.sampled_from(ACTORS),
+        lost=st.booleans(),
+        limit=st.sampled_from([{}, {"limit": 1}, {"limit": 2}]),
+        alternate=st.sampled_from([False, False, True]),
+    )
+    def a_program_claims(self, actor: str, lost: bool, limit: dict[str, int], alternate: bool) -> Any:
+        name = (actor, alternate)
+        claim_id = f"{actor}-{self.claims[name]}"
+        queue = {"alternateQueue": True} if alternate else {}
+        jobs = self.site.polls(claimId=claim_id, **limit, **queue)
+        fresh = [job for job in jobs if (alternate, job["ulid"]) not in self.handed_to]
+        self.check_handed_over(jobs, claim_id, alternate)
+        self.check_queue_order(fresh, alternate)
+        if lost:
+            return multiple()
+        again = self.site.polls(claimId=claim_id, **queue)
+        assert again == jobs or not jobs, "a replay is another reply"
+        self.check_handed_over(again, claim_id, alternate)
+        if jobs:
+            self.claims[name] += 1
+        return multiple(*((claim_id, job["ulid"], alternate) for job in jobs))
+
+    @rule(limit=st.sampled_from([None, 1]))
+    def an_old_program_polls(self, limit: int | None) -> None:
+        jobs = self.site.polls(**({"limit": limit} if limit else {}))
+        self.check_handed_over(jobs, f"plain-{len(self.handed_to)}")
+        self.check_queue_order(jobs)
+
+    @rule(target=running, job=held, lost=st.booleans())
+    def a_program_starts(self, job: tuple[str, str, bool], lost: bool) -> Any:
+        claim_id, ulid, alternate = job
+        start = {"claimId": claim_id, "secondsUntilComplete": 30, "alternateQueue": alternate}
+        reply = self.site.starts({"site": "wmd", "ulid": ulid}, **start)
+        if lost:
+            reply = self.site.starts({"site": "wmd", "ulid": ulid}, **start)
+        if reply.status != 200:
+            assert reply.status == 409
+            return multiple()
+        if ulid in self.canceled:
+            repeated = alternate and ulid in self.running_there  # the start from before the cancel, told again
+            assert repeated, "started after its cancel was acknowledged"
+            assert reply.job["cancelRequested"] is True, "started again without a word of its cancel"
+        if alternate:
+            self.running_there.add(ulid)
+            return multiple()
+        return ulid
+
+    @rule(ulid=running, word=st.sampled_from(["EXPOSING", "RECEIVED"]))
+    def a_program_reports(self, ulid: str, word: str) -> None:
+        self.report(ulid, word)
+
+    @rule(ulid=consumes(running), end=st.sampled_from(ENDS))
+    def a_program_reports_the_end(self, ulid: str, end: str) -> None:
+        self.report(ulid, end)
+
+    @rule(data=st.data(), word=st.sampled_from(["EXPOSING", *ENDS]))
+    def a_program_reports_on_the_alternate_queue(self, data: st.DataObject, word: str) -> None:
+        if self.running_there:
+            ulid = data.draw(st.sampled_from(sorted(self.running_there)))
+            reply = self.site.reports({"site": "wmd", "ulid": ulid}, word, alternateQueue=True)
+            assert reply.status in (200, 409)
+
+    @rule(data=st.data(), word=st.sampled_from(["STARTED", "EXPOSING", *ENDS]))
+    def an_old_program_reports(self, data: st.DataObject, word: str) -> None:
+        if self.sent:
+            self.report(data.draw(st.sampled_from(self.sent)), word)
+
+    @invariant()
+    def the_history_is_the_state(self) -> None:
+        for ulid in self.sent:
+            shown = self.shown(ulid)
+            replica = [event["to"] for event in shown["history"] if event["alternateQueue"]]
+            if shown["replicaStatusId"] != f"EXPIRED#{ulid}":  # on that queue jobs expire in silence
+                assert shown["replicaStatusId"] == f"{[UNREAD, *replica][-1]}#{ulid}"
+            assert UNREAD not in replica
+            events = [event for event in shown["history"] if not event["alternateQueue"]]
+            assert events[0]["from"] is None
+            assert events[0]["to"] == "UNREAD"
+            assert [event["to"] for event in events].count("UNREAD") <= 1 + sum("mark" in event for event in events)
+            assert all(later["from"] == earlier["to"] for earlier, later in itertools.pairwise(events))
+            assert shown["statusId"] == f"{events[-1]['to']}#{ulid}"
+            assert sum(event["to"] == "RECEIVED" and event["from"] == "UNREAD" for event in events) <= 1
+
+    def check_handed_over(self, jobs: list[dict[str, Any]], claim_id: str, alternate: bool = False) -> None:
+        ulids = [job["ulid"] for job in jobs]
+        assert ulids == sorted(ulids)
+        stamps = [job["timestamp_ms"] for job in jobs]
+        # Only what waits on the first queue holds the next timestamp up; on the other a clock that was set back shows.
+        assert stamps == sorted(stamps) or (alternate and self.clock_was_set_back)
+        for ulid in ulids:
+            new = (alternate, ulid) not in self.handed_to
+            assert self.handed_to.setdefault((alternate, ulid), claim_id) == claim_id, "handed to two claims"
+            assert ulid not in self.canceled, "handed over after its cancel was acknowledged"
+            assert not (new and self.is_too_old(ulid)), "handed over when it was too old"
+
+    def check_queue_order(self, jobs: list[dict[str, Any]], alternate: bool = False) -> None:
+        """Hold what was handed over just now against what was left: only a stop may overtake."""
+        overtakers = [job["ulid"] for job in jobs if job["ulid"] not in self.urgent]
+        for ulid in self.sent:
+            shown = self.shown(ulid)["replicaStatusId" if alternate else "statusId"]
+            left = shown == f"{UNREAD}#{ulid}" and ulid not in self.held_back and not self.is_too_old(ulid)
+            if left:
+                assert not [later for later in overtakers if later > ulid], "a later job overtook one that waited"
+                assert ulid not in self.urgent or not overtakers, "a stop was left waiting behind others"
+
+    def check_stopped(self, ulid: str) -> None:
+        """On each queue a job that was stopped has ended, or whoever has it in hand is asked to end it."""
+        shown = self.shown(ulid)
+        primary, alternate = (shown[key].split("#")[0] for key in ("statusId", "replicaStatusId"))
+        ended = (*ENDS, "EXPIRED")
+        assert UNREAD not in (primary, alternate), "a stop left an earlier job waiting"
+        read_along = alternate == "RECEIVED" and primary in ENDS
+        if primary not in ended or not (alternate in ended or read_along):
+            assert shown["cancelRequested"] is True, "the site is not told to end what a stop found in its hands"
+
+    def note_sent(self, ulid: str) -> None:
+        assert ulid > max(self.sent, default=""), "ULIDs do not rise"
+        self.sent.append(ulid)
+        self.accepted[ulid] = self.now
+
+    def is_too_old(self, ulid: str) -> bool:
+        """Tell whether a job's time to live is over, by the clock that says so first."""
+        then, hold_ms = self.accepted[ulid], 30_000 if ulid in self.held_back else 0
+        age_ms = max(self.now.wall_ms - then.wall_ms, self.now.boot_ms - then.boot_ms)
+        return age_ms >= EXPIRES_MS + hold_ms
+
+    def note_canceled(self, ulids: list[str]) -> None:
+        self.canceled |= {ulid for ulid in ulids if self.status(ulid) == "CANCELED"}
+
+    def report(self, ulid: str, word: str) -> None:
+        before = self.status(ulid)
+        reply = self.site.reports({"site": "wmd", "ulid": ulid}, word)
+        assert reply.status in (200, 409)
+        if before in ("COMPLETE", "FAILED"):
+            assert (reply.status == 200) == (word == before), "something led on from an end"
+        if reply.status == 200:
+            self.canceled.discard(ulid)  # the site's word stands
+
+    def shown(self, ulid: str) -> dict[str, Any]:
+        return self.site.shows({"site": "wmd", "ulid": ulid})
+
+    def status(self, ulid: str) -> str:
+        return str(self.shown(ulid)["statusId"]).split("#")[0]
+
+
+TestProtocol = Protocol.TestCase
+TestProtocol.settings = settings(
+    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)

@@ -1,0 +1,73 @@
+"""A job in words says what an observer wants to know, whatever parameters came."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs_server.observatory import describe
+
+CORPUS = Path(__file__).parents[1] / "data" / "commands.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("device", "action", "required", "optional", "line"),
+    [
+        (
+            "camera",
+            "expose",
+            {"time": "60", "image_type": "light"},
+            {"count": "5", "filter": "R", "object_name": "M 31"},
+            "Expose 5 × 60 s, filter R, light, M 31",
+        ),
+        ("camera", "expose", {"time": 1.5, "image_type": "bias"}, {"count": 1}, "Expose 1.5 s, bias"),
+        ("camera", "expose", {}, {}, "Expose ? s"),
+        (
+            "mount",
+            "go",
+            {"ra": "0.7123", "dec": "41.269"},
+            {"object": "M 31"},
+            "Slew to M 31 (00h 42m 44.3s +41° 16′ 08″)",
+        ),
+        ("mount", "go", {"az": "0", "alt": "45"}, {"object": "empty"}, "Slew to az 0°, alt 45°"),
+        ("mount", "go", {"ra": "empty", "dec": "empty"}, {}, "Go (mount): ra empty, dec empty"),
+        ("focuser", "move_relative", {"position": "-50"}, {}, "Move focus by -50 µm"),
+        ("sequencer", "run", {"script": "focusAuto"}, {}, "Run script focusAuto"),
+        ("sequencer", "run", {"script": "stopScript"}, {}, "Stop the sequencer"),
+        ("camera", "stop", {}, {}, "Stop the camera"),
+        ("all", "cancel_all_commands", {}, {}, "Stop everything"),
+        ("enclosure", "open", {}, {}, "Open the roof"),
+        ("laser", "fire_at_will", {"power": 3, "deep": {}}, {}, "Fire at will (laser): power 3"),
+    ],
+)
+def test_in_words(device: str, action: str, required: dict[str, Any], optional: dict[str, Any], line: str) -> None:
+    assert describe.describe(device, action, required, optional) == line
+
+
+def test_every_real_command_has_a_line_of_its_own() -> None:
+    for text in CORPUS.read_text(encoding="utf-8").splitlines():
+        command = json.loads(text)
+        params = (command["required_params"], command["optional_params"])
+        line = describe.describe(command["device"], command["action"], *params)
+        assert 3 < len(line) <= describe.LONGEST
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(), lambda each: st.lists(each, max_size=3)
+)
+
+
+@given(
+    st.sampled_from(
+        [("camera", "expose"), ("mount", "go"), ("focuser", "move_absolute"), ("filter_wheel", "set_name"), ("x", "y")]
+    ),
+    st.dictionaries(st.sampled_from(["time", "ra", "dec", "az", "alt", "ha", "position", "filter", "script"]), _JSON),
+    st.dictionaries(st.sampled_from(["count", "filter", "object", "object_name"]), _JSON),
+)
+def test_any_parameters_have_a_line(which: tuple[str, str], required: dict[str, Any], optional: dict[str, Any]) -> None:
+    assert 0 < len(describe.describe(*which, required, optional)) <= describe.LONGEST

@@ -1,0 +1,115 @@
+"""The measurements run, so that they cannot rot; what they find is no matter of tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+from benchmarks import history, limiter, live, many, pages, routes
+from benchmarks import servers as several
+
+from ..support import postgres
+from ..support.programs import missing, needs
+from ..support.servers import ROOT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gunicorn, which is measured, does not run on Windows")
+def test_each_route_is_measured_beside_the_floor() -> None:
+    command = [sys.executable, "-m", "benchmarks.routes", "--smallest"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")][2:]
+    measured = [(row[0].removeprefix("| "), int(row[1])) for row in rows]
+    assert measured == [(case.name, connections) for case in routes.CASES for connections in routes.CONNECTIONS]
+    assert all(float(row[2]) > 0 for row in rows)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gunicorn, which is measured, does not run on Windows")
+def test_waiting_and_watching_are_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks.live", "--smallest"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    tables = [block for block in done.stdout.split("\n\n") if block.startswith("| ")]
+    assert len(tables) == len(live.TABLES)
+    assert "| 2 | 10 | 0 / 0 |" in tables[1], "a viewer missed something"
+    assert "| 150 | 0 / 0 |" in tables[3], "a viewer missed something"
+
+
+def test_what_counting_costs_is_measured() -> None:
+    assert set(limiter.measure(rounds=1, requests=3)) == set(limiter.APPS)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process holds")
+def test_long_histories_are_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks.history", "--smallest"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    speed, sizes = [block.strip().splitlines()[2:] for block in done.stdout.split("\n\n")[1:]]
+    assert len(speed) == len(history.cases("2026-11-24"))
+    assert [row.split(" | ")[0] for row in sizes] == ["| 300", "| 600"]
+    assert "60 in" in sizes[0], "not all of a site's jobs came"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the servers of some queues are started on Linux and macOS only")
+def test_the_operations_are_measured_beside_other_queues() -> None:
+    for module in ("huey", "litequeue", "persistqueue", "procrastinate", "rq"):
+        if find_spec(module) is None:
+            missing(f"{module} is not installed: pip install '.[benchmarks]'")
+    from benchmarks import kills, stores
+
+    for program, package in (("initdb", "postgresql"), ("redis-server", "redis-server")):
+        if stores.find(program) is None:
+            missing(f"{program} is not installed (Debian: apt install {package})")
+    command = [sys.executable, "-m", "benchmarks.peers", "--smallest"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr
+    blocks = [block.strip().splitlines()[2:] for block in done.stdout.split("\n\n") if block.startswith("| ")]
+    promises, without_history, with_history, latencies, deaths = blocks
+    peers = len(kills.QUEUES) - 1
+    assert len(promises) == len(deaths) == peers + 1
+    assert len(without_history) == len(with_history) == 2 * 2 * peers
+    assert len(latencies) == sum(1 + kind.keeps for kind in kills.QUEUES)
+    name, _jobs, killed, *_, doubled, _left, lost = deaths[0].strip("| ").split(" | ")
+    assert (name, killed, doubled, lost) == ("jobs_server", "1", "0", "0")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gunicorn, which is measured, does not run on Windows")
+def test_the_pages_are_measured() -> None:
+    needs("chromium")
+    command = [sys.executable, "-m", "benchmarks.pages", "--smallest"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    tables = [block for block in done.stdout.split("\n\n") if block.startswith("| ")]
+    assert len(tables) == len(pages.TABLES)
+    now = next(line for line in tables[0].splitlines() if line.startswith("| Now |"))
+    assert float(now.split(" | ")[4]) < 100, "200 jobs make a page of more than 100 kB"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process takes")
+def test_more_servers_on_one_postgresql_are_measured() -> None:
+    postgres.program("initdb")
+    needs("nginx")
+    command = [sys.executable, "-m", "benchmarks.servers", "--smallest"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")][2:]
+    measured = [(row[0], int(row[1])) for row in rows]
+    assert measured == [(case.name, count) for case in several.CASES for count in several.COUNTS]
+    assert all(float(row[2]) > 0 for row in rows)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process takes")
+def test_many_observatories_on_one_postgresql_are_measured() -> None:
+    postgres.program("initdb")
+    command = [sys.executable, "-m", "benchmarks.many", "--smallest"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    stages, steps = [block.strip().splitlines()[2:] for block in done.stdout.split("\n\n")[1:]]
+    assert len(stages) == 3
+    (step,) = (line.strip("| ").split(" | ") for line in steps)
+    jobs = round(many.SMALLEST.rate * many.SMALLEST.seconds)
+    assert step[:2] == [f"{many.SMALLEST.rate:g}", str(jobs)]
+    assert step[4:6] == ["0 / 0", "0 / 0"], "a viewer missed something, or a job was handed over twice"

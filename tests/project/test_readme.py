@@ -1,0 +1,85 @@
+"""The README keeps what it promises: the newcomer's commands, the ten lines; each promise has its test."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs_server import create_app
+from jobs_server.client import SiteClient
+
+from ..conftest import LONG
+from ..support import databases, servers
+from ..support.waiting import until
+
+README = (servers.ROOT / "README.md").read_text(encoding="utf-8")
+PROMISES = (servers.ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
+WHO: dict[str, Any] = {"user_name": "Vera", "user_id": "auth0|vera"}
+
+
+def snippet(heading: str) -> str:
+    """Cut the code below a heading out of the README."""
+    return README.split(f"## {heading}\n", 1)[1].split("```python\n", 1)[1].split("```", 1)[0]
+
+
+def test_site_software_in_ten_lines(tmp_path: Path) -> None:
+    program = tmp_path / "site.py"
+    program.write_text(snippet("Site software in ten lines"), encoding="utf-8")
+    assert len([line for line in program.read_text(encoding="utf-8").splitlines() if line]) <= 10
+    with servers.running("gunicorn", tmp_path / "instance") as server, SiteClient(server.url, "wmd") as client:
+        done, stopped, wrong = (
+            client.submit("camera", "c1", "expose", {"time": seconds}, **WHO) for seconds in (0, "3600", "empty")
+        )
+        command = [sys.executable, str(program), server.url]
+        process = subprocess.Popen(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(servers.ROOT)})
+        try:
+            until(lambda: client.get(done).status == "COMPLETE")
+            until(lambda: client.get(stopped).status == "EXPOSING")
+            client.cancel(stopped, **WHO)
+            until(lambda: client.get(stopped).status == "CANCELED")
+            until(lambda: client.get(wrong).status == "FAILED")
+        finally:
+            process.kill()
+            process.wait()
+
+
+def shell_lines() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+def test_the_test_command_is_the_one_that_ci_runs() -> None:
+    (command,) = [line for line in shell_lines() if line.endswith("pytest")]
+    ci = servers.ROOT / ".ci" / "run"
+    if not ci.exists():
+        pytest.skip("the CI script is not part of this copy")
+    assert command in ci.read_text(encoding="utf-8").splitlines()
+
+
+def test_every_flask_command_in_it_exists() -> None:
+    runner = create_app().test_cli_runner()
+    named = {match.group(1) for match in re.finditer(r"\.venv/bin/flask ([a-z-]+(?: [a-z][a-z-]*)?)", README)}
+    for words in named - {"run"}:
+        shown = runner.invoke(args=[*words.split(), "--help"])
+        assert shown.exit_code == 0, (words, shown.output)
+
+
+@pytest.mark.parametrize("path", re.findall(r"`(tests/[\w/]+\.py)", PROMISES))
+def test_every_test_that_a_promise_names_exists(path: str) -> None:
+    assert (servers.ROOT / path).is_file()
+
+
+@pytest.mark.parametrize("name", [*databases.CORE, *LONG])
+def test_every_test_file_that_a_run_picks_or_puts_first_exists(name: str) -> None:
+    assert (servers.ROOT / "tests" / f"{name}.py").is_file()
+
+
+def test_example_lines_in_help_texts_stay_lines() -> None:
+    shown = create_app().test_cli_runner().invoke(args=["jobs", "send", "--help"]).output
+    assert "\n  flask jobs send - < job.json\n" in shown

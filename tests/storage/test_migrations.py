@@ -1,0 +1,120 @@
+"""A database of the first version opens under this one with nothing lost; where it cannot, it stays as it was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from flask import Flask
+
+from jobs_server import create_app
+from jobs_server.errors import StartRefused
+from jobs_server.storage import database as db
+from jobs_server.storage import revisions
+from jobs_server.upkeep import backups, startup
+
+from ..conftest import inside
+from ..faults import ledger
+from ..support.commands import run
+from ..support.disks import fill, mounted
+from ..support.observatory import Observatory
+
+pytestmark = pytest.mark.sqlite("files that earlier versions left")
+
+FIRST = "0001"
+JOBS = 100_000
+
+# One finished job as the first version wrote it, and as many copies as are wanted, each with its history.
+COPIES = """
+WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < {count})
+INSERT INTO job SELECT number, printf('01%024d', number), 'wmd', 'camera', 'c1', 'expose', '{{"time": 1.5}}', '{{}}',
+    'Vera', 'auth0|vera', '[]', 0, 1700000000000 + number, 1700000000000 + number, 1, 0, 900000, -1, 0, 0,
+    'COMPLETE', 'ended', NULL, 1700000000000, 1, 'EXPIRED', 'withdrawn', NULL, NULL, NULL FROM numbers
+"""
+EVENTS = """
+INSERT INTO job_event (job_id, site, at_ms, queue, status, seconds_until_complete, actor_known, actor_id, actor_name)
+SELECT id, site, accepted_ms, 0, step, NULL, 'site', 'wmd', 'wmd' FROM job, (
+    SELECT 1 AS number, 'UNREAD' AS step UNION ALL SELECT 2, 'RECEIVED' UNION ALL SELECT 3, 'COMPLETE'
+) ORDER BY id, number
+"""
+
+
+def of_the_first_version(folder: Path, jobs: int) -> Path:
+    """Make a database as the first version left it, with finished jobs in it."""
+    app = create_app({"INSTANCE": str(folder)})
+    folder.mkdir(parents=True, exist_ok=True)
+    with app.app_context():
+        command.upgrade(startup.migrations(app), FIRST)
+    database = app.extensions[db.EXTENSION]
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql(COPIES.format(count=jobs))
+        connection.exec_driver_sql(EVENTS)
+    database.engine.dispose()
+    return folder / "jobs.db"
+
+
+def opened(folder: Path) -> tuple[Flask, Observatory]:
+    app = create_app({"TESTING": True, "INSTANCE": str(folder)})
+    startup.prepare(app)
+    return app, inside(app)
+
+
+def close(app: Flask) -> None:
+    app.extensions[db.EXTENSION].engine.dispose()
+
+
+def contents(path: Path) -> list[tuple[Any, ...]]:
+    jobs = "SELECT count(*), sum(accepted_ms), min(ulid), max(ulid), count(DISTINCT required_params) FROM job"
+    return ledger.select(path, jobs) + ledger.select(path, "SELECT count(*), sum(seq), sum(at_ms) FROM job_event")
+
+
+def test_a_hundred_thousand_jobs_of_the_first_version_open_with_nothing_lost(
+    tmp_path: Path, tell: Callable[[str], None]
+) -> None:
+    path = of_the_first_version(tmp_path, JOBS)
+    before = contents(path)
+    began = time.perf_counter()
+    app, site = opened(tmp_path)
+    tell(f"{JOBS:,} jobs of the first version, opened by this one in {time.perf_counter() - began:.2f} s")
+    assert contents(path) == before
+    assert ledger.select(path, "SELECT version_num FROM alembic_version") == [(revisions.newest(),)]
+    assert ledger.select(path, "PRAGMA integrity_check") == [("ok",)]
+    assert ledger.select(path, "PRAGMA foreign_key_check") == []
+    last = f"01{JOBS:024d}"
+    assert site.history({"site": "wmd", "ulid": last}) == ["UNREAD", "RECEIVED", "COMPLETE"]
+    assert len(site.lists(timeRange=10**15, limit=10)) == 10
+    new = site.sends()
+    assert new["ulid"] > last
+    assert site.polls() == [new]
+    close(app)
+
+
+def test_a_backup_of_the_first_version_is_brought_up_to_this_one(tmp_path: Path) -> None:
+    old = of_the_first_version(tmp_path / "old", 10)
+    made = backups.make(old, tmp_path)
+    ended = run(tmp_path / "new", "restore", str(made.path), "--yes")
+    assert ended.returncode == 0, ended.stderr
+    app, site = opened(tmp_path / "new")
+    assert len(site.lists(timeRange=10**15)) == 10
+    close(app)
+
+
+def test_on_a_full_disk_the_start_is_refused_and_the_database_stays_as_it_was(tmp_path: Path) -> None:
+    with mounted(tmp_path / "small") as folder:
+        path = of_the_first_version(folder, 200)
+        before = contents(path)
+        fill(folder)
+        app = create_app({"INSTANCE": str(folder)})
+        with pytest.raises(StartRefused, match=r"cannot be used: (the disk is full|its disk reports errors)"):
+            startup.prepare(app)
+        close(app)
+        (folder / "ballast").unlink()
+        assert ledger.select(path, "SELECT version_num FROM alembic_version") == [(FIRST,)]
+        assert contents(path) == before
+        app, site = opened(folder)
+        assert len(site.lists(timeRange=10**15)) == 200
+        close(app)

@@ -1,0 +1,184 @@
+"""What a request costs in the database, counted exactly: a time would depend on the machine, a count does not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+
+from jobs_server import create_app
+from jobs_server.jobs import queries, statements
+from jobs_server.storage import database as db
+from jobs_server.storage import sqlite
+from jobs_server.upkeep import startup
+
+from ..conftest import inside
+from ..support import postgres
+
+
+class Counted:
+    """What is run on the database, each statement by its first words."""
+
+    def __init__(self, database: db.Database) -> None:
+        self._run: list[str] = []
+        on_sqlite = database.kind.name == sqlite.NAME
+        database.close()  # connections made before would not be watched
+        event.listen(database.engine, "connect", self._watch_sqlite if on_sqlite else self._watch_postgresql)
+
+    def of(self, deed: Callable[[], object]) -> list[str]:
+        """The statements that a deed runs."""
+        self._run.clear()
+        deed()
+        return list(self._run)
+
+    def one_write(self, *steps: str) -> list[str]:
+        """One write unit: its begin, the steps, one commit."""
+        return ["BEGIN", *steps, "COMMIT"]
+
+    def _watch_sqlite(self, connection: Any, _record: object) -> None:
+        connection.set_trace_callback(lambda sql: self._run.append(in_short(sql)))
+
+    def _watch_postgresql(self, connection: Any, _record: object) -> None:
+        """Note what is sent: a string may hold several statements, and goes there and back once."""
+        from psycopg import Cursor, sql
+
+        run = self._run
+
+        class Watched(Cursor[Any]):
+            def execute(self, query: Any, *arguments: Any, **options: Any) -> Any:
+                run.append(in_short(query.as_string() if isinstance(query, sql.Composable) else query))
+                return super().execute(query, *arguments, **options)
+
+            def executemany(self, query: Any, params_seq: Any, *, returning: bool = False) -> None:
+                run.extend([in_short(query)] * len(params_seq))  # sent together
+                super().executemany(query, params_seq, returning=returning)
+
+        connection.cursor_factory = Watched
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
+    """An app that is prepared, on each kind of database."""
+    url = "" if request.param == "sqlite" else postgres.shared().database()
+    app = create_app({"TESTING": True, "INSTANCE": str(tmp_path / "instance"), "DATABASE_URL": url})
+    startup.prepare(app)
+    yield app
+    app.extensions[db.EXTENSION].close()
+
+
+@pytest.fixture
+def run(app: Flask) -> Counted:
+    return Counted(app.extensions[db.EXTENSION])
+
+
+def in_short(sql: str) -> str:
+    """`INSERT INTO job_event (...) VALUES ...` is `INSERT job_event`."""
+    found = re.match(r"(INSERT) INTO (\w+)|(DELETE) FROM (\w+)|(UPDATE) (\w+)|(\w+)", sql)
+    assert found, sql
+    return " ".join(filter(None, found.groups()))
+
+
+@pytest.mark.parametrize(
+    ("options", "reads"),
+    [({}, 1), ({"alternateQueue": True}, 1), ({"limit": 3}, 1), ({"claimId": "c-1"}, 2)],
+    ids=["plain", "alternate queue", "limit", "claim id"],
+)
+def test_an_empty_poll_only_reads(app: Flask, run: Counted, options: dict[str, Any], reads: int) -> None:
+    observatory = inside(app)
+    assert run.of(lambda: observatory.polls(**options)) == ["SELECT"] * reads
+
+
+@pytest.mark.parametrize("options", [{}, {"limit": 5}], ids=["plain", "limit"])
+def test_a_poll_that_gets_jobs_is_one_write(app: Flask, run: Counted, options: dict[str, Any]) -> None:
+    observatory = inside(app)
+    for _ in range(5):
+        observatory.sends()
+    assert run.of(lambda: observatory.polls(**options)) == [
+        "SELECT",
+        *run.one_write("UPDATE job", *["INSERT job_event"] * 5),
+    ]
+
+
+def test_a_claim_looks_again_inside_its_write_whether_it_was_made_before(app: Flask, run: Counted) -> None:
+    observatory = inside(app)
+    observatory.sends()
+    poll = {"claimId": "c-1"}
+    first = run.of(lambda: observatory.polls(**poll))
+    assert first == ["SELECT", "SELECT", *run.one_write("SELECT", "UPDATE job", "INSERT job_event")]
+    assert run.of(lambda: observatory.polls(**poll)) == ["SELECT"]
+
+
+def test_a_new_job_is_one_write(app: Flask, run: Counted) -> None:
+    observatory = inside(app)
+    assert run.of(observatory.sends) == run.one_write("SELECT", "INSERT job", "INSERT job_event")
+
+
+def test_a_report_is_one_write(app: Flask, run: Counted) -> None:
+    observatory = inside(app)
+    job = observatory.sends()
+    step = run.one_write("UPDATE job", "INSERT job_event")
+    assert run.of(lambda: observatory.starts(job)) == step
+    assert run.of(lambda: observatory.reports(job, "EXPOSING")) == step
+    assert run.of(lambda: observatory.reports(job, "COMPLETE")) == step
+
+
+def test_a_start_through_the_fence_is_one_write(app: Flask, run: Counted) -> None:
+    observatory = inside(app)
+    observatory.sends()
+    (job,) = observatory.polls(claimId="c-1")
+    assert run.of(lambda: observatory.starts(job, claimId="c-1")) == run.one_write("UPDATE job", "INSERT job_event")
+
+
+def test_looking_only_reads(app: Flask, run: Counted) -> None:
+    observatory = inside(app)
+    job = observatory.sends()
+    assert run.of(lambda: observatory.shows(job)) == ["SELECT", "SELECT"]
+    assert run.of(observatory.lists) == ["SELECT"]
+
+
+@pytest.mark.sqlite("how it prepares")
+def test_each_statement_is_prepared_once(file_app: Flask) -> None:
+    """SQLite asks its authorizer while it prepares a statement, and not while it runs one."""
+    asked: list[object] = []
+
+    def allow(*what: object) -> int:
+        asked.append(what)
+        return 0
+
+    with file_app.extensions[db.EXTENSION].engine.connect() as connection:
+        raw: Any = connection.connection.driver_connection
+        raw.set_authorizer(allow)
+        counts = {name: [asks(raw, asked, statement, 1), asks(raw, asked, statement, 2)] for name, statement in EVERY}
+    assert all(first for first, _ in counts.values())
+    assert {name: again for name, (_, again) in counts.items() if again} == {}
+
+
+def asks(raw: Any, asked: list[object], statement: db.Statement, value: int) -> int:
+    """How often SQLite asks while it runs a statement with a value for all that it needs."""
+    sql, fixed = statement.compiled("sqlite")
+    asked.clear()
+    try:
+        raw.execute(sql, {key: fixed.get(key, value) for key in re.findall(r":(\w+)", sql)}).fetchall()
+    except db.driver.IntegrityError:
+        raw.rollback()  # such values make no job; it was prepared all the same
+    return len(asked)
+
+
+def statements_in(held: object, name: str) -> Iterator[tuple[str, db.Statement]]:
+    if isinstance(held, db.Statement):
+        yield name, held
+    elif isinstance(held, Mapping):
+        for key, each in held.items():
+            yield from statements_in(each, f"{name} {key}")
+    elif is_dataclass(held) and not isinstance(held, type):
+        for part in fields(held):
+            yield from statements_in(getattr(held, part.name), f"{name} {part.name}")
+
+
+EVERY = [*statements_in(vars(queries), "queries"), *statements_in(vars(statements), "statements")]
