@@ -13,11 +13,11 @@ from typing import Any
 from flask import Flask
 
 from jobs_server import clock, create_app
-from jobs_server.config import EXTENSION
 from jobs_server.domain import actors
 from jobs_server.domain.commands import ClaimJobs, SubmitJob, UpdateStatus
 from jobs_server.jobs import operations, queries
 from jobs_server.jobs.queries import JobRow
+from jobs_server.service import service_of
 from jobs_server.storage import database as db
 from jobs_server.upkeep import startup
 from tests.support import servers
@@ -46,7 +46,7 @@ class Contender:
 
     def send(self, sites: list[str], each: int) -> list[JobRow]:
         """Queue a number of jobs at each site, in one transaction."""
-        settings = self.app.extensions[EXTENSION].settings
+        settings = service_of(self.app).settings
         with self._database.transaction() as connection:
             return [
                 operations.submit(connection, SubmitJob(**COMMAND, site=site), actors.SERVER, clock.read(), settings)
@@ -71,7 +71,7 @@ class Contender:
 
     @property
     def _database(self) -> db.Database:
-        database: db.Database = self.app.extensions[db.EXTENSION]
+        database: db.Database = service_of(self.app).database
         return database
 
 
@@ -93,7 +93,7 @@ def floor(folder: Path) -> Iterator[Contender]:
 def _running(folder: Path, target: str, threads: int = 64, log_level: str = "info") -> Iterator[Contender]:
     app = create_app({"INSTANCE": str(folder), "MAX_WAITING_JOBS": 0})
     startup.prepare(app)
-    path = app.extensions[EXTENSION].settings.url.database
+    path = service_of(app).settings.url.database
     environment = {key: value for key, value in os.environ.items() if not key.startswith("JOBS_")}
     environment |= {"JOBS_INSTANCE": str(folder), "JOBS_THREADS": str(threads), "FLOOR_DATABASE": str(path)}
     environment |= {"JOBS_LOG_LEVEL": log_level}
@@ -106,4 +106,4 @@ def _running(folder: Path, target: str, threads: int = 64, log_level: str = "inf
         with servers.stopped_at_the_end(server):
             yield Contender(port, app, server)
     finally:
-        app.extensions[db.EXTENSION].close()
+        service_of(app).database.close()

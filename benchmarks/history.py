@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from jobs_server import clock, create_app
-from jobs_server.config import EXTENSION
+from jobs_server.service import service_of
 from jobs_server.storage import database as db
 from jobs_server.storage.database import driver
 from jobs_server.upkeep import retention, startup
@@ -97,7 +97,7 @@ def _report(contender: Contender, count: int) -> Sequence[bytes]:
 
 def _any_job(contender: Contender, count: int) -> Sequence[bytes]:
     """Ask for jobs of all times."""
-    path = contender.app.extensions[EXTENSION].settings.url.database
+    path = service_of(contender.app).settings.url.database
     connection = driver.connect(path)
     highest = connection.execute("SELECT max(id) FROM job").fetchone()[0]
     ids = [random.randint(1, highest) for _ in range(count)]
@@ -158,8 +158,8 @@ def ready(folder: Path, jobs: int, until_ms: int, console: Console) -> tuple[Fil
     else:
         app = create_app({"INSTANCE": str(folder)})
         startup.prepare(app)
-        app.extensions[db.EXTENSION].close()
-        filled = fill(str(app.extensions[EXTENSION].settings.url.database), jobs, until_ms, console)
+        service_of(app).database.close()
+        filled = fill(str(service_of(app).settings.url.database), jobs, until_ms, console)
         kept.write_text(json.dumps(filled), encoding="utf-8")
     began = time.perf_counter()
     with servers.running("gunicorn", folder):
@@ -240,8 +240,8 @@ def _stream_all(house: House) -> tuple[int, float]:
 
 def _prune(house: House) -> float:
     """Delete the oldest night, beside the running server, and tell how many jobs went in a second."""
-    database: db.Database = house.contender.app.extensions[db.EXTENSION]
-    path = house.contender.app.extensions[EXTENSION].settings.url.database
+    database: db.Database = service_of(house.contender.app).database
+    path = service_of(house.contender.app).settings.url.database
     connection = driver.connect(path)
     oldest_ms = connection.execute("SELECT accepted_ms FROM job ORDER BY id LIMIT 1").fetchone()[0]
     connection.close()

@@ -18,7 +18,7 @@ import orjson
 from rich.console import Console
 
 from jobs_server.live import sse
-from jobs_server.storage.database import EXTENSION
+from jobs_server.service import service_of
 from tests.support.processes import holds, worker
 
 from . import report
@@ -219,7 +219,7 @@ def measure_catching_up(size: Size, console: Console) -> Iterator[list[str]]:
     for count in (1, _VIEWERS):
         with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as contender:
             contender.send([SITE], size.away)
-            with contender.app.extensions[EXTENSION].reading() as connection:
+            with service_of(contender.app).database.reading() as connection:
                 epoch = sse.now(connection, SITE).epoch
             began = time.perf_counter()
             with watching(contender.port, count, f"{epoch}-0") as viewers:

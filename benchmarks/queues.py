@@ -15,13 +15,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from sqlalchemy import text
 
 from jobs_server import clock, create_app
-from jobs_server.config import EXTENSION
 from jobs_server.domain import actors
 from jobs_server.domain.commands import ClaimJobs, StartJob, SubmitJob, UpdateStatus
 from jobs_server.jobs import operations
 from jobs_server.jobs.queries import JobRow
-from jobs_server.live import feed, long_poll
+from jobs_server.live import long_poll
 from jobs_server.live.disconnect import Client
+from jobs_server.service import service_of
 from jobs_server.storage import database
 from jobs_server.upkeep import startup
 
@@ -118,9 +118,9 @@ class Ours(Threaded):
     def __init__(self, place: str) -> None:
         self._app = create_app({"INSTANCE": place, "MAX_WAITING_JOBS": 0, "THREADS": 64})
         startup.prepare(self._app)
-        self._settings = self._app.extensions[EXTENSION].settings
-        self._database: database.Database = self._app.extensions[database.EXTENSION]
-        self._feed = feed.of(self._app)
+        self._settings = service_of(self._app).settings
+        self._database: database.Database = service_of(self._app).database
+        self._feed = service_of(self._app).feed
         self._site, self._actor, self._client = SITES[0], actors.site(SITES[0]), Client("peers", "127.0.0.1")
         with self._database.engine.connect() as connection:
             check_durable(connection.connection.driver_connection)

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from jobs_server import create_app
-from jobs_server.storage import database as db
+from jobs_server.service import service_of
 from tests.support import nginx
 
 from . import report
@@ -173,7 +173,7 @@ def _filling(desks: Fleet, folder: Path) -> Iterator[Contender]:
     try:
         yield Contender(desks.ports[0], app, desks.desks[0])
     finally:
-        app.extensions[db.EXTENSION].close()
+        service_of(app).database.close()
 
 
 @contextmanager

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
+    from .config import Loaded
+    from .service import Service
+
 
 def create_app(config: Mapping[str, object] | None = None) -> Flask:
     """Make the app; `config` holds settings by name (such as `DATABASE_URL`) and Flask's own keys.
@@ -22,16 +25,14 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     from . import config as configuration
     from .api import calendar, health, jobs, live, metrics, problems
     from .auth import browser_guard, cors
-    from .jobs import limits, remote_calendar
-    from .live import feed, sse
-    from .storage import database, notifications
+    from .service import EXTENSION
+    from .storage import database
     from .upkeep import logs, request_ids, startup
 
     app = request_ids.App(__name__, instance_relative_config=True)
     flask_keys, overrides = configuration.split(config or {}, app.default_config)
     loaded = configuration.load(Path(app.instance_path), overrides)
     settings = loaded.settings
-    app.extensions[configuration.EXTENSION] = loaded
     app.config.from_mapping(
         {
             "MAX_CONTENT_LENGTH": settings.max_body_bytes,
@@ -48,11 +49,9 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     # Clients must never meet a redirect: some forbid them, and a redirected POST loses its body.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    database.init_app(app, settings.database_timeout_seconds)
+    app.extensions[EXTENSION] = made = _service(app, loaded)
     request_ids.register(app)
     logs.register(app)
-    notifications.init_app(app)
-    feed.init_app(app, app.extensions[database.EXTENSION], settings, sse.render)
     for blueprint in (jobs.bp, live.bp):
         app.register_blueprint(blueprint, url_prefix="/jobs")
         app.register_blueprint(blueprint, name=f"{blueprint.name}_at_root")
@@ -62,12 +61,44 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     web.register(app)
     problems.register(app)
     browser_guard.guard(app, settings)
-    auth.register(app)
-    limits.register(app)
-    remote_calendar.register(app)
+    auth.guard(app, made.gate)
     auth.sessions.set_up(app, settings)
-    auth.oidc_login.set_up(app, settings)
     cors.allow(app, settings.allowed_origins)
     cli.register(app)
     startup.set_up(app)
     return app
+
+
+def _service(app: Flask, loaded: Loaded) -> Service:
+    """Make what an app is made of."""
+    from pathlib import Path
+
+    from .auth import oidc_login
+    from .auth.gate import Gate
+    from .jobs.desk import Desk
+    from .jobs.limits import Limits
+    from .jobs.remote_calendar import RemoteCalendar
+    from .live import sse
+    from .live.feed import feed_of
+    from .observatory.profiles import Kept
+    from .service import Service
+    from .storage.database import database_of
+    from .storage.notifications import listener_of
+
+    settings = loaded.settings
+    database = database_of(app, settings.database_timeout_seconds)
+    limits = Limits(settings)
+    calendar = RemoteCalendar(settings.calendar_url) if settings.calendar_url else None
+    return Service(
+        settings=settings,
+        origins=loaded.origins,
+        database=database,
+        listener=listener_of(database),
+        feed=feed_of(database, settings, sse.render),
+        limits=limits,
+        calendar=calendar,
+        desk=Desk(settings=settings, database=database, limits=limits, calendar=calendar),
+        profiles=Kept(Path(settings.instance)),
+        gate=Gate(settings),
+        sign_in=oidc_login.client_of(app, settings),
+    )

@@ -27,13 +27,10 @@ from .config_checks import (
 )
 from .errors import ConfigError
 
-__all__ = ["CONFIG_FILE", "EXTENSION", "PREFIX", "Loaded", "Settings", "load", "names", "shown", "split", "variable"]
+__all__ = ["CONFIG_FILE", "PREFIX", "Loaded", "Settings", "load", "names", "shown", "split", "variable"]
 
 TEST_PREFIX = "JOBS_TEST_"  # switches of the test suite, no settings of the service
 CONFIG_FILE = "config.toml"
-
-EXTENSION = "jobs_server.settings"
-"""Where an app keeps its `Loaded` settings, among its extensions."""
 
 _SECRETS = ("oidc_client_secret", "alert_url")  # an alert's address is all that one needs to send there
 

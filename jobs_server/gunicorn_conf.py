@@ -6,15 +6,14 @@ The names are gunicorn's settings; what may differ between installations comes f
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 from . import create_app
 from .api import metrics
-from .config import EXTENSION, Loaded
+from .service import service_of
 from .upkeep.startup import announce_address, processes, refusals_end_the_process
 
 with refusals_end_the_process():
-    _settings = cast(Loaded, create_app().extensions[EXTENSION]).settings
+    _settings = service_of(create_app()).settings
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 

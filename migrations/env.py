@@ -9,7 +9,7 @@ from flask import current_app
 from sqlalchemy import Connection
 
 import jobs_server.storage.models  # noqa: F401  the tables must be known before they are compared
-from jobs_server.config import EXTENSION
+from jobs_server.service import service_of
 from jobs_server.storage.database import db
 from jobs_server.storage.postgresql import lock_key
 from jobs_server.storage.sqlite import BEGIN
@@ -67,6 +67,6 @@ def _is_here(thing: Any, _name: str | None, _kind: str, _reflected: bool, _compa
 
 if context.is_offline_mode():
     raise SystemExit("migrations run on the database itself: there is no offline mode")
-make_folder(current_app.extensions[EXTENSION].settings)
+make_folder(service_of(current_app).settings)
 with current_app.app_context(), db.engine.connect() as engine_connection:
     migrate(engine_connection)

@@ -14,7 +14,7 @@ from flask import Flask
 from playwright.sync_api import Browser
 
 from jobs_server import create_app
-from jobs_server.storage import database as db
+from jobs_server.service import service_of
 from jobs_server.upkeep import startup
 
 from .support import databases, postgres, servers
@@ -116,7 +116,7 @@ def app() -> Iterator[Flask]:
     app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh()})
     startup.prepare(app)
     yield app
-    app.extensions[db.EXTENSION].close()
+    service_of(app).database.close()
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def file_app(tmp_path: Path) -> Iterator[Flask]:
     app = create_app({"TESTING": True} | databases.at(instance))
     startup.prepare(app)
     yield app
-    app.extensions[db.EXTENSION].close()
+    service_of(app).database.close()
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def shared_app() -> Iterator[Flask]:
         app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "MAX_WAITING_JOBS": 0})
         startup.prepare(app)
     yield app
-    app.extensions[db.EXTENSION].close()
+    service_of(app).database.close()
 
 
 @pytest.fixture

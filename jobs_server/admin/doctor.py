@@ -9,7 +9,6 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import cast
 
 import httpx
 from flask import Flask
@@ -19,10 +18,11 @@ from sqlalchemy.exc import DBAPIError
 from .. import clock
 from ..auth.gate import KEYS_FILE
 from ..auth.issuer_keys import IssuerKeys
-from ..config import CONFIG_FILE, EXTENSION, Loaded, variable
+from ..config import CONFIG_FILE, variable
 from ..errors import TaskFailed, Unavailable
 from ..jobs import queries
 from ..jobs.remote_calendar import RemoteCalendar
+from ..service import service_of
 from ..storage import database, network_share, postgresql, revisions, sqlite
 from ..storage.database import Statement
 from ..storage.models import Job
@@ -48,7 +48,7 @@ def look_over(app: Flask) -> Iterator[Finding]:
 
 
 def _settings(patient: Patient) -> Iterator[Finding]:
-    loaded = cast(Loaded, patient.app.extensions[EXTENSION])
+    loaded = service_of(patient.app)
     changed = [variable(name) for name, origin in loaded.origins.items() if origin != "default"]
     yield Finding("settings", Grade.GOOD, f"all can be read; set are: {', '.join(changed) or 'none'}.")
     if loaded.settings.workers > 1 and patient.is_on_sqlite:

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import cast
 
 from flask import Flask
 from sqlalchemy import column, inspect, select, table
 
-from ..config import EXTENSION, Loaded, Settings
+from ..config import Settings
 from ..errors import TaskFailed
-from ..storage import database as db
+from ..service import service_of
 from ..storage import sqlite
 from ..storage.database import Database, Statement
 from ..upkeep import backups
@@ -50,12 +49,12 @@ class Patient:
     @property
     def settings(self) -> Settings:
         """Give its settings."""
-        return cast(Loaded, self.app.extensions[EXTENSION]).settings
+        return service_of(self.app).settings
 
     @property
     def database(self) -> Database:
         """Give its database."""
-        return cast(Database, self.app.extensions[db.EXTENSION])
+        return service_of(self.app).database
 
     @property
     def is_on_sqlite(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from sqlalchemy.engine import URL
 
@@ -19,6 +19,7 @@ from ..domain.actors import Actor, Known
 from ..errors import StartRefused, TaskFailed
 from ..jobs import events, expiry, lockouts
 from ..jobs.lockouts import LockoutRow
+from ..service import service_of
 from ..storage import database as db
 from ..storage.sqlite_driver import open_file
 from ..upkeep import backups, startup
@@ -92,7 +93,7 @@ def _let_nothing_old_come_alive(
     """
     url = URL.create("sqlite", database=str(new))
     app = create_app({"INSTANCE": settings.instance, "DATABASE_URL": url.render_as_string()})
-    database = cast(db.Database, app.extensions[db.EXTENSION])
+    database = service_of(app).database
     reason = f"restored from the backup {archive.name[:100]}: what was unfinished in it is not run"
     try:
         startup.prepare(app)

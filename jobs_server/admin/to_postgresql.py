@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Connection, Table, func, insert, select, text, tuple_
 from sqlalchemy.engine import URL
@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import create_app
 from ..config import Settings
 from ..errors import StartRefused, TaskFailed
+from ..service import service_of
 from ..storage import database, postgresql
 from ..upkeep import startup
 
@@ -37,7 +38,7 @@ def move(settings: Settings, source: database.Database, to: URL, progress: Progr
     database holds anything else, or when a checksum differs; then nothing is served from it.
     """
     app = create_app({"INSTANCE": settings.instance, "DATABASE_URL": to.render_as_string(hide_password=False)})
-    target = cast(database.Database, app.extensions[database.EXTENSION])
+    target = service_of(app).database
     if target.kind.name != postgresql.NAME:
         raise TaskFailed("name a PostgreSQL database: --to postgresql+psycopg://user:password@host/name")
     try:

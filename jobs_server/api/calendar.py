@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import orjson
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, request
 
 from .. import auth, clock
 from ..auth import Access, needs
-from ..config import EXTENSION, Loaded
 from ..domain import commands
 from ..domain.commands import AnyCommand
 from ..errors import Conflict, NotFound, TooMany
-from ..jobs import limits, reservation_commands, reservations
+from ..jobs import reservation_commands, reservations
 from ..jobs.reservation_commands import Reserve
-from ..storage.database import reading, transaction
+from ..service import reading, service, transaction
 from . import request_body, schemas
 from .describe import describe
 
@@ -29,7 +26,7 @@ def new_event() -> Response:
     """Reserve a telescope."""
     command = _parse(Reserve)
     actor = auth.person(command)
-    limits.current().reservation(actor)
+    service().limits.reservation(actor, request.remote_addr)
     with transaction() as connection:
         row = reservations.add(connection, command.row(*auth.owner(command, actor)), actor, clock.read())
     return _json({"new_calendar_event": reservations.public(row)})
@@ -43,7 +40,7 @@ def modify_event() -> Response:
     command = reservation_commands.parse_change(request_body.read())
     commands.check_site(command, _sites())
     actor = auth.person(command)
-    limits.current().reservation(actor)
+    service().limits.reservation(actor, request.remote_addr)
     with transaction() as connection:
         row = reservations.change(connection, command.row(*auth.owner(command, actor)), actor, clock.read())
     return _json(reservations.public(row))
@@ -56,7 +53,7 @@ def delete_event() -> Response:
     """Delete a reservation."""
     command = commands.parse(reservation_commands.Unreserve, request_body.read())
     actor = auth.person(command)
-    limits.current().reservation(actor)
+    service().limits.reservation(actor, request.remote_addr)
     with transaction() as connection:
         row = reservations.remove(connection, command.event_id, actor)
     return _json(reservations.public(row))
@@ -113,7 +110,7 @@ def _parse(model: type[AnyCommand]) -> AnyCommand:
 
 
 def _sites() -> tuple[str, ...]:
-    return cast(Loaded, current_app.extensions[EXTENSION]).settings.sites
+    return service().settings.sites
 
 
 def _json(value: object) -> Response:

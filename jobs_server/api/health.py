@@ -14,13 +14,12 @@ from flask import Blueprint, Flask, Response, current_app
 from sqlalchemy import column, select, table
 
 from ..auth import Access, needs
-from ..config import EXTENSION as SETTINGS
-from ..config import Loaded, Settings
+from ..config import Settings
 from ..errors import Unavailable
-from ..live import feed
+from ..service import service_of
 from ..storage import database as db
 from ..storage import revisions
-from ..storage.database import Database, Statement
+from ..storage.database import Statement
 from ..upkeep import backups, maintenance
 from .describe import describe
 
@@ -79,7 +78,7 @@ class Health:
 
     def _database(self) -> Iterator[str]:
         """See that a write could begin, and that the tables are this version's."""
-        database = cast(Database, self._app.extensions[db.EXTENSION])
+        database = service_of(self._app).database
         database = replace(database, timeout_seconds=_WRITE_SECONDS, on_commit=[])  # nothing is written
         try:
             with database.transaction(_PROBE) as connection:
@@ -101,7 +100,7 @@ class Health:
             yield f"the disk runs full: {free_mb} MB are free where the jobs are kept, of {wanted} wanted"
 
     def _threads(self) -> Iterator[str]:
-        if not feed.of(self._app).is_well():
+        if not service_of(self._app).feed.is_well():
             yield "the thread that watches for changes has ended, and live pages are late: restart the server"
         alive = {thread.name for thread in threading.enumerate()}
         if self.serving_since is not None and "sweeper" not in alive:
@@ -127,7 +126,7 @@ class Health:
 
     @property
     def _settings(self) -> Settings:
-        return cast(Loaded, self._app.extensions[SETTINGS]).settings
+        return service_of(self._app).settings
 
 
 def register(app: Flask) -> None:

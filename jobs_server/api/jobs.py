@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import cast
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 
 from .. import auth, clock
 from ..auth import Access, needs
-from ..config import EXTENSION, Loaded, Settings
+from ..config import Settings
 from ..domain import commands
 from ..domain.commands import AnyCommand
 from ..errors import Conflict, Crowded, Forbidden, KeyReused, LockedOut, NotFound, TooMany, Unauthorized, shown
-from ..jobs import limits, lockouts, operations, queries, remote_calendar, wire
-from ..live import disconnect, feed, long_poll
-from ..storage.database import current, reading, transaction
+from ..jobs import lockouts, operations, queries, wire
+from ..live import disconnect, long_poll
+from ..service import reading, service, transaction
 from . import request_body, schemas
 from .describe import describe
 
@@ -35,11 +34,7 @@ def new_job() -> Response:
     command = _parse(commands.SubmitJob)
     key = commands.parse_key(request.headers.get("Idempotency-Key"))
     actor = auth.person(command)
-    limits.current().job(command, actor)
-    remote_calendar.check(command, actor, _settings(), key)
-    with transaction(command.site) as connection:
-        job = operations.submit(connection, command, actor, clock.read(), _settings(), key)
-    return _json(wire.job(job))
+    return _json(wire.job(service().desk.post(command, actor, key)))
 
 
 @bp.post("/getnewjobs")
@@ -49,9 +44,9 @@ def get_new_jobs() -> Response:
     """Hand over the waiting jobs of a site, or wait for one."""
     command = _parse(commands.ClaimJobs)
     actor = auth.site(command.site)
-    environ, live = request.environ, feed.current()
+    environ, live = request.environ, service().feed
     live.presence.serves_beside_others(environ["wsgi.multiprocess"])
-    answer = long_poll.poll(current(), live, command, actor, disconnect.client(environ))
+    answer = long_poll.poll(service().database, live, command, actor, disconnect.client(environ))
     response = _json(wire.handed_over(answer.jobs, command.queue))
     if answer.spent:
         # Else a client whose lost reply held what was canceled since would ask for ever; the body cannot tell it.
@@ -90,10 +85,7 @@ def cancel_job() -> Response:
     """Cancel a job, or ask the site to end it."""
     command = _parse(commands.CancelJob)
     actor = auth.person(command)
-    remote_calendar.check_cancel(command.site, command.ulid, actor, _settings())
-    with transaction(command.site) as connection:
-        job = operations.cancel(connection, command, actor, clock.read(), _settings())
-    return _json(wire.job(job))
+    return _json(wire.job(service().desk.cancel(command, actor)))
 
 
 @bp.post("/getjob")
@@ -122,7 +114,7 @@ def get_recent_jobs() -> Response:
     if command.is_page:
         with reading() as connection:
             return _json(wire.jobs(queries.page(connection, command.site, since_ms, command.before, command.limit)))
-    pages = queries.recent(current(), command.site, since_ms)
+    pages = queries.recent(service().database, command.site, since_ms)
     first, second = next(pages, []), next(pages, None)
     if second is None:
         return _json(wire.jobs(first))
@@ -136,9 +128,7 @@ def lock_out() -> Response:
     """Lock a telescope out: nothing but stop commands reaches it until the lock-out is lifted."""
     command = _parse(commands.LockOut)
     actor = auth.person(command)
-    with transaction(command.site) as connection:
-        lockout = lockouts.put_on(connection, command.site, command.note, actor, clock.read())
-    return _json(wire.lockouts(command.site, [lockout]))
+    return _json(wire.lockouts(command.site, [service().desk.lock_out(command, actor)]))
 
 
 @bp.post("/liftlockout")
@@ -148,9 +138,7 @@ def lift_lockout() -> Response:
     """Lift a lock-out; what waited meanwhile is canceled unless it is said to be kept."""
     command = _parse(commands.LiftLockout)
     actor = auth.person(command)
-    with transaction(command.site) as connection:
-        lockout, canceled = operations.lift_lockout(connection, command, actor, clock.read())
-    return _json(wire.lifted(lockout, canceled))
+    return _json(wire.lifted(*service().desk.lift(command, actor)))
 
 
 @bp.post("/getlockout")
@@ -171,7 +159,7 @@ def _parse(model: type[AnyCommand]) -> AnyCommand:
 
 
 def _settings() -> Settings:
-    return cast(Loaded, current_app.extensions[EXTENSION]).settings
+    return service().settings
 
 
 def _json(body: bytes) -> Response:

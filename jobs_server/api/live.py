@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 
 from .. import clock
 from ..auth import Access, needs
-from ..config import EXTENSION, Loaded
 from ..domain import commands
 from ..errors import Crowded
 from ..jobs import queries, wire
-from ..live import disconnect, feed, sse
-from ..storage.database import reading
+from ..live import disconnect, sse
+from ..service import reading, service
 from . import schemas
 from .describe import describe
 
@@ -48,7 +45,7 @@ def get_stream() -> Response:
     response.headers["X-Accel-Buffering"] = "no"  # nginx must pass on each message as it comes
     if request.method == "HEAD":
         return response
-    live = feed.current()
+    live = service().feed
     live.presence.serves_beside_others(request.is_multiprocess)
     viewer = live.watch(command.site, disconnect.client(request.environ))
     response.call_on_close(lambda: live.leave(viewer))
@@ -67,7 +64,7 @@ def get_stream() -> Response:
 @needs(Access.ANYBODY)
 def get_sites() -> Response:
     """List the sites that are known, and whether their software is there."""
-    presence, now_ms = feed.current().presence, clock.now_ms()
+    presence, now_ms = service().feed.presence, clock.now_ms()
     presence.serves_beside_others(request.is_multiprocess)
     with reading() as connection:
         known = presence.sites().union(_sites(), queries.sites(connection))
@@ -75,4 +72,4 @@ def get_sites() -> Response:
 
 
 def _sites() -> tuple[str, ...]:
-    return cast(Loaded, current_app.extensions[EXTENSION]).settings.sites
+    return service().settings.sites

@@ -26,8 +26,7 @@ from sqlalchemy import func, select
 
 from .. import clock
 from ..auth import Access, needs
-from ..config import EXTENSION as SETTINGS
-from ..config import Loaded, Settings
+from ..config import Settings
 from ..domain.lifecycle import (
     CANCELED,
     EXPIRED,
@@ -44,10 +43,10 @@ from ..domain.lifecycle import (
 from ..errors import Forbidden, TaskFailed, Unavailable
 from ..jobs.operations import Change
 from ..jobs.queries import in_phase
-from ..live import feed
+from ..service import service_of
 from ..storage import database as db
 from ..storage import storage
-from ..storage.database import Database, Statement
+from ..storage.database import Statement
 from ..storage.models import Job
 from ..upkeep import backups, request_ids
 from ..upkeep.request_ids import Answer
@@ -162,7 +161,7 @@ class Looked(Collector):
     def collect(self) -> Iterator[Metric]:
         """Give the figures; those that cannot be had now are left out."""
         try:
-            with cast(Database, self._app.extensions[db.EXTENSION]).reading() as connection:
+            with service_of(self._app).database.reading() as connection:
                 yield from _queue_figures(connection)
                 yield from _sizes(database=storage.look(connection).size_bytes)
         except Unavailable:
@@ -173,7 +172,7 @@ class Looked(Collector):
         yield from self._files()
 
     def _live(self) -> Iterator[Metric]:
-        live = feed.of(self._app)
+        live = service_of(self._app).feed
         streams, polls = live.counts()
         yield GaugeMetricFamily("jobs_streams", "Live streams.", streams)
         yield GaugeMetricFamily("jobs_waiting_polls", "Polls that wait for a job.", polls)
@@ -250,7 +249,7 @@ def register(app: Flask) -> None:
     """Give an app its figures, and the route that gives them."""
     metrics = app.extensions[EXTENSION] = Metrics()
     metrics.scraped.register(Looked(app))
-    database = cast(Database, app.extensions[db.EXTENSION])
+    database = service_of(app).database
     database.on_changes.append(metrics.changed)
     database.on_commit_seconds.append(metrics.committed)
     request_ids.tell(app, metrics.answered)
@@ -263,4 +262,4 @@ def of(app: Flask) -> Metrics:
 
 
 def _settings(app: Flask) -> Settings:
-    return cast(Loaded, app.extensions[SETTINGS]).settings
+    return service_of(app).settings

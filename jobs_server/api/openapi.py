@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
-from typing import Any, NamedTuple, cast, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 from flask import Flask
 from pydantic import BaseModel, TypeAdapter
@@ -17,8 +17,9 @@ from werkzeug.routing import Rule
 
 from ..auth.access import Access, access_of
 from ..auth.sessions import COOKIE
-from ..config import EXTENSION, Loaded, Settings
+from ..config import Settings
 from ..errors import BadRequest, Forbidden, JobsError, Unauthorized, Unavailable
+from ..service import service_of
 from . import describe as described
 from . import schemas as public
 from .describe import Described
@@ -107,7 +108,7 @@ def examples() -> dict[str, dict[str, Any]]:
 def document(app: Flask) -> dict[str, Any]:
     """Describe the API of an app."""
     operations = list(described_operations(app))
-    settings = cast(Loaded, app.extensions[EXTENSION]).settings
+    settings = service_of(app).settings
     schemas, definitions = _schemas(operations)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from . import console_links, oidc_login, sessions
 from .access import Access, needs
-from .gate import issuer_keys, issuer_tokens, owner, person, register, signed_in, site, visitor
+from .gate import guard, issuer_keys, issuer_tokens, owner, person, signed_in, site, visitor
 
 __all__ = [
     "Access",
     "console_links",
+    "guard",
     "issuer_keys",
     "issuer_tokens",
     "needs",
     "oidc_login",
     "owner",
     "person",
-    "register",
     "sessions",
     "signed_in",
     "site",

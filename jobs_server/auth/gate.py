@@ -6,15 +6,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from flask import Flask, Request, current_app, g, request
+from flask import Flask, Request, g, request
 
 from .. import clock
-from ..config import EXTENSION, Loaded, Settings
+from ..config import Settings
 from ..config_checks import ANY_ORIGIN
 from ..domain import actors
 from ..domain.actors import Actor, Known
 from ..errors import Forbidden, Unauthorized, Unavailable, shown
-from ..storage.database import reading, transaction
+from ..service import reading, service, transaction
 from . import browser_guard, sessions, site_tokens
 from .access import Access, declared
 from .identity import Person
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from .issuer_keys import IssuerKeys
     from .protector import Protector
 
-GATE = "jobs_server.gate"
 KEYS_FILE = "issuer-keys.json"
 _NOBODY = Actor("", "nobody", Known.SAID)
 
@@ -63,9 +62,8 @@ class Gate:
             self.protector = Protector(self.tokens)
 
 
-def register(app: Flask) -> None:
+def guard(app: Flask, gate: Gate) -> None:
     """Check each request of an app against what its route needs."""
-    gate = app.extensions[GATE] = Gate(cast(Loaded, app.extensions[EXTENSION]).settings)
 
     @app.before_request
     def check() -> None:
@@ -76,8 +74,8 @@ def register(app: Flask) -> None:
 
 
 def current() -> Gate:
-    """Give the gate of the running app."""
-    return cast(Gate, current_app.extensions[GATE])
+    """Return the gate of the running app."""
+    return service().gate
 
 
 def person(command: Named) -> Actor:

@@ -13,13 +13,13 @@ from werkzeug.wrappers import Response
 
 from ..config import Settings
 from ..errors import Unauthorized, Unavailable
+from ..service import service
 from .identity import Person
 
 if TYPE_CHECKING:
     from .access_tokens import Tokens
     from .issuer_keys import IssuerKeys
 
-CLIENT = "jobs_server.sign_in"
 _TIMEOUT_SECONDS = 5
 _AWAY = (
     "Error: the sign-in service cannot be reached now. Whoever is signed in stays so; at the observatory's PC,"
@@ -27,13 +27,13 @@ _AWAY = (
 )
 
 
-def set_up(app: Flask, settings: Settings) -> None:
-    """Give an app the client, when it has an id at the issuer."""
+def client_of(app: Flask, settings: Settings) -> Any:
+    """Make an app's client at the issuer; None where it has no id there."""
     if settings.is_open or not settings.oidc_client_id:
-        return
+        return None
     from authlib.integrations.flask_client import OAuth
 
-    app.extensions[CLIENT] = OAuth(app).register(
+    return OAuth(app).register(
         "issuer",
         client_id=settings.oidc_client_id,
         client_secret=settings.oidc_client_secret or None,
@@ -48,8 +48,8 @@ def set_up(app: Flask, settings: Settings) -> None:
 
 
 def is_possible() -> bool:
-    """Tell whether people can sign in on the pages of the running app."""
-    return CLIENT in current_app.extensions
+    """Whether people can sign in on the pages of the running app."""
+    return service().sign_in is not None
 
 
 def begin(keys: IssuerKeys, back: str) -> Response:
@@ -59,7 +59,7 @@ def begin(keys: IssuerKeys, back: str) -> Response:
     if not keys.refresh():
         raise Unavailable(_AWAY)
     try:
-        return cast(Response, current_app.extensions[CLIENT].authorize_redirect(back))
+        return cast(Response, service().sign_in.authorize_redirect(back))
     except (RequestException, ValueError, RuntimeError) as error:
         raise Unavailable(_AWAY) from error
 
@@ -70,7 +70,7 @@ def finish(tokens: Tokens, lasts_seconds: float) -> Person:
     from joserfc.errors import JoseError
     from requests import RequestException
 
-    client = current_app.extensions[CLIENT]
+    client = service().sign_in
     try:
         token = client.authorize_access_token()
         told: dict[str, Any] = dict(token.get("userinfo") or {})

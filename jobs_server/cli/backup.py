@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import cast
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from ..config import EXTENSION, Loaded, Settings
+from ..config import Settings
 from ..errors import TaskFailed
+from ..service import service
 from ..upkeep import backups
 
 _SAYS = {
@@ -113,4 +112,4 @@ def bars() -> Iterator[backups.Progress]:
 
 
 def _settings() -> Settings:
-    return cast(Loaded, current_app.extensions[EXTENSION]).settings
+    return service().settings

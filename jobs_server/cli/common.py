@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import click
-from flask import current_app
 from flask.cli import AppGroup
 
-from ..config import EXTENSION, Loaded, Settings
+from ..config import Settings
 from ..errors import JobsError
+from ..service import service
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
@@ -49,4 +49,4 @@ def needed_site(site: str | None) -> str:
 
 def settings() -> Settings:
     """Give the settings in force."""
-    return cast(Loaded, current_app.extensions[EXTENSION]).settings
+    return service().settings

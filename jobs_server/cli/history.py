@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import cast
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
 
 from .. import clock
-from ..config import EXTENSION, Loaded
 from ..errors import JobsError, TaskFailed
-from ..storage.database import current
+from ..service import service
 from ..upkeep import archive as archives
 from ..upkeep import retention
 
@@ -34,20 +31,20 @@ def prune(days: int | None, archive: Path | None, dry_run: bool) -> None:
 
     What still waits, or was heard of since, stays. The database's file does not become smaller; the room is used again.
     """
-    settings = cast(Loaded, current_app.extensions[EXTENSION]).settings
+    settings = service().settings
     days = days or settings.keep_days
     if not days:
         raise click.UsageError("say how many days to keep, with --days or JOBS_KEEP_DAYS; so far all is kept for ever")
     before_ms = clock.now_ms() - days * retention.DAY_MS
     folder = archive or (Path(settings.archive_folder).expanduser() if settings.archive_folder else None)
     try:
-        with current().reading() as connection:
+        with service().database.reading() as connection:
             old = retention.count(connection, before_ms)
         if dry_run:
             click.echo(f"{old:,} jobs are older than {days} days.")
             return
         with click.progressbar(length=old, label="Deleting", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-            pruned = retention.prune(current(), before_ms, folder, lambda done: bar.update(done - bar.pos))
+            pruned = retention.prune(service().database, before_ms, folder, lambda done: bar.update(done - bar.pos))
     except JobsError as error:
         raise TaskFailed(error.sentence.removeprefix("Error: ")) from None
     click.echo(f"Deleted {pruned.jobs:,} jobs older than {days} days, with {pruned.events:,} events.")
@@ -70,7 +67,7 @@ def import_history(file: Path) -> None:
             bar.update(done * 100 // max(total, 1) - bar.pos)
 
         try:
-            told = archives.read_back(current(), file, clock.now_ms(), show)
+            told = archives.read_back(service().database, file, clock.now_ms(), show)
         except JobsError as error:
             raise TaskFailed(error.sentence.removeprefix("Error: ")) from None
     click.echo(

@@ -18,11 +18,10 @@ from ..client.backoff import Backoff
 from ..domain import actors, commands, lifecycle, strict_json
 from ..errors import Unavailable
 from ..jobs import events as changes
-from ..jobs import operations, queries, remote_calendar, wire
-from ..live import feed
+from ..jobs import operations, queries, wire
 from ..live.disconnect import Client
 from ..observatory import catalogue
-from ..storage.database import current, reading, transaction
+from ..service import reading, service, transaction
 from . import terminal
 from .common import CommandGroup, json_option, needed_site, settings, site_option
 
@@ -146,7 +145,7 @@ def cancel_all(site: str | None, user: str, as_json: bool) -> None:
 def list_jobs(site: str | None, hours: float, as_json: bool) -> None:
     """List a site's jobs, oldest first."""
     since_ms = max(0, clock.now_ms() - round(hours * HOUR_MS))
-    rows = list(chain.from_iterable(queries.recent(current(), needed_site(site), since_ms)))
+    rows = list(chain.from_iterable(queries.recent(service().database, needed_site(site), since_ms)))
     if as_json:
         click.echo(wire.jobs(rows))
     elif rows:
@@ -195,7 +194,7 @@ def _watch_here(site: str, as_json: bool) -> None:
     with reading() as connection:
         seen = changes.last(connection, site)
     click.echo(f"Watching {site}; Ctrl-C ends.", err=True)
-    with feed.current().waiting(site, Client("flask jobs watch", "")) as waiter:
+    with service().feed.waiting(site, Client("flask jobs watch", "")) as waiter:
         while True:
             with reading() as connection:
                 happened = queries.events_after(connection, site, seen)
@@ -256,12 +255,10 @@ def _submit(body: dict[str, Any], key: str | None = None) -> queries.JobRow:
     commands.check_site(command, in_force.sites)
     actor = actors.console(command.user_id, command.user_name, in_force.open_roles)
     key = commands.parse_key(key) or uuid.uuid4().hex
-    remote_calendar.check(command, actor, in_force, key)
     backoff = Backoff(_BUSY_SECONDS)
     while True:
         try:
-            with transaction(command.site) as connection:
-                return operations.submit(connection, command, actor, clock.read(), in_force, key)
+            return service().desk.post(command, actor, key, counted=False)
         except Unavailable:
             if (pause := backoff.pause()) is None:
                 raise

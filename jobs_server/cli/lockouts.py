@@ -6,10 +6,9 @@ import getpass
 
 import click
 
-from .. import clock
 from ..domain import actors, commands
-from ..jobs import lockouts, operations, queries, wire
-from ..storage.database import reading, transaction
+from ..jobs import lockouts, queries, wire
+from ..service import reading, service
 from . import terminal
 from .common import AnyFunction, CommandGroup, json_option, needed_site, site_option
 
@@ -31,8 +30,8 @@ def on(site: str | None, by: str, note: str) -> None:
     stop it with `flask jobs cancel-all`. This is no substitute for switching the power off.
     """
     command = commands.checked(commands.LockOut, {"site": needed_site(site), "note": note, "user_id": by})
-    with transaction(command.site) as connection:
-        row = lockouts.put_on(connection, command.site, command.note, actors.console(by, by), clock.read())
+    row = service().desk.lock_out(command, actors.console(by, by))
+    with reading() as connection:
         running = queries.count_in_hand(connection, command.site)
     click.echo(f"{lockouts.sentence(row)}.")
     if running:
@@ -51,8 +50,7 @@ def off(site: str | None, by: str, cancel_waiting: bool | None, admin: bool) -> 
         cancel_waiting = click.confirm("Cancel the jobs that waited meanwhile?", default=True)
     command = commands.LiftLockout(site=site, cancel_waiting=cancel_waiting, user_id=by, user_name=by)
     actor = actors.console(by, by, is_admin=admin)
-    with transaction(site) as connection:
-        _, canceled = operations.lift_lockout(connection, command, actor, clock.read())
+    _, canceled = service().desk.lift(command, actor)
     click.echo(f"{site} is free again. Jobs canceled: {canceled}.")
 
 

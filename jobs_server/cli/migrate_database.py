@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 
 from ..config_checks import parse_url
 from ..errors import ConfigError, TaskFailed
-from ..storage.database import current
+from ..service import service
 from ..upkeep import backups
 from .backup import bars
 from .common import settings
@@ -39,8 +39,8 @@ def migrate_database(to: str) -> None:
     except ConfigError:
         raise click.BadParameter("is no URL of a PostgreSQL database", param_hint="--to") from None
     with bars() as progress:
-        moved = move(settings(), current(), url, progress)
-    current().close()
+        moved = move(settings(), service().database, url, progress)
+    service().database.close()
     jobs, events = moved.rows["job"], moved.rows["job_event"]
     was = "were there already" if moved.already else "were moved"
     click.echo(f"{jobs:,} jobs with {events:,} events and all else {was}, and are verified.")

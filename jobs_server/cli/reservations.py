@@ -11,7 +11,7 @@ from .. import clock
 from ..domain import actors, commands
 from ..jobs import reservation_commands
 from ..jobs import reservations as operations
-from ..storage.database import reading, transaction
+from ..service import reading, transaction
 from . import terminal
 from .common import CommandGroup, json_option, needed_site, site_option
 

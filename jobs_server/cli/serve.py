@@ -7,13 +7,14 @@ import os
 import socket
 import sys
 from importlib.util import find_spec
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from ..config import EXTENSION, Loaded, Settings, variable
+from ..config import Settings, variable
+from ..service import service
 
 _DRAIN_BYTES = 16 * 1024 * 1024  # larger bodies are cut off by the server, smaller ones refused in our own words
 _BROWSERS = 200  # idle connections kept beside the threads: browsers hold several each
@@ -34,7 +35,7 @@ def serve(host: str | None, port: int | None, server: str) -> None:
 
     `flask run` is for trying out; this one stands many people, streams and years. Stop it with Ctrl-C.
     """
-    settings = cast(Loaded, current_app.extensions[EXTENSION]).settings
+    settings = service().settings
     host, port = host or settings.host, port or settings.port
     chosen = _choose(server)
     _check_address(host, port)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from typing import cast
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from ..config import EXTENSION, Loaded, Settings, shown, variable
+from ..config import Settings, shown, variable
+from ..service import Service, service
 
 
 @click.command
@@ -25,7 +24,7 @@ def settings(as_json: bool) -> None:
     A setting is taken from the environment (JOBS_...), else from config.toml in the instance folder, else it has its
     default. Secrets are masked.
     """
-    loaded = cast(Loaded, current_app.extensions[EXTENSION])
+    loaded = service()
     if as_json:
         click.echo(json.dumps({name: _row(loaded, name) for name in loaded.origins}, indent=2))
         return
@@ -37,5 +36,5 @@ def settings(as_json: bool) -> None:
         console.print(Padding(Text(field.metadata["help"]), (0, 0, 1, 4)))
 
 
-def _row(loaded: Loaded, name: str) -> dict[str, str]:
+def _row(loaded: Service, name: str) -> dict[str, str]:
     return {"value": shown(loaded.settings, name), "from": loaded.origins[name]}

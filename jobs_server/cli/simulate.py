@@ -6,18 +6,16 @@ import logging
 import random
 import threading
 from pathlib import Path
-from typing import cast
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from ..client import Job, SiteClient, SiteClientError
-from ..config import EXTENSION, Loaded
 from ..errors import on_one_line
+from ..service import service
 from ..simulator.observatory import Observatory, run, run_as_of_old
 
 DEFAULT_URL = "http://127.0.0.1:5000"
@@ -53,7 +51,7 @@ def simulate(
     flask simulate --site wmd --speed 20
     flask jobs send --site wmd camera camera_1_1 expose -p time=30 -p count=3
     """
-    settings = cast(Loaded, current_app.extensions[EXTENSION]).settings
+    settings = service().settings
     if site is None and len(settings.sites) != 1:
         raise click.UsageError("name the site to play, such as --site wmd")
     site = site or settings.sites[0]

@@ -9,7 +9,7 @@ import click
 
 from .. import clock
 from ..auth import site_tokens
-from ..storage.database import reading, transaction
+from ..service import reading, transaction
 from . import terminal
 from .common import CommandGroup, json_option, needed_site, settings, site_option
 

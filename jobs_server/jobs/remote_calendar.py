@@ -6,25 +6,21 @@ import logging
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, cast
-
-from flask import Flask, current_app
+from typing import Any
 
 from .. import clock
-from ..config import EXTENSION, Loaded, Settings
+from ..config import Settings
 from ..domain.actors import Actor, Known
 from ..domain.commands import SubmitJob
 from ..domain.lifecycle import is_stop
 from ..errors import Unavailable, shown
-from ..storage.database import EXTENSION as DATABASE
-from ..storage.database import Database, reading
+from ..storage.database import Database
 from . import idempotency, queries, reservations
 from .reservation_commands import time_ms
 from .reservations import Held
 
 log = logging.getLogger(__name__)
 
-CALENDAR = "jobs_server.remote_calendar"
 AHEAD_MS = 24 * 60 * 60 * 1000
 FETCH_SECONDS = 5 * 60.0
 TIMEOUT_SECONDS = 3.0
@@ -175,56 +171,46 @@ def _spans(events: Iterable[Any]) -> Iterable[Span]:
         yield time_ms(event.get("start")), Held(event["creator_id"], who, time_ms(event.get("end")))
 
 
-def register(app: Flask) -> None:
-    """Give an app the calendar elsewhere, when one is set."""
-    url = cast(Loaded, app.extensions[EXTENSION]).settings.calendar_url
-    app.extensions[CALENDAR] = RemoteCalendar(url) if url else None
-
-
-def start(app: Flask) -> None:
+def start(calendar: RemoteCalendar, database: Database, settings: Settings) -> None:
     """Begin to fetch ahead for the sites that are known, so that the first command finds something known."""
-    if (remote := of(app)) is not None:
-        with cast(Database, app.extensions[DATABASE]).reading() as connection:
-            known = queries.sites(connection)
-        remote.follow(*known, *cast(Loaded, app.extensions[EXTENSION]).settings.sites)
+    with database.reading() as connection:
+        known = queries.sites(connection)
+    calendar.follow(*known, *settings.sites)
 
 
-def of(app: Flask) -> RemoteCalendar | None:
-    """Give an app's calendar elsewhere; none when none is set."""
-    return cast("RemoteCalendar | None", app.extensions[CALENDAR])
-
-
-def check(command: SubmitJob, actor: Actor, settings: Settings, key: str | None = None) -> None:
+def check(
+    calendar: RemoteCalendar | None,
+    database: Database,
+    command: SubmitJob,
+    actor: Actor,
+    settings: Settings,
+    key: str | None = None,
+) -> None:
     """Refuse a command by what the calendar elsewhere says; without one, the operation itself looks into ours.
 
     What was sent before with this key is not refused: it is the first job again.
     """
-    if (remote := of(current_app)) is None:
+    if calendar is None:
         return
     if key is not None:
-        with reading() as connection:
+        with database.reading() as connection:
             if idempotency.is_known(connection, command, clock.read(), key):
                 return
-    remote.check(command, actor, settings)
+    calendar.check(command, actor, settings)
 
 
-def check_cancel(site: str, ulid: str | None, actor: Actor, settings: Settings) -> None:
+def check_cancel(
+    calendar: RemoteCalendar | None,
+    database: Database,
+    site: str,
+    ulid: str | None,
+    actor: Actor,
+    settings: Settings,
+) -> None:
     """Refuse to cancel a job that is another's, or all of them, where only holders may stop and the actor is none."""
-    if (remote := of(current_app)) is None:
+    if calendar is None:
         return
-    with reading() as connection:
+    with database.reading() as connection:
         job = queries.job(connection, site, ulid) if ulid is not None else None
     if ulid is None or (job is not None and job.user_id != actor.id):
-        remote.check_stop(site, actor, settings)
-
-
-def known(site: str, now_ms: int) -> list[Held]:
-    """List who holds a telescope, by what the calendar elsewhere last told; it is not asked."""
-    remote = of(current_app)
-    return (remote.known(site, now_ms) if remote else None) or []
-
-
-def ahead(site: str, from_ms: int, to_ms: int) -> tuple[list[Span], bool]:
-    """List what the calendar elsewhere last told of a stretch of time, and whether up to its end; it is not asked."""
-    remote = of(current_app)
-    return remote.ahead(site, from_ms, to_ms) if remote else ([], False)
+        calendar.check_stop(site, actor, settings)

@@ -15,9 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import takewhile
-from typing import cast
 
-from flask import Flask, current_app
 from sqlalchemy import text
 
 from .. import clock
@@ -35,7 +33,6 @@ from .subscribers import Channel, Viewer, Waiter
 
 log = logging.getLogger(__name__)
 
-EXTENSION = "jobs_server.feed"
 
 SLOW_SECONDS = 30.0
 """How long a reader may take over one message before it is dropped."""
@@ -294,18 +291,9 @@ class Feed:
         return int(time.monotonic() / (_LOST_NOTICE_SECONDS if self.hears() else _SLOW_LOOK_SECONDS))
 
 
-def init_app(app: Flask, database: Database, settings: Settings, render: Render) -> None:
-    """Give an app its feed; nothing runs yet."""
-    feed = app.extensions[EXTENSION] = Feed(database, settings, render)
+def feed_of(database: Database, settings: Settings, render: Render) -> Feed:
+    """Make the feed of a database, which is told of each commit; nothing runs yet."""
+    feed = Feed(database, settings, render)
     database.on_changes.insert(0, feed.wake_polls)  # before a line of log is written
     database.on_commit.append(feed.nudge)
-
-
-def current() -> Feed:
-    """Give the feed of the running app."""
-    return of(current_app)
-
-
-def of(app: Flask) -> Feed:
-    """Give the feed of an app."""
-    return cast(Feed, app.extensions[EXTENSION])
+    return feed

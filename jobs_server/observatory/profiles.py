@@ -26,9 +26,6 @@ log = logging.getLogger(__name__)
 
 FILE = "site.toml"
 
-EXTENSION = "jobs_server.profiles"
-"""Where an app has its `Kept`, among its extensions."""
-
 
 def _zone_name(name: str) -> str:
     try:

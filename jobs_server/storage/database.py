@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
-from flask import Flask, current_app
+from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, Engine, Integer, MetaData, PoolProxiedConnection, Text
 from sqlalchemy.dialects.postgresql.base import PGDialect
@@ -31,9 +31,8 @@ from . import postgresql, sqlite, sqlite_driver
 from .fair_lock import Turns
 from .sqlite import is_memory
 
-__all__ = ["EXTENSION", "Base", "Connection", "Database", "Statement", "is_memory", "reading", "transaction"]
+__all__ = ["Base", "Connection", "Database", "Statement", "is_memory"]
 
-EXTENSION = "jobs_server.database"
 BUSY = sqlite.BUSY
 
 _FORMER_SECONDS = 0.25
@@ -407,21 +406,6 @@ class _Writing(_Lent):
             kind.rollback(raw)
 
 
-def current() -> Database:
-    """Give the database of the running app."""
-    return cast(Database, current_app.extensions[EXTENSION])
-
-
-def transaction(site: str | None = None) -> AbstractContextManager[Connection]:
-    """Open one write unit on the running app's database; see `Database.transaction`."""
-    return current().transaction(site)
-
-
-def reading() -> AbstractContextManager[Connection]:
-    """Open the running app's database for reading; see `Database.reading`."""
-    return current().reading()
-
-
 def engine_options(url: URL, threads: int, connections: int, timeout_seconds: float) -> dict[str, Any]:
     """Give the options with which SQLAlchemy makes the engine; a pool of connections is sized to what is served."""
     if url.get_backend_name() == postgresql.NAME:
@@ -429,8 +413,8 @@ def engine_options(url: URL, threads: int, connections: int, timeout_seconds: fl
     return sqlite.engine_options(url, threads, timeout_seconds)
 
 
-def init_app(app: Flask, timeout_seconds: float) -> None:
-    """Give an app its database; no connection is made yet. Raises ConfigError when the URL's driver is not there."""
+def database_of(app: Flask, timeout_seconds: float) -> Database:
+    """Make the database of an app; no connection is made yet. Raises ConfigError when the URL's driver is not there."""
     try:
         db.init_app(app)
     except ImportError as error:
@@ -439,7 +423,7 @@ def init_app(app: Flask, timeout_seconds: float) -> None:
         ) from None
     app.teardown_appcontext_funcs.clear()  # Flask-SQLAlchemy's: after each request it ends a session that none opens
     with app.app_context():
-        app.extensions[EXTENSION] = Database(db.engine, timeout_seconds, Turns(), kind_of(db.engine))
+        return Database(db.engine, timeout_seconds, Turns(), kind_of(db.engine))
 
 
 def kind_of(engine: Engine) -> Kind:

@@ -11,14 +11,10 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any, cast
-
-from flask import Flask
+from typing import Any
 
 from . import database as db
 from . import postgresql
-
-EXTENSION = "jobs_server.listener"
 
 _DUTY_SECONDS = 2.0  # how soon another server sees that the one on duty has gone
 _HEARING_SECONDS = 5.0  # by then a notice has come, or none does
@@ -92,19 +88,6 @@ def _hears_itself(raw: Any) -> bool:
     return False
 
 
-def init_app(app: Flask) -> None:
-    """Give an app on PostgreSQL its listener; nothing runs yet."""
-    database = cast(db.Database, app.extensions[db.EXTENSION])
-    if database.kind.name == postgresql.NAME:
-        app.extensions[EXTENSION] = Listener(database)
-
-
-def of(app: Flask) -> Listener | None:
-    """Give the listener of an app; none on SQLite."""
-    return cast("Listener | None", app.extensions.get(EXTENSION))
-
-
-def is_on_duty(app: Flask) -> bool:
-    """Tell whether this server is to do what only one should."""
-    listener = of(app)
-    return listener is None or listener.on_duty
+def listener_of(database: db.Database) -> Listener | None:
+    """Make the listener of a database on PostgreSQL, none on SQLite; nothing runs yet."""
+    return Listener(database) if database.kind.name == postgresql.NAME else None

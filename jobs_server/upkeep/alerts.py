@@ -10,22 +10,20 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask
 from sqlalchemy import func, select
 
 from .. import clock
-from ..config import EXTENSION as SETTINGS
-from ..config import Loaded, Settings
+from ..config import Settings
 from ..domain.lifecycle import LOST, Phase, Queue
 from ..errors import TaskFailed, Unavailable
 from ..jobs.operations import Change
 from ..jobs.queries import in_phase
-from ..live import feed
 from ..live.presence import State
-from ..storage import database, notifications
-from ..storage.database import Database, Statement
+from ..service import service_of
+from ..storage.database import Statement
 from ..storage.models import Job
 from . import backups, maintenance
 
@@ -127,7 +125,7 @@ class Watch:
             if key not in self._on and now - self._told.get(key, -AGAIN_SECONDS) >= AGAIN_SECONDS:
                 self._on[key] = self._due[key] = sentence
         over = self._on.keys() - found.keys()
-        if _DATABASE in found or not notifications.is_on_duty(self._app):
+        if _DATABASE in found or not service_of(self._app).is_on_duty:
             over &= {_DATABASE}
         for key in over:
             self._due[key] = f"Over: {self._on.pop(key)}"
@@ -149,14 +147,14 @@ class Watch:
     def found(self) -> Iterator[Alert]:
         """List what somebody should look at now."""
         try:
-            with cast(Database, self._app.extensions[database.EXTENSION]).reading() as connection:
+            with service_of(self._app).database.reading() as connection:
                 waiting, stops = connection.rows(_WAITING), connection.rows(_STOPS)
         except Unavailable as error:
             yield Alert(_DATABASE, error.sentence.removeprefix("Error: "))
             return
-        if not notifications.is_on_duty(self._app):
+        if not service_of(self._app).is_on_duty:
             return  # another server tells
-        presence = feed.of(self._app).presence
+        presence = service_of(self._app).feed.presence
         for site, count, _ in waiting:
             if presence.seen(site, Queue.PRIMARY).state is State.SILENT:
                 yield Alert(f"silent {site}", f"{site}: its software is silent, and {count} jobs wait.")
@@ -200,7 +198,7 @@ def start(app: Flask) -> None:
     if not url:
         return
     watch = Watch(app, lambda sentence: post(url, sentence))
-    cast(Database, app.extensions[database.EXTENSION]).on_changes.append(watch.changed)
+    service_of(app).database.on_changes.append(watch.changed)
 
     def run() -> None:
         while True:
@@ -214,4 +212,4 @@ def start(app: Flask) -> None:
 
 
 def _settings(app: Flask) -> Settings:
-    return cast(Loaded, app.extensions[SETTINGS]).settings
+    return service_of(app).settings

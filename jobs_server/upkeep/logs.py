@@ -23,7 +23,7 @@ from ..config import Settings
 from ..domain.lifecycle import Queue
 from ..errors import on_one_line
 from ..jobs.operations import Change
-from ..storage import database
+from ..service import service_of
 from . import request_ids
 from .request_ids import Answer
 
@@ -175,7 +175,7 @@ def finish() -> None:
 
 def register(app: Flask) -> None:
     """Give each request of an app its line, and each change of a job one after its commit."""
-    cast(database.Database, app.extensions[database.EXTENSION]).on_changes.append(_tell_changes)
+    service_of(app).database.on_changes.append(_tell_changes)
     request_ids.tell(app, _tell_request)
 
 

@@ -13,11 +13,9 @@ from typing import cast
 
 from flask import Flask
 
-from ..config import EXTENSION as SETTINGS
-from ..config import Loaded, Settings
+from ..config import Settings
 from ..errors import TaskFailed, Unavailable
-from ..storage import notifications
-from ..storage.database import EXTENSION as DATABASE
+from ..service import service_of
 from ..storage.database import Database, is_memory
 from . import backups, retention
 
@@ -120,7 +118,7 @@ def is_due(newest: datetime | None, now: datetime) -> bool:
 def of(app: Flask) -> Caretaker:
     """Give an app's own."""
     if EXTENSION not in app.extensions:
-        settings = cast(Loaded, app.extensions[SETTINGS]).settings
-        made = app.extensions[EXTENSION] = Caretaker(settings, app.extensions[DATABASE])
-        made.on_duty = lambda: notifications.is_on_duty(app)
+        settings = service_of(app).settings
+        made = app.extensions[EXTENSION] = Caretaker(settings, service_of(app).database)
+        made.on_duty = lambda: service_of(app).is_on_duty
     return cast(Caretaker, app.extensions[EXTENSION])

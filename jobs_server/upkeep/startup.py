@@ -28,12 +28,13 @@ from werkzeug.serving import is_running_from_reloader
 
 from .. import auth, create_app
 from ..api import health
-from ..config import EXTENSION, Loaded, Settings
+from ..config import Settings
 from ..errors import StartRefused, Unavailable
 from ..jobs import remote_calendar
 from ..live import feed, presence_store
+from ..service import service_of
 from ..storage import database as db
-from ..storage import network_share, notifications, postgresql, revisions, sqlite, sqlite_driver
+from ..storage import network_share, postgresql, revisions, sqlite, sqlite_driver
 from . import alerts, logs, maintenance, sweeper
 
 if TYPE_CHECKING:
@@ -93,14 +94,16 @@ def begin(app: Flask) -> None:
     logs.begin(_settings(app))
     prepare(app)
     _hear_others(app)
-    sweeper.start(_database(app), _settings(app), feed.of(app).presence, lambda: notifications.is_on_duty(app))
+    sweeper.start(_database(app), _settings(app), service_of(app).feed.presence, lambda: service_of(app).is_on_duty)
     maintenance.of(app).start()
     alerts.start(app)
-    remote_calendar.start(app)
+    service = service_of(app)
+    if service.calendar is not None:
+        remote_calendar.start(service.calendar, service.database, service.settings)
     health.of(app).serving_since = time.monotonic()
     if threading.current_thread() is threading.main_thread():  # only there may signals be set
         for number in (signal.SIGTERM, signal.SIGINT):
-            _end_well_on(number, feed.of(app))
+            _end_well_on(number, service_of(app).feed)
     # What is there now stays: else each full collection goes through it, and all threads wait.
     gc.collect()
     gc.freeze()
@@ -108,10 +111,10 @@ def begin(app: Flask) -> None:
 
 def _hear_others(app: Flask) -> None:
     """Hear what other servers on the same database commit, and which sites they hear."""
-    if heard := notifications.of(app):
-        shared = presence_store.SharedPresence(_database(app), feed.of(app).presence)
-        heard.on_notice += [feed.of(app).nudge, shared.told]
-        feed.of(app).hears = lambda: heard.hears
+    if heard := service_of(app).listener:
+        shared = presence_store.SharedPresence(_database(app), service_of(app).feed.presence)
+        heard.on_notice += [service_of(app).feed.nudge, shared.told]
+        service_of(app).feed.hears = lambda: heard.hears
         shared.start()
         heard.start()
 
@@ -279,8 +282,8 @@ def _warn_of_old_sqlite() -> None:
 
 
 def _settings(app: Flask) -> Settings:
-    return cast(Loaded, app.extensions[EXTENSION]).settings
+    return service_of(app).settings
 
 
 def _database(app: Flask) -> db.Database:
-    return cast(db.Database, app.extensions[db.EXTENSION])
+    return service_of(app).database

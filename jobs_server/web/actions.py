@@ -9,14 +9,12 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 
-from .. import clock
 from ..auth import Access, needs
 from ..domain import commands
 from ..domain.commands import CancelJob, SubmitJob
 from ..errors import BadRequest, JobsError
 from ..history import now
-from ..jobs import operations, remote_calendar
-from ..storage.database import reading, transaction
+from ..service import reading, service
 from .context import NAME_LONGEST, THEMES, page, remember
 
 PARK_AFTER_SECONDS = 30
@@ -39,13 +37,11 @@ def stop() -> Response:
     if how not in ("now", "park"):
         raise BadRequest("Error: how must be waiting, now or park")
     stop_all = command("all", "all", "cancel_all_commands")
-    remote_calendar.check(stop_all, page().actor, page().settings)
-    with transaction(stop_all.site) as connection:
-        operations.submit(connection, stop_all, page().actor, clock.read(), page().settings)
+    service().desk.post(stop_all, page().actor)
     if how == "park":
         try:
             _park()
-        except JobsError as refusal:  # a lock-out, a reservation, a full queue: none of them takes the stop back
+        except JobsError as refusal:  # a lock-out, a limit, a full queue: nothing takes the stop back
             return done("no-park", why=refusal.sentence.removeprefix("Error: "))
     return done(how)
 
@@ -54,9 +50,7 @@ def _park() -> None:
     with reading() as connection:
         mount = _mount(now.last_instance(connection, _site(), "mount"))
     park = command("mount", mount, "park", not_before_seconds=PARK_AFTER_SECONDS)
-    remote_calendar.check(park, page().actor, page().settings)
-    with transaction(park.site) as connection:
-        operations.submit(connection, park, page().actor, clock.read(), page().settings)
+    service().desk.post(park, page().actor)
 
 
 @needs(Access.PERSON)
@@ -64,9 +58,7 @@ def cancel() -> Response:
     """Cancel one job."""
     actor = page().actor
     asked = CancelJob(site=_site(), ulid=request.form.get("ulid", "?"), user_id=actor.id, user_name=actor.name)
-    remote_calendar.check_cancel(asked.site, asked.ulid, actor, page().settings)
-    with transaction(asked.site) as connection:
-        job = operations.cancel(connection, asked, actor, clock.read(), page().settings)
+    job = service().desk.cancel(asked, actor)
     return done("cancel-asked" if job.cancel_requested else "canceled")
 
 
@@ -119,10 +111,7 @@ def done(what: str, **told: object) -> Response:
 
 
 def _cancel_waiting() -> Response:
-    remote_calendar.check_cancel(_site(), None, page().actor, page().settings)
-    with transaction(_site()) as connection:
-        count = operations.cancel_waiting(connection, _site(), page().actor, clock.read(), page().settings)
-    return done("waiting", count=count)
+    return done("waiting", count=service().desk.cancel_waiting(_site(), page().actor))
 
 
 def _mount(last: str | None) -> str:

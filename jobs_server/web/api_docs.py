@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import orjson
-from flask import Blueprint, Response, current_app, render_template, request
+from flask import Blueprint, Flask, Response, current_app, render_template, request
 from markupsafe import Markup
 
 from ..api import openapi
 from ..auth import Access, needs
 
-_EXTENSION = "jobs_server.openapi"
+_DOCUMENTS = WeakKeyDictionary[Flask, dict[str, Any]]()
 _REFERENCE = "#/components/schemas/"
 
 
@@ -51,9 +52,10 @@ def docs() -> str:
 
 def _document() -> dict[str, Any]:
     """Make the description once for each app: it is the same for as long as the app is."""
-    if _EXTENSION not in current_app.extensions:
-        current_app.extensions[_EXTENSION] = openapi.document(current_app)
-    return cast(dict[str, Any], current_app.extensions[_EXTENSION])
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the app, not the way to it
+    if app not in _DOCUMENTS:
+        _DOCUMENTS[app] = openapi.document(app)
+    return _DOCUMENTS[app]
 
 
 def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 from contextlib import suppress
-from pathlib import Path
 from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, Response, current_app, render_template, request, url_for
@@ -14,12 +13,11 @@ from flask_bootstrap import Bootstrap5
 
 from ..api import problems
 from ..auth import Access, needs
-from ..config import EXTENSION
 from ..errors import JobsError, Unavailable
 from ..jobs import timing, wire
 from ..live import sse
-from ..observatory import describe, profiles
-from ..storage.database import reading
+from ..observatory import describe
+from ..service import reading
 from . import actions, api_docs, assets, formats, insights, jobs, night, now, reservations, send, sign_in, site_admin
 from . import site as upkeep
 from .context import page, remember
@@ -55,7 +53,6 @@ bp = Blueprint("pages", __name__, template_folder="templates")
 
 def register(app: Flask) -> None:
     """Give an app its pages. Raises ConfigError when `site.toml` is wrong."""
-    app.extensions[profiles.EXTENSION] = profiles.Kept(Path(app.extensions[EXTENSION].settings.instance))
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     Bootstrap5(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -8,21 +8,20 @@ from functools import cached_property
 from typing import cast
 from urllib.parse import quote, unquote
 
-from flask import Response, current_app, g, request
+from flask import Response, g, request
 
 from .. import auth, clock
-from ..config import EXTENSION, Loaded, Settings
+from ..config import Settings
 from ..domain.actors import Actor
 from ..domain.lifecycle import Queue
 from ..history import now
-from ..jobs import lockouts, queries, remote_calendar, reservations
+from ..jobs import lockouts, queries, reservations
 from ..jobs.lockouts import LockoutRow
 from ..jobs.reservations import Held
-from ..live import feed
 from ..live.presence import Seen, State
-from ..observatory import profiles, sky
+from ..observatory import sky
 from ..observatory.profiles import Profile
-from ..storage.database import reading
+from ..service import reading, service
 
 THEMES = ("light", "dark", "night")
 STRANGER = "somebody on the LAN"
@@ -115,7 +114,8 @@ class Page:
         if not self.site:
             return []
         if self.settings.calendar_url:
-            return remote_calendar.known(self.site, self.now_ms)
+            elsewhere = service().calendar
+            return (elsewhere.known(self.site, self.now_ms) if elsewhere else None) or []
         with reading() as connection:
             return reservations.at(connection, self.site, self.now_ms)
 
@@ -127,7 +127,7 @@ class Page:
     @cached_property
     def presence(self) -> Seen:
         """Tell whether the site's software is there."""
-        presence = feed.current().presence
+        presence = service().feed.presence
         presence.serves_beside_others(request.is_multiprocess)
         return presence.seen(self.site, Queue.PRIMARY)
 
@@ -156,8 +156,8 @@ class Page:
 def page() -> Page:
     """Give the page that is asked for."""
     if "page" not in g:
-        kept = cast(profiles.Kept, current_app.extensions[profiles.EXTENSION])
-        loaded = cast(Loaded, current_app.extensions[EXTENSION])
+        kept = service().profiles
+        loaded = service()
         g.page = Page(clock.now_ms(), loaded.settings, kept.all())
     return cast(Page, g.page)
 

@@ -8,7 +8,7 @@ from ..auth import Access, needs
 from ..history import insights as sums
 from ..history import night
 from ..live import silences
-from ..storage.database import reading
+from ..service import reading
 from .context import page
 
 SPANS = {"7": "7 nights", "30": "30 nights", "90": "90 nights"}

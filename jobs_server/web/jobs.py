@@ -14,7 +14,7 @@ from ..history.search import Filter
 from ..jobs import queries
 from ..jobs.timing import life
 from ..observatory import sky
-from ..storage.database import current, reading
+from ..service import reading, service
 from . import export
 from .context import page
 
@@ -75,13 +75,14 @@ def log() -> Response:
 @needs(Access.ANYBODY)
 def log_csv() -> Response:
     """Give all jobs that are asked for as CSV."""
-    return export.csv_file(search.everything(current(), page().site, _filter(_asked())), f"jobs-{page().site}")
+    return export.csv_file(search.everything(service().database, page().site, _filter(_asked())), f"jobs-{page().site}")
 
 
 @needs(Access.ANYBODY)
 def log_json() -> Response:
     """Give all jobs that are asked for as JSON."""
-    return export.json_file(search.everything(current(), page().site, _filter(_asked())), f"jobs-{page().site}")
+    found = search.everything(service().database, page().site, _filter(_asked()))
+    return export.json_file(found, f"jobs-{page().site}")
 
 
 @needs(Access.ANYBODY)

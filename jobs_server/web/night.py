@@ -18,7 +18,8 @@ from ..history.search import Filter
 from ..jobs import events
 from ..live import sse
 from ..observatory import describe, sky
-from ..storage.database import Connection, current, reading
+from ..service import reading, service
+from ..storage.database import Connection
 from . import export
 from .context import page
 
@@ -68,7 +69,7 @@ def night_csv(day: str) -> Response:
     """Give a night's jobs as CSV, newest first."""
     asked = _date(day)
     wanted = search.within(Filter(), *sky.night_span(asked, page().profile.zone))
-    return export.csv_file(search.everything(current(), page().site, wanted), f"night-{page().site}-{asked}")
+    return export.csv_file(search.everything(service().database, page().site, wanted), f"night-{page().site}-{asked}")
 
 
 @needs(Access.ANYBODY)

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, make_response, render_template
 
 from ..auth import Access, needs
 from ..history import now as board
-from ..storage.database import reading
+from ..service import reading
 from .context import page
 
 

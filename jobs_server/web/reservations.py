@@ -13,11 +13,11 @@ from .. import auth, clock
 from ..auth import Access, needs
 from ..domain import commands
 from ..errors import JobsError
-from ..jobs import limits, remote_calendar, reservations
+from ..jobs import remote_calendar, reservations
 from ..jobs.reservation_commands import Reserve
 from ..jobs.reservations import ReservationRow
 from ..observatory import sky
-from ..storage.database import reading, transaction
+from ..service import reading, service, transaction
 from . import formats
 from .actions import done
 from .context import page
@@ -79,7 +79,7 @@ def reserve() -> Response:
         owner = auth.owner(command, page().actor)
         if checks:
             return jsonify(fault=_conflict(command.row(*owner)))
-        limits.current().reservation(page().actor)
+        service().limits.reservation(page().actor, request.remote_addr)
         with transaction() as connection:
             write = reservations.change if command.event_id else reservations.add
             write(connection, command.row(*owner), page().actor, clock.read())
@@ -96,7 +96,7 @@ def reserve() -> Response:
 @needs(Access.PERSON)
 def unreserve() -> Response:
     """Delete a reservation."""
-    limits.current().reservation(page().actor)
+    service().limits.reservation(page().actor, request.remote_addr)
     with transaction() as connection:
         reservations.remove(connection, request.form.get("event_id", ""), page().actor)
     return done("deleted")
@@ -118,7 +118,7 @@ def _conflict(wanted: ReservationRow) -> str:
     """Say whose reservation is in the way, here or in a calendar elsewhere; blank when none is known."""
     with reading() as connection:
         others = reservations.between(connection, wanted.site, wanted.start_ms, wanted.end_ms)
-    told, _ = remote_calendar.ahead(wanted.site, wanted.start_ms, wanted.end_ms)
+    told, _ = _told_elsewhere(wanted.site, wanted.start_ms, wanted.end_ms)
     held = [(start_ms, each.end_ms, each.creator_id, each.creator) for start_ms, each in told]
     held += [
         (each.start_ms, each.end_ms, each.creator_id, each.creator)
@@ -173,5 +173,11 @@ def _night(night: date) -> Night:
     with reading() as connection:
         rows = reservations.between(connection, page().site, from_ms, to_ms)
     light = sky.spans(*place, from_ms, to_ms) if place else []
-    told, known = remote_calendar.ahead(page().site, from_ms, to_ms) if page().settings.calendar_url else ([], True)
+    told, known = _told_elsewhere(page().site, from_ms, to_ms)
     return Night(night, from_ms, to_ms, light, rows, told, known)
+
+
+def _told_elsewhere(site: str, from_ms: int, to_ms: int) -> tuple[list[remote_calendar.Span], bool]:
+    """List what the calendar elsewhere last told of a stretch of time, and whether up to its end; it is not asked."""
+    elsewhere = service().calendar
+    return elsewhere.ahead(site, from_ms, to_ms) if elsewhere else ([], True)

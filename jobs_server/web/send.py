@@ -9,15 +9,14 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
 
-from .. import clock
 from ..auth import Access, needs
 from ..domain.commands import parse_key
 from ..errors import JobsError, NotFound
 from ..history import now
-from ..jobs import limits, operations, queries, remote_calendar
+from ..jobs import queries
 from ..jobs.queries import JobRow
 from ..observatory import catalogue
-from ..storage.database import reading, transaction
+from ..service import reading, service
 from . import forms
 from . import order as orders
 from .context import page
@@ -72,14 +71,7 @@ def _submit(order: Order, key: str | None) -> list[JobRow]:
     commands = order.submits(page())
     key = parse_key(key or None)
     keyed = [(command, f"{key}-{number}" if key else None) for number, command in enumerate(commands)]
-    for command, own_key in keyed:
-        limits.current().job(command, page().actor)
-        remote_calendar.check(command, page().actor, page().settings, own_key)
-    with transaction(page().site) as connection:
-        return [
-            operations.submit(connection, command, page().actor, clock.read(), page().settings, own_key)
-            for command, own_key in keyed
-        ]
+    return service().desk.post_all(keyed, page().actor)
 
 
 def _show(given: Mapping[str, str], order: Order | None, *, asks: bool = False) -> str:

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from ..auth import Access, console_links, gate, needs, oidc_login, sessions
 from ..auth.identity import Person
 from ..errors import Forbidden, Unauthorized
-from ..jobs import limits
+from ..service import service
 from .context import page
 
 
@@ -33,7 +33,7 @@ def sign_in() -> ResponseReturnValue:
 @needs(Access.ANYBODY)
 def go() -> ResponseReturnValue:
     """Send the browser to the issuer."""
-    limits.current().sign_in()
+    service().limits.sign_in(request.remote_addr)
     if not oidc_login.is_possible():
         raise Forbidden("Error: people cannot sign in on these pages: JOBS_OIDC_CLIENT_ID is not set")
     return oidc_login.begin(gate.issuer_keys(), url_for("pages.callback", _external=True))
@@ -42,7 +42,7 @@ def go() -> ResponseReturnValue:
 @needs(Access.ANYBODY)
 def callback() -> ResponseReturnValue:
     """Take the browser back from the issuer."""
-    limits.current().sign_in()
+    service().limits.sign_in(request.remote_addr)
     if not oidc_login.is_possible():
         raise Forbidden("Error: people cannot sign in on these pages: JOBS_OIDC_CLIENT_ID is not set")
     sessions.sign_in(oidc_login.finish(gate.issuer_tokens(), page().settings.session_hours * 3600))
@@ -52,7 +52,7 @@ def callback() -> ResponseReturnValue:
 @needs(Access.ANYBODY)
 def link(secret: str) -> ResponseReturnValue:
     """Sign in the person at this machine, once."""
-    limits.current().sign_in()
+    service().limits.sign_in(request.remote_addr)
     settings = page().settings
     if settings.is_open or not console_links.is_local(request.remote_addr, settings.host):
         raise Forbidden("Error: this link works only in a browser on the observatory's PC")

@@ -10,18 +10,18 @@ from typing import NamedTuple
 import orjson
 from flask import Blueprint, Response, make_response, render_template, request
 
-from .. import clock, config
+from .. import config
 from ..auth import Access, needs, site_tokens
 from ..auth.site_tokens import SiteTokenRow
 from ..config import Settings
 from ..domain import commands
 from ..domain.commands import LiftLockout, LockOut
 from ..errors import BadRequest
-from ..jobs import lockouts, operations
+from ..jobs import lockouts
 from ..observatory import profiles
+from ..service import reading, service
 from ..storage import database as db
 from ..storage import sqlite, storage
-from ..storage.database import reading, transaction
 from ..storage.storage import Storage
 from ..upkeep import backups
 from .actions import done
@@ -82,8 +82,7 @@ def lock_out() -> Response:
         raise BadRequest("Error: say why, so that others know what they would disturb")
     asked = _asked(LockOut, note=note)
     actor = page().actor
-    with transaction(asked.site) as connection:
-        lockouts.put_on(connection, asked.site, asked.note, actor, clock.read())
+    service().desk.lock_out(asked, actor)
     return done("locked")
 
 
@@ -92,8 +91,7 @@ def lift() -> Response:
     """Lift the lock-out of the site's telescope."""
     asked = _asked(LiftLockout, cancelWaiting=request.form.get("keep") != "yes")
     actor = page().actor
-    with transaction(asked.site) as connection:
-        operations.lift_lockout(connection, asked, actor, clock.read())
+    service().desk.lift(asked, actor)
     return done("unlocked")
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from flask import Blueprint, Response, current_app, make_response, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request
 from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
 
 from .. import clock, errors
 from ..auth import Access, needs, site_tokens
 from ..errors import BadRequest, ConfigError, Forbidden
-from ..observatory import profiles
 from ..observatory.profiles import Profile
-from ..storage.database import transaction
+from ..service import service, transaction
 from . import site as upkeep
 from .actions import done
 from .context import page
@@ -48,7 +47,7 @@ def write_profile() -> Response:
     if not faults:
         try:
             made = Profile.model_validate(table)
-            cast(profiles.Kept, current_app.extensions[profiles.EXTENSION]).write(made)
+            service().profiles.write(made)
             return done("profile")
         except ValidationError as error:
             faults = _faults(error)

@@ -13,6 +13,7 @@ from flask import Flask
 
 from jobs_server import create_app
 from jobs_server.admin import doctor, installation
+from jobs_server.service import service_of
 from jobs_server.storage import database as db
 from jobs_server.storage import network_share
 from jobs_server.upkeep import startup
@@ -239,7 +240,7 @@ def test_what_cannot_be_looked_at_is_a_finding(app: Flask, monkeypatch: pytest.M
 
 
 def database(app: Flask) -> db.Database:
-    found: db.Database = app.extensions[db.EXTENSION]
+    found: db.Database = service_of(app).database
     return found
 
 

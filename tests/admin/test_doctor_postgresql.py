@@ -10,7 +10,7 @@ from alembic import command
 from flask import Flask
 
 from jobs_server import clock, create_app
-from jobs_server.storage import database
+from jobs_server.service import service_of
 from jobs_server.upkeep import startup
 
 from ..conftest import inside
@@ -41,7 +41,7 @@ def served(
 
     yield make
     for app in made:
-        app.extensions[database.EXTENSION].close()
+        service_of(app).database.close()
 
 
 @pytest.fixture
@@ -80,16 +80,16 @@ def test_a_database_behind_this_version_is_mended_when_no_server_has_it_open(
         command.downgrade(startup.migrations(app), "-1")
     code, found = consult(app)
     assert (code, found["database"]["grade"]) == (1, "bad")
-    with other.extensions[database.EXTENSION].reading():
+    with service_of(other).database.reading():
         code, found = consult(app, "--fix")
     assert (code, "a server has it open" in found["database"]["done"]) == (1, True)
-    other.extensions[database.EXTENSION].close()
+    service_of(other).database.close()
     assert "prepared" in consult(app, "--fix")[1]["database"]["done"]
     assert consult(app)[1]["database"]["grade"] == "good"
 
 
 def test_a_missing_index_is_bad_and_made_when_it_may_mend(app: Flask) -> None:
-    with app.extensions[database.EXTENSION].engine.begin() as connection:
+    with service_of(app).database.engine.begin() as connection:
         connection.exec_driver_sql("DROP INDEX ix_job_waiting")
         connection.exec_driver_sql(
             "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_job_recent'::regclass"

@@ -16,6 +16,7 @@ from jobs_server import clock, create_app
 from jobs_server.auth import site_tokens
 from jobs_server.domain.actors import Actor, Known
 from jobs_server.jobs import lockouts
+from jobs_server.service import service_of
 from jobs_server.storage import database as db
 from jobs_server.storage import sqlite_driver
 from jobs_server.upkeep import backups, startup
@@ -32,14 +33,14 @@ pytestmark = pytest.mark.sqlite("PostgreSQL has backups of its own")
 STOPPING = """
 import pathlib, sys, time
 from jobs_server import create_app
-from jobs_server.config import EXTENSION
 from jobs_server.admin.restore import restore
+from jobs_server.service import service_of
 archive, where = sys.argv[1:]
 def progress(step, done, total):
     if step == where:
         print(step, flush=True)
         time.sleep(600)
-restore(pathlib.Path(archive), create_app().extensions[EXTENSION].settings, progress)
+restore(pathlib.Path(archive), service_of(create_app()).settings, progress)
 """
 
 
@@ -49,16 +50,16 @@ def instance(tmp_path: Path) -> Path:
 
 
 def file_of(app: Flask) -> Path:
-    return Path(str(app.extensions[db.EXTENSION].engine.url.database))
+    return Path(str(service_of(app).database.engine.url.database))
 
 
 def database(app: Flask) -> db.Database:
-    found: db.Database = app.extensions[db.EXTENSION]
+    found: db.Database = service_of(app).database
     return found
 
 
 def close(app: Flask) -> None:
-    app.extensions[db.EXTENSION].close()
+    service_of(app).database.close()
 
 
 def backed_up(app: Flask, folder: Path) -> Path:

@@ -10,7 +10,8 @@ import pytest
 from flask import Flask
 
 from jobs_server import create_app
-from jobs_server.storage import database, postgresql
+from jobs_server.service import service_of
+from jobs_server.storage import postgresql
 
 from ..conftest import inside
 from ..support import databases
@@ -81,7 +82,7 @@ def roomy_app() -> Iterator[Flask]:
     """An app that takes bodies of several megabytes."""
     app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "MAX_BODY_BYTES": 8_000_000})
     yield app
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 def good(scene: Scene, route: str) -> dict[str, Any]:
@@ -205,7 +206,7 @@ class TestLargeTexts:
     @pytest.mark.parametrize("key", NAMES)
     def test_as_a_name(self, roomy_app: Flask, key: str) -> None:
         desk = inside(roomy_app, "names")
-        if key == "site" and roomy_app.extensions[database.EXTENSION].kind.name == postgresql.NAME:
+        if key == "site" and service_of(roomy_app).database.kind.name == postgresql.NAME:
             refused = desk.asks(site=MEGABYTE)  # its indexes hold no such text
             assert (refused.status, "a text is too long" in refused.text) == (400, True)
             return

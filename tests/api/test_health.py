@@ -17,7 +17,7 @@ from flask import Flask
 
 from jobs_server import create_app
 from jobs_server.api import health
-from jobs_server.live import feed
+from jobs_server.service import service_of
 from jobs_server.storage import database
 from jobs_server.upkeep import backups, maintenance, startup
 
@@ -68,7 +68,7 @@ def test_all_is_well(patient: Flask) -> None:
 @pytest.mark.sqlite("its file")
 def test_looking_writes_nothing(patient: Flask) -> None:
     inside(patient).sends()
-    log = Path(f"{patient.extensions[database.EXTENSION].engine.url.database}-wal")
+    log = Path(f"{service_of(patient).database.engine.url.database}-wal")
     before = (log.stat().st_size, log.stat().st_mtime_ns)
     readiness(patient)
     assert (log.stat().st_size, log.stat().st_mtime_ns) == before
@@ -77,7 +77,7 @@ def test_looking_writes_nothing(patient: Flask) -> None:
 @pytest.mark.sqlite("one writer at a time")
 def test_a_locked_database_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "_WRITE_SECONDS", 0.05)
-    other = database.driver.connect(patient.extensions[database.EXTENSION].engine.url.database, isolation_level=None)
+    other = database.driver.connect(service_of(patient).database.engine.url.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     assert readiness(patient) == (503, ["the database cannot be used: it is busy"])
     assert patient.test_client().get("/healthz").status_code == 200
@@ -86,7 +86,7 @@ def test_a_locked_database_is_a_problem(patient: Flask, monkeypatch: pytest.Monk
 
 
 def test_a_database_of_another_version_is_a_problem(patient: Flask) -> None:
-    with patient.extensions[database.EXTENSION].engine.begin() as connection:
+    with service_of(patient).database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
     assert readiness(patient) == (503, ["the database is not of this version: restart the server, which migrates it"])
 
@@ -105,7 +105,7 @@ def test_a_thread_that_has_ended_is_a_problem(patient: Flask, monkeypatch: pytes
     ended = threading.Thread(target=lambda: None)
     ended.start()
     ended.join()
-    monkeypatch.setattr(feed.of(patient), "_thread", ended)
+    monkeypatch.setattr(service_of(patient).feed, "_thread", ended)
     assert readiness(patient) == (
         503,
         [
@@ -179,7 +179,7 @@ def test_an_answer_is_good_for_a_moment(file_app: Flask, monkeypatch: pytest.Mon
 def test_a_service_in_memory_can_be_ready() -> None:
     app = create_app({"DATABASE_URL": "sqlite://"})
     assert app.test_client().get("/readyz").status_code == 200
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 @pytest.mark.sqlite("its file")

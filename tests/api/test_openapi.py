@@ -19,7 +19,7 @@ from schemathesis import GenerationMode
 from jobs_server import create_app
 from jobs_server.api import describe, openapi
 from jobs_server.domain import commands
-from jobs_server.storage import database
+from jobs_server.service import service_of
 
 from ..support import databases
 from ..support.servers import ROOT
@@ -46,7 +46,7 @@ def _closed_and_in_no_need_to_wait() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(commands, "MAX_WAIT_SECONDS", 0)  # polls that wait a minute would be waited for
         yield
-    APP.extensions[database.EXTENSION].close()
+    service_of(APP).database.close()
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_it_says_what_must_be_shown_as_this_server_is_set(document: dict[str, An
     page = locked.test_client().get("/docs").text
     assert 'href="#shown-siteToken"' in page
     assert 'id="shown-siteToken"' in page
-    locked.extensions[database.EXTENSION].close()
+    service_of(locked).database.close()
 
 
 def test_the_commands_in_it_are_real_ones() -> None:

@@ -10,10 +10,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from ulid import ULID
 
-from jobs_server import clock, config, create_app
+from jobs_server import clock, create_app
 from jobs_server.domain import actors, commands
 from jobs_server.jobs import operations
-from jobs_server.storage import database
+from jobs_server.service import service_of, transaction
 
 from ..conftest import inside
 from ..support import databases
@@ -315,8 +315,8 @@ class TestGetRecentJobs:
 def send_many(app: Flask, command: dict[str, Any], count: int) -> list[str]:
     """Queue the same command many times over, in one transaction."""
     submitted = commands.parse(commands.SubmitJob, json.dumps(command).encode())
-    settings = app.extensions[config.EXTENSION].settings
-    with app.app_context(), database.transaction() as connection:
+    settings = service_of(app).settings
+    with app.app_context(), transaction() as connection:
         rows = [operations.submit(connection, submitted, actors.SERVER, clock.read(), settings) for _ in range(count)]
     return [row.ulid for row in rows]
 

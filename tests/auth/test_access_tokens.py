@@ -25,7 +25,7 @@ from jobs_server import create_app
 from jobs_server.auth import gate
 from jobs_server.auth.access_tokens import InvalidToken, Tokens
 from jobs_server.auth.issuer_keys import REFRESH_SECONDS, UNKNOWN_KID_SECONDS, IssuerKeys
-from jobs_server.storage import database
+from jobs_server.service import service_of
 from jobs_server.upkeep import startup
 
 from ..conftest import inside
@@ -47,7 +47,7 @@ def issuer() -> Iterator[Issuer]:
 def app(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     app = app_for(issuer.url, tmp_path_factory.mktemp("instance"))
     yield app
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 def app_for(issuer: str, instance: Path, **settings: object) -> Flask:
@@ -113,7 +113,7 @@ def test_which_roles_are_admins_and_where_roles_stand_are_settings(issuer: Issue
     assert acts_for_another(realm_access={"roles": ["Owner", "co-owner"]}) == 403
     assert acts_for_another(realm_access=["owner"], owner="owner") == 403
     assert acts_for_another(**with_roles(["admin"])) == 403  # where roles stand by default
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 def test_a_lockout_is_lifted_by_the_same_person_or_an_admin(site: Observatory, issuer: Issuer) -> None:
@@ -259,7 +259,7 @@ def test_es256_is_taken_where_the_issuer_has_such_a_key(tmp_path: Path) -> None:
         issuer.keys.append(ECKey.generate_key("P-256", {"kid": "ec"}))
         app = app_for(issuer.url, tmp_path)
         assert sends(inside(app), issuer.token(issuer.keys[1])).status == 200
-        app.extensions[database.EXTENSION].close()
+        service_of(app).database.close()
 
 
 def test_an_unknown_key_id_asks_the_issuer_at_most_once_a_minute(
@@ -424,7 +424,7 @@ class TestAnIssuerThatOthersWrote:
             assert sends(observatory, issuers.real_token(url, client_id="other")["id_token"]).status == 401
         assert (instance / gate.KEYS_FILE).exists()
         # The issuer is away: the server is started anew, and verifies from disk.
-        app.extensions[database.EXTENSION].close()
+        service_of(app).database.close()
         app = app_for(url, instance)
         observatory = inside(app)
         assert sends(observatory, token, user_id="vera").status == 200
@@ -433,4 +433,4 @@ class TestAnIssuerThatOthersWrote:
             fresh = issuers.real_token(url)["id_token"]
             assert sends(observatory, fresh, user_id="vera").status == 200
             assert sends(observatory, token, user_id="vera").status == 401
-        app.extensions[database.EXTENSION].close()
+        service_of(app).database.close()

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from jobs_server import create_app
 from jobs_server.auth import console_links
 from jobs_server.errors import ConfigError
-from jobs_server.storage import database
+from jobs_server.service import service_of
 from jobs_server.upkeep import startup
 
 from ..support import databases, issuers
@@ -35,7 +35,7 @@ def app(issuer: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask
     app = create_app({"TESTING": True} | databases.at(tmp_path_factory.mktemp("instance")) | sign_in)
     startup.prepare(app)
     yield app
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_preflight_from_anywhere_names_authorization(client: FlaskClient) -> N
 
 
 def test_it_makes_no_use_of_a_sign_in_on_our_pages(app: Flask, client: FlaskClient) -> None:
-    secret = console_links.create(Path(app.extensions["jobs_server.settings"].settings.instance), "chief")
+    secret = console_links.create(Path(service_of(app).settings.instance), "chief")
     assert client.get(f"/sign-in/link/{secret}").status_code == 303
     assert sends(client, OURS).status_code == 200
     assert sends(client, ELSEWHERE).status_code == 401

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jobs_server import create_app
 from jobs_server.auth import browser_guard
-from jobs_server.storage import database
+from jobs_server.service import service_of
 
 from ..support import databases
 from ..support.observatory import Observatory, Reply, a_command
@@ -31,7 +31,7 @@ def app() -> Iterator[Flask]:
         }
     )
     yield app
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 def posts(observatory: Observatory, **headers: str) -> Reply:

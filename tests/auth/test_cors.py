@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from jobs_server import create_app
 from jobs_server.errors import Unavailable
+from jobs_server.service import service_of
 from jobs_server.storage import database
 
 from ..support import databases
@@ -50,7 +51,7 @@ def app() -> Iterator[Flask]:
     used = json.dumps(a_command(action="stop"))
     app.test_client().post("/jobs/newjob", data=used, headers={"Idempotency-Key": "used"})
     yield app
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from jobs_server import create_app
 from jobs_server.auth import console_links, sessions
 from jobs_server.errors import StartRefused
-from jobs_server.storage import database
+from jobs_server.service import service_of
 from jobs_server.upkeep import startup
 
 from ..support import databases
@@ -40,7 +40,7 @@ def instance(tmp_path: Path) -> Path:
 def app(instance: Path) -> Iterator[Flask]:
     app = served(instance)
     yield app
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_a_cookie_that_was_changed_or_signed_elsewhere_is_none(
     stranger = elsewhere.test_client()
     stranger.set_cookie(sessions.COOKIE, cookie.value)
     assert commands(stranger) == 401
-    elsewhere.extensions[database.EXTENSION].close()
+    service_of(elsewhere).database.close()
 
 
 def test_it_outlives_the_server_whose_key_only_its_owner_can_read(client: FlaskClient, instance: Path) -> None:
@@ -106,7 +106,7 @@ def test_it_outlives_the_server_whose_key_only_its_owner_can_read(client: FlaskC
     other = again.test_client()
     other.set_cookie(sessions.COOKIE, cookie.value)
     assert commands(other) == 200
-    again.extensions[database.EXTENSION].close()
+    service_of(again).database.close()
 
 
 def test_a_key_that_is_too_short_is_refused_at_start(instance: Path) -> None:
@@ -156,7 +156,7 @@ class TestLinks:
         assert path.startswith("/sign-in/link/")
         assert app.test_client().get(path, environ_base=LAN).status_code == 403
         assert app.test_client().get(path, environ_base={"REMOTE_ADDR": comes_from}).status_code == 303
-        app.extensions[database.EXTENSION].close()
+        service_of(app).database.close()
 
     def test_it_is_good_for_ten_minutes(self, client: FlaskClient, instance: Path) -> None:
         secret = console_links.create(instance, "chief")

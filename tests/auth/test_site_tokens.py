@@ -13,7 +13,7 @@ from flask import Flask
 
 from jobs_server import create_app
 from jobs_server.auth import site_tokens
-from jobs_server.storage import database
+from jobs_server.service import service_of
 
 from ..conftest import inside
 from ..support import databases
@@ -25,7 +25,7 @@ from ..support.observatory import Observatory, Reply
 def app() -> Iterator[Flask]:
     app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "SITE_TOKENS": "required"})
     yield app
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_revoked_token_works_no_more(app: Flask, site: Observatory) -> None:
 
 def test_the_token_is_shown_once_and_only_its_hash_is_kept(app: Flask, site: Observatory) -> None:
     token = makes(app, site.site)
-    with app.extensions[database.EXTENSION].engine.connect() as connection:
+    with service_of(app).database.engine.connect() as connection:
         kept = connection.exec_driver_sql("SELECT * FROM site_token").fetchall()
     assert token not in str(kept)
     assert token not in runs(app, "list").output + runs(app, "list", "--json").output

@@ -18,6 +18,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import event
 
+from jobs_server.service import service_of
 from jobs_server.storage import database as db
 
 from ..conftest import inside, over_http
@@ -67,7 +68,7 @@ class LimitedFile:
 
     def __init__(self, app: Flask) -> None:
         self.observatory = inside(app)
-        self._service: db.Database = app.extensions[db.EXTENSION]
+        self._service: db.Database = service_of(app).database
         self.database = Path(str(self._service.engine.url.database))
         self._pages = 2**30
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jobs_server.history import insights
 from jobs_server.history import night as reports
-from jobs_server.storage import database
+from jobs_server.service import reading
 
 from ..support.clocks import HOUR, Clocks
 from ..support.observatory import Observatory
@@ -29,7 +29,7 @@ def test_waits_runs_and_results_by_action_and_night(app: Flask, observatory: Obs
         observatory.reports(job, end)
     clocks.pass_by(24 * HOUR)
     observatory.sends("darkslide_open")
-    with app.app_context(), database.reading() as connection:
+    with app.app_context(), reading() as connection:
         jobs = reports.report(connection, "wmd", begin_ms, clocks.now.wall_ms + 1).jobs
     expose, slide = insights.by_action(jobs)
     assert (expose.action, expose.number, slide.seen) == ("expose", 3, None)
@@ -59,7 +59,7 @@ def test_the_sites_silence_is_when_jobs_waited_and_none_was_taken(
     observatory.polls()
     clocks.pass_by(250)
     observatory.polls()  # what was held back is due since 10 s
-    with app.app_context(), database.reading() as connection:
+    with app.app_context(), reading() as connection:
         jobs = reports.report(connection, "wmd", begin_ms, clocks.now.wall_ms + 1).jobs
     now_ms = clocks.now.wall_ms
     assert insights.unseen(jobs, 30_000, now_ms) == [(begin_ms + 80_000, begin_ms + 380_000)]
@@ -79,7 +79,7 @@ def test_jobs_that_wait_for_their_turn_tell_no_silence_and_those_that_still_wait
         clocks.pass_by(20)
         observatory.polls(limit=1)
     clocks.pass_by(100)
-    with app.app_context(), database.reading() as connection:
+    with app.app_context(), reading() as connection:
         jobs = reports.report(connection, "wmd", begin_ms, clocks.now.wall_ms + 1).jobs
     last_ms, now_ms = begin_ms + 60_000, clocks.now.wall_ms
     assert insights.unseen(jobs, 30_000, now_ms) == [(last_ms, now_ms)]

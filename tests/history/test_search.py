@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jobs_server.history import night, search
 from jobs_server.history.search import Filter
-from jobs_server.storage import database
+from jobs_server.service import reading
 from jobs_server.web.export import COLUMNS, cell
 
 from ..conftest import inside
@@ -26,7 +26,7 @@ def found(app: Flask, wanted: Filter, count: int = 50) -> list[str]:
     """The ULIDs of all pages."""
     ulids: list[str] = []
     before: search.Place | None = search.START
-    with app.app_context(), database.reading() as connection:
+    with app.app_context(), reading() as connection:
         while before is not None:
             page = search.find(connection, "wmd", wanted, before, count)
             ulids += [job.ulid for job in page.jobs]
@@ -104,7 +104,7 @@ def test_a_search_that_runs_out_of_budget_says_where_it_stopped(
     rare = observatory.sends(user_name="Rare")["ulid"]
     for _ in range(10):
         observatory.sends()
-    with app.app_context(), database.reading() as connection:
+    with app.app_context(), reading() as connection:
         page = search.find(connection, "wmd", Filter(user="rare"), count=2)
     assert (page.jobs, page.gave_up_at, page.next) == ([], page.next, page.gave_up_at)
     assert page.next is not None
@@ -146,7 +146,7 @@ def test_the_night_adds_up(app: Flask, observatory: Observatory, clocks: Clocks)
     clocks.pass_by(1800)
     runs(100, "FAILED", required_params={"time": 99}, optional_params={})
     observatory.sends("darkslide_open")
-    with app.app_context(), database.reading() as connection:
+    with app.app_context(), reading() as connection:
         report = night.report(connection, "wmd", begin_ms, clocks.now.wall_ms + 1)
     assert report.by_result == {"done": 1, "failed": 1, "open": 1}
     assert report.open_shutter_seconds == 300
@@ -161,7 +161,7 @@ def test_the_night_adds_up(app: Flask, observatory: Observatory, clocks: Clocks)
 
 def test_a_report_has_a_bound(app: Flask, observatory: Observatory) -> None:
     sent = [observatory.sends()["ulid"] for _ in range(5)]
-    with app.app_context(), database.reading() as connection:
+    with app.app_context(), reading() as connection:
         report = night.report(connection, "wmd", 0, 2**50, count=3)
     assert ([told.job.ulid for told in report.jobs], report.left_out) == (sent[2:], 2)
 

@@ -18,6 +18,7 @@ from jobs_server.domain import commands
 from jobs_server.domain.actors import said, site
 from jobs_server.errors import Conflict
 from jobs_server.jobs import operations
+from jobs_server.service import service_of
 from jobs_server.storage import database as db
 from jobs_server.storage.database import Connection, Database
 from jobs_server.upkeep import startup
@@ -50,7 +51,7 @@ def apps(tmp_path: Path) -> Iterator[tuple[Flask, Flask]]:
         startup.prepare(app)
     yield both[0], both[1]
     for app in both:
-        app.extensions[db.EXTENSION].close()
+        service_of(app).database.close()
 
 
 def starting(app: Flask, job: dict[str, Any]) -> Operation:
@@ -81,12 +82,11 @@ def canceling(app: Flask, job: dict[str, Any], how: str) -> Operation:
 
 
 def settings(app: Flask) -> config.Settings:
-    loaded: config.Loaded = app.extensions[config.EXTENSION]
-    return loaded.settings
+    return service_of(app).settings
 
 
 def database(app: Flask) -> Database:
-    found: Database = app.extensions[db.EXTENSION]
+    found: Database = service_of(app).database
     return found
 
 

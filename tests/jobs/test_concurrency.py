@@ -48,10 +48,9 @@ with httpx.Client(trust_env=False, timeout=60) as client:
 WRITING_PROCESS = """
 import random, sys
 from jobs_server import clock, create_app
-from jobs_server.config import EXTENSION
 from jobs_server.domain import actors, commands
 from jobs_server.jobs import operations as jobs
-from jobs_server.storage.database import transaction
+from jobs_server.service import service_of, transaction
 dice = random.Random(int(sys.argv[1]))
 body = {"site": "wmd", "device": "d", "instance": "i", "action": "a", "user_name": "n", "user_id": "u"}
 command = commands.SubmitJob(**body, required_params={}, optional_params={})
@@ -61,7 +60,7 @@ with app.app_context():
         now = clock.read()
         now = now._replace(wall_ms=now.wall_ms + dice.randrange(-10_000_000, 10_000_000))
         with transaction() as connection:
-            jobs.submit(connection, command, actors.SERVER, now, app.extensions[EXTENSION].settings)
+            jobs.submit(connection, command, actors.SERVER, now, service_of(app).settings)
 """
 
 

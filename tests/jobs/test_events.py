@@ -11,10 +11,10 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs_server import clock, config
+from jobs_server import clock
 from jobs_server.jobs import events as changes
 from jobs_server.jobs import wire
-from jobs_server.storage import database
+from jobs_server.service import service_of
 from jobs_server.upkeep import sweeper
 
 from ..conftest import inside
@@ -33,7 +33,7 @@ class Desk:
         self.started = clock.read()
 
     def changes(self, seq: int = 0, count: int = 1000, site: str | None = None) -> list[dict[str, Any]]:
-        with self.app.extensions[database.EXTENSION].reading() as connection:
+        with service_of(self.app).database.reading() as connection:
             found = changes.after(connection, seq, count, site)
         return [{"seq": each.event.seq} | orjson.loads(wire.change(each))["data"] for each in found]
 
@@ -60,8 +60,8 @@ class Desk:
                 observatory.reports(job, "EXPOSING", alternateQueue=True)
             case "wait":
                 clocks.pass_by(5 * HOUR)
-                loaded: config.Loaded = self.app.extensions[config.EXTENSION]
-                sweeper.sweep(self.app.extensions[database.EXTENSION], loaded.settings, self.started)
+                settings = service_of(self.app).settings
+                sweeper.sweep(service_of(self.app).database, settings, self.started)
 
 
 def without_history(shown: dict[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from jobs_server import clock, config
-from jobs_server.storage import database
+from jobs_server import clock
+from jobs_server.service import service_of
 from jobs_server.upkeep import sweeper
 
 from ..conftest import inside
@@ -34,8 +34,8 @@ class Desk(Observatory):
 
     def sweeps(self) -> int:
         """The server labels what is too old or silent; gives how many jobs that were."""
-        loaded: config.Loaded = self._app.extensions[config.EXTENSION]
-        return sweeper.sweep(self._app.extensions[database.EXTENSION], loaded.settings, self._started)
+        settings = service_of(self._app).settings
+        return sweeper.sweep(service_of(self._app).database, settings, self._started)
 
     def runs(self, **report: Any) -> dict[str, Any]:
         """A job is sent, claimed and started through the fence."""

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
-from jobs_server.storage import database
+from jobs_server.service import service_of
 
 from ..conftest import inside
 from ..support.clocks import START_MS, Clocks
@@ -59,7 +59,7 @@ def test_a_message_has_at_most_500_characters(observatory: Observatory) -> None:
 def test_what_happened_cannot_be_changed(file_app: Flask, change: str) -> None:
     observatory = inside(file_app)
     job = observatory.sends()
-    engine = file_app.extensions[database.EXTENSION].engine
+    engine = service_of(file_app).database.engine
     with pytest.raises(DBAPIError, match="history is append-only"), engine.begin() as connection:
         connection.exec_driver_sql(change)
     assert observatory.history(job) == ["UNREAD"]
@@ -68,7 +68,7 @@ def test_what_happened_cannot_be_changed(file_app: Flask, change: str) -> None:
 def test_pruning_has_a_permit_for_the_length_of_a_transaction(file_app: Flask) -> None:
     observatory = inside(file_app)
     observatory.sends()
-    engine = file_app.extensions[database.EXTENSION].engine
+    engine = service_of(file_app).database.engine
     with engine.begin() as connection:
         connection.exec_driver_sql("INSERT INTO prune_permit (id) VALUES (1)")
         connection.exec_driver_sql("DELETE FROM job_event")

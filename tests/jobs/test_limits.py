@@ -11,7 +11,7 @@ from flask import Flask
 
 from jobs_server import create_app
 from jobs_server.config import Settings
-from jobs_server.storage import database
+from jobs_server.service import service_of
 
 from ..conftest import inside
 from ..support import databases, issuers
@@ -23,7 +23,7 @@ def app() -> Iterator[Flask]:
     limits = {"NEW_JOBS_PER_SECOND": 3, "RESERVATIONS_PER_MINUTE": 2}
     app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh()} | limits)
     yield app
-    app.extensions[database.EXTENSION].engine.dispose()
+    service_of(app).database.engine.dispose()
 
 
 @pytest.fixture
@@ -46,6 +46,18 @@ def test_past_its_limit_one_person_waits_and_others_go_on(site: Observatory) -> 
 def test_stop_commands_always_pass(site: Observatory) -> None:
     for _ in range(10):
         assert site.asks("stop", user_id="afraid").status == 200
+
+
+def test_the_park_after_a_stop_counts_against_the_limit_and_the_stop_does_not(app: Flask, site: Observatory) -> None:
+    pressed = {"site": site.site, "how": "park"}
+    answers = [
+        app.test_client().post("/act/stop", data=pressed, headers={"X-Requested-By": "script"}).get_json()
+        for _ in range(6)
+    ]
+    assert [answer["done"] for answer in answers] == ["park"] * 3 + ["no-park"] * 3
+    assert "more than 3 jobs a second" in answers[-1]["why"]
+    queued = [job["action"] for job in site.lists()]
+    assert (queued.count("cancel_all_commands"), queued.count("park")) == (6, 3)
 
 
 def test_the_sites_software_is_never_limited(site: Observatory) -> None:
@@ -85,7 +97,7 @@ def test_with_sign_in_it_is_the_person_who_is_counted(tmp_path: Path, monkeypatc
 
         assert [books("vera", f"192.168.1.{number}") for number in range(3)] == [200, 200, 429]
         assert books("tycho", "192.168.1.2") == 200
-        app.extensions[database.EXTENSION].close()
+        service_of(app).database.close()
 
 
 def test_a_refusal_is_a_sentence_or_problem_details(site: Observatory) -> None:
@@ -100,5 +112,5 @@ def test_the_number_is_a_setting_and_none_counts_nothing() -> None:
     unlimited = {"NEW_JOBS_PER_SECOND": 0, "MAX_WAITING_JOBS": 0}
     app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh()} | unlimited)
     assert {inside(app).asks(user_id="wild").status for _ in range(50)} == {200}
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
     assert Settings().new_jobs_per_second == 20

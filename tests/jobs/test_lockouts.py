@@ -11,7 +11,7 @@ from click.testing import Result
 from flask import Flask
 
 from jobs_server import create_app
-from jobs_server.storage import database
+from jobs_server.service import service_of
 
 from ..conftest import inside
 from ..support import databases
@@ -195,10 +195,10 @@ def test_its_history_is_kept(clocks: Clocks, observatory: Observatory) -> None:
 
 def test_it_outlives_the_server(file_app: Flask) -> None:
     locks(inside(file_app))
-    url = file_app.extensions[database.EXTENSION].engine.url
+    url = service_of(file_app).database.engine.url
     again = create_app({"TESTING": True, "DATABASE_URL": url.render_as_string(hide_password=False)})
     assert inside(again).asks().status == 423
-    again.extensions[database.EXTENSION].close()
+    service_of(again).database.close()
 
 
 def test_no_job_slips_past_a_lockout_that_was_acknowledged(file_app: Flask) -> None:
@@ -222,7 +222,7 @@ def few() -> Iterator[Observatory]:
     """An observatory at which at most three jobs may wait."""
     app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "MAX_WAITING_JOBS": 3})
     yield inside(app)
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 def test_no_more_jobs_wait_than_may_but_stop_commands_pass(few: Observatory) -> None:

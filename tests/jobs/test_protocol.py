@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from jobs_server import clock, config, create_app
+from jobs_server import clock, create_app
 from jobs_server.domain.lifecycle import UNREAD
-from jobs_server.storage import database
+from jobs_server.service import service_of
 from jobs_server.upkeep import startup, sweeper
 
 from ..conftest import inside
@@ -59,14 +59,14 @@ class Protocol(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         clock.read = self.read
-        self.app.extensions[database.EXTENSION].close()
+        service_of(self.app).database.close()
         shutil.rmtree(self.folder)
 
     @rule()
     def restart(self) -> None:
         """The server is restarted."""
         if self.app is not None:
-            self.app.extensions[database.EXTENSION].close()
+            service_of(self.app).database.close()
         self.app = create_app({"TESTING": True} | databases.at(self.folder))
         startup.prepare(self.app)
         self.site: Observatory = inside(self.app)
@@ -84,8 +84,8 @@ class Protocol(RuleBasedStateMachine):
 
     @rule()
     def the_server_sweeps(self) -> None:
-        loaded: config.Loaded = self.app.extensions[config.EXTENSION]
-        sweeper.sweep(self.app.extensions[database.EXTENSION], loaded.settings, self.serving_since)
+        settings = service_of(self.app).settings
+        sweeper.sweep(service_of(self.app).database, settings, self.serving_since)
 
     @rule(device=st.sampled_from(DEVICES), hold=st.sampled_from([0, 0, 30]), lost=st.booleans())
     def somebody_sends(self, device: dict[str, str], hold: int, lost: bool) -> None:

@@ -22,7 +22,7 @@ from jobs_server.domain.commands import SubmitJob
 from jobs_server.errors import Unauthorized, Unavailable
 from jobs_server.jobs import remote_calendar
 from jobs_server.jobs.remote_calendar import RemoteCalendar
-from jobs_server.storage import database
+from jobs_server.service import service_of
 from jobs_server.upkeep import startup
 
 from ..conftest import inside
@@ -126,10 +126,10 @@ def app(elsewhere: Elsewhere) -> Iterator[Flask]:
 
 
 def closes(app: Flask) -> None:
-    remote = remote_calendar.of(app)
+    remote = service_of(app).calendar
     assert remote is not None
     remote.close()
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 def a_job(action: str = "expose") -> SubmitJob:
@@ -171,7 +171,7 @@ def test_the_week_shows_what_it_told_and_that_what_is_reserved_here_does_not_cou
     [event] = elsewhere.events or []
     local = event | {"creator_id": "auth0|tycho", "creator": "Tycho"}
     assert app.test_client().post("/calendar/newevent", json=local).status_code == 200
-    remote = remote_calendar.of(app)
+    remote = service_of(app).calendar
     assert remote is not None
     remote.fetch("wmd", now_ms())
     week = app.test_client().get("/reservations?site=wmd").text
@@ -185,7 +185,7 @@ def test_the_week_shows_what_it_told_and_that_what_is_reserved_here_does_not_cou
 def test_who_is_in_the_way_there_is_said_before_a_reservation_is_sent(app: Flask, elsewhere: Elsewhere) -> None:
     elsewhere.reserves("auth0|vera")
     [event] = elsewhere.events or []
-    remote = remote_calendar.of(app)
+    remote = service_of(app).calendar
     assert remote is not None
     remote.fetch("wmd", now_ms())
     wanted = {"site": "wmd", "do": "check", "start": event["start"], "end": event["end"]}
@@ -226,9 +226,9 @@ def test_when_serving_begins_what_is_known_is_fetched_before_anybody_asks(elsewh
     settings = {"TESTING": True, "CALENDAR_URL": elsewhere.url, "SITES": ("wmd",)}
     app = create_app(settings | databases.at(tmp_path / "instance"))
     startup.prepare(app)
-    remote_calendar.start(app)
-    remote = remote_calendar.of(app)
+    remote = service_of(app).calendar
     assert remote is not None
+    remote_calendar.start(remote, service_of(app).database, service_of(app).settings)
     until(lambda: remote.known("wmd", now_ms()))
     elsewhere.events = None
     assert inside(app).asks(user_id="auth0|tycho").status == 401
@@ -332,7 +332,7 @@ class TestStopsWhereOnlyHoldersMayStop:
         app = create_app({"TESTING": True} | settings)
         site = inside(app)
         vera, tycho = site.sends(user_id=VERA.id), site.sends(user_id=TYCHO.id)
-        remote = remote_calendar.of(app)
+        remote = service_of(app).calendar
         assert remote is not None
         until(lambda: remote.known("wmd", now_ms()) is not None)
         elsewhere.reserves(VERA.id)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from jobs_server import create_app
 from jobs_server.jobs.reservation_commands import time_ms
 from jobs_server.jobs.reservations import in_utc
-from jobs_server.storage import database
+from jobs_server.service import service_of
 
 from ..conftest import inside
 from ..support import databases, issuers
@@ -100,7 +100,7 @@ def test_where_only_holders_may_stop_others_are_refused(clocks: Clocks) -> None:
     assert site.posts("canceljob", cancels | {"ulid": tycho["ulid"]}).status == 200
     assert site.status(vera) == "UNREAD"
     assert site.asks(**STOP, user_id=VERA).status == 200
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 def test_whoever_sits_at_the_pc_stops_the_telescope_whoever_holds_it(clocks: Clocks) -> None:
@@ -115,7 +115,7 @@ def test_whoever_sits_at_the_pc_stops_the_telescope_whoever_holds_it(clocks: Clo
     assert terminal.invoke(args=["jobs", "cancel-all", "--site", "wmd", "--user", "tycho"]).exit_code == 0
     assert site.status(job) == site.status(other) == "CANCELED"
     assert [each["action"] for each in site.polls()] == ["cancel_all_commands"]
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 class TestWire:
@@ -251,7 +251,7 @@ def signed_app(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iter
     instance = str(tmp_path_factory.mktemp("instance"))
     app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "INSTANCE": instance} | sign_in)
     yield app
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 class TestWithSignIn:

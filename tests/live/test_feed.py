@@ -19,7 +19,7 @@ from jobs_server.live.backlog import Frame
 from jobs_server.live.disconnect import Client
 from jobs_server.live.feed import Feed
 from jobs_server.live.subscribers import Channel
-from jobs_server.storage import database
+from jobs_server.service import service_of
 
 from ..conftest import inside
 from .test_long_poll import until
@@ -34,7 +34,7 @@ class Watcher(threading.Thread):
         super().__init__(daemon=True)
         self._viewer = live.watch("wmd", SOMEBODY)
         self._live = live
-        with app.extensions[database.EXTENSION].reading() as connection:
+        with service_of(app).database.reading() as connection:
             begin = sse.start(connection, position, "wmd")
         self._messages = sse.messages(live, self._viewer, begin)
         self.seen: list[bytes] = [next(self._messages)]
@@ -52,7 +52,7 @@ class Watcher(threading.Thread):
 
 @contextmanager
 def watching(app: Flask, count: int, position: sse.Position | None = None) -> Iterator[list[Watcher]]:
-    live = feed.of(app)
+    live = service_of(app).feed
     watchers = [Watcher(app, live, position) for _ in range(count)]
     try:
         yield watchers
@@ -71,7 +71,7 @@ def rendered(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         numbers.append(change.event.seq)
         return sse.render(epoch, change)
 
-    live = feed.of(file_app)
+    live = service_of(file_app).feed
     monkeypatch.setattr(live._looker, "_render", render)
     monkeypatch.setattr(live._past, "_render", render)
     return numbers
@@ -79,7 +79,7 @@ def rendered(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_each_event_is_rendered_once_for_all_viewers(file_app: Flask, rendered: list[int]) -> None:
     with watching(file_app, 20) as watchers:
-        until(lambda: feed.of(file_app).tail is not None)
+        until(lambda: service_of(file_app).feed.tail is not None)
         for _ in range(5):
             inside(file_app).sends()
         until(lambda: all(len(watcher.seqs) == 5 for watcher in watchers))
@@ -90,7 +90,7 @@ def test_each_event_is_rendered_once_for_all_viewers(file_app: Flask, rendered: 
 def test_those_who_come_back_together_share_what_is_read(file_app: Flask, rendered: list[int]) -> None:
     for _ in range(250):
         inside(file_app).sends()
-    with file_app.extensions[database.EXTENSION].reading() as connection:
+    with service_of(file_app).database.reading() as connection:
         epoch = events.record(connection).epoch
     with watching(file_app, 10, sse.Position(epoch, 0)) as watchers:
         until(lambda: all(len(watcher.seqs) == 250 for watcher in watchers))
@@ -102,12 +102,12 @@ def test_those_who_come_back_together_share_what_is_read(file_app: Flask, render
 
 def test_who_lags_behind_what_is_kept_misses_nothing(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscribers, "_KEPT_EVENTS", 3)
-    live = feed.of(file_app)
+    live = service_of(file_app).feed
     with watching(file_app, 1) as (watcher,):
         until(lambda: live.tail is not None)
         slow = Watcher.__new__(Watcher)  # it takes its first message late
         viewer = live.watch("wmd", SOMEBODY)
-        with file_app.extensions[database.EXTENSION].reading() as connection:
+        with service_of(file_app).database.reading() as connection:
             messages = sse.messages(live, viewer, sse.start(connection, None, "wmd"))
         next(messages)
         for _ in range(10):
@@ -136,7 +136,7 @@ def test_pages_of_the_past_are_bounded(file_app: Flask, monkeypatch: pytest.Monk
         inside(file_app).sends()
     monkeypatch.setattr(backlog, "_PAGE", 2)
     monkeypatch.setattr(backlog, "_KEPT_BYTES", 3000)
-    pages = feed.of(file_app)._past
+    pages = service_of(file_app).feed._past
     for seq in range(0, 20, 2):
         assert [frame.seq for frame in pages.after("wmd", seq).frames] == [seq + 1, seq + 2]
     assert 1 < len(pages._pages) < 10
@@ -155,7 +155,7 @@ def test_a_database_that_fails_holds_changes_up_and_loses_none(
         return read(*arguments)
 
     with watching(file_app, 1) as (watcher,):
-        until(lambda: feed.of(file_app).tail is not None)
+        until(lambda: service_of(file_app).feed.tail is not None)
         monkeypatch.setattr(events, "after", fails_twice)
         inside(file_app).sends()
         inside(file_app).sends()
@@ -166,7 +166,7 @@ def test_a_database_that_fails_holds_changes_up_and_loses_none(
 
 
 def test_nothing_is_read_while_nobody_waits(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    live, looks = feed.of(file_app), list[Any]()
+    live, looks = service_of(file_app).feed, list[Any]()
     version = live._version
 
     def look(connection: Any) -> int:
@@ -188,7 +188,7 @@ def test_nothing_is_read_while_nobody_waits(file_app: Flask, monkeypatch: pytest
 
 def test_who_comes_has_nothing_read_at_other_sites(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "_SLOW_LOOK_SECONDS", 1e9)  # nothing is looked at by chance
-    live, asked = feed.of(file_app), list[set[str]]()
+    live, asked = service_of(file_app).feed, list[set[str]]()
     look = live._looker.look
 
     def noted(connection: Any, waited: set[str]) -> Any:
@@ -204,7 +204,7 @@ def test_who_comes_has_nothing_read_at_other_sites(file_app: Flask, monkeypatch:
 
 
 def test_a_lock_out_before_the_first_look_is_told(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    live = feed.of(file_app)
+    live = service_of(file_app).feed
     live.leave(live.watch("wmd", SOMEBODY))
     until(lambda: live.tail is None)
     live.presence.changed(["wmd"])  # there is no other news of the site
@@ -227,7 +227,7 @@ class Halted:
 
 
 def test_a_commit_just_as_the_feed_stops_waiting_is_not_forgotten(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    live = feed.of(app)
+    live = service_of(app).feed
 
     class Late(threading.Event):
         sent = False
@@ -252,14 +252,14 @@ def test_calls_always_have_threads_left(app: Flask, threads: int, places: int) -
     from jobs_server.config import Settings
 
     settings = Settings(threads=threads)
-    assert Feed(app.extensions[database.EXTENSION], settings, sse.render).places == places
+    assert Feed(service_of(app).database, settings, sse.render).places == places
 
 
 def test_a_reader_that_takes_too_long_is_told_and_dropped(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "SLOW_SECONDS", -1.0)
-    live = feed.of(app)
+    live = service_of(app).feed
     viewer = live.watch("wmd", SOMEBODY)
-    with app.extensions[database.EXTENSION].reading() as connection:
+    with service_of(app).database.reading() as connection:
         messages = sse.messages(live, viewer, sse.start(connection, None, "wmd"))
     next(messages)
     inside(app).sends()
@@ -271,9 +271,9 @@ def test_a_reader_that_takes_too_long_is_told_and_dropped(app: Flask, monkeypatc
 @pytest.mark.sqlite("elsewhere a position counts the events of its own site")
 def test_a_quiet_viewer_gets_a_sign_of_life_and_moves_on(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "COMMENT_SECONDS", 0.05)
-    live = feed.of(app)
+    live = service_of(app).feed
     viewer = live.watch("wmd", SOMEBODY)
-    with app.extensions[database.EXTENSION].reading() as connection:
+    with service_of(app).database.reading() as connection:
         messages = sse.messages(live, viewer, sse.start(connection, None, "wmd"))
     next(messages)
     until(lambda: live.tail is not None)

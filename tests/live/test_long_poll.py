@@ -14,8 +14,7 @@ import pytest
 from flask import Flask
 
 from jobs_server import create_app
-from jobs_server.live import feed
-from jobs_server.storage import database
+from jobs_server.service import service_of
 
 from ..conftest import inside, over_http
 from ..support import databases, servers
@@ -114,7 +113,7 @@ def test_it_is_answered_when_another_process_lifts_the_lock_out(tmp_path: Path) 
         lifted = terminal.invoke(args=["lockout", "off", "--site", "wmd", "--by", "Vera", "--keep-waiting"])
         assert (locked.exit_code, lifted.exit_code) == (0, 0)
         assert poll.gets() == [job["ulid"]]
-        app.extensions[database.EXTENSION].close()
+        service_of(app).database.close()
 
 
 def test_who_watches_hears_of_lock_outs_and_reservations(live: str, people: Observatory) -> None:
@@ -148,11 +147,11 @@ def test_while_it_waits_it_holds_no_connection(app: Flask) -> None:
     got: list[Any] = []  # in memory there is one connection for all
     poll = threading.Thread(target=lambda: got.extend(inside(app).polls(waitSeconds=LONG)))
     poll.start()
-    until(lambda: feed.of(app).counts() == (0, 1))
+    until(lambda: service_of(app).feed.counts() == (0, 1))
     job = inside(app).sends()
     poll.join(LONG)
     assert [each["ulid"] for each in got] == [job["ulid"]]
-    feed.of(app).stop()
+    service_of(app).feed.stop()
 
 
 @pytest.mark.parametrize("seconds", [-1, 0, None, 0.01, -1e300])
@@ -171,7 +170,7 @@ def test_it_is_a_number(observatory: Observatory, seconds: object) -> None:
 def test_much_is_cut(app: Flask, seconds: float) -> None:
     poll = threading.Thread(target=lambda: inside(app).polls(waitSeconds=seconds))
     poll.start()
-    live = feed.of(app)
+    live = service_of(app).feed
     until(lambda: live.counts() == (0, 1))
     live.stop()
     poll.join(LONG)

@@ -12,6 +12,7 @@ from jobs_server import create_app
 from jobs_server.domain.lifecycle import Queue
 from jobs_server.live import feed
 from jobs_server.live.presence import Presence, State
+from jobs_server.service import service_of
 
 from ..conftest import inside
 from ..support import databases
@@ -157,7 +158,7 @@ def test_viewers_are_told_when_a_site_comes_back(live: str, people: Observatory)
 
 
 def test_viewers_are_told_when_a_site_falls_silent(monkeypatch: pytest.MonkeyPatch, app: Flask) -> None:
-    live = feed.of(app)
+    live = service_of(app).feed
     monkeypatch.setattr(live.presence, "_silent_after_seconds", 0.2)
     monkeypatch.setattr(feed, "_TEND_SECONDS", 0.05)
     inside(app).polls()

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser
 
 from jobs_server import create_app
 from jobs_server.jobs import events
-from jobs_server.storage import database
+from jobs_server.service import service_of
 
 from ..conftest import over_http
 from ..support import databases, nginx, servers
@@ -55,10 +55,10 @@ def two_servers(instance: Path) -> Iterator[tuple[servers.Server, servers.Server
 def told(instance: Path) -> list[tuple[str, str, str]]:
     """All that happened, as the history has it."""
     app = create_app(databases.at(instance))
-    with app.extensions[database.EXTENSION].reading() as connection:
+    with service_of(app).database.reading() as connection:
         epoch = events.record(connection).epoch
         found = events.after(connection, 0, 10**6)
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
     return [(f"{epoch}-{each.event.seq}", each.job.ulid, each.event.status) for each in found]
 
 

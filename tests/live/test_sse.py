@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from jobs_server.jobs import events
+from jobs_server.service import service_of
 from jobs_server.storage import database as db
 
 from ..conftest import inside
@@ -119,7 +120,7 @@ def test_asking_for_the_head_takes_no_place(live: str) -> None:
 def test_pruned_history_is_reset(file_app: Flask, tmp_path: Path) -> None:
     inside(file_app).sends()
     inside(file_app).sends()
-    with file_app.extensions[db.EXTENSION].engine.begin() as connection:
+    with service_of(file_app).database.engine.begin() as connection:
         epoch = connection.exec_driver_sql("SELECT epoch FROM feed_record").scalar()
         connection.exec_driver_sql("INSERT INTO prune_permit (id) VALUES (1)")
         connection.exec_driver_sql("DELETE FROM job_event WHERE seq = 1")
@@ -136,7 +137,7 @@ def test_pruned_history_is_reset(file_app: Flask, tmp_path: Path) -> None:
 
 def test_a_new_epoch_voids_all_positions(file_app: Flask, tmp_path: Path) -> None:
     inside(file_app).sends()
-    database: db.Database = file_app.extensions[db.EXTENSION]
+    database: db.Database = service_of(file_app).database
     with database.reading() as connection:
         before = events.record(connection)
     with database.transaction() as connection:

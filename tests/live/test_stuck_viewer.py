@@ -13,6 +13,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from jobs_server.live import feed
+from jobs_server.service import service_of
 
 from ..conftest import inside
 from .test_long_poll import until
@@ -39,7 +40,7 @@ def test_a_viewer_that_takes_nothing_is_cut_off(
     file_app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(feed, "SLOW_SECONDS", 0.5)
-    live, observatory = feed.of(file_app), inside(file_app)
+    live, observatory = service_of(file_app).feed, inside(file_app)
     with served(file_app) as port, socket.socket() as stuck, caplog.at_level(logging.WARNING, "jobs_server.live.feed"):
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stuck.connect(("127.0.0.1", port))

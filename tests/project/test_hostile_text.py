@@ -17,7 +17,7 @@ from jobs_server import create_app
 from jobs_server.domain.lifecycle import UNREAD
 from jobs_server.jobs.events import after
 from jobs_server.live.sse import render
-from jobs_server.storage import database
+from jobs_server.service import reading, service_of
 from jobs_server.upkeep import logs
 
 from ..conftest import inside
@@ -56,7 +56,7 @@ def entered(observatory: Observatory, text: str) -> dict[str, Any]:
 @every_hostile_text
 def test_it_stays_within_its_frame_of_the_stream(app: Flask, observatory: Observatory, text: str) -> None:
     job = entered(observatory, text)
-    with app.app_context(), database.reading() as connection:
+    with app.app_context(), reading() as connection:
         changes = after(connection, 0, count=100)
     parser = Parser()
     for line in b"".join(render("e", change) for change in changes).decode().split("\n"):
@@ -160,4 +160,4 @@ def test_guessing_at_sign_in_is_slowed_down(monkeypatch: pytest.MonkeyPatch) -> 
     assert int(answers[-1].headers["Retry-After"]) >= 1
     other = client.get("/sign-in/link/guess", environ_base={"REMOTE_ADDR": "127.0.0.2"})
     assert other.status_code == 403
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()

@@ -15,8 +15,8 @@ import pytest
 
 from jobs_server import create_app
 from jobs_server.jobs import events as changes
-from jobs_server.live import feed
 from jobs_server.live.disconnect import Client
+from jobs_server.service import service_of
 from jobs_server.storage import database as db
 from jobs_server.storage import notifications, postgresql
 
@@ -159,7 +159,7 @@ def test_a_look_at_many_sites_reads_those_alone_at_which_something_happened(
 ) -> None:
     url = cluster.database()
     here, there = (create_app({"DATABASE_URL": url, "INSTANCE": str(tmp_path / name)}) for name in "ab")
-    live, asked = feed.of(here), list[str | None]()
+    live, asked = service_of(here).feed, list[str | None]()
     viewers = {f"site-{number}": live.watch(f"site-{number}", SOMEBODY) for number in range(8)}
     until(lambda: all(viewer.channel.tail is not None for viewer in viewers.values()), 20)
     read = changes.after
@@ -178,7 +178,7 @@ def test_a_look_at_many_sites_reads_those_alone_at_which_something_happened(
     assert set(asked) == set(sent)
     until(lambda: live.tail is None)
     for app in (here, there):
-        app.extensions[db.EXTENSION].close()
+        service_of(app).database.close()
 
 
 @pytest.mark.parametrize("pooled", [False, True])
@@ -191,7 +191,7 @@ def test_a_server_knows_whether_it_hears_the_others(
 ) -> None:
     monkeypatch.setattr(notifications, "_HEARING_SECONDS", 0.5 if pooled else 20.0)
     app = create_app({"DATABASE_URL": cluster.database(), "INSTANCE": str(tmp_path)})
-    with closing(app.extensions[db.EXTENSION]) as database, closing(notifications.Listener(database)._connect()) as raw:
+    with closing(service_of(app).database) as database, closing(notifications.Listener(database)._connect()) as raw:
         if not pooled:  # a pooler that lends connections for a transaction forgets who listens
             raw.execute(f"LISTEN {postgresql.CHANNEL}")
         assert notifications._hears_itself(raw) is not pooled

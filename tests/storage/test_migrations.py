@@ -13,7 +13,7 @@ from flask import Flask
 
 from jobs_server import create_app
 from jobs_server.errors import StartRefused
-from jobs_server.storage import database as db
+from jobs_server.service import service_of
 from jobs_server.storage import revisions
 from jobs_server.upkeep import backups, startup
 
@@ -49,7 +49,7 @@ def of_the_first_version(folder: Path, jobs: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with app.app_context():
         command.upgrade(startup.migrations(app), FIRST)
-    database = app.extensions[db.EXTENSION]
+    database = service_of(app).database
     with database.engine.begin() as connection:
         connection.exec_driver_sql(COPIES.format(count=jobs))
         connection.exec_driver_sql(EVENTS)
@@ -64,7 +64,7 @@ def opened(folder: Path) -> tuple[Flask, Observatory]:
 
 
 def close(app: Flask) -> None:
-    app.extensions[db.EXTENSION].engine.dispose()
+    service_of(app).database.engine.dispose()
 
 
 def contents(path: Path) -> list[tuple[Any, ...]]:

@@ -27,6 +27,7 @@ from jobs_server.errors import Conflict, Unavailable
 from jobs_server.jobs import events, operations, queries, reservations
 from jobs_server.jobs.operations import Event
 from jobs_server.jobs.reservations import ReservationRow
+from jobs_server.service import service_of
 from jobs_server.storage import database as db
 from jobs_server.storage import postgresql, revisions
 from jobs_server.storage.database import Database
@@ -72,7 +73,7 @@ def app(make: Callable[..., Flask]) -> Flask:
 
 
 def database(app: Flask) -> Database:
-    found = app.extensions[db.EXTENSION]
+    found = service_of(app).database
     assert isinstance(found, Database)
     return found
 
@@ -261,7 +262,7 @@ def test_a_lost_notice_holds_a_waiting_poll_up_for_seconds_only(
     make: Callable[..., Flask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sender = make()
-    url = sender.extensions["jobs_server.settings"].settings.database_url
+    url = service_of(sender).settings.database_url
     with servers.running("gunicorn", tmp_path / "other", {"JOBS_DATABASE_URL": url}) as desk:
         poll = Poll(desk.url, "wmd")
         until(someone_waits(desk.url, "wmd"))

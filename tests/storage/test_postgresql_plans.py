@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from jobs_server import create_app
 from jobs_server.jobs import events, queries
+from jobs_server.service import service_of
 from jobs_server.storage import database as db
 from jobs_server.storage.models import Job
 
@@ -40,7 +41,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     app = create_app({"TESTING": True, "DATABASE_URL": url, "INSTANCE": str(tmp_path_factory.mktemp("instance"))})
     site = inside(app, "site1")
     site.reports(site.sends(), "COMPLETE")
-    database: db.Database = app.extensions[db.EXTENSION]
+    database: db.Database = service_of(app).database
     with database.engine.begin() as connection:
         fill(connection)
     for _ in range(9):

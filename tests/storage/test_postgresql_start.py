@@ -10,11 +10,12 @@ from typing import cast
 import pytest
 from sqlalchemy import make_url
 
-from jobs_server import config, create_app
+from jobs_server import create_app
 from jobs_server.admin import to_postgresql
 from jobs_server.errors import ConfigError, StartRefused
-from jobs_server.live import feed, sse
-from jobs_server.storage import database, postgresql
+from jobs_server.live import sse
+from jobs_server.service import service_of
+from jobs_server.storage import postgresql
 from jobs_server.upkeep import startup
 
 from ..conftest import inside
@@ -37,7 +38,7 @@ def refusal(url: str, folder: Path) -> str:
         with pytest.raises(StartRefused) as refused:
             startup.prepare(app)
     finally:
-        app.extensions[database.EXTENSION].close()
+        service_of(app).database.close()
     sentence = refused.value.message
     assert SECRET not in sentence
     assert postgres.PASSWORD not in sentence
@@ -108,9 +109,9 @@ class TestMigrateDatabase:
         site.reports(done, "COMPLETE")
         waiting = site.sends()
         histories = [site.shows(job)["history"] for job in (done, odd, waiting)]
-        with old.extensions[database.EXTENSION].reading() as connection:
+        with service_of(old).database.reading() as connection:
             position = str(sse.now(connection, "wmd"))
-        old.extensions[database.EXTENSION].close()
+        service_of(old).database.close()
         settings = {"JOBS_DATABASE_URL": f"sqlite:///{tmp_path}/jobs.db"}
         for said in ("were moved", "were there already"):
             ended = run(instance, "migrate-database", "--to", url, **settings)
@@ -126,13 +127,13 @@ class TestMigrateDatabase:
         followed = new.test_client().get("/jobs/stream?site=wmd", headers={"Last-Event-ID": position}, buffered=False)
         told = b"".join(islice(cast(Iterable[bytes], followed.response), 2)).decode()
         followed.close()
-        feed.of(new).stop()
+        service_of(new).feed.stop()
         assert "event: reset" not in told
         assert told.count('"topic":"jobs"') == 2, told  # handed over, and the new one
         ended = run(instance, "migrate-database", "--to", url, **settings)
         assert ended.returncode == 1
         assert "differ" in ended.stderr or "more rows" in ended.stderr
-        new.extensions[database.EXTENSION].close()
+        service_of(new).database.close()
 
     @pytest.mark.parametrize("where", ["job", "job_event", "job_event, verified"])
     def test_broken_off_it_is_run_again(
@@ -151,8 +152,8 @@ class TestMigrateDatabase:
             if (table, done) == (where, 6):
                 raise KeyboardInterrupt
 
-        source = old.extensions[database.EXTENSION]
-        settings = old.extensions[config.EXTENSION].settings
+        source = service_of(old).database
+        settings = service_of(old).settings
         with pytest.raises(KeyboardInterrupt):
             to_postgresql.move(settings, source, make_url(url), ends)
         moved = to_postgresql.move(settings, source, make_url(url))
@@ -161,14 +162,14 @@ class TestMigrateDatabase:
         new = create_app({"TESTING": True, "INSTANCE": str(tmp_path), "DATABASE_URL": url})
         assert [inside(new).shows(job) for job in jobs] == told
         assert [job["ulid"] for job in inside(new).polls()] == [job["ulid"] for job in jobs[4:]]
-        new.extensions[database.EXTENSION].close()
+        service_of(new).database.close()
 
     def test_a_database_with_other_jobs_is_left_alone(self, cluster: postgres.Cluster, tmp_path: Path) -> None:
         here = f"sqlite:///{tmp_path}/jobs.db"
         old = create_app({"TESTING": True, "INSTANCE": str(tmp_path), "DATABASE_URL": here})
         startup.prepare(old)
         inside(old).sends()
-        old.extensions[database.EXTENSION].close()
+        service_of(old).database.close()
         url = cluster.database()
         other = create_app({"TESTING": True, "INSTANCE": str(tmp_path), "DATABASE_URL": url})
         theirs = inside(other).sends()
@@ -176,4 +177,4 @@ class TestMigrateDatabase:
         assert ended.returncode == 1
         assert "not this installation's" in ended.stderr
         assert [job["ulid"] for job in inside(other).lists()] == [theirs["ulid"]]
-        other.extensions[database.EXTENSION].close()
+        service_of(other).database.close()

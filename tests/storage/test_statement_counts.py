@@ -14,6 +14,7 @@ from sqlalchemy import event
 
 from jobs_server import create_app
 from jobs_server.jobs import queries, statements
+from jobs_server.service import service_of
 from jobs_server.storage import database as db
 from jobs_server.storage import sqlite
 from jobs_server.upkeep import startup
@@ -69,12 +70,12 @@ def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
     app = create_app({"TESTING": True, "INSTANCE": str(tmp_path / "instance"), "DATABASE_URL": url})
     startup.prepare(app)
     yield app
-    app.extensions[db.EXTENSION].close()
+    service_of(app).database.close()
 
 
 @pytest.fixture
 def run(app: Flask) -> Counted:
-    return Counted(app.extensions[db.EXTENSION])
+    return Counted(service_of(app).database)
 
 
 def in_short(sql: str) -> str:
@@ -151,7 +152,7 @@ def test_each_statement_is_prepared_once(file_app: Flask) -> None:
         asked.append(what)
         return 0
 
-    with file_app.extensions[db.EXTENSION].engine.connect() as connection:
+    with service_of(file_app).database.engine.connect() as connection:
         raw: Any = connection.connection.driver_connection
         raw.set_authorizer(allow)
         counts = {name: [asks(raw, asked, statement, 1), asks(raw, asked, statement, 2)] for name, statement in EVERY}

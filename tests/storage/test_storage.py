@@ -16,6 +16,7 @@ from jobs_server.domain.lifecycle import Phase, Queue, Report
 from jobs_server.errors import Unavailable
 from jobs_server.history import night, now, search
 from jobs_server.jobs import queries, statements
+from jobs_server.service import service_of
 from jobs_server.storage import database as db
 from jobs_server.storage import sqlite_driver
 from jobs_server.storage.database import Database
@@ -28,7 +29,7 @@ from ..support import databases
 
 
 def database(app: Flask) -> Database:
-    found = app.extensions[db.EXTENSION]
+    found = service_of(app).database
     assert isinstance(found, Database)
     return found
 

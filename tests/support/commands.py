@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs_server import create_app
-from jobs_server.storage import database
+from jobs_server.service import service_of
 
 from . import databases
 from .servers import ROOT, environment
@@ -27,7 +27,7 @@ def run(instance: Path, *arguments: str, **settings: object) -> Ended:
     """Run a command such as `backup` on an instance folder, in this process."""
     app = create_app(databases.at(instance) | settings)
     result = app.test_cli_runner().invoke(args=list(arguments))
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Ended(result.exit_code, result.stdout, result.stderr)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from jobs_server.storage import notifications
+from jobs_server.service import service_of
 
 from . import postgres
 
@@ -47,7 +47,7 @@ def of(instance: Path) -> str:
 
 def put_on_duty(app: Flask) -> None:
     """Have an app do what only one server of a database is to do, as the only one does."""
-    if heard := notifications.of(app):
+    if heard := service_of(app).listener:
         heard.on_duty = True
 
 

@@ -9,11 +9,10 @@ from zoneinfo import ZoneInfo
 
 from jobs_server import clock, create_app
 from jobs_server.clock import Now
-from jobs_server.config import EXTENSION
 from jobs_server.domain.actors import said, site
 from jobs_server.domain.commands import ClaimJobs, StartJob, SubmitJob, UpdateStatus
 from jobs_server.jobs import operations
-from jobs_server.storage import database
+from jobs_server.service import service_of, transaction
 from jobs_server.storage.database import Connection
 from jobs_server.upkeep import startup
 
@@ -85,7 +84,7 @@ class Past:
     def __init__(self, folder: Path, code: str = "wmd", seed: int = 7) -> None:
         self.app = create_app(databases.at(folder))
         startup.prepare(self.app)
-        self.settings = self.app.extensions[EXTENSION].settings
+        self.settings = service_of(self.app).settings
         self.code = code
         self.chance = random.Random(seed)
         self.boot_ms = clock.read().boot_ms - 40 * 24 * HOUR_MS
@@ -93,7 +92,7 @@ class Past:
     def night(self, begin_ms: int, hours: float) -> None:
         """Write a night's work from a time on: slews, exposures, focus runs, a failure now and then."""
         at_ms, end_ms = begin_ms, begin_ms + round(hours * HOUR_MS)
-        with self.app.app_context(), database.transaction() as connection:
+        with self.app.app_context(), transaction() as connection:
             while at_ms < end_ms:
                 at_ms = self._target(connection, at_ms)
                 if self.chance.random() < 0.12:
@@ -101,7 +100,7 @@ class Past:
 
     def crowd(self, begin_ms: int, count: int, every_ms: int = 1000) -> None:
         """Write very many short jobs from a time on."""
-        with self.app.app_context(), database.transaction() as connection:
+        with self.app.app_context(), transaction() as connection:
             for number in range(count):
                 now = self._now(begin_ms + number * every_ms)
                 who = {"site": self.code, "user_name": "Vera", "user_id": "lan|Vera"}

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from jobs_server import create_app
-from jobs_server.storage import database as db
+from jobs_server.service import service_of
 from jobs_server.upkeep import startup
 
 from .programs import missing
@@ -116,7 +116,7 @@ class Cluster:
             made = {"DATABASE_URL": self.url(TEMPLATE), "INSTANCE": str(self.folder / "instance")}
             app = create_app(made)
             startup.prepare(app)
-            app.extensions[db.EXTENSION].close()
+            service_of(app).database.close()
             self._prepared = True
         return TEMPLATE
 

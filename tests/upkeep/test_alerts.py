@@ -17,9 +17,9 @@ from flask import Flask
 
 from jobs_server import clock, create_app
 from jobs_server.errors import TaskFailed, Unavailable
-from jobs_server.live import feed
 from jobs_server.live.presence import State
-from jobs_server.storage import database, notifications
+from jobs_server.service import Service, service_of
+from jobs_server.storage import database
 from jobs_server.upkeep import alerts, maintenance, sweeper
 
 from ..conftest import inside
@@ -33,7 +33,7 @@ class Told:
     def __init__(self, app: Flask) -> None:
         self.sentences: list[str] = []
         self.watch = alerts.Watch(app, self.sentences.append)
-        app.extensions[database.EXTENSION].on_changes.append(self.watch.changed)
+        service_of(app).database.on_changes.append(self.watch.changed)
         databases.put_on_duty(app)
 
     def after(self, now: float) -> list[str]:
@@ -57,7 +57,7 @@ def test_when_all_is_well_nobody_is_told(app: Flask, told: Told) -> None:
 def test_a_silent_site_is_told_only_with_work_waiting_and_once(
     app: Flask, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    presence = feed.of(app).presence
+    presence = service_of(app).feed.presence
     monkeypatch.setattr(presence, "_state", lambda _: State.SILENT)
     assert told.after(0) == []
     inside(app).sends()
@@ -95,8 +95,8 @@ def loses_a_job(app: Flask, clocks: Clocks) -> None:
     observatory.starts(job, claimId="one", secondsUntilComplete=1)
     started = clock.read()
     clocks.pass_by(2000)
-    settings = app.extensions["jobs_server.settings"].settings
-    assert sweeper.sweep(app.extensions[database.EXTENSION], settings, started) > 0
+    settings = service_of(app).settings
+    assert sweeper.sweep(service_of(app).database, settings, started) > 0
 
 
 def test_a_lost_job_is_told(app: Flask, told: Told, clocks: Clocks) -> None:
@@ -106,7 +106,7 @@ def test_a_lost_job_is_told(app: Flask, told: Told, clocks: Clocks) -> None:
 
 @pytest.mark.sqlite("the disk that its file is on")
 def test_a_full_disk_is_told(file_app: Flask) -> None:
-    app = create_app({"INSTANCE": file_app.extensions["jobs_server.settings"].settings.instance, "DISK_FREE_MB": 10**9})
+    app = create_app({"INSTANCE": service_of(file_app).settings.instance, "DISK_FREE_MB": 10**9})
     (sentence,) = Told(app).after(0)
     assert sentence.startswith("The disk runs full")
 
@@ -123,7 +123,7 @@ def test_a_disk_that_cannot_be_looked_at_is_told(file_app: Flask, monkeypatch: p
 @pytest.mark.sqlite("PostgreSQL has backups of its own")
 def test_a_backup_that_fails_is_told_and_when_one_is_made_again(file_app: Flask, tmp_path: Path) -> None:
     (tmp_path / "disk2").touch()
-    instance = file_app.extensions["jobs_server.settings"].settings.instance
+    instance = service_of(file_app).settings.instance
     app = create_app({"INSTANCE": instance, "BACKUP_FOLDER": str(tmp_path / "disk2"), "DISK_FREE_MB": 0})
     keeper, told = maintenance.of(app), Told(app)
     keeper.look(datetime.now().astimezone())
@@ -134,7 +134,7 @@ def test_a_backup_that_fails_is_told_and_when_one_is_made_again(file_app: Flask,
     keeper._not_before = 0.0  # an hour later
     keeper.look(datetime.now().astimezone())
     assert told.after(120) == [f"Over: {sentence}"]
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -221,7 +221,7 @@ class Unreachable(Told):
         self.away = True
         self.refused = ""
         self.watch = alerts.Watch(app, self._take)
-        app.extensions[database.EXTENSION].on_changes.append(self.watch.changed)
+        service_of(app).database.on_changes.append(self.watch.changed)
 
     def _take(self, sentence: str) -> None:
         if self.away or sentence == self.refused:
@@ -288,7 +288,7 @@ def test_what_cannot_be_seen_now_is_not_called_over(app: Flask, told: Told, monk
         broken.setattr(database.Database, "reading", fails)
         assert told.after(2) == ["the database cannot be used now: disk I/O error"]
     with monkeypatch.context() as other:
-        other.setattr(notifications, "is_on_duty", lambda _: False)
+        other.setattr(Service, "is_on_duty", False)
         assert told.after(4) == ["Over: the database cannot be used now: disk I/O error"]
     assert told.after(6) == []
 

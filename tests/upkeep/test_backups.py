@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from jobs_server import create_app
 from jobs_server.errors import TaskFailed
-from jobs_server.storage import database
+from jobs_server.service import service_of
 from jobs_server.upkeep import backups, maintenance, retention, startup
 from jobs_server.upkeep.backups import Backup
 
@@ -48,7 +48,7 @@ backups.make(pathlib.Path(source), pathlib.Path(folder), progress)
 
 
 def file_of(app: Flask) -> Path:
-    return Path(str(app.extensions[database.EXTENSION].engine.url.database))
+    return Path(str(service_of(app).database.engine.url.database))
 
 
 def test_a_backup_made_under_load_is_one_whole_moment(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ class TestWhenItCannotBeMade:
         for number in range(200):
             inside(file_app).sends(required_params={"filler": "x" * 2000, "number": number})
         path = file_of(file_app)
-        file_app.extensions[database.EXTENSION].close()
+        service_of(file_app).database.close()
         with path.open("r+b") as content:
             content.seek(path.stat().st_size // 2)
             content.write(b"\xa5" * 8192)
@@ -163,7 +163,7 @@ class TestWhenItCannotBeMade:
 
     def test_of_a_database_in_memory_or_elsewhere(self) -> None:
         with pytest.raises(TaskFailed, match="memory"):
-            backups.database_file(create_app({"DATABASE_URL": "sqlite://"}).extensions[database.EXTENSION].engine.url)
+            backups.database_file(service_of(create_app({"DATABASE_URL": "sqlite://"})).database.engine.url)
 
 
 def test_what_is_written_reads_back(file_app: Flask, tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ class TestDaily:
         maintenance.of(app).look(datetime.now().astimezone())
         assert "the daily work could not be done" in caplog.text
         assert len(backups.listed(tmp_path / "backups")) == 1
-        app.extensions[database.EXTENSION].close()
+        service_of(app).database.close()
 
     def test_it_can_be_switched_off(self, tmp_path: Path) -> None:
         app = create_app({"INSTANCE": str(tmp_path), "BACKUP_DAILY": False})

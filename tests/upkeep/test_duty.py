@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from jobs_server import create_app
-from jobs_server.storage import database, notifications, postgresql
+from jobs_server.service import service_of
+from jobs_server.storage import postgresql
 from jobs_server.upkeep import maintenance, startup
 
 from ..conftest import inside, over_http
@@ -75,8 +76,8 @@ def test_only_the_server_on_duty_prunes(clocks: Clocks, tmp_path: Path) -> None:
     later = datetime.fromtimestamp(clocks.now.wall_ms / 1000).astimezone() + timedelta(days=11)
     databases.put_on_duty(app)
     maintenance.of(other).look(later)
-    assert (notifications.is_on_duty(other), rows(app, "job")) == (False, 2)
+    assert (service_of(other).is_on_duty, rows(app, "job")) == (False, 2)
     maintenance.of(app).look(later)
     assert rows(app, "job") == 0
     for each in (app, other):
-        each.extensions[database.EXTENSION].close()
+        service_of(each).database.close()

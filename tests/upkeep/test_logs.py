@@ -14,6 +14,7 @@ import httpx
 import pytest
 from flask import Flask
 
+from jobs_server.service import service_of
 from jobs_server.upkeep import logs
 
 from ..conftest import inside, over_http
@@ -110,7 +111,7 @@ def test_an_id_that_is_none_is_replaced(app: Flask, given: str) -> None:
 @pytest.mark.sqlite("its triggers")
 def test_what_was_rolled_back_is_not_told(file_app: Flask, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="jobs_server")
-    with file_app.extensions["jobs_server.database"].engine.begin() as connection:
+    with service_of(file_app).database.engine.begin() as connection:
         connection.exec_driver_sql(
             "CREATE TRIGGER no_events BEFORE INSERT ON job_event BEGIN SELECT RAISE(ABORT, 'no'); END"
         )

@@ -19,7 +19,7 @@ from flask import Flask
 from jobs_server import create_app
 from jobs_server.errors import TaskFailed
 from jobs_server.jobs import events as changes
-from jobs_server.storage import database as db
+from jobs_server.service import service_of
 from jobs_server.storage.database import Database
 from jobs_server.storage.models import JobEvent
 from jobs_server.upkeep import archive, maintenance, retention, startup
@@ -38,18 +38,18 @@ DAY = 24 * HOUR
 STOPPING = """
 import pathlib, sys, time
 from jobs_server import create_app
-from jobs_server.storage import database as db
+from jobs_server.service import service_of
 from jobs_server.upkeep import retention
 def progress(done):
     print(done, flush=True)
     time.sleep(600)
-database = create_app().extensions[db.EXTENSION]
+database = service_of(create_app()).database
 retention.prune(database, int(sys.argv[1]), pathlib.Path(sys.argv[2]), progress)
 """
 
 
 def database(app: Flask) -> Database:
-    found: Database = app.extensions[db.EXTENSION]
+    found: Database = service_of(app).database
     return found
 
 

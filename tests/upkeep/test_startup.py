@@ -16,6 +16,7 @@ from sqlalchemy import create_engine, make_url
 
 from jobs_server import create_app
 from jobs_server.errors import ConfigError, StartRefused
+from jobs_server.service import service_of
 from jobs_server.storage import database, revisions
 from jobs_server.upkeep import startup
 
@@ -33,17 +34,17 @@ def file_app_at(folder: Path, **settings: object) -> Flask:
 
 
 def select(app: Flask, sql: str) -> list[tuple[Any, ...]]:
-    with app.extensions[database.EXTENSION].engine.connect() as connection:
+    with service_of(app).database.engine.connect() as connection:
         return [tuple(row) for row in connection.exec_driver_sql(sql)]
 
 
 def execute(app: Flask, sql: str) -> None:
-    with app.extensions[database.EXTENSION].engine.begin() as connection:
+    with service_of(app).database.engine.begin() as connection:
         connection.exec_driver_sql(sql)
 
 
 def close(app: Flask) -> None:
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 def move_to(app: Flask, revision: str) -> None:
@@ -101,8 +102,8 @@ def test_down_to_base_and_up_again_works_on_data(file_app: Flask) -> None:
 
 def test_two_that_start_together_prepare_it_once(tmp_path: Path) -> None:
     script = (
-        "import sys; from jobs_server import create_app; from jobs_server.upkeep import startup; app = create_app(); sys.stdin.read(1);"
-        "startup.prepare(app); print('prepared')"
+        "import sys; from jobs_server import create_app; from jobs_server.upkeep import startup; app = create_app();"
+        "sys.stdin.read(1); startup.prepare(app); print('prepared')"
     )
     environment = servers.environment(tmp_path / "instance")
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

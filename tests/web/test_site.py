@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from jobs_server import create_app
-from jobs_server.storage import database
+from jobs_server.service import service_of
 from jobs_server.upkeep import startup
 
 from ..support import databases, issuers
@@ -56,14 +56,14 @@ def served(folder: Path, **settings: object) -> Flask:
 def locked(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     app = served(tmp_path_factory.mktemp("locked"), OIDC_ISSUER=issuer.url, OIDC_AUDIENCE="jobs")
     yield app
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 @pytest.fixture(scope="module")
 def unlocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     app = served(tmp_path_factory.mktemp("open"))
     yield app
-    app.extensions[database.EXTENSION].close()
+    service_of(app).database.close()
 
 
 def shown_as(issuer: Issuer, sub: str, *roles: str) -> dict[str, str]:

@@ -9,9 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from jobs_server import config
 from jobs_server.auth import site_tokens
-from jobs_server.storage import database
+from jobs_server.service import reading, service_of
 
 from ..support.nights import PROFILE
 from .test_pages import posts, text_of
@@ -34,7 +33,7 @@ def elsewhere(app: Flask) -> FlaskClient:
 
 
 def file_of(app: Flask) -> Path:
-    return Path(app.extensions[config.EXTENSION].settings.instance) / "site.toml"
+    return Path(service_of(app).settings.instance) / "site.toml"
 
 
 def test_a_profile_is_written_and_works_at_once(browser: FlaskClient, app: Flask) -> None:
@@ -93,11 +92,11 @@ def test_a_token_is_shown_once_works_and_is_revoked(browser: FlaskClient, app: F
     page = browser.get("/settings?site=wmd").text
     assert secret[0] not in page
     assert "dome pc" in page
-    with app.app_context(), database.reading() as connection:
+    with app.app_context(), reading() as connection:
         kept = site_tokens.find(connection, secret[0])
     assert kept is not None
     assert posts(browser, "/act/revoke-token", token=str(kept.id)).status_code == 303
-    with app.app_context(), database.reading() as connection:
+    with app.app_context(), reading() as connection:
         assert site_tokens.find(connection, secret[0]) is None
     assert posts(browser, "/act/revoke-token", token="x").status_code == 404
 

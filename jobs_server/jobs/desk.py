@@ -1,0 +1,77 @@
+"""The desk: each thing that people ask of jobs, whole: who may, how often, and one operation in one transaction.
+
+Routes, pages and commands all come here, so that none of them forgets a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .. import clock
+from ..config import Settings
+from ..domain.actors import Actor
+from ..domain.commands import CancelJob, LiftLockout, LockOut, SubmitJob
+from ..storage.database import Database
+from . import lockouts, operations, remote_calendar
+from .limits import Limits
+from .lockouts import LockoutRow
+from .queries import JobRow
+from .remote_calendar import RemoteCalendar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Take what people ask of jobs."""
+
+    settings: Settings
+    database: Database
+    limits: Limits
+    calendar: RemoteCalendar | None
+
+    def post(self, command: SubmitJob, actor: Actor, key: str | None = None, *, counted: bool = True) -> JobRow:
+        """Queue a job; see `post_all`."""
+        return self.post_all([(command, key)], actor, counted=counted)[0]
+
+    def post_all(
+        self, keyed: Sequence[tuple[SubmitJob, str | None]], actor: Actor, *, counted: bool = True
+    ) -> list[JobRow]:
+        """Queue the jobs of one site, each with its key, one after the other in one transaction.
+
+        What is not `counted` has no limit: the person at the observatory's PC, a shell's loop too.
+        Raises TooMany, Unauthorized, LockedOut, KeyReused, Unavailable; then none of the jobs is queued.
+        """
+        for command, key in keyed:
+            if counted:
+                self.limits.job(command, actor)
+            remote_calendar.check(self.calendar, self.database, command, actor, self.settings, key)
+        with self.database.transaction(keyed[0][0].site) as connection:
+            return [
+                operations.submit(connection, command, actor, clock.read(), self.settings, key)
+                for command, key in keyed
+            ]
+
+    def cancel(self, command: CancelJob, actor: Actor) -> JobRow:
+        """Cancel a job, or ask the site to end it. Raises NotFound, Conflict, Unauthorized, Unavailable."""
+        remote_calendar.check_cancel(self.calendar, self.database, command.site, command.ulid, actor, self.settings)
+        with self.database.transaction(command.site) as connection:
+            return operations.cancel(connection, command, actor, clock.read(), self.settings)
+
+    def cancel_waiting(self, site: str, actor: Actor) -> int:
+        """Cancel what waits at a site, and return how many jobs that were. Raises Unauthorized, Unavailable."""
+        remote_calendar.check_cancel(self.calendar, self.database, site, None, actor, self.settings)
+        with self.database.transaction(site) as connection:
+            return operations.cancel_waiting(connection, site, actor, clock.read(), self.settings)
+
+    def lock_out(self, command: LockOut, actor: Actor) -> LockoutRow:
+        """Lock a telescope out. Raises Conflict when it is, and Unavailable."""
+        with self.database.transaction(command.site) as connection:
+            return lockouts.put_on(connection, command.site, command.note, actor, clock.read())
+
+    def lift(self, command: LiftLockout, actor: Actor) -> tuple[LockoutRow, int]:
+        """Lift a lock-out; return it, and how many waiting jobs were canceled.
+
+        Raises Conflict, Forbidden, Unavailable.
+        """
+        with self.database.transaction(command.site) as connection:
+            return operations.lift_lockout(connection, command, actor, clock.read())
