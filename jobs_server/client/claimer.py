@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from .api import SiteApi
 from .backoff import Backoff
 from .errors import Refused, SiteClientError, Unavailable, Unreachable
 from .job import Job
 from .ledger import Ledger
-from .site import SiteClient
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Claimer:
     """Ask for jobs, for as long as somebody takes them."""
 
     def __init__(
-        self, client: SiteClient, ledger: Ledger, *, wait_seconds: float, poll_seconds: float, alternate_queue: bool
+        self, client: SiteApi, ledger: Ledger, *, wait_seconds: float, poll_seconds: float, alternate_queue: bool
     ) -> None:
         self._client, self._ledger = client, ledger
         self._wait_seconds, self._poll_seconds = wait_seconds, poll_seconds

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from .api import SiteApi
 from .backoff import Backoff
 from .claimer import Claimer
 from .errors import BadReply, Conflict, NotFound, Refused, Unreachable
@@ -18,7 +19,6 @@ from .job import Job
 from .ledger import Entry, Ledger, Stage
 from .reporter import Report, Reporter
 from .running_job import CANCELED, ClaimedJob
-from .site import SiteClient
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def age_seconds(accepted_ms: int, server_ms: int | None, received_ms: int, here_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How a site takes and watches its jobs; see `SiteClient.claims`."""
+    """How a site takes and watches its jobs; see `SiteApi.claims`."""
 
     on_stop: Callable[[ClaimedJob], object] | None
     beside: Callable[[Job, Job], bool] | None
@@ -62,13 +62,13 @@ class Rules:
 
 
 class Claims:
-    """Iterate over the jobs of a site, each begun through the fence; see `SiteClient.claims`.
+    """Iterate over the jobs of a site, each begun through the fence; see `SiteApi.claims`.
 
     One thread claims, also while jobs run, so that a stop arrives at once; another reports. Nothing is yielded before
     the file says that it begins.
     """
 
-    def __init__(self, client: SiteClient, path: Path, rules: Rules) -> None:
+    def __init__(self, client: SiteApi, path: Path, rules: Rules) -> None:
         self._client = client.with_patience(0)
         self._rules = rules
         self._ledger = Ledger(path, client.site, alternate_queue=rules.alternate_queue)

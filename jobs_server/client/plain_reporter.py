@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import time
 
+from .api import SiteApi
 from .errors import SiteClientError
 from .job import Job
 from .ledger import Entry
 from .running_job import ClaimedJob
-from .site import SiteClient
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 class PlainDesk:
     """Reports on jobs that came by a plain poll: for software that keeps no file of claims."""
 
-    def __init__(self, client: SiteClient) -> None:
+    def __init__(self, client: SiteApi) -> None:
         self._client = client
 
     def begin(self, job: Job) -> ClaimedJob:

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from .api import SiteApi
 from .backoff import Backoff
 from .errors import BadReply, BadRequest, Conflict, NotFound, SiteClientError
 from .job import Job
 from .running_job import ClaimedJob
-from .site import SiteClient
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Reporter:
 
     def __init__(
         self,
-        client: SiteClient,
+        client: SiteApi,
         told: Callable[[str], None],
         *,
         look_seconds: float,

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
+import grimp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -230,11 +231,20 @@ def test_the_time_is_the_services_own(client: SiteClient) -> None:
 
 def test_it_loads_nothing_of_the_server() -> None:
     script = """
-import sys, jobs_server.client, jobs_server.client.job_loop
-print({"flask", "sqlalchemy", "pydantic", "jobs_server.config"} & set(sys.modules))
+import sys, jobs_server.client
+print(*sorted(name for name in sys.modules if name.startswith("jobs_server")))
+print({"flask", "sqlalchemy", "pydantic"} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=servers.ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    ours, others = done.stdout.splitlines()
+    assert [name for name in ours.split() if name.split(".")[1:2] not in ([], ["client"])] == []
+    assert others == "set()"
+
+
+def test_no_module_of_it_imports_another_in_a_circle() -> None:
+    graph = grimp.build_graph("jobs_server", exclude_type_checking_imports=False, cache_dir=None)
+    assert graph.find_descendants("jobs_server.client")
+    assert graph.nominate_cycle_breakers("jobs_server.client") == set()
 
 
 @given(st.floats(0, 100), st.integers(1, 40), st.floats(0, 10))
