@@ -106,6 +106,9 @@ class Kind(Protocol):
     def begin(self, raw: Any, site: str | None, timeout_ms: int, waited_ms: int) -> None:
         """Open a write unit: of a site, or of the whole database; part of the time to wait for it has passed."""
 
+    def begin_reading(self, raw: Any) -> None:
+        """Open a read transaction: each of its statements sees what the first one saw."""
+
     def commit(self, raw: Any, site: str | None) -> None:
         """End it well, and have other processes told."""
 
@@ -204,11 +207,18 @@ class Database:
 
     def reading(self) -> AbstractContextManager[Connection]:
         """Open a connection for reading; each statement sees the last commit before it."""
-        return self._reading_in_turn() if self.in_memory else _Reading(self)
+        return self._in_turn(_Reading(self)) if self.in_memory else _Reading(self)
+
+    def snapshot(self) -> AbstractContextManager[Connection]:
+        """Open one read transaction: all statements in the block see the same commits, however many they are.
+
+        Nothing may be waited for in the block: the database keeps what the snapshot sees for as long as it is open.
+        """
+        return self._in_turn(_Snapshot(self)) if self.in_memory else _Snapshot(self)
 
     @contextmanager
-    def _reading_in_turn(self) -> Iterator[Connection]:
-        with self._turn(), _Reading(self) as connection:
+    def _in_turn(self, lent: AbstractContextManager[Connection]) -> Iterator[Connection]:
+        with self._turn(), lent as connection:
             yield connection
 
     def close(self) -> None:
@@ -348,6 +358,32 @@ class _Reading(_Lent):
 
     def __enter__(self) -> Connection:
         return Connection(super().__enter__(), self._database.kind.name)
+
+
+class _Snapshot(_Reading):
+    """Lend a connection for one read transaction."""
+
+    __slots__ = ("_raw",)
+
+    def __enter__(self) -> Connection:
+        connection = super().__enter__()
+        self._raw = connection._raw
+        try:
+            self._database.kind.begin_reading(self._raw)
+        except BaseException as error:
+            super().__exit__(None, error, None)
+            raise
+        return connection
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        failed = error
+        try:
+            self._database.kind.rollback(self._raw)
+        except BaseException as failure:
+            failed = failure
+            raise
+        finally:
+            super().__exit__(None, failed, None)
 
 
 class _Writing(_Lent):

@@ -81,6 +81,10 @@ class PostgreSQL:
         left_ms = max(1, timeout_ms - waited_ms)
         raw.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {left_ms}; SELECT {locks}")
 
+    def begin_reading(self, raw: Any) -> None:
+        """Open a read transaction."""
+        raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
     def commit(self, raw: Any, site: str | None) -> None:
         """End a write unit, then wake other processes: the latter needs no disk and holds up nobody."""
         from psycopg import InterfaceError, OperationalError, sql

@@ -47,6 +47,10 @@ class SQLite:
         finally:
             raw.execute(f"PRAGMA busy_timeout = {own_ms}")
 
+    def begin_reading(self, raw: Any) -> None:
+        """Open a read transaction."""
+        raw.execute("BEGIN")
+
     def commit(self, raw: Any, _site: str | None) -> None:
         """End a write unit; other processes see it by themselves."""
         raw.commit()
