@@ -51,13 +51,13 @@ class Procrastinate(Queue):
     def _app(self, connector: BaseConnector) -> App:
         app = App(connector=connector)
 
-        @app.task(name="carry_out")
         async def carry_out(**job: Any) -> None:
             self._carry_out(number_of(job))
             self._left -= 1
             if not self._left:
                 self._finished.set()
 
+        app.task(name="carry_out")(carry_out)  # with @ it is untyped where procrastinate is missing
         return app
 
     def send(self, number: int) -> None:
