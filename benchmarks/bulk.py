@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from ulid import ULID
 
-from jobs_server.storage.database import driver
 from jobs_server.storage.models import Job, JobEvent
+from jobs_server.storage.sqlite_driver import driver
 
 SITES = ("wmd", "mrc1", "eco1", "tst", "sro")
 DAY_MS = 24 * 60 * 60 * 1000

@@ -18,7 +18,7 @@ from jobs_server.domain.commands import ClaimJobs, SubmitJob, UpdateStatus
 from jobs_server.jobs import operations, queries
 from jobs_server.jobs.queries import JobRow
 from jobs_server.service import service_of
-from jobs_server.storage import database as db
+from jobs_server.storage.database import Database
 from jobs_server.upkeep import startup
 from tests.support import servers
 
@@ -70,8 +70,8 @@ class Contender:
         return next(queries.recent(self._database, site, 0), None) is not None
 
     @property
-    def _database(self) -> db.Database:
-        database: db.Database = service_of(self.app).database
+    def _database(self) -> Database:
+        database: Database = service_of(self.app).database
         return database
 
 

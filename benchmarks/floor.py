@@ -20,7 +20,8 @@ from ulid import ULID
 from jobs_server import clock
 from jobs_server.domain.lifecycle import Queue, Report
 from jobs_server.jobs import queries, statements
-from jobs_server.storage.database import Statement, driver
+from jobs_server.storage.sqlite_driver import driver
+from jobs_server.storage.statement import Statement
 
 _RECENT_MS = 24 * 60 * 60 * 1000
 _LIFE_MS = 15 * 60 * 1000

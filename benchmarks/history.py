@@ -20,8 +20,8 @@ from rich.progress import Progress
 
 from jobs_server import clock, create_app
 from jobs_server.service import service_of
-from jobs_server.storage import database as db
-from jobs_server.storage.database import driver
+from jobs_server.storage.database import Database
+from jobs_server.storage.sqlite_driver import driver
 from jobs_server.upkeep import retention, startup
 from tests.support import servers
 from tests.support.processes import worker
@@ -240,7 +240,7 @@ def _stream_all(house: House) -> tuple[int, float]:
 
 def _prune(house: House) -> float:
     """Delete the oldest night, beside the running server, and tell how many jobs went in a second."""
-    database: db.Database = service_of(house.contender.app).database
+    database: Database = service_of(house.contender.app).database
     path = service_of(house.contender.app).settings.url.database
     connection = driver.connect(path)
     oldest_ms = connection.execute("SELECT accepted_ms FROM job ORDER BY id LIMIT 1").fetchone()[0]

@@ -22,7 +22,8 @@ from jobs_server.jobs.queries import JobRow
 from jobs_server.live import long_poll
 from jobs_server.live.disconnect import Client
 from jobs_server.service import service_of
-from jobs_server.storage import database
+from jobs_server.storage.database import Database
+from jobs_server.storage.statement import Statement
 from jobs_server.upkeep import startup
 
 from .bulk import SITES, fill
@@ -35,9 +36,7 @@ TIMEOUT_SECONDS = 60.0
 """How long at most is waited for a job, or for a file that others write."""
 
 _STEP = 20_000
-_UNFINISHED = database.Statement(
-    text("SELECT optional_params, phase FROM job WHERE phase NOT IN ('ended', 'withdrawn')")
-)
+_UNFINISHED = Statement(text("SELECT optional_params, phase FROM job WHERE phase NOT IN ('ended', 'withdrawn')"))
 
 
 class Left(NamedTuple):
@@ -119,7 +118,7 @@ class Ours(Threaded):
         self._app = create_app({"INSTANCE": place, "MAX_WAITING_JOBS": 0, "THREADS": 64})
         startup.prepare(self._app)
         self._settings = service_of(self._app).settings
-        self._database: database.Database = service_of(self._app).database
+        self._database: Database = service_of(self._app).database
         self._feed = service_of(self._app).feed
         self._site, self._actor, self._client = SITES[0], actors.site(SITES[0]), Client("peers", "127.0.0.1")
         with self._database.engine.connect() as connection:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from jobs_server.storage.database import driver
+from jobs_server.storage.sqlite_driver import driver
 
 _PACKAGES = ("flask", "werkzeug", "gunicorn", "sqlalchemy", "pydantic", "orjson")
 

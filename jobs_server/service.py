@@ -18,8 +18,9 @@ from .jobs.limits import Limits
 from .jobs.remote_calendar import RemoteCalendar
 from .live.feed import Feed
 from .observatory.profiles import Kept
-from .storage.database import Connection, Database
+from .storage.database import Database
 from .storage.notifications import Listener
+from .storage.statement import Connection
 
 if TYPE_CHECKING:
     from .auth.gate import Gate

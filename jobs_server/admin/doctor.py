@@ -23,10 +23,11 @@ from ..errors import TaskFailed, Unavailable
 from ..jobs import queries
 from ..jobs.remote_calendar import RemoteCalendar
 from ..service import service_of
-from ..storage import database, network_share, postgresql, revisions, sqlite
-from ..storage.database import Statement
+from ..storage import network_share, postgresql, revisions, sqlite
+from ..storage.database import reason_of
 from ..storage.models import Job
-from ..storage.sqlite_driver import has_wal_bug
+from ..storage.sqlite_driver import driver, has_wal_bug
+from ..storage.statement import Statement
 from ..upkeep import backups, maintenance
 from . import doctor_postgresql, repairs
 from .installation import Finding, Grade, Patient
@@ -42,9 +43,9 @@ def look_over(app: Flask) -> Iterator[Finding]:
     for check in CHECKS[patient.database.kind.name]:
         try:
             yield from check(patient)
-        except (Unavailable, TaskFailed, OSError, DBAPIError, database.driver.Error, httpx.HTTPError) as error:
+        except (Unavailable, TaskFailed, OSError, DBAPIError, driver.Error, httpx.HTTPError) as error:
             name = check.__name__.strip("_").replace("_", " ")
-            yield Finding(name, Grade.BAD, f"could not be looked at: {database.reason(error)}")
+            yield Finding(name, Grade.BAD, f"could not be looked at: {reason_of(error)}")
 
 
 def _settings(patient: Patient) -> Iterator[Finding]:
@@ -58,8 +59,8 @@ def _settings(patient: Patient) -> Iterator[Finding]:
 
 
 def _sqlite(_patient: Patient) -> Iterator[Finding]:
-    which = f"SQLite {database.driver.sqlite_version}, driver {database.driver.__name__}"
-    if has_wal_bug(database.driver.sqlite_version_info):
+    which = f"SQLite {driver.sqlite_version}, driver {driver.__name__}"
+    if has_wal_bug(driver.sqlite_version_info):
         sentence = (
             f"{which}: versions 3.7.0 to 3.51.2 have a rare bug that can damage a database. Install pysqlite3 where"
             " there is a package for this machine, or a newer Python; and keep backups."

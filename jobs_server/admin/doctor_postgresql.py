@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sqlalchemy import text
 
 from .. import clock
-from ..storage.database import Statement
+from ..storage.statement import Statement
 from . import repairs
 from .installation import Finding, Grade, Patient
 

@@ -14,7 +14,8 @@ from ..config import Settings
 from ..errors import TaskFailed
 from ..service import service_of
 from ..storage import sqlite
-from ..storage.database import Database, Statement
+from ..storage.database import Database
+from ..storage.statement import Statement
 from ..upkeep import backups
 
 _REVISION = Statement(select(column("version_num")).select_from(table("alembic_version")))

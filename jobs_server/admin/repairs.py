@@ -12,8 +12,9 @@ from sqlalchemy import Index, Table, inspect, text
 from ..domain.lifecycle import Queue
 from ..errors import StartRefused, TaskFailed
 from ..jobs import statements
-from ..storage.database import Database, Statement
+from ..storage.database import Database
 from ..storage.models import Job, JobEvent
+from ..storage.statement import Statement
 from ..upkeep import backups, startup
 from .installation import Patient
 

@@ -20,8 +20,9 @@ from ..errors import StartRefused, TaskFailed
 from ..jobs import events, expiry, lockouts
 from ..jobs.lockouts import LockoutRow
 from ..service import service_of
-from ..storage import database as db
-from ..storage.sqlite_driver import open_file
+from ..storage.database import Database
+from ..storage.sqlite_driver import driver, open_file
+from ..storage.statement import Connection
 from ..upkeep import backups, startup
 from ..upkeep.backups import Counts, Progress
 
@@ -78,9 +79,9 @@ def _last_words(live: Path) -> LastWords:
         return LastWords()
     try:
         with closing(open_file(live, "rw")) as raw:
-            connection = db.Connection(raw, "sqlite")
+            connection = Connection(raw, "sqlite")
             return LastWords(lockouts.everywhere(connection), site_tokens.list_all(connection))
-    except db.driver.Error:
+    except driver.Error:
         return LastWords()  # damaged, which may be why it is replaced, or older than these tables
 
 
@@ -110,7 +111,7 @@ def _let_nothing_old_come_alive(
         database.close()
 
 
-def _give_all_up(database: db.Database, reason: str) -> int:
+def _give_all_up(database: Database, reason: str) -> int:
     ended = 0
     while True:
         with database.transaction() as connection:
@@ -120,7 +121,7 @@ def _give_all_up(database: db.Database, reason: str) -> int:
             return ended
 
 
-def _keep_locked_out(connection: db.Connection, rows: Sequence[LockoutRow]) -> Iterator[str]:
+def _keep_locked_out(connection: Connection, rows: Sequence[LockoutRow]) -> Iterator[str]:
     for row in rows:
         if lockouts.in_force(connection, row.site) is None:
             by = Actor(row.by_id, row.by_name, Known(row.by_known))
@@ -128,7 +129,7 @@ def _keep_locked_out(connection: db.Connection, rows: Sequence[LockoutRow]) -> I
             yield row.site
 
 
-def _keep_revoked(connection: db.Connection, tokens: Sequence[SiteTokenRow]) -> Iterator[str]:
+def _keep_revoked(connection: Connection, tokens: Sequence[SiteTokenRow]) -> Iterator[str]:
     """Revoke what was revoked since, and name the good ones that the backup does not know."""
     known = {token.token_hash: token for token in site_tokens.list_all(connection)}
     for token in tokens:

@@ -14,7 +14,9 @@ from .. import create_app
 from ..config import Settings
 from ..errors import StartRefused, TaskFailed
 from ..service import service_of
-from ..storage import database, postgresql
+from ..storage import postgresql
+from ..storage.base import db
+from ..storage.database import Database, reason_of
 from ..upkeep import startup
 
 Progress = Callable[[str, int, int], None]
@@ -31,7 +33,7 @@ class Moved(NamedTuple):
     already: bool  # all of it was there before
 
 
-def move(settings: Settings, source: database.Database, to: URL, progress: Progress = lambda *_: None) -> Moved:
+def move(settings: Settings, source: Database, to: URL, progress: Progress = lambda *_: None) -> Moved:
     """Copy a SQLite installation into a PostgreSQL database, verify it, and leave the original as it is.
 
     The server must not be running. What an earlier run copied is verified and gone on from. Raises TaskFailed when the
@@ -48,13 +50,13 @@ def move(settings: Settings, source: database.Database, to: URL, progress: Progr
     except StartRefused as refusal:
         raise TaskFailed(refusal.message) from None
     except DBAPIError as error:
-        raise TaskFailed(f"the move broke off: {database.reason(error)}; run it again to go on") from None
+        raise TaskFailed(f"the move broke off: {reason_of(error)}; run it again to go on") from None
     finally:
         target.close()
 
 
 def _move(here: Connection, there: Connection, progress: Progress) -> Moved:
-    tables = [table for table in database.db.metadata.sorted_tables if table.name not in _NOT_MOVED]
+    tables = [table for table in db.metadata.sorted_tables if table.name not in _NOT_MOVED]
     _take_over_epoch(here, there)
     before = sum(_count(there, table) for table in tables)
     counts = {}
@@ -69,7 +71,7 @@ def _move(here: Connection, there: Connection, progress: Progress) -> Moved:
 
 def _take_over_epoch(here: Connection, there: Connection) -> None:
     """Keep the positions in the feed good; refuse a database that has a history of its own."""
-    table = database.db.metadata.tables["feed_record"]
+    table = db.metadata.tables["feed_record"]
     theirs, ours = there.execute(select(table)).one(), here.execute(select(table)).one()
     if theirs.epoch != ours.epoch:
         if there.execute(text("SELECT EXISTS (SELECT 1 FROM job) OR EXISTS (SELECT 1 FROM lockout)")).scalar_one():

@@ -17,9 +17,10 @@ from ..auth import Access, needs
 from ..config import Settings
 from ..errors import Unavailable
 from ..service import service_of
-from ..storage import database as db
 from ..storage import revisions
-from ..storage.database import Statement
+from ..storage.database import reason_of
+from ..storage.sqlite import is_memory
+from ..storage.statement import Statement
 from ..upkeep import backups, maintenance
 from .describe import describe
 
@@ -84,14 +85,14 @@ class Health:
             with database.transaction(_PROBE) as connection:
                 row = connection.row(_REVISION)
         except Unavailable as error:
-            yield f"the database cannot be used: {db.reason(error)}"
+            yield f"the database cannot be used: {reason_of(error)}"
             return
         if row is None or row[0] != revisions.newest():
             yield "the database is not of this version: restart the server, which migrates it"
 
     def _disk(self) -> Iterator[str]:
         settings = self._settings
-        if settings.url.get_backend_name() != "sqlite" or db.is_memory(settings.url):
+        if settings.url.get_backend_name() != "sqlite" or is_memory(settings.url):
             return
         folder = backups.database_file(settings.url).parent
         free_mb = shutil.disk_usage(folder).free >> 20 if folder.is_dir() else 0

@@ -44,10 +44,9 @@ from ..errors import Forbidden, TaskFailed, Unavailable
 from ..jobs.operations import Change
 from ..jobs.queries import in_phase
 from ..service import service_of
-from ..storage import database as db
 from ..storage import storage
-from ..storage.database import Statement
 from ..storage.models import Job
+from ..storage.statement import Connection, Statement
 from ..upkeep import backups, request_ids
 from ..upkeep.request_ids import Answer
 from .describe import describe
@@ -210,7 +209,7 @@ def _sizes(**files: int | None) -> Iterator[Metric]:
         yield sizes
 
 
-def _queue_figures(connection: db.Connection) -> Iterator[Metric]:
+def _queue_figures(connection: Connection) -> Iterator[Metric]:
     steps = GaugeMetricFamily("jobs_in_step", "Unfinished jobs by how far they are.", labels=("site", "step"))
     for site, count in connection.rows(_IN_STEP[Phase.WAITING])[:_MOST_SITES]:
         steps.add_metric((site, Phase.WAITING.value), count)

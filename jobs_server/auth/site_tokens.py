@@ -14,8 +14,8 @@ from sqlalchemy import bindparam, insert, select, update
 
 from ..clock import Now
 from ..errors import NotFound, shown
-from ..storage.database import Connection, Statement
 from ..storage.models import SiteToken
+from ..storage.statement import Connection, Statement
 
 PREFIX = "jobs_site_"
 """What every token begins with, so that one is recognised where it should not be, such as in a repository."""

@@ -14,8 +14,8 @@ from sqlalchemy import BigInteger, and_, bindparam, func, select
 
 from ..jobs.queries import EVENT, JOB, EventRow, JobRow
 from ..jobs.timing import Result, life
-from ..storage.database import Connection, Statement
 from ..storage.models import Job, JobEvent
+from ..storage.statement import Connection, Statement
 from .now import Told
 
 LONGEST = 20_000

@@ -12,8 +12,8 @@ from ..domain.lifecycle import UNFINISHED, Phase, Queue
 from ..jobs import queries
 from ..jobs.queries import JOB, JobRow, in_phase
 from ..jobs.timing import Life, life
-from ..storage.database import Connection, Statement
 from ..storage.models import Job
+from ..storage.statement import Connection, Statement
 
 IN_HANDS = 12
 WAITING = 200

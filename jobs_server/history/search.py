@@ -12,8 +12,9 @@ from sqlalchemy.sql.elements import SQLCoreOperations
 
 from ..domain.lifecycle import UNFINISHED, Phase
 from ..jobs.queries import JOB, JobRow, literal
-from ..storage.database import Connection, Database, Statement
+from ..storage.database import Database
 from ..storage.models import Job
+from ..storage.statement import Connection, Statement
 from .now import Told, told
 
 PAGE = 50

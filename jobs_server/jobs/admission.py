@@ -8,7 +8,7 @@ from ..clock import Now
 from ..config import Settings
 from ..domain.actors import Actor, Known
 from ..errors import TooMany, shown
-from ..storage.database import Connection
+from ..storage.statement import Connection
 from . import lockouts, reservations, statements
 
 

@@ -15,8 +15,8 @@ from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, exists, 
 from sqlalchemy.orm import aliased
 
 from ..domain.lifecycle import CANCELED, EXPIRED, UNREAD, Mark, Phase, Queue
-from ..storage.database import Connection, Statement
 from ..storage.models import FeedRecord, Job, JobEvent
+from ..storage.statement import Connection, Statement
 from .queries import BY_SITE, EVENT, JOB, EventRow, JobRow, after_at_site, at_most
 
 

@@ -12,7 +12,7 @@ from ..clock import Now
 from ..config import Settings
 from ..domain.actors import SERVER
 from ..domain.lifecycle import EXPIRED, LOST, Phase, Queue
-from ..storage.database import Connection
+from ..storage.statement import Connection
 from . import idempotency, statements
 from .operations import Event, record
 from .queries import JobRow

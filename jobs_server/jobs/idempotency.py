@@ -8,7 +8,7 @@ import json
 from ..clock import Now
 from ..domain.commands import SubmitJob
 from ..errors import KeyReused
-from ..storage.database import Connection
+from ..storage.statement import Connection
 from . import statements
 from .queries import JobRow
 

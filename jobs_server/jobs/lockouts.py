@@ -14,8 +14,8 @@ from sqlalchemy import bindparam, insert, select, update
 from ..clock import Now
 from ..domain.actors import Actor, Known
 from ..errors import Conflict, Forbidden, LockedOut, shown
-from ..storage.database import Connection, Statement
 from ..storage.models import Lockout
+from ..storage.statement import Connection, Statement
 from .queries import at_most
 
 

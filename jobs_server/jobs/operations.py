@@ -33,7 +33,7 @@ from ..domain.lifecycle import (
     stop_covers_site,
 )
 from ..errors import Conflict, NotFound, shown
-from ..storage.database import Connection
+from ..storage.statement import Connection
 from . import admission, idempotency, lockouts, queries, statements
 from .lockouts import LockoutRow
 from .queries import JobRow

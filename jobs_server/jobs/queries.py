@@ -24,8 +24,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 from ..clock import BOOT_BITS, Now
 from ..domain.lifecycle import UNFINISHED, Phase, Queue
 from ..errors import NotFound, shown
-from ..storage.database import Connection, Database, Statement
+from ..storage.database import Database
 from ..storage.models import Job, JobEvent, Lockout
+from ..storage.statement import Connection, Statement
 
 _CLOCKS_DIFFER_MS = 60_000  # how far two machines' clocks may be apart
 _END_OF_TIME_MS = 2**63 - 1

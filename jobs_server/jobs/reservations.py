@@ -25,8 +25,8 @@ from sqlalchemy import (
 from ..clock import Now
 from ..domain.actors import Actor
 from ..errors import Conflict, Forbidden, NotFound, Unauthorized, shown
-from ..storage.database import Connection, Statement
 from ..storage.models import Reservation
+from ..storage.statement import Connection, Statement
 
 REALTIME = "realtime"
 """Reservations of this type are somebody's at the controls: those of two people never overlap."""

@@ -41,8 +41,8 @@ from ..domain.lifecycle import (
     Queue,
     Report,
 )
-from ..storage.database import Statement
 from ..storage.models import IdempotencyKey, Job, JobEvent, Lockout, Reservation
+from ..storage.statement import Statement
 from .queries import JOB, ON, JobRow, at_most, deliverable, in_phase, literal, not_locked_out, older_than
 from .reservations import now_at_site
 

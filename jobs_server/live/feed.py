@@ -23,7 +23,8 @@ from ..config import Settings
 from ..domain.lifecycle import UNREAD
 from ..errors import Crowded, Unavailable
 from ..jobs.operations import Change as Told
-from ..storage.database import Connection, Database, Statement
+from ..storage.database import Database
+from ..storage.statement import Connection, Statement
 from . import site_marks
 from .backlog import Page, Past, Render
 from .disconnect import Client

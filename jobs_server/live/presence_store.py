@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 from ..domain.lifecycle import Queue
 from ..errors import Unavailable
-from ..storage.database import Database, Statement
+from ..storage.database import Database
+from ..storage.statement import Statement
 from .presence import Heard, Presence
 
 WRITE_SECONDS = 5.0

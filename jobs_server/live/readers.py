@@ -8,7 +8,7 @@ from typing import cast
 
 from ..jobs import events
 from ..jobs.events import Change
-from ..storage.database import Connection
+from ..storage.statement import Connection
 from .backlog import Frame, Render
 from .subscribers import Channel
 

@@ -12,8 +12,9 @@ from sqlalchemy import BigInteger, bindparam, func, insert, or_, select, update
 
 from ..domain.lifecycle import Queue
 from ..jobs import queries
-from ..storage.database import Connection, Database, Statement
+from ..storage.database import Database
 from ..storage.models import Silence
+from ..storage.statement import Connection, Statement
 from .presence import Presence, State
 
 _LASTS = Silence.until_ms.is_(None)

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, union_all
 
-from ..storage.database import Connection, Statement
 from ..storage.models import Lockout, Reservation
+from ..storage.statement import Connection, Statement
 
 _ZERO: ColumnElement[int] = literal_column("0")
 _MARKS = Statement(

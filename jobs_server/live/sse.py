@@ -18,7 +18,7 @@ from .. import clock
 from ..errors import BadRequest, Fault, Unavailable
 from ..jobs import events, wire
 from ..jobs.events import Change, Record
-from ..storage.database import Connection
+from ..storage.statement import Connection
 from .feed import SLOW_SECONDS, Feed
 from .subscribers import Channel, Viewer
 

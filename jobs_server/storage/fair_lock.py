@@ -6,35 +6,35 @@ from collections import deque
 from threading import Lock
 
 
-class Turns:
+class FairLock:
     """Lock out all but one, and serve those who wait in the order they came."""
 
     def __init__(self) -> None:
         self._mutex = Lock()
-        self._taken = False
-        self._tickets: deque[Lock] = deque()
+        self._held = False
+        self._waiting: deque[Lock] = deque()
 
-    def take(self, timeout_seconds: float) -> bool:
-        """Wait for the turn; False when the time is over."""
+    def acquire(self, timeout_seconds: float) -> bool:
+        """Whether the lock was had within a time."""
         with self._mutex:
-            if not self._taken:
-                self._taken = True
+            if not self._held:
+                self._held = True
                 return True
             ticket = Lock()
             ticket.acquire()
-            self._tickets.append(ticket)
+            self._waiting.append(ticket)
         if ticket.acquire(timeout=timeout_seconds):
             return True
         with self._mutex:
-            if ticket in self._tickets:
-                self._tickets.remove(ticket)
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
                 return False
-        return True  # the turn came between the time-out and the look
+        return True  # the lock was handed over between the time-out and the look
 
-    def pass_on(self) -> None:
-        """Give the turn to whoever waits longest."""
+    def release(self) -> None:
+        """Hand the lock to whoever waits longest."""
         with self._mutex:
-            if self._tickets:
-                self._tickets.popleft().release()
+            if self._waiting:
+                self._waiting.popleft().release()
             else:
-                self._taken = False
+                self._held = False

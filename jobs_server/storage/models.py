@@ -6,7 +6,7 @@ from sqlalchemy import DDL, CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..domain.lifecycle import UNFINISHED, WATCHED, Phase
-from .database import Base
+from .base import Base
 
 
 def _partial_index(name: str, columns: tuple[str, ...], condition: str, *, unique: bool = False) -> Index:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-from . import database as db
 from . import postgresql
+from .database import Database, reason_of
 
 _DUTY_SECONDS = 2.0  # how soon another server sees that the one on duty has gone
 _HEARING_SECONDS = 5.0  # by then a notice has come, or none does
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 class Listener:
     """Hear what other servers commit, and know whether this one is on duty."""
 
-    def __init__(self, database: db.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self.on_duty = False
         self.hears = False
         self.on_notice: list[Callable[[str | None], None]] = []
@@ -44,7 +44,7 @@ class Listener:
             try:
                 self._listen()
             except Exception as error:  # whatever it is, this server must not stay deaf
-                log.warning("other servers' changes are heard late: %s", db.reason(error))
+                log.warning("other servers' changes are heard late: %s", reason_of(error))
             self.hears = self.on_duty = False
             if time.monotonic() - began > _LONGEST_PAUSE_SECONDS:
                 pause_seconds = _FIRST_PAUSE_SECONDS
@@ -88,6 +88,6 @@ def _hears_itself(raw: Any) -> bool:
     return False
 
 
-def listener_of(database: db.Database) -> Listener | None:
+def listener_of(database: Database) -> Listener | None:
     """Make the listener of a database on PostgreSQL, none on SQLite; nothing runs yet."""
     return Listener(database) if database.kind.name == postgresql.NAME else None

@@ -106,7 +106,7 @@ class PostgreSQL:
         with suppress(OperationalError):
             raw.rollback()
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Do nothing: a failure of PostgreSQL leaves nothing behind that is ours to put right."""
 
     def meaning(self, error: Exception) -> str | type[Exception]:

@@ -59,7 +59,7 @@ class SQLite:
         """Undo a write unit."""
         raw.rollback()
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Let the files beside the database be written by whom it may be.
 
         SQLite makes them with its mode; made while it was read-only, they would keep it so for good.

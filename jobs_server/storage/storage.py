@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 
-from .database import Connection, Statement
+from .statement import Connection, Statement
 
 _STORAGE = Statement(
     text("SELECT 'SQLite ' || sqlite_version(), NULL"),

@@ -23,8 +23,8 @@ from ..jobs.operations import Change
 from ..jobs.queries import in_phase
 from ..live.presence import State
 from ..service import service_of
-from ..storage.database import Statement
 from ..storage.models import Job
+from ..storage.statement import Statement
 from . import backups, maintenance
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from sqlalchemy import bindparam, func, insert, select
 
 from ..domain.lifecycle import EXPIRED, UNFINISHED, Phase, Queue
 from ..errors import TaskFailed
-from ..storage.database import Connection, Database, Statement
+from ..storage.database import Database
 from ..storage.models import Job, JobEvent
+from ..storage.statement import Connection, Statement
 
 FORMAT = 1
 BATCH_JOBS = 100

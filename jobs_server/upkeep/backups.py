@@ -21,7 +21,8 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from ..errors import TaskFailed, on_one_line
-from ..storage import database
+from ..storage.database import reason_of
+from ..storage.sqlite import is_memory
 from ..storage.sqlite_driver import driver, open_file
 
 KEEP_DAYS, KEEP_WEEKS, KEEP_MONTHS = 7, 4, 12
@@ -69,7 +70,7 @@ def database_file(url: URL) -> Path:
     """Give the file of a SQLite database. Raises TaskFailed when it has none."""
     if url.get_backend_name() != "sqlite":
         raise TaskFailed("this is for SQLite; PostgreSQL is backed up with pg_dump and restored with pg_restore")
-    if database.is_memory(url):
+    if is_memory(url):
         raise TaskFailed("a database in memory cannot be backed up")
     name = str(url.database)
     return Path(name.removeprefix("file:").partition("?")[0])
@@ -295,6 +296,6 @@ def _translated(what: str) -> Iterator[None]:
         yield
     except (OSError, EOFError, zlib.error, driver.Error) as error:
         words = getattr(error, "strerror", None) or (
-            database.reason(error) if isinstance(error, driver.Error) else "it is cut off, or no backup of this service"
+            reason_of(error) if isinstance(error, driver.Error) else "it is cut off, or no backup of this service"
         )
         raise TaskFailed(f"{what}: {words}") from error

@@ -16,7 +16,8 @@ from flask import Flask
 from ..config import Settings
 from ..errors import TaskFailed, Unavailable
 from ..service import service_of
-from ..storage.database import Database, is_memory
+from ..storage.database import Database
+from ..storage.sqlite import is_memory
 from . import backups, retention
 
 EXTENSION = "jobs_server.caretaker"

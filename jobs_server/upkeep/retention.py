@@ -18,8 +18,9 @@ from ulid import ULID
 from ..domain.lifecycle import Phase
 from ..errors import TaskFailed
 from ..jobs.queries import at_most, literal
-from ..storage.database import Connection, Database, Statement
+from ..storage.database import Database
 from ..storage.models import IdempotencyKey, Job, JobEvent, PrunePermit, Silence
+from ..storage.statement import Connection, Statement
 from . import archive
 
 DAY_MS = 24 * 60 * 60 * 1000

@@ -33,8 +33,11 @@ from ..errors import StartRefused, Unavailable
 from ..jobs import remote_calendar
 from ..live import feed, presence_store
 from ..service import service_of
-from ..storage import database as db
 from ..storage import network_share, postgresql, revisions, sqlite, sqlite_driver
+from ..storage.base import db
+from ..storage.database import Database, reason_of
+from ..storage.sqlite import is_memory
+from ..storage.statement import Statement
 from . import alerts, logs, maintenance, sweeper
 
 if TYPE_CHECKING:
@@ -47,7 +50,7 @@ _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _REVISION = text("SELECT version_num FROM alembic_version")
-_TOUCH = db.Statement(text("UPDATE alembic_version SET version_num = version_num"))
+_TOUCH = Statement(text("UPDATE alembic_version SET version_num = version_num"))
 
 
 def set_up(app: Flask) -> None:
@@ -158,7 +161,7 @@ def prepare(app: Flask) -> None:
     where = settings.url.render_as_string(hide_password=True)
     on_sqlite = database.kind.name == sqlite.NAME
     try:
-        database.kind.mend()
+        database.kind.repair()
         if on_sqlite and not database.in_memory:
             sqlite.use_write_ahead_log(database.engine, _MIGRATION_SECONDS)
         with database.engine.connect() as connection:
@@ -170,7 +173,7 @@ def prepare(app: Flask) -> None:
         with database.transaction() as transaction:
             transaction.run(_TOUCH)  # shows that it can be written
     except (DBAPIError, Unavailable, database.kind.failure) as error:
-        raise StartRefused(f"the database {where} cannot be used: {db.reason(error)}") from None
+        raise StartRefused(f"the database {where} cannot be used: {reason_of(error)}") from None
     if on_sqlite:
         _warn_of_old_sqlite()
         _warn_of_network_share(settings)
@@ -211,7 +214,7 @@ def migrations(app: Flask) -> Config:
 def _set_up_migrations(app: Flask) -> None:
     from flask_migrate import Migrate
 
-    Migrate(app, db.db, directory=str(revisions.MIGRATIONS))
+    Migrate(app, db, directory=str(revisions.MIGRATIONS))
 
 
 def make_folder(settings: Settings) -> None:
@@ -261,7 +264,7 @@ def _reached_at(host: str) -> str:
 
 
 def _warn_of_network_share(settings: Settings) -> None:
-    if settings.url.database and not db.is_memory(settings.url):
+    if settings.url.database and not is_memory(settings.url):
         folder = Path(settings.url.database).parent
         if share := network_share.network_share(folder if folder.is_dir() else Path(settings.instance)):
             log.warning(
@@ -285,5 +288,5 @@ def _settings(app: Flask) -> Settings:
     return service_of(app).settings
 
 
-def _database(app: Flask) -> db.Database:
+def _database(app: Flask) -> Database:
     return service_of(app).database

@@ -19,7 +19,7 @@ from ..jobs import events
 from ..live import sse
 from ..observatory import describe, sky
 from ..service import reading, service
-from ..storage.database import Connection
+from ..storage.statement import Connection
 from . import export
 from .context import page
 

@@ -20,8 +20,8 @@ from ..errors import BadRequest
 from ..jobs import lockouts
 from ..observatory import profiles
 from ..service import reading, service
-from ..storage import database as db
 from ..storage import sqlite, storage
+from ..storage.sqlite import is_memory
 from ..storage.storage import Storage
 from ..upkeep import backups
 from .actions import done
@@ -120,7 +120,7 @@ def _health(settings: Settings, kept_in: Storage) -> Health:
 
 def _size(settings: Settings) -> int | None:
     """Add up the database's file and its log; none when it is no file."""
-    if settings.url.get_backend_name() != sqlite.NAME or db.is_memory(settings.url):
+    if settings.url.get_backend_name() != sqlite.NAME or is_memory(settings.url):
         return None
     path = Path(str(settings.url.database))
     files = (path, path.with_name(path.name + "-wal"))

@@ -14,8 +14,8 @@ from flask import Flask
 from jobs_server import create_app
 from jobs_server.admin import doctor, installation
 from jobs_server.service import service_of
-from jobs_server.storage import database as db
 from jobs_server.storage import network_share
+from jobs_server.storage.database import Database
 from jobs_server.upkeep import startup
 
 from ..conftest import inside, over_http
@@ -239,8 +239,8 @@ def test_what_cannot_be_looked_at_is_a_finding(app: Flask, monkeypatch: pytest.M
     assert [finding.grade for finding in doctor.look_over(app)] == [installation.Grade.BAD]
 
 
-def database(app: Flask) -> db.Database:
-    found: db.Database = service_of(app).database
+def database(app: Flask) -> Database:
+    found: Database = service_of(app).database
     return found
 
 

@@ -17,8 +17,8 @@ from jobs_server.auth import site_tokens
 from jobs_server.domain.actors import Actor, Known
 from jobs_server.jobs import lockouts
 from jobs_server.service import service_of
-from jobs_server.storage import database as db
 from jobs_server.storage import sqlite_driver
+from jobs_server.storage.database import Database
 from jobs_server.upkeep import backups, startup
 
 from ..conftest import inside
@@ -53,8 +53,8 @@ def file_of(app: Flask) -> Path:
     return Path(str(service_of(app).database.engine.url.database))
 
 
-def database(app: Flask) -> db.Database:
-    found: db.Database = service_of(app).database
+def database(app: Flask) -> Database:
+    found: Database = service_of(app).database
     return found
 
 

@@ -18,7 +18,7 @@ from flask import Flask
 from jobs_server import create_app
 from jobs_server.api import health
 from jobs_server.service import service_of
-from jobs_server.storage import database
+from jobs_server.storage.sqlite_driver import driver
 from jobs_server.upkeep import backups, maintenance, startup
 
 from ..conftest import inside
@@ -77,7 +77,7 @@ def test_looking_writes_nothing(patient: Flask) -> None:
 @pytest.mark.sqlite("one writer at a time")
 def test_a_locked_database_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "_WRITE_SECONDS", 0.05)
-    other = database.driver.connect(service_of(patient).database.engine.url.database, isolation_level=None)
+    other = driver.connect(service_of(patient).database.engine.url.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     assert readiness(patient) == (503, ["the database cannot be used: it is busy"])
     assert patient.test_client().get("/healthz").status_code == 200

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from jobs_server import create_app
 from jobs_server.errors import JobsError, Unavailable
-from jobs_server.storage import database
+from jobs_server.storage.connections import Lent
 
 from ..conftest import inside
 from ..support import databases
@@ -114,10 +114,10 @@ def refused(
 def make_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every use of the database meet one that is busy."""
 
-    def busy(_lent: database._Lent) -> Any:
+    def busy(_lent: Lent) -> Any:
         raise Unavailable("Error: the database cannot be used now: it is busy.")
 
-    monkeypatch.setattr(database._Lent, "__enter__", busy)
+    monkeypatch.setattr(Lent, "__enter__", busy)
 
 
 @pytest.mark.parametrize("kind", KINDS)

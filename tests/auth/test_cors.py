@@ -13,7 +13,8 @@ from flask.testing import FlaskClient
 from jobs_server import create_app
 from jobs_server.errors import Unavailable
 from jobs_server.service import service_of
-from jobs_server.storage import database
+from jobs_server.storage.connections import Lent
+from jobs_server.storage.database import Database
 
 from ..support import databases
 from ..support.observatory import a_command
@@ -63,7 +64,7 @@ def ask(client: FlaskClient, monkeypatch: pytest.MonkeyPatch, answer: str, origi
     """Send the request that gets this answer, as a page of an origin would."""
     status, request = ANSWERS[answer]
     if status == 503:
-        monkeypatch.setattr(database._Lent, "__enter__", busy)
+        monkeypatch.setattr(Lent, "__enter__", busy)
     origins = {} if origin is None else {"Origin": origin}
     reply = client.open(**({"method": "POST"} | request | {"headers": request.get("headers", {}) | origins}))
     is_foreign = origin in FOREIGN and request.get("method") != "GET"
@@ -71,7 +72,7 @@ def ask(client: FlaskClient, monkeypatch: pytest.MonkeyPatch, answer: str, origi
     return reply
 
 
-def busy(_database: database.Database) -> Any:
+def busy(_database: Database) -> Any:
     raise Unavailable("Error: the database cannot be used now: it is busy.")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs_server.storage import database
+from jobs_server.storage.sqlite_driver import driver
 
 from ..support import databases, postgres
 
@@ -29,7 +29,7 @@ class Kept:
 
 def select(path: Path, sql: str) -> list[tuple[Any, ...]]:
     """Read from a database that no server of this process has open."""
-    with closing(database.driver.connect(path)) as connection:
+    with closing(driver.connect(path)) as connection:
         return [tuple(row) for row in connection.execute(sql)]
 
 

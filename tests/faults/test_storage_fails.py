@@ -19,7 +19,8 @@ from flask import Flask
 from sqlalchemy import event
 
 from jobs_server.service import service_of
-from jobs_server.storage import database as db
+from jobs_server.storage.database import Database
+from jobs_server.storage.sqlite_driver import driver
 
 from ..conftest import inside, over_http
 from ..live.test_long_poll import Poll, someone_waits, until
@@ -68,7 +69,7 @@ class LimitedFile:
 
     def __init__(self, app: Flask) -> None:
         self.observatory = inside(app)
-        self._service: db.Database = service_of(app).database
+        self._service: Database = service_of(app).database
         self.database = Path(str(self._service.engine.url.database))
         self._pages = 2**30
 
@@ -147,7 +148,7 @@ def test_a_database_locked_by_another_process_refuses_writes_only_while_it_is(
     with (
         servers.running(kind, tmp_path, {"JOBS_DATABASE_TIMEOUT_SECONDS": "0.3"}) as server,
         connected(server) as site,
-        closing(db.driver.connect(tmp_path / "jobs.db", isolation_level=None)) as other,
+        closing(driver.connect(tmp_path / "jobs.db", isolation_level=None)) as other,
     ):
         waiting = site.sends()
         other.execute("BEGIN IMMEDIATE")
@@ -171,7 +172,7 @@ def test_a_lock_held_for_half_a_minute_is_outlived_by_who_waits_and_watches(
     with (
         servers.running("gunicorn", tmp_path) as server,
         connected(server) as site,
-        closing(db.driver.connect(tmp_path / "jobs.db", isolation_level=None)) as other,
+        closing(driver.connect(tmp_path / "jobs.db", isolation_level=None)) as other,
         Viewer(server.url) as viewer,
     ):
         poll = Poll(server.url, "wmd")

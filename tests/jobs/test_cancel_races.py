@@ -19,8 +19,8 @@ from jobs_server.domain.actors import said, site
 from jobs_server.errors import Conflict
 from jobs_server.jobs import operations
 from jobs_server.service import service_of
-from jobs_server.storage import database as db
-from jobs_server.storage.database import Connection, Database
+from jobs_server.storage.database import Database
+from jobs_server.storage.statement import Connection, Statement
 from jobs_server.upkeep import startup
 
 from ..conftest import inside
@@ -32,7 +32,7 @@ ALL = {"device": "all", "instance": "all"}
 CANCELERS = ("canceljob", "stop of the device", "stop of the site")
 POINTS = ("before the first begins", "while it has begun", "while it has written", "after it is committed")
 
-WAITS_FOR_A_LOCK = db.Statement(
+WAITS_FOR_A_LOCK = Statement(
     text(
         "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
         " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -140,7 +140,7 @@ def comes_to_the_door(come: Callable[[], Future[bool]], door: Database) -> Futur
 
 def stands_at(door: Database) -> bool:
     if door.kind.one_writer:
-        return door.turns._taken
+        return door.write_lock._held
     with door.reading() as connection:
         return connection.row(WAITS_FOR_A_LOCK) is not None
 

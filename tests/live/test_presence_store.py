@@ -14,7 +14,7 @@ from jobs_server.domain.lifecycle import Queue
 from jobs_server.live import silences
 from jobs_server.live.presence import Presence
 from jobs_server.service import service_of
-from jobs_server.storage import database
+from jobs_server.storage.database import Database
 from jobs_server.upkeep import retention
 
 from ..conftest import inside, over_http
@@ -29,7 +29,7 @@ class Hall:
     """One server with a site that polls, or does not, and whose clocks are in the test's hands."""
 
     def __init__(self, app: Flask, clocks: Clocks) -> None:
-        self.database: database.Database = service_of(app).database
+        self.database: Database = service_of(app).database
         self.presence = service_of(app).feed.presence
         self.site = inside(app)
         self._clocks = clocks

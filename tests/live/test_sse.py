@@ -10,7 +10,7 @@ from flask import Flask
 
 from jobs_server.jobs import events
 from jobs_server.service import service_of
-from jobs_server.storage import database as db
+from jobs_server.storage.database import Database
 
 from ..conftest import inside
 from ..support import servers
@@ -137,7 +137,7 @@ def test_pruned_history_is_reset(file_app: Flask, tmp_path: Path) -> None:
 
 def test_a_new_epoch_voids_all_positions(file_app: Flask, tmp_path: Path) -> None:
     inside(file_app).sends()
-    database: db.Database = service_of(file_app).database
+    database: Database = service_of(file_app).database
     with database.reading() as connection:
         before = events.record(connection)
     with database.transaction() as connection:

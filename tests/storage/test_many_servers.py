@@ -17,8 +17,8 @@ from jobs_server import create_app
 from jobs_server.jobs import events as changes
 from jobs_server.live.disconnect import Client
 from jobs_server.service import service_of
-from jobs_server.storage import database as db
 from jobs_server.storage import notifications, postgresql
+from jobs_server.storage.statement import Connection
 
 from ..conftest import inside, over_http
 from ..faults.load import SITE, Load
@@ -164,7 +164,7 @@ def test_a_look_at_many_sites_reads_those_alone_at_which_something_happened(
     until(lambda: all(viewer.channel.tail is not None for viewer in viewers.values()), 20)
     read = changes.after
 
-    def noted(connection: db.Connection, seq: int, count: int, site: str | None = None) -> list[changes.Change]:
+    def noted(connection: Connection, seq: int, count: int, site: str | None = None) -> list[changes.Change]:
         asked.append(site)
         return read(connection, seq, count, site)
 

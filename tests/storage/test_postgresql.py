@@ -28,9 +28,10 @@ from jobs_server.jobs import events, operations, queries, reservations
 from jobs_server.jobs.operations import Event
 from jobs_server.jobs.reservations import ReservationRow
 from jobs_server.service import service_of
-from jobs_server.storage import database as db
 from jobs_server.storage import postgresql, revisions
+from jobs_server.storage.base import db
 from jobs_server.storage.database import Database
+from jobs_server.storage.statement import Statement
 from jobs_server.upkeep import startup
 
 from ..conftest import inside
@@ -239,7 +240,7 @@ class TestOrder:
 def test_a_commit_that_nobody_answered_is_not_called_undone(app: Flask, cluster: postgres.Cluster) -> None:
     def write_on_a_connection_that_dies() -> None:
         with database(app).transaction("wmd") as within:
-            (process,) = within.rows(db.Statement(text("SELECT pg_backend_pid()")))[0]
+            (process,) = within.rows(Statement(text("SELECT pg_backend_pid()")))[0]
             cluster.run(f"SELECT pg_terminate_backend({process}, 5000)")
 
     with pytest.raises(Unavailable, match="may or may not have been done"):
@@ -250,7 +251,7 @@ def test_a_commit_that_nobody_answered_is_not_called_undone(app: Flask, cluster:
 def test_postgresql_soon_lets_go_of_a_server_whose_machine_died(app: Flask) -> None:
     """What it held, duty and the locks of sites, it would else hold for hours: no word comes from a dead machine."""
     names = "('tcp_keepalives_idle', 'tcp_keepalives_interval', 'tcp_keepalives_count', 'tcp_user_timeout')"
-    asked = db.Statement(text(f"SELECT name, CAST(setting AS int) FROM pg_settings WHERE name IN {names}"))
+    asked = Statement(text(f"SELECT name, CAST(setting AS int) FROM pg_settings WHERE name IN {names}"))
     with database(app).reading() as connection:
         found = dict(connection.rows(asked))
     idle, interval, count = (found[f"tcp_keepalives_{name}"] for name in ("idle", "interval", "count"))
@@ -308,7 +309,7 @@ class TestMigrations:
             command.check(startup.migrations(app))
         with database(app).engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
-            assert compare_metadata(context, db.db.metadata) == []
+            assert compare_metadata(context, db.metadata) == []
 
     def test_two_servers_that_start_together_prepare_it_once(self, cluster: postgres.Cluster, tmp_path: Path) -> None:
         url = cluster.database(prepared=False)

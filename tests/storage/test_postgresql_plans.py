@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Engine
 from jobs_server import create_app
 from jobs_server.jobs import events, queries
 from jobs_server.service import service_of
-from jobs_server.storage import database as db
+from jobs_server.storage.database import Database
 from jobs_server.storage.models import Job
+from jobs_server.storage.statement import Statement
 
 from ..conftest import inside
 from ..support import postgres
@@ -41,7 +42,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     app = create_app({"TESTING": True, "DATABASE_URL": url, "INSTANCE": str(tmp_path_factory.mktemp("instance"))})
     site = inside(app, "site1")
     site.reports(site.sends(), "COMPLETE")
-    database: db.Database = service_of(app).database
+    database: Database = service_of(app).database
     with database.engine.begin() as connection:
         fill(connection)
     for _ in range(9):
@@ -97,7 +98,7 @@ def is_good(name: str, index: str, found: str) -> bool:
     return bool(found_by_index) and not reads_all and not sorts
 
 
-def plan(connection: Connection, statement: db.Statement) -> str:
+def plan(connection: Connection, statement: Statement) -> str:
     """Give the plan of a statement that is prepared, as the driver prepares what is run often."""
     sql, fixed = statement.compiled("postgresql")
     names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", sql)))

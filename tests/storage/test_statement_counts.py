@@ -15,8 +15,10 @@ from sqlalchemy import event
 from jobs_server import create_app
 from jobs_server.jobs import queries, statements
 from jobs_server.service import service_of
-from jobs_server.storage import database as db
 from jobs_server.storage import sqlite
+from jobs_server.storage.database import Database
+from jobs_server.storage.sqlite_driver import driver
+from jobs_server.storage.statement import Statement
 from jobs_server.upkeep import startup
 
 from ..conftest import inside
@@ -26,7 +28,7 @@ from ..support import postgres
 class Counted:
     """What is run on the database, each statement by its first words."""
 
-    def __init__(self, database: db.Database) -> None:
+    def __init__(self, database: Database) -> None:
         self._run: list[str] = []
         on_sqlite = database.kind.name == sqlite.NAME
         database.close()  # connections made before would not be watched
@@ -160,19 +162,19 @@ def test_each_statement_is_prepared_once(file_app: Flask) -> None:
     assert {name: again for name, (_, again) in counts.items() if again} == {}
 
 
-def asks(raw: Any, asked: list[object], statement: db.Statement, value: int) -> int:
+def asks(raw: Any, asked: list[object], statement: Statement, value: int) -> int:
     """How often SQLite asks while it runs a statement with a value for all that it needs."""
     sql, fixed = statement.compiled("sqlite")
     asked.clear()
     try:
         raw.execute(sql, {key: fixed.get(key, value) for key in re.findall(r":(\w+)", sql)}).fetchall()
-    except db.driver.IntegrityError:
+    except driver.IntegrityError:
         raw.rollback()  # such values make no job; it was prepared all the same
     return len(asked)
 
 
-def statements_in(held: object, name: str) -> Iterator[tuple[str, db.Statement]]:
-    if isinstance(held, db.Statement):
+def statements_in(held: object, name: str) -> Iterator[tuple[str, Statement]]:
+    if isinstance(held, Statement):
         yield name, held
     elif isinstance(held, Mapping):
         for key, each in held.items():

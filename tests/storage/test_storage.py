@@ -17,11 +17,13 @@ from jobs_server.errors import Unavailable
 from jobs_server.history import night, now, search
 from jobs_server.jobs import queries, statements
 from jobs_server.service import service_of
-from jobs_server.storage import database as db
 from jobs_server.storage import sqlite_driver
+from jobs_server.storage.base import db
 from jobs_server.storage.database import Database
-from jobs_server.storage.fair_lock import Turns
+from jobs_server.storage.fair_lock import FairLock
 from jobs_server.storage.models import Job
+from jobs_server.storage.sqlite_driver import driver
+from jobs_server.storage.statement import Statement
 from jobs_server.upkeep import startup
 
 from ..conftest import inside
@@ -117,7 +119,7 @@ def written(statements: list[str]) -> int:
 
 ULID_INDEX = "sqlite_autoindex_job_1"
 BY_QUEUE = {Queue.PRIMARY: "ix_job_", Queue.ALTERNATE: "ix_job_replica_"}
-HOT: dict[str, tuple[db.Statement, str]] = {
+HOT: dict[str, tuple[Statement, str]] = {
     "last ulid": (statements.MEET, ULID_INDEX),
     "newest waiting": (statements.MEET, "ix_job_waiting"),
     "recent": (queries._RECENT, "ix_job_recent"),
@@ -190,32 +192,32 @@ def test_hot_statements_use_their_index(file_app: Flask, hot: str, analyzed: boo
 
 
 def test_writers_are_served_in_the_order_they_came() -> None:
-    turns, served = Turns(), list[int]()
-    assert turns.take(1)
+    lock, served = FairLock(), list[int]()
+    assert lock.acquire(1)
 
     def wait(number: int) -> None:
-        assert turns.take(10)
+        assert lock.acquire(10)
         served.append(number)
-        turns.pass_on()
+        lock.release()
 
     threads = []
     for number in range(8):
         threads.append(threading.Thread(target=wait, args=(number,)))
         threads[-1].start()
-        while len(turns._tickets) <= number:
+        while len(lock._waiting) <= number:
             pass  # until it stands in line
-    turns.pass_on()
+    lock.release()
     for thread in threads:
         thread.join()
     assert served == list(range(8))
 
 
 def test_who_waits_too_long_leaves_the_line() -> None:
-    turns = Turns()
-    assert turns.take(1)
-    assert not turns.take(0.01)
-    turns.pass_on()
-    assert turns.take(0)
+    lock = FairLock()
+    assert lock.acquire(1)
+    assert not lock.acquire(0.01)
+    lock.release()
+    assert lock.acquire(0)
 
 
 @pytest.mark.sqlite("a database in memory")
@@ -229,7 +231,7 @@ def test_a_database_in_memory_is_not_closed_under_a_statement(app: Flask) -> Non
     closer = threading.Thread(target=close)
     with memory.reading():
         closer.start()
-        while not memory.turns._tickets:
+        while not memory.write_lock._waiting:
             assert closer.is_alive(), order
         order.append("read")
     closer.join()
@@ -241,9 +243,9 @@ def test_a_connection_that_was_in_use_when_the_others_were_closed_ends_when_it_i
     """As long as it were open, SQLite would share with new ones what it once knew of the file."""
     with database(file_app).reading() as reader:
         database(file_app).close()
-        assert reader.rows(db.Statement(text("SELECT 1"))) == [(1,)]
-    with pytest.raises(db.driver.ProgrammingError, match="closed"):
-        reader.rows(db.Statement(text("SELECT 1")))
+        assert reader.rows(Statement(text("SELECT 1"))) == [(1,)]
+    with pytest.raises(driver.ProgrammingError, match="closed"):
+        reader.rows(Statement(text("SELECT 1")))
 
 
 @pytest.mark.sqlite("a lock on the whole file")
@@ -252,7 +254,7 @@ def test_a_database_locked_by_another_process_is_a_503_that_changes_nothing(tmp_
     startup.prepare(app)
     with database(app).reading() as connection:  # the one that was migrated with, which waits longer for other servers
         assert connection._raw.execute("PRAGMA busy_timeout").fetchall() == [(95,)]
-    other = db.driver.connect(database(app).engine.url.database, isolation_level=None)
+    other = driver.connect(database(app).engine.url.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(Unavailable, match="busy"), database(app).transaction():
         raise AssertionError("the transaction opened")
@@ -289,8 +291,8 @@ def test_the_orm_sees_the_same_tables(file_app: Flask) -> None:
 
     sent = inside(file_app).sends()
     with file_app.app_context():
-        job = db.db.session.execute(db.db.select(Job)).scalar_one()
-        told = db.db.session.execute(db.db.select(JobEvent.status)).scalars().all()
+        job = db.session.execute(db.select(Job)).scalar_one()
+        told = db.session.execute(db.select(JobEvent.status)).scalars().all()
     assert (job.ulid, job.phase, told) == (sent["ulid"], "waiting", ["UNREAD"])
 
 

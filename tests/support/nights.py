@@ -13,7 +13,7 @@ from jobs_server.domain.actors import said, site
 from jobs_server.domain.commands import ClaimJobs, StartJob, SubmitJob, UpdateStatus
 from jobs_server.jobs import operations
 from jobs_server.service import service_of, transaction
-from jobs_server.storage.database import Connection
+from jobs_server.storage.statement import Connection
 from jobs_server.upkeep import startup
 
 from . import databases

@@ -19,7 +19,7 @@ from jobs_server import clock, create_app
 from jobs_server.errors import TaskFailed, Unavailable
 from jobs_server.live.presence import State
 from jobs_server.service import Service, service_of
-from jobs_server.storage import database
+from jobs_server.storage.database import Database
 from jobs_server.upkeep import alerts, maintenance, sweeper
 
 from ..conftest import inside
@@ -285,7 +285,7 @@ def test_what_cannot_be_seen_now_is_not_called_over(app: Flask, told: Told, monk
         raise Unavailable("Error: the database cannot be used now: disk I/O error")
 
     with monkeypatch.context() as broken:
-        broken.setattr(database.Database, "reading", fails)
+        broken.setattr(Database, "reading", fails)
         assert told.after(2) == ["the database cannot be used now: disk I/O error"]
     with monkeypatch.context() as other:
         other.setattr(Service, "is_on_duty", False)

@@ -17,7 +17,9 @@ from sqlalchemy import create_engine, make_url
 from jobs_server import create_app
 from jobs_server.errors import ConfigError, StartRefused
 from jobs_server.service import service_of
-from jobs_server.storage import database, revisions
+from jobs_server.storage import revisions
+from jobs_server.storage.base import db
+from jobs_server.storage.sqlite_driver import driver
 from jobs_server.upkeep import startup
 
 from ..conftest import inside
@@ -77,9 +79,9 @@ def test_preparing_again_keeps_what_is_there(file_app: Flask) -> None:
 def test_the_migrations_make_exactly_the_declared_tables(file_app: Flask, tmp_path: Path) -> None:
     with file_app.app_context():
         command.check(startup.migrations(file_app))
-    engine = create_engine(f"sqlite:///{tmp_path}/declared.db", module=database.driver)
+    engine = create_engine(f"sqlite:///{tmp_path}/declared.db", module=driver)
     with engine.begin() as connection:
-        database.db.metadata.create_all(connection)
+        db.metadata.create_all(connection)
         declared = [tuple(row) for row in connection.exec_driver_sql(TABLES)]
     engine.dispose()
     assert [_plain(row) for row in select(file_app, TABLES)] == [_plain(row) for row in declared]
