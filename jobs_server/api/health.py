@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -22,6 +22,7 @@ from ..storage.database import reason_of
 from ..storage.sqlite import is_memory
 from ..storage.statement import Statement
 from ..upkeep import backups, maintenance
+from ..worker import Worker
 from .describe import describe
 
 EXTENSION = "jobs_server.health"
@@ -61,7 +62,9 @@ class Health:
         self._looked = -_KEPT_SECONDS
         self._problems: list[str] = []
         self.serving_since: float | None = None
-        """When serving began, by the monotonic clock: what runs beside the requests is to be there since then."""
+        """When serving began, by the monotonic clock: since then there was time for a backup."""
+        self.workers: Sequence[Worker] = ()
+        """What was started beside the requests when serving began."""
 
     def problems(self) -> list[str]:
         """List what keeps the service from its work; what was found a moment ago is given again."""
@@ -103,11 +106,9 @@ class Health:
     def _threads(self) -> Iterator[str]:
         if not service_of(self._app).feed.is_well():
             yield "the thread that watches for changes has ended, and live pages are late: restart the server"
-        alive = {thread.name for thread in threading.enumerate()}
-        if self.serving_since is not None and "sweeper" not in alive:
-            yield "the thread that labels old jobs has ended: restart the server"
-        if self.serving_since is not None and maintenance.THREAD not in alive:
-            yield "the thread that makes backups and deletes old jobs has ended: restart the server"
+        for worker in self.workers:
+            if worker.has_died:
+                yield f"the thread that {worker.does} has ended: restart the server"
 
     def _backups(self) -> Iterator[str]:
         keeper = maintenance.of(self._app)

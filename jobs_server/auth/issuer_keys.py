@@ -19,6 +19,8 @@ import httpx
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
+from ..worker import Worker
+
 log = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 15 * 60.0
@@ -60,8 +62,13 @@ class IssuerKeys:
         self._lock = threading.Lock()
         self._known: Known | None = None
         self._asked_at = -UNKNOWN_KID_SECONDS
-        self._refresher: threading.Thread | None = None
-        self._closed = threading.Event()
+        self.worker = Worker(
+            "issuer keys",
+            lambda: self.refresh_seconds if self.known.keys else UNKNOWN_KID_SECONDS,
+            self.refresh,
+            does="renews the issuer's keys",
+            failure="the issuer's keys could not be renewed",
+        )
 
     @property
     def known(self) -> Known:
@@ -103,9 +110,7 @@ class IssuerKeys:
 
     def close(self) -> None:
         """Renew them no more."""
-        self._closed.set()
-        if self._refresher is not None:
-            self._refresher.join()
+        self.worker.stop()
 
     def _find(self, kid: object, algorithm: object) -> AnyKey | None:
         keys = [key for key in self.known.keys if algorithm_of(key) == algorithm]
@@ -155,15 +160,8 @@ class IssuerKeys:
             log.warning("the issuer's keys cannot be kept in %s: %s", self._path, error)
 
     def _start_refreshing(self) -> None:
-        if self._refresher is None:
-            self._refresher = threading.Thread(target=self._refresh_for_ever, name="issuer keys", daemon=True)
-            self._refresher.start()
-
-    def _refresh_for_ever(self) -> None:
-        if time.monotonic() - self._asked_at > _TIMEOUT_SECONDS:  # else it was asked just now
-            self.refresh()
-        while not self._closed.wait(self.refresh_seconds if self.known.keys else UNKNOWN_KID_SECONDS):
-            self.refresh()
+        was_asked_just_now = time.monotonic() - self._asked_at <= _TIMEOUT_SECONDS
+        self.worker.start(after_seconds=None if was_asked_just_now else 0)
 
 
 def algorithm_of(key: AnyKey) -> str:

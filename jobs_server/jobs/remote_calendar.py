@@ -15,6 +15,7 @@ from ..domain.commands import SubmitJob
 from ..domain.lifecycle import is_stop
 from ..errors import Unavailable, shown
 from ..storage.database import Database
+from ..worker import Worker
 from . import idempotency, queries, reservations
 from .reservation_commands import time_ms
 from .reservations import Held
@@ -48,9 +49,13 @@ class RemoteCalendar:
         self._sites: set[str] = set()
         self._ahead: dict[str, tuple[int, list[Span]]] = {}
         """By site: until when it is known, and the reservations until then."""
-        self._fetcher: threading.Thread | None = None
-        self._woken = threading.Event()
-        self._closed = False
+        self.worker = Worker(
+            "calendar ahead",
+            lambda: self.fetch_seconds,
+            self._fetch_all,
+            does="fetches the reservations of the coming day",
+            failure="the reservations of the coming day could not be fetched",
+        )
 
     def check(self, command: SubmitJob, actor: Actor, settings: Settings) -> None:
         """Refuse a command while somebody else holds the telescope.
@@ -130,24 +135,16 @@ class RemoteCalendar:
             if not new or len(self._sites) >= _MOST_SITES:
                 return
             self._sites = self._sites | new  # a new set: the old one may just be gone through
-            if self._fetcher is None:
-                self._fetcher = threading.Thread(target=self._fetch_for_ever, name="calendar ahead", daemon=True)
-                self._fetcher.start()
-        self._woken.set()
+        self.worker.start(after_seconds=0)
+        self.worker.wake()
 
     def close(self) -> None:
         """Fetch no more."""
-        self._closed = True
-        self._woken.set()
-        if self._fetcher is not None:
-            self._fetcher.join()
+        self.worker.stop()
 
-    def _fetch_for_ever(self) -> None:
-        while not self._closed:
-            self._woken.clear()
-            for site in sorted(self._sites):
-                self.fetch(site, clock.now_ms())
-            self._woken.wait(self.fetch_seconds)
+    def _fetch_all(self) -> None:
+        for site in sorted(self._sites):
+            self.fetch(site, clock.now_ms())
 
     def _ask(self, route: str, body: dict[str, str]) -> list[Any]:
         import httpx  # here, since it takes a tenth of a second, and most have no calendar elsewhere

@@ -5,16 +5,14 @@ Of each site's software at most one small row is written every 5 seconds, howeve
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 
 from sqlalchemy import text
 
 from ..domain.lifecycle import Queue
-from ..errors import Unavailable
 from ..storage.database import Database
 from ..storage.statement import Statement
+from ..worker import Worker
 from .presence import Heard, Presence
 
 WRITE_SECONDS = 5.0
@@ -23,8 +21,6 @@ OURS = " "
 """In the place of a site: the write units of presence; no site is blank."""
 
 _SHORTEST_SECONDS = 0.5
-
-log = logging.getLogger(__name__)
 
 _NOW = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"  # one clock for all servers
 _WRITE = Statement(
@@ -50,18 +46,21 @@ class SharedPresence:
         self._database = database
         self._presence = presence
         self._written: dict[tuple[str, Queue], float] = {}
-        self._news = threading.Event()
+        self.worker = Worker(
+            "presence",
+            WRITE_SECONDS,
+            self.sync,
+            does="shares which sites are there",
+            failure="which sites are there is known late",
+            rest_seconds=_SHORTEST_SECONDS,
+        )
         presence.shared = True
-        presence.on_news.append(self._news.set)
-
-    def start(self) -> None:
-        """Share in the background until the process ends."""
-        threading.Thread(target=self._run, name="presence", daemon=True).start()
+        presence.on_news.append(self.worker.wake)
 
     def told(self, site: str | None) -> None:
         """Note that another server wrote something; of presence, if it was."""
         if site is None or site == OURS:
-            self._news.set()
+            self.worker.wake()
 
     def sync(self) -> None:
         """Write what is to be written, and read what others wrote."""
@@ -77,13 +76,3 @@ class SharedPresence:
     def _is_due(self, heard: Heard) -> bool:
         written = self._written.get((heard.site, heard.queue))
         return written is None or time.monotonic() - written >= WRITE_SECONDS
-
-    def _run(self) -> None:
-        while True:
-            self._news.wait(WRITE_SECONDS)
-            self._news.clear()
-            try:
-                self.sync()
-            except Unavailable as error:
-                log.warning("which sites are there is known late: %s", error.sentence)
-            time.sleep(_SHORTEST_SECONDS)

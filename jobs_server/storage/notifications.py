@@ -7,12 +7,12 @@ one should do: labels, pruning, alerts. It is on duty for as long as the connect
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+from ..worker import Worker
 from . import postgresql
 from .database import Database, reason_of
 
@@ -32,24 +32,29 @@ class Listener:
         self.on_notice: list[Callable[[str | None], None]] = []
         """Told the site of each commit of another process; None: of any site, perhaps of many."""
         self._database = database
+        self._pause_seconds = _FIRST_PAUSE_SECONDS
+        self.worker = Worker(
+            "listener",
+            self._next_pause_seconds,
+            self._listen_while_it_can,
+            does="hears what other servers commit",
+            failure="other servers' changes are heard late",
+        )
 
-    def start(self) -> None:
-        """Listen in the background until the process ends."""
-        threading.Thread(target=self._run, name="listener", daemon=True).start()
+    def _listen_while_it_can(self) -> None:
+        began = time.monotonic()
+        try:
+            self._listen()
+        except Exception as error:  # whatever it is, this server must not stay deaf
+            log.warning("other servers' changes are heard late: %s", reason_of(error))
+        self.hears = self.on_duty = False
+        if time.monotonic() - began > _LONGEST_PAUSE_SECONDS:
+            self._pause_seconds = _FIRST_PAUSE_SECONDS
 
-    def _run(self) -> None:
-        pause_seconds = _FIRST_PAUSE_SECONDS
-        while True:
-            began = time.monotonic()
-            try:
-                self._listen()
-            except Exception as error:  # whatever it is, this server must not stay deaf
-                log.warning("other servers' changes are heard late: %s", reason_of(error))
-            self.hears = self.on_duty = False
-            if time.monotonic() - began > _LONGEST_PAUSE_SECONDS:
-                pause_seconds = _FIRST_PAUSE_SECONDS
-            time.sleep(pause_seconds)
-            pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+    def _next_pause_seconds(self) -> float:
+        pause_seconds = self._pause_seconds
+        self._pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+        return pause_seconds
 
     def _listen(self) -> None:
         with closing(self._connect()) as raw:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +24,7 @@ from ..live.presence import State
 from ..service import service_of
 from ..storage.models import Job
 from ..storage.statement import Statement
+from ..worker import Worker
 from . import backups, maintenance
 
 if TYPE_CHECKING:
@@ -192,23 +192,20 @@ class Watch:
         return True
 
 
-def start(app: Flask) -> None:
-    """Watch in the background, when it is set where alerts go."""
+def watcher(app: Flask) -> Worker | None:
+    """Return what watches an app in the background; none when it is not set where alerts go."""
     url = _settings(app).alert_url
     if not url:
-        return
+        return None
     watch = Watch(app, lambda sentence: post(url, sentence))
     service_of(app).database.on_changes.append(watch.changed)
-
-    def run() -> None:
-        while True:
-            time.sleep(LOOK_SECONDS)
-            try:
-                watch.look(time.monotonic())
-            except Exception:  # whoever is to be alerted must not be forgotten
-                log.exception("alerts could not be looked for")
-
-    threading.Thread(target=run, name="alerts", daemon=True).start()
+    return Worker(
+        "alerts",
+        LOOK_SECONDS,
+        lambda: watch.look(time.monotonic()),
+        does="sends alerts",
+        failure="alerts could not be looked for",
+    )
 
 
 def _settings(app: Flask) -> Settings:

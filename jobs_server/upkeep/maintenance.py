@@ -1,4 +1,4 @@
-"""A thread that does by itself what an installation needs once a day: a backup, and old jobs deleted."""
+"""What a server does by itself: every few seconds labels and silences, once a day a backup and old jobs deleted."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ import random
 import time
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from threading import Event, Thread
 from typing import cast
 
 from flask import Flask
 
+from .. import clock
+from ..clock import Now
 from ..config import Settings
 from ..errors import TaskFailed, Unavailable
-from ..service import service_of
+from ..jobs import expiry
+from ..live import silences
+from ..service import Service, service_of
 from ..storage.database import Database
 from ..storage.sqlite import is_memory
+from ..worker import Worker, attempt
 from . import backups, retention
 
-EXTENSION = "jobs_server.caretaker"
-"""Where an app keeps its `Caretaker`, among its extensions."""
-
-THREAD = "caretaker"
+EXTENSION = "jobs_server.daily_work"
+"""Where an app keeps its `DailyWork`, among its extensions."""
 
 FIRST_LOOK_SECONDS = 300.0  # a server that was just started has other things to do
 LOOK_SECONDS = 60.0
@@ -32,8 +35,39 @@ RETRY_SECONDS = 3600.0
 log = logging.getLogger(__name__)
 
 
-class Caretaker:
-    """Look after one installation, and remember what could not be done."""
+def sweep(database: Database, settings: Settings, started: Now) -> int:
+    """Label what is to be labelled now, site by site; nothing is written when there is nothing."""
+    with database.reading() as connection:
+        sites = expiry.sites_to_label(connection, clock.read(), started, settings)
+        old_keys = expiry.any_old_keys(connection, clock.read())
+    count = 0
+    for site in sites:
+        with database.transaction(site) as connection:
+            count += expiry.put(connection, site, clock.read(), started, settings)
+    if old_keys:
+        with database.transaction() as connection:
+            expiry.forget_old_keys(connection, clock.read())
+    return count
+
+
+def sweeper(service: Service) -> Worker:
+    """Return what labels jobs that are too old or silent, and notes which sites are silent, while on duty."""
+    started, database, settings, presence = clock.read(), service.database, service.settings, service.feed.presence
+
+    def work() -> None:
+        if service.is_on_duty:
+            attempt("jobs could not be labelled", lambda: sweep(database, settings, started))
+            attempt(
+                "a site's silence could not be noted",
+                lambda: silences.note(database, presence, settings.sites),
+            )
+
+    failure = "old jobs and silent sites could not be looked for"
+    return Worker("sweeper", settings.sweep_seconds, work, does="labels old jobs", failure=failure)
+
+
+class DailyWork:
+    """Do once a day what an installation needs, and remember what could not be done."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
@@ -43,40 +77,34 @@ class Caretaker:
         """Why the last backup that was due could not be made; none when it was, or when none was due yet."""
         self._not_before = 0.0
         self.on_duty: Callable[[], bool] = lambda: True
-        """Tells whether it is this server, of several on one database, that is to prune."""
+        """Whether it is this server, of several on one database, that is to prune."""
+        self.worker = Worker(
+            "daily work",
+            lambda: LOOK_SECONDS,
+            lambda: self.look(datetime.now().astimezone()),
+            does="makes backups and deletes old jobs",
+            failure="the daily work could not be done",
+        )
 
     @property
     def keeps_backups(self) -> bool:
-        """Tell whether this server is to make backups by itself."""
+        """Whether this server is to make backups by itself."""
         url = self.settings.url
         return self.settings.backup_daily and url.get_backend_name() == "sqlite" and not is_memory(url)
 
-    def start(self) -> Event:
-        """Work in the background until the event that this gives back is set, or the process ends."""
-        stop = Event()
-
-        def run() -> None:
-            # Several processes on one file need not look at once.
-            wait = random.uniform(1, 2) * FIRST_LOOK_SECONDS  # noqa: S311
-            while not stop.wait(wait):
-                self.look(datetime.now().astimezone())
-                wait = LOOK_SECONDS
-
-        Thread(target=run, name=THREAD, daemon=True).start()
-        return stop
+    def start(self) -> None:
+        """Work in the background; several processes on one file need not look at once."""
+        self.worker.start(random.uniform(1, 2) * FIRST_LOOK_SECONDS)  # noqa: S311
 
     @property
     def failing(self) -> str | None:
-        """Say why the last backup of this server, or of a timer beside it, failed; none when it did not."""
+        """Why the last backup of this server, or of a timer beside it, failed; none when it did not."""
         return self.backup_failure or backups.noted_failure(Path(self.settings.instance))
 
     def look(self, now: datetime) -> None:
         """Do what is due; whatever keeps one thing from being done, the other is, and both are due again."""
         for work in (self._prune_if_due, self._back_up_if_due):
-            try:
-                work(now)
-            except Exception:  # whoever looks after an installation for years must not end in silence
-                log.exception("the daily work could not be done")
+            attempt("the daily work could not be done", partial(work, now))
 
     def _prune_if_due(self, now: datetime) -> None:
         if not self.settings.keep_days or now.date() == self._pruned_on or not self.on_duty():
@@ -109,17 +137,17 @@ class Caretaker:
 
 
 def is_due(newest: datetime | None, now: datetime) -> bool:
-    """Tell whether a backup is due: none was made since noon, when an observatory's day begins."""
+    """Whether a backup is due: none was made since noon, when an observatory's day begins."""
     noon = now.replace(hour=12, minute=0, second=0, microsecond=0)
     if now < noon:
         noon -= timedelta(days=1)
     return newest is None or newest < noon
 
 
-def of(app: Flask) -> Caretaker:
-    """Give an app's own."""
+def of(app: Flask) -> DailyWork:
+    """Return an app's daily work, made when it is first asked for."""
     if EXTENSION not in app.extensions:
-        settings = service_of(app).settings
-        made = app.extensions[EXTENSION] = Caretaker(settings, service_of(app).database)
-        made.on_duty = lambda: service_of(app).is_on_duty
-    return cast(Caretaker, app.extensions[EXTENSION])
+        service = service_of(app)
+        made = app.extensions[EXTENSION] = DailyWork(service.settings, service.database)
+        made.on_duty = lambda: service.is_on_duty
+    return cast(DailyWork, app.extensions[EXTENSION])

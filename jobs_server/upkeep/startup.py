@@ -32,13 +32,14 @@ from ..config import Settings
 from ..errors import StartRefused, Unavailable
 from ..jobs import remote_calendar
 from ..live import feed, presence_store
-from ..service import service_of
+from ..service import Service, service_of
 from ..storage import network_share, postgresql, revisions, sqlite, sqlite_driver
 from ..storage.base import db
 from ..storage.database import Database, reason_of
 from ..storage.sqlite import is_memory
 from ..storage.statement import Statement
-from . import alerts, logs, maintenance, sweeper
+from ..worker import Worker
+from . import alerts, logs, maintenance
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -96,13 +97,7 @@ def begin(app: Flask) -> None:
     """
     logs.begin(_settings(app))
     prepare(app)
-    _hear_others(app)
-    sweeper.start(_database(app), _settings(app), service_of(app).feed.presence, lambda: service_of(app).is_on_duty)
-    maintenance.of(app).start()
-    alerts.start(app)
-    service = service_of(app)
-    if service.calendar is not None:
-        remote_calendar.start(service.calendar, service.database, service.settings)
+    start_workers(app)
     health.of(app).serving_since = time.monotonic()
     if threading.current_thread() is threading.main_thread():  # only there may signals be set
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -112,14 +107,36 @@ def begin(app: Flask) -> None:
     gc.freeze()
 
 
-def _hear_others(app: Flask) -> None:
-    """Hear what other servers on the same database commit, and which sites they hear."""
-    if heard := service_of(app).listener:
-        shared = presence_store.SharedPresence(_database(app), service_of(app).feed.presence)
-        heard.on_notice += [service_of(app).feed.nudge, shared.told]
-        service_of(app).feed.hears = lambda: heard.hears
-        shared.start()
-        heard.start()
+def start_workers(app: Flask) -> None:
+    """Start what works beside the requests, and have `/readyz` know all of it."""
+    service, daily_work = service_of(app), maintenance.of(app)
+    workers = _hear_others(service)
+    sweeper = maintenance.sweeper(service)
+    sweeper.start()
+    daily_work.start()
+    workers += [sweeper, daily_work.worker]
+    if watcher := alerts.watcher(app):
+        watcher.start()
+        workers.append(watcher)
+    if service.calendar is not None:
+        remote_calendar.start(service.calendar, service.database, service.settings)
+        workers.append(service.calendar.worker)
+    if service.gate.keys is not None:
+        workers.append(service.gate.keys.worker)  # begins when the first token is shown
+    health.of(app).workers = tuple(workers)
+
+
+def _hear_others(service: Service) -> list[Worker]:
+    """Hear what other servers on the same database commit, and which sites they hear; return what does so."""
+    heard = service.listener
+    if heard is None:
+        return []
+    shared = presence_store.SharedPresence(service.database, service.feed.presence)
+    heard.on_notice += [service.feed.nudge, shared.told]
+    service.feed.hears = lambda: heard.hears
+    shared.worker.start()
+    heard.worker.start(after_seconds=0)
+    return [shared.worker, heard.worker]
 
 
 @contextmanager

@@ -6,10 +6,10 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import httpx
 import pytest
@@ -17,25 +17,24 @@ from flask import Flask
 
 from jobs_server import create_app
 from jobs_server.api import health
+from jobs_server.auth.issuer_keys import IssuerKeys
 from jobs_server.service import service_of
 from jobs_server.storage.sqlite_driver import driver
 from jobs_server.upkeep import backups, maintenance, startup
+from jobs_server.worker import Worker
 
 from ..conftest import inside
-from ..support import servers
+from ..support import databases, servers
+from ..support.waiting import until
 
 
 @pytest.fixture
-def patient(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+def patient(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
     """An app that looks at itself anew each time, and that has been serving for three days."""
     monkeypatch.setattr(health, "_KEPT_SECONDS", 0.0)
     health.of(file_app).serving_since = time.monotonic() - timedelta(days=3).total_seconds()
-    stop = threading.Event()
-    for name in ("sweeper", maintenance.THREAD):
-        threading.Thread(target=stop.wait, name=name, daemon=True).start()
     backup_made(file_app, datetime.now(UTC))
-    yield file_app
-    stop.set()
+    return file_app
 
 
 def backup_made(app: Flask, at: datetime) -> Path:
@@ -100,8 +99,7 @@ def test_a_disk_that_runs_full_is_a_problem(patient: Flask, monkeypatch: pytest.
     )
 
 
-def test_a_thread_that_has_ended_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threading, "enumerate", list)
+def test_the_thread_of_the_feed_that_has_ended_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Thread(target=lambda: None)
     ended.start()
     ended.join()
@@ -110,10 +108,37 @@ def test_a_thread_that_has_ended_is_a_problem(patient: Flask, monkeypatch: pytes
         503,
         [
             "the thread that watches for changes has ended, and live pages are late: restart the server",
-            "the thread that labels old jobs has ended: restart the server",
-            "the thread that makes backups and deletes old jobs has ended: restart the server",
         ],
     )
+
+
+WORKERS = [
+    "labels old jobs",
+    "makes backups and deletes old jobs",
+    "sends alerts",
+    "fetches the reservations of the coming day",
+    "renews the issuer's keys",
+]
+OF_POSTGRESQL = ["shares which sites are there", "hears what other servers commit"]
+
+
+def test_a_worker_that_has_ended_is_a_problem_whichever_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ends(_: Worker, *__: object) -> None:
+        """End as a thread does that did not get so far as to its work."""
+
+    monkeypatch.setattr(Worker, "_run", ends)
+    monkeypatch.setattr(IssuerKeys, "_ask", lambda _: None)
+    elsewhere = "http://127.0.0.1:9"  # where nothing answers
+    kept = {"INSTANCE": str(tmp_path), "DATABASE_URL": databases.fresh(), "SITES": ("wmd",)}
+    asked = {"ALERT_URL": elsewhere, "CALENDAR_URL": elsewhere, "OIDC_ISSUER": elsewhere, "OIDC_AUDIENCE": "x"}
+    app = create_app({**kept, **asked})
+    startup.prepare(app)
+    startup.start_workers(app)
+    assert cast(IssuerKeys, service_of(app).gate.keys).known.keys == ()  # which begins to renew them
+    until(lambda: all(worker.has_died for worker in health.of(app).workers))
+    ended = (OF_POSTGRESQL if service_of(app).listener else []) + WORKERS
+    assert readiness(app) == (503, [f"the thread that {does} has ended: restart the server" for does in ended])
+    service_of(app).database.close()
 
 
 @pytest.mark.sqlite("PostgreSQL has backups of its own")

@@ -15,7 +15,7 @@ from jobs_server import clock
 from jobs_server.jobs import events as changes
 from jobs_server.jobs import wire
 from jobs_server.service import service_of
-from jobs_server.upkeep import sweeper
+from jobs_server.upkeep import maintenance
 
 from ..conftest import inside
 from ..support.clocks import HOUR, Clocks
@@ -61,7 +61,7 @@ class Desk:
             case "wait":
                 clocks.pass_by(5 * HOUR)
                 settings = service_of(self.app).settings
-                sweeper.sweep(service_of(self.app).database, settings, self.started)
+                maintenance.sweep(service_of(self.app).database, settings, self.started)
 
 
 def without_history(shown: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from flask import Flask
 
 from jobs_server import clock
 from jobs_server.service import service_of
-from jobs_server.upkeep import sweeper
+from jobs_server.upkeep import maintenance
 
 from ..conftest import inside
 from ..support import databases
@@ -35,7 +35,7 @@ class Desk(Observatory):
     def sweeps(self) -> int:
         """The server labels what is too old or silent; gives how many jobs that were."""
         settings = service_of(self._app).settings
-        return sweeper.sweep(service_of(self._app).database, settings, self._started)
+        return maintenance.sweep(service_of(self._app).database, settings, self._started)
 
     def runs(self, **report: Any) -> dict[str, Any]:
         """A job is sent, claimed and started through the fence."""

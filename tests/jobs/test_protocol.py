@@ -18,7 +18,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from jobs_server import clock, create_app
 from jobs_server.domain.lifecycle import UNREAD
 from jobs_server.service import service_of
-from jobs_server.upkeep import startup, sweeper
+from jobs_server.upkeep import maintenance, startup
 
 from ..conftest import inside
 from ..support import databases
@@ -85,7 +85,7 @@ class Protocol(RuleBasedStateMachine):
     @rule()
     def the_server_sweeps(self) -> None:
         settings = service_of(self.app).settings
-        sweeper.sweep(service_of(self.app).database, settings, self.serving_since)
+        maintenance.sweep(service_of(self.app).database, settings, self.serving_since)
 
     @rule(device=st.sampled_from(DEVICES), hold=st.sampled_from([0, 0, 30]), lost=st.booleans())
     def somebody_sends(self, device: dict[str, str], hold: int, lost: bool) -> None:

@@ -20,7 +20,7 @@ from jobs_server.errors import TaskFailed, Unavailable
 from jobs_server.live.presence import State
 from jobs_server.service import Service, service_of
 from jobs_server.storage.database import Database
-from jobs_server.upkeep import alerts, maintenance, sweeper
+from jobs_server.upkeep import alerts, maintenance
 
 from ..conftest import inside
 from ..support import databases
@@ -96,7 +96,7 @@ def loses_a_job(app: Flask, clocks: Clocks) -> None:
     started = clock.read()
     clocks.pass_by(2000)
     settings = service_of(app).settings
-    assert sweeper.sweep(service_of(app).database, settings, started) > 0
+    assert maintenance.sweep(service_of(app).database, settings, started) > 0
 
 
 def test_a_lost_job_is_told(app: Flask, told: Told, clocks: Clocks) -> None:

@@ -250,11 +250,11 @@ class TestDaily:
         keeper = maintenance.of(file_app)
         with monkeypatch.context() as broken:
             broken.setattr(backups, "listed", fails)
-            stop = keeper.start()
+            keeper.start()
             until(lambda: caplog.text.count("backup failed: [Errno 5] Input/output error") >= 2)
             assert keeper.failing == "[Errno 5] Input/output error"
         until(lambda: keeper.failing is None)
-        stop.set()
+        keeper.worker.stop()
 
     def test_what_nobody_thought_of_keeps_neither_backups_nor_the_next_day_from_coming(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
@@ -277,7 +277,7 @@ class TestDaily:
 
     def test_it_runs_beside_the_server(self, file_app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(maintenance, "FIRST_LOOK_SECONDS", 0.01)
-        stop = maintenance.of(file_app).start()
+        maintenance.of(file_app).start()
         while not backups.listed(tmp_path / "instance" / "backups"):
             time.sleep(0.01)
-        stop.set()
+        maintenance.of(file_app).worker.stop()
