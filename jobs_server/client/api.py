@@ -79,7 +79,7 @@ class SiteApi:
         wait_seconds: float = 0,
         alternate_queue: bool = False,
     ) -> Claimed:
-        """Take the waiting jobs as `poll` does, and tell how the claim id stands."""
+        """Take the waiting jobs as `poll` does, and return how the claim id stands too."""
         body = {"claimId": claim_id, "limit": limit, "waitSeconds": wait_seconds or None}
         reply_seconds = REPLY_SECONDS + wait_seconds
         queue = {"alternateQueue": True} if alternate_queue else {}
@@ -122,11 +122,11 @@ class SiteApi:
         return read_job(self._post("updatejobstatus", body, repeatable=True), alternate_queue=alternate_queue)
 
     def recent(self, *, seconds: float = DAY_SECONDS) -> list[Job]:
-        """List the jobs of the last while (default one day), oldest first."""
+        """Return the jobs of the last while (default one day), oldest first."""
         return [read_job(each) for each in self._post("getrecentjobs", {"timeRange": seconds * 1000}, repeatable=True)]
 
     def get(self, job: Job | str) -> Job:
-        """Show one job with its `history`."""
+        """Return one job with its `history`."""
         return read_job(self._post("getjob", {"ulid": _ulid(job)}, repeatable=True))
 
     def submit(
@@ -170,7 +170,7 @@ class SiteApi:
         return read_job(self._post("canceljob", body, repeatable=True))
 
     def server_time_ms(self) -> int | None:
-        """Tell the time by the service's own clock, to about a second; None before its first reply."""
+        """Return the time by the service's own clock (ms since 1970 UTC); None before its first reply."""
         return self._calls.connections.server_time_ms()
 
     def with_patience(self, seconds: float) -> Self:
@@ -196,8 +196,8 @@ class SiteApi:
         return self._ask(route, body, **options).content
 
     def _ask(self, route: str, body: Mapping[str, Any], **options: Any) -> Reply:
-        said = {name: value for name, value in body.items() if value is not None}
-        return self._calls.post(route, {"site": self.site} | said, **options)
+        given = {name: value for name, value in body.items() if value is not None}
+        return self._calls.post(route, {"site": self.site} | given, **options)
 
 
 def _report(job: Job | str, seconds: float | None, alternate_queue: bool) -> dict[str, Any]:

@@ -23,11 +23,11 @@ class Backoff:
         self._tries = 0
 
     def reset(self) -> None:
-        """Begin anew with short pauses: it worked."""
+        """Begin anew with short pauses: a try succeeded."""
         self._tries = 0
 
     def pause(self, at_least: float = 0.0) -> float | None:
-        """Draw the next pause in seconds; None when it would end past the patience."""
+        """Return the next pause in seconds, drawn by chance; None when the pause would end past the patience."""
         bound = min(self._longest, self._first * 2 ** min(self._tries, 30))
         self._tries += 1
         seconds = at_least + random.uniform(0, bound)  # noqa: S311

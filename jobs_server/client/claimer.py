@@ -26,20 +26,20 @@ HELD_SECONDS = 10.0  # how often it is asked for what a lock-out holds back
 _BATCH = 100  # jobs taken with one claim
 
 
-class Taker(Protocol):
+class JobTaker(Protocol):
     """Who takes what is claimed."""
 
     def take(self, jobs: list[Job], claim_id: str, *, doubtful: bool, held: bool) -> bool:
-        """Keep what an id brought; False when it is over.
+        """Keep what an id brought; return False once nothing more is taken.
 
         `doubtful` when an earlier reply to it may have been lost, `held` when it is going to bring more.
         """
 
     def fail(self, error: Exception) -> bool:
-        """Hear that this site may not claim; tell whether this ends it."""
+        """Take the refusal that this site may not claim; return whether the claiming ends with it."""
 
     def rest(self, seconds: float) -> bool:
-        """Let time go by; False when it is over."""
+        """Wait so long; return False once nothing more is taken."""
 
 
 class Claimer:
@@ -54,11 +54,11 @@ class Claimer:
         self._doubtful = {ledger.claim_id} if ledger.was_there else set[str]()
         self._again = {claim_id: [0.0, ASK_AGAIN_SECONDS[-1] + time.monotonic()] for claim_id in ledger.retired}
         self._crowded = False
-        self._others_turn = False
-        """Whether an old id was asked in vain: what fails for it alone must not hold up a stop."""
+        self._skip_old_ids = False
+        """Whether an old id was asked in vain: what fails for that id alone must not hold up a stop."""
 
-    def work(self, taker: Taker) -> None:
-        """Claim until the taker has enough; an answer that lets this site claim no more ends it as well."""
+    def work(self, taker: JobTaker) -> None:
+        """Claim until the taker has enough, or the service refuses this site for good."""
         backoff = Backoff()
         pause = 0.0
         while taker.rest(pause):
@@ -75,7 +75,7 @@ class Claimer:
                 pause = backoff.pause() or 0.0
 
     def _ask(self, claim_id: str, wait_seconds: float, take: Callable[..., bool]) -> float:
-        """Ask once, and give how long to wait before the next time."""
+        """Ask once, and return how long to wait before the next time."""
         asked = time.monotonic()
         jobs, spent, held = self._client.claim(
             claim_id, limit=_BATCH, wait_seconds=wait_seconds, alternate_queue=self._alternate_queue
@@ -97,11 +97,11 @@ class Claimer:
         return 0.0 if jobs or waited or retired else self._poll_seconds
 
     def _next_question(self) -> tuple[str, float]:
-        """Give the id to ask with, and how long the answer may wait."""
+        """Return the id to ask with, and how long the answer may wait."""
         now = time.monotonic()
         due = min(((times[0], claim_id) for claim_id, times in self._again.items() if times), default=None)
-        others_turn, self._others_turn = self._others_turn, False
-        if due is not None and due[0] <= now and not others_turn:
+        skip_old_ids, self._skip_old_ids = self._skip_old_ids, False
+        if due is not None and due[0] <= now and not skip_old_ids:
             self._again[due[1]].pop(0)
             return due[1], 0.0
         # What an earlier reply brought, or an earlier run of the program left, must not wait for what comes next.
@@ -113,6 +113,6 @@ class Claimer:
         self._crowded = isinstance(error, Unavailable)  # no place to wait, perhaps; a stop must be had all the same
         if claim_id in self._ledger.retired:
             self._again.setdefault(claim_id, []).insert(0, time.monotonic() + ASK_AGAIN_SECONDS[0])
-            self._others_turn = True
+            self._skip_old_ids = True
         elif not isinstance(error, Unavailable) and not (isinstance(error, Unreachable) and not error.may_have_arrived):
             self._doubtful.add(claim_id)

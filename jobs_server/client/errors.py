@@ -27,7 +27,7 @@ class Refused(SiteClientError):
 
     @property
     def for_good(self) -> bool:
-        """Tell whether the same call, sent again, would meet the same refusal."""
+        """Whether the same call, sent again, would meet the same refusal."""
         return is_for_good(self.status)
 
     def __init__(self, status: int, sentence: str, retry_after_seconds: float | None = None) -> None:
@@ -87,10 +87,10 @@ _CLASSES = {
 
 
 def is_for_good(status: int) -> bool:
-    """Tell whether a status is the caller's fault, which another try does not mend; time-outs and limits pass."""
+    """Whether a status is the caller's fault, which another try does not mend; time-outs and limits pass."""
     return status < 500 and status not in (408, 429)
 
 
 def refusal(status: int, sentence: str, retry_after_seconds: float | None) -> Refused:
-    """Make the exception for a status."""
+    """Return the exception for a status."""
     return _CLASSES.get(status, Refused)(status, sentence, retry_after_seconds)

@@ -73,7 +73,7 @@ class Connections:
             client.close()
 
     def note_time(self, date_header: str | None) -> None:
-        """Note what time it is at the service, by its reply."""
+        """Note the time at the service, from the `Date` of its reply."""
         try:
             server_ms = round(parsedate_to_datetime(date_header or "").timestamp() * 1000)
         except ValueError:
@@ -81,7 +81,7 @@ class Connections:
         self._server_ms = (server_ms, time.monotonic())
 
     def server_time_ms(self) -> int | None:
-        """Tell the time by the service's own clock, to about a second; None before its first dated reply."""
+        """Return the time by the service's own clock (ms since 1970 UTC); None before its first dated reply."""
         if self._server_ms is None:
             return None
         server_ms, then = self._server_ms
@@ -113,7 +113,7 @@ class Calls:
         headers: Mapping[str, str] | None = None,
         reply_seconds: float = REPLY_SECONDS,
     ) -> Reply:
-        """Post a body and give the reply.
+        """Post a body and return the reply.
 
         A call that is not repeatable is tried again only when it surely did nothing: no connection came about, or the
         service said so (429, 503). Raises Refused, Unreachable or BadReply.
@@ -149,25 +149,25 @@ class Calls:
 
 
 def unreachable(base_url: str, error: httpx.HTTPError) -> Unreachable:
-    """Say that no answer came, and whether the request may have arrived."""
+    """Return the exception for an answer that did not come, with whether the request may have arrived."""
     nothing_sent = isinstance(error, _NOTHING_SENT)
     reason = str(error) or type(error).__name__
     return Unreachable(f"no answer from {base_url}: {reason}", may_have_arrived=not nothing_sent)
 
 
 def refused(response: httpx.Response) -> Refused | BadReply:
-    """Read a refusal; a poll has its sentence in a header, since its body is for commands alone.
+    """Return the exception for a refusal; a poll has the sentence in a header, since its body is for commands alone.
 
-    What does not begin as the service's refusals do is somebody else's word, such as a page of the network: it must not
-    be taken for an answer. What is worth another try is so whoever says it.
+    A text that does not begin as the service's refusals do is somebody else's, such as a page of the network, and must
+    not be taken for an answer. A status that is worth another try is so whoever sends it.
     """
     sentence = response.headers.get("X-Error") or response.text.strip()
     if sentence.startswith(_OURS):
         return refusal(response.status_code, sentence.removeprefix(_OURS), _retry_after(response))
-    said = f"{response.url} answered {response.status_code} {response.reason_phrase}"
+    sentence = f"{response.url} answered {response.status_code} {response.reason_phrase}"
     if is_for_good(response.status_code):
-        return BadReply(f"{said}, not in the words of the jobs service; is it there?")
-    return refusal(response.status_code, said, _retry_after(response))
+        return BadReply(f"{sentence}, not in the words of the jobs service; is it there?")
+    return refusal(response.status_code, sentence, _retry_after(response))
 
 
 def _retry_after(response: httpx.Response) -> float | None:

@@ -50,14 +50,14 @@ class Job:
 
     @property
     def is_stop(self) -> bool:
-        """Tell whether this is a stop command: nothing may be done before it."""
+        """Whether this is a stop command: nothing may be done before a stop."""
         word = _plain(self.action)
         if word == "run":
             return _plain(str(self.required_params.get("script"))) == "stopscript"
         return word in _STOP_ACTIONS
 
     def covers(self, other: Job) -> bool:
-        """Tell whether this stop command ends another job: an earlier one of its own device, or any for the site."""
+        """Whether this stop command ends another job: an earlier one of its own device, or any for the site."""
         if not self.is_stop or other.is_stop or other.ulid >= self.ulid:
             return False
         if _plain(self.action) == "cancel_all_commands" or _EVERYTHING in (_plain(self.device), _plain(self.instance)):
@@ -69,7 +69,7 @@ class Job:
 
 
 def read_job(value: object, *, alternate_queue: bool = False) -> Job:
-    """Read a job of the wire. Raises BadReply when it is none."""
+    """Return the job that a value of the wire is. Raises BadReply when the value is none."""
     try:
         return _job(value, "replicaStatusId" if alternate_queue else "statusId")  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -98,7 +98,7 @@ def _job(value: Mapping[str, Any], status_key: str) -> Job:
 
 
 def read_event(value: Mapping[str, Any]) -> HistoryEvent:
-    """Read one change of a history."""
+    """Return one change of a history."""
     return HistoryEvent(
         timestamp_ms=value["timestamp_ms"],
         before=value["from"],

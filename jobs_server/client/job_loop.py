@@ -15,19 +15,19 @@ from .api import SiteApi
 from .backoff import Backoff
 from .claimer import Claimer
 from .errors import BadReply, Conflict, NotFound, Refused, Unreachable
+from .freshness import age_seconds
 from .job import Job
 from .ledger import Entry, Ledger, Stage
 from .reporter import Report, Reporter
 from .running_job import CANCELED, ClaimedJob
+from .waiting_jobs import WaitingJobs
 
 log = logging.getLogger(__name__)
 
 EXPIRED = "EXPIRED"
 LOST = "LOST"
 STARTED = "STARTED"
-_FIRST_IN_LINE = 50  # queued jobs that are looked at to find one that may run beside what runs
-_CLOCKS_DIFFER_MS = 60_000  # how far a clock may be put back before it counts
-_TOLD_SECONDS = 5.0  # how long the end of a job holds up the next one until the service knows it
+_ACKNOWLEDGE_SECONDS = 5.0  # how long an end that the service does not know yet holds up the next job
 _CLOSE_SECONDS = 5.0
 
 _NOT_KNOWN = (
@@ -35,21 +35,9 @@ _NOT_KNOWN = (
 )
 
 
-def age_seconds(accepted_ms: int, server_ms: int | None, received_ms: int, here_ms: int) -> float | None:
-    """Tell a job's age: the larger of what the service's clock and this machine's say; None when it cannot be told.
-
-    Two machines' clocks may differ, so each is compared with itself alone: the service's now (the `Date` of its reply)
-    with when it accepted the job, this machine's now with when the job came here. A job that the service accepted in
-    its own future, its clock having been set back, has an age that nobody knows.
-    """
-    if server_ms is None or server_ms < accepted_ms - _CLOCKS_DIFFER_MS:
-        return None
-    return max(server_ms - accepted_ms, here_ms - received_ms) / 1000
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How a site takes and watches its jobs; see `SiteApi.claims`."""
+    """How a site takes and watches its jobs; see `SiteClient.claims`."""
 
     on_stop: Callable[[ClaimedJob], object] | None
     beside: Callable[[Job, Job], bool] | None
@@ -62,7 +50,7 @@ class Rules:
 
 
 class Claims:
-    """Iterate over the jobs of a site, each begun through the fence; see `SiteApi.claims`.
+    """Iterate over the jobs of a site, each begun through the fence; see `SiteClient.claims`.
 
     One thread claims, also while jobs run, so that a stop arrives at once; another reports. Nothing is yielded before
     the file says that it begins.
@@ -74,13 +62,13 @@ class Claims:
         self._ledger = Ledger(path, client.site, alternate_queue=rules.alternate_queue)
         self._reporter = Reporter(
             client,
-            self._told,
+            self._acknowledged,
             look_seconds=rules.look_seconds,
             heartbeat_seconds=rules.heartbeat_seconds,
             alternate_queue=rules.alternate_queue,
         )
         self._changed = threading.Condition()
-        self._queue: list[Entry] = []
+        self._waiting = WaitingJobs(rules.beside)
         self._runs: dict[str, ClaimedJob] = {}
         self._first_tried: dict[str, float] = {}
         """When the service was first asked in vain whether a job may begin, by the monotonic clock."""
@@ -88,7 +76,7 @@ class Claims:
         """Stops that were obeyed although they could not be kept."""
         self._ending: dict[str, ClaimedJob] = {}
         self._failure: Exception | None = None
-        self._closing = self._let_go = False
+        self._closing = self._released = False
         self._left = self._ledger.entries()  # by an earlier run of the program
         claimer = Claimer(
             self._client,
@@ -117,94 +105,94 @@ class Claims:
         self.close()
 
     def next(self) -> ClaimedJob | None:
-        """Wait for the next job that may begin, and begin it; None once closed.
+        """Wait for the next job that may begin, begin it and return it; None once closed.
 
         Raises Refused when the service does not let this site claim, such as for a wrong site code.
         """
         backoff = Backoff()
         while (run := self._next_run()) is not None:
             try:
-                if self._may_still(run) and self._begin(run):
+                if self._is_worth_asking(run) and self._begin(run):
                     return run
                 backoff.reset()
             except (Unreachable, BadReply, Refused, OSError) as error:
                 log.warning("cannot ask whether %s may begin, trying again: %s", run.job, error)
                 self._put_back(run)
                 time.sleep(backoff.pause() or 0.0)
-        self._let_go_when_idle()
+        self._release_when_idle()
         return None
 
     def close(self) -> None:
-        """Take no more jobs; what runs may go on to its end, and then the file is let go.
+        """Take no more jobs; what runs may go on to its end, and then the file is released.
 
-        What has not begun, and an end that cannot be told within a few seconds, is dealt with at the next start.
+        A job that has not begun, and an end that cannot be sent within a few seconds, wait for the next start.
         """
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._let_go_when_idle()
+        self._release_when_idle()
 
     def progress(self, run: ClaimedJob, status: str, seconds: float | None, message: str | None) -> None:
-        """Send how far a job is (called by the job)."""
-        self._reporter.say(Report(run.job, status, seconds, message, made=time.monotonic()))
+        """Send the status of a job (called by the job)."""
+        self._reporter.send(Report(run.job, status, seconds, message, made=time.monotonic()))
 
     def end(self, run: ClaimedJob, status: str, message: str | None) -> None:
-        """Keep and send how a job ended (called by the job); waits a little until the service knows it."""
+        """Keep and send the end of a job (called by the job); wait a little until the service knows."""
         with self._changed:
             self._ending[run.ulid] = run
-        self._tell_end(run.entry, status, message)
-        run.told.wait(_TOLD_SECONDS)
+        self._report_end(run.entry, status, message)
+        run.acknowledged.wait(_ACKNOWLEDGE_SECONDS)
         self.abandon(run)
 
     def abandon(self, run: ClaimedJob) -> None:
-        """Let others go on in a job's place (called by the job)."""
-        self._reporter.leave(run)
+        """Make room for the next job (called by the job)."""
+        self._reporter.unwatch(run)
         with self._changed:
             self._runs.pop(run.ulid, None)
             self._first_tried.pop(run.ulid, None)
             self._changed.notify_all()
-        self._let_go_when_idle()
+        self._release_when_idle()
 
-    def _let_go_when_idle(self) -> None:
+    def _release_when_idle(self) -> None:
         with self._changed:
-            if not self._closing or self._runs or self._let_go:
+            if not self._closing or self._runs or self._released:
                 return
-            self._let_go = True
+            self._released = True
         self._reporter.close(_CLOSE_SECONDS)
         self._ledger.close()
 
-    def _told(self, ulid: str) -> None:
+    def _acknowledged(self, ulid: str) -> None:
         self._ledger.forget(ulid)
         with self._changed:
             run = self._ending.pop(ulid, None)
         if run is not None:
-            run.told.set()
+            run.acknowledged.set()
 
     def _account_for_what_ran(self) -> None:
-        """Tell the ends that an earlier run of the program did not tell; of what ran then, nobody knows the end."""
+        """Send the ends that an earlier run of the program did not; of a job that ran then nobody knows the end."""
         for entry in self._left:
             if entry.stage is Stage.ENDED:
-                self._reporter.say(Report(entry.job, entry.status, message=entry.message, is_end=True))
+                self._reporter.send(Report(entry.job, entry.status, message=entry.message, is_end=True))
             elif entry.stage is Stage.STARTED:
-                self._tell_end(entry, LOST, _NOT_KNOWN)
+                self._report_end(entry, LOST, _NOT_KNOWN)
 
-    def _tell_end(self, entry: Entry, status: str, message: str | None) -> None:
+    def _report_end(self, entry: Entry, status: str, message: str | None) -> None:
         try:
             self._ledger.ended(entry, status, message)
         except OSError as error:
             log.error("the end of %s (%s) cannot be kept: %s", entry.job, status, error)  # noqa: TRY400
-        self._reporter.say(Report(entry.job, status, message=message, is_end=True))
+        self._reporter.send(Report(entry.job, status, message=message, is_end=True))
 
     def take(self, jobs: list[Job], claim_id: str, *, doubtful: bool, held: bool) -> bool:
-        """Keep what a claim brought (called by the claimer); stops act before anything else. False once closed."""
+        """Keep what a claim brought; stops act before anything else. Return False once closed."""
         with self._changed:
             if self._closing:
-                return False  # it is not ours any more: the next start gets these jobs again, by the same claim id
+                return False  # these jobs come again at the next start, by the same claim id
             try:
                 entries = self._keep(jobs, claim_id, doubtful=doubtful, held=held)
             except OSError:
                 for stop in self._new_stops(Entry(job, claim_id, time.time_ns() // 1_000_000) for job in jobs):
-                    self._obeyed.add(stop.job.ulid)  # now, although it cannot be kept; it comes again, and is kept then
+                    self._obeyed.add(stop.job.ulid)  # now, although it cannot be kept: it comes again, to be kept then
                     self._stop(stop)
                 raise
             for stop in self._new_stops(entries):
@@ -228,7 +216,7 @@ class Claims:
         return [entry for entry in left if entry.stage is Stage.RECEIVED]
 
     def _is_fresh(self, entry: Entry) -> bool:
-        """Tell whether a job of which the site lost sight for a while may still begin; if not, say so. A stop may."""
+        """Whether a job of which the site lost sight for a while may still begin; if not, report it. A stop may."""
         if entry.job.is_stop:
             return True
         now_ms = time.time_ns() // 1_000_000
@@ -238,11 +226,11 @@ class Claims:
         how_old = "of unknown age" if age is None else f"{age:.0f} s old"
         limit = f"the limit is {self._rules.max_age_seconds:g} s"
         why = f"not begun: it was out of the site's sight for a while and is {how_old}; {limit}"
-        self._tell_end(entry, EXPIRED, why)
+        self._report_end(entry, EXPIRED, why)
         return False
 
     def _stop(self, stop: Entry) -> None:
-        """Act on a stop: what it covers and runs is told to end, here and now, before any word with the service.
+        """Ask running jobs that a stop covers to end, here and now, before any call to the service.
 
         Called with the lock held, so that nothing begins or ends between.
         """
@@ -250,7 +238,7 @@ class Claims:
             run.request_cancel()
         self._reporter.look_now()  # the service may be set to let it cover more
         if self._rules.on_stop is not None:
-            # Until it is obeyed nothing begins that may not run beside it.
+            # Until the stop is obeyed nothing begins that may not run beside it.
             run = self._runs[stop.job.ulid] = ClaimedJob(stop, self)
             threading.Thread(target=self._run_stop, args=(run, self._rules.on_stop), name="stop", daemon=True).start()
 
@@ -265,7 +253,7 @@ class Claims:
 
     def _enqueue(self, entries: list[Entry]) -> None:
         with self._changed:
-            self._queue = sorted(self._queue + entries, key=lambda entry: (not entry.job.is_stop, entry.job.ulid))
+            self._waiting.add(entries)
             self._changed.notify_all()
 
     def _put_back(self, run: ClaimedJob) -> None:
@@ -274,8 +262,8 @@ class Claims:
             self._runs.pop(run.ulid, None)
         self._enqueue([run.entry])
 
-    def _may_still(self, run: ClaimedJob) -> bool:
-        """Tell whether a job is worth asking for again; after an outage as long as the greatest age it is not."""
+    def _is_worth_asking(self, run: ClaimedJob) -> bool:
+        """Whether to ask again if a job may begin; after an outage as long as the greatest age not: report it."""
         limit, first = self._rules.max_age_seconds, self._first_tried.get(run.ulid)
         if limit is None or first is None or run.job.is_stop or time.monotonic() - first <= limit:
             return True
@@ -283,34 +271,20 @@ class Claims:
         return False
 
     def _next_run(self) -> ClaimedJob | None:
-        """Wait for a job that may be next, which a stop reaches from now on."""
+        """Wait for the job that may be next, and return it; a stop reaches the job from now on."""
         with self._changed:
             while not self._closing:
                 if self._failure is not None:
                     raise self._failure
-                entry = self._first_that_may()
+                entry = self._waiting.take_first([run.job for run in self._runs.values()])
                 if entry is not None:
-                    self._queue.remove(entry)
                     run = self._runs[entry.job.ulid] = ClaimedJob(entry, self)
                     return run
                 self._changed.wait(0.5)  # not for ever: on Windows, Ctrl-C is not heard in a wait without end
         return None
 
-    def _first_that_may(self) -> Entry | None:
-        """Find the first job that may run beside what runs, and beside what waits before it."""
-        before = [run.job for run in self._runs.values()]
-        for entry in self._queue[:_FIRST_IN_LINE]:
-            if entry.job.is_stop or not before or self._may_run_beside(entry.job, before):
-                return entry
-            before.append(entry.job)
-        return None
-
-    def _may_run_beside(self, job: Job, others: list[Job]) -> bool:
-        beside = self._rules.beside
-        return beside is not None and all(beside(job, other) for other in others)
-
     def _begin(self, run: ClaimedJob) -> bool:
-        """Pass the fence; False when the job must not begin any more."""
+        """Pass the fence; return False when the job must not begin any more."""
         claim_id = run.entry.claim_id
         try:
             answer = self._client.start(run.job, claim_id=claim_id, alternate_queue=self._rules.alternate_queue)
@@ -329,7 +303,7 @@ class Claims:
         return True
 
     def fail(self, error: Exception) -> bool:
-        """End the iteration: this site may not claim (called by the claimer). False while jobs run: a stop may come."""
+        """End the iteration: this site may not claim. Return False while jobs run, since a stop may come."""
         with self._changed:
             if self._runs:
                 return False
@@ -338,7 +312,7 @@ class Claims:
             return True
 
     def rest(self, seconds: float) -> bool:
-        """Let time go by; False once closed (called by the claimer)."""
+        """Wait so long; return False once closed (called by the claimer)."""
         deadline = time.monotonic() + seconds
         with self._changed:
             while not self._closing and (left := deadline - time.monotonic()) > 0:

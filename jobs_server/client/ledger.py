@@ -1,4 +1,4 @@
-"""What a site has in its hands, on disk: what was claimed, what has begun, which ends are still to be told.
+"""What a site has in its hands, on disk: what was claimed, what has begun, which ends are still to be reported.
 
 A small JSON file, written anew for each change that must survive (temporary file, fsync, atomic replace).
 """
@@ -30,7 +30,7 @@ class Stage(StrEnum):
 
     RECEIVED = "received"  # nothing has moved
     STARTED = "started"  # something may have moved
-    ENDED = "ended"  # its end is still to be told
+    ENDED = "ended"  # its end is still to be reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Entry:
     message: str | None = None
 
     def text(self) -> str:
-        """Write the entry as JSON."""
+        """Return the entry as JSON."""
         fields = {name: getattr(self, name) for name in ("claim_id", "received_ms", "stage", "status", "message")}
         return json.dumps({"job": dict(self.job.wire)} | fields)
 
@@ -74,12 +74,12 @@ class Ledger:
             raise
 
     def entries(self) -> list[Entry]:
-        """List what is in the site's hands, oldest first."""
+        """Return what is in the site's hands, oldest first."""
         with self._mutex:
             return sorted(self._entries.values(), key=lambda entry: entry.job.ulid)
 
     def take(self, jobs: Iterable[Job], claim_id: str) -> list[Entry]:
-        """Keep what a claim brought, and draw the next claim id; gives the entries that are new."""
+        """Keep what a claim brought, draw the next claim id, and return the entries that are new."""
         received_ms = time.time_ns() // 1_000_000
         with self._mutex:
             new = [Entry(job, claim_id, received_ms) for job in jobs if job.ulid not in self._entries]
@@ -112,18 +112,18 @@ class Ledger:
             self._change({entry.job.ulid: replace(entry, stage=Stage.STARTED)})
 
     def ended(self, entry: Entry, status: str, message: str | None) -> None:
-        """Keep how a job ended, until it is told."""
+        """Keep how a job ended, until the service knows."""
         with self._mutex:
             self._change({entry.job.ulid: replace(entry, stage=Stage.ENDED, status=status, message=message)})
 
     def forget(self, ulid: str) -> None:
-        """Let go of a job. Not written at once: an end that is told twice does no harm."""
+        """Forget a job. This is not written at once: an end that is reported twice does no harm."""
         with self._mutex:
             self._entries.pop(ulid, None)
             self._texts.pop(ulid, None)
 
     def close(self) -> None:
-        """Write what is left, and let another program have the file."""
+        """Write what is left, and release the file to other programs."""
         try:
             with self._mutex:
                 self._write()
@@ -188,7 +188,7 @@ def _replace(temporary: Path, path: Path) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
-    if os.name == "posix":  # the new name must survive a power cut too; Windows has no way to say so
+    if os.name == "posix":  # the new name must survive a power cut too; Windows has no call for this
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -14,20 +14,20 @@ from .running_job import ClaimedJob
 log = logging.getLogger(__name__)
 
 
-class PlainDesk:
-    """Reports on jobs that came by a plain poll: for software that keeps no file of claims."""
+class PlainReporter:
+    """Report on jobs that came by a plain poll: for software that keeps no file of claims."""
 
     def __init__(self, client: SiteApi) -> None:
         self._client = client
 
     def begin(self, job: Job) -> ClaimedJob:
-        """Report that a job begins, and give it to be carried out."""
+        """Report that a job begins, and return it to be carried out."""
         run = ClaimedJob(Entry(job, "", time.time_ns() // 1_000_000), self)
         run.report("STARTED")
         return run
 
     def progress(self, run: ClaimedJob, status: str, seconds: float | None, message: str | None) -> None:
-        """Send how far a job is."""
+        """Send the status of a job."""
         try:
             answer = self._client.update(run.job, status, seconds_until_complete=seconds, message=message)
         except SiteClientError as error:
@@ -37,9 +37,9 @@ class PlainDesk:
                 run.request_cancel()
 
     def end(self, run: ClaimedJob, status: str, message: str | None) -> None:
-        """Send how a job ended."""
+        """Send the end of a job."""
         self.progress(run, status, None, message)
-        run.told.set()
+        run.acknowledged.set()
 
     def abandon(self, run: ClaimedJob) -> None:
         """Send nothing."""

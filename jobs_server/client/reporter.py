@@ -1,4 +1,4 @@
-"""The thread that tells the service what becomes of jobs, and looks whether somebody wants them ended."""
+"""The thread that reports what becomes of jobs, and asks the service whether somebody wants them ended."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REFUSED_FOR_GOOD = (BadRequest, Conflict, NotFound)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One thing to tell. `made` is by the monotonic clock: an estimate shrinks while the report waits."""
+    """One status to send. `made` is by the monotonic clock: an estimate shrinks while the report waits."""
 
     job: Job
     status: str
@@ -32,7 +32,7 @@ class Report:
     made: float = 0.0
 
     def seconds_left(self) -> float | None:
-        """Give the estimate as of now."""
+        """Return the estimate as of now."""
         return None if self.seconds is None else max(0.0, self.seconds - (time.monotonic() - self.made))
 
 
@@ -42,15 +42,15 @@ class Reporter:
     def __init__(
         self,
         client: SiteApi,
-        told: Callable[[str], None],
+        acknowledged: Callable[[str], None],
         *,
         look_seconds: float,
         heartbeat_seconds: float,
         alternate_queue: bool,
     ) -> None:
-        """Take what to call with a job's id once the service knows its end."""
+        """Take the function to call with a job's id once the service knows its end."""
         self._client = client.with_patience(0)
-        self._told = told
+        self._acknowledged = acknowledged
         self._look_seconds, self._heartbeat_seconds = look_seconds, heartbeat_seconds
         self._alternate_queue = alternate_queue
         self._changed = threading.Condition()
@@ -61,22 +61,22 @@ class Reporter:
         self._thread = threading.Thread(target=self._work, name="reports", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Begin to send."""
         self._thread.start()
 
     def watch(self, run: ClaimedJob) -> None:
-        """Look after a job that has begun."""
+        """Ask the service regularly about a job that has begun."""
         with self._changed:
             self._running[run.ulid] = run
             self._changed.notify()
 
-    def leave(self, run: ClaimedJob) -> None:
-        """Look after a job no more."""
+    def unwatch(self, run: ClaimedJob) -> None:
+        """Ask about a job no more."""
         with self._changed:
             self._running.pop(run.ulid, None)
 
-    def say(self, report: Report) -> None:
-        """Send a report as soon as it can be; after an end that still waits to be sent there is nothing to say."""
+    def send(self, report: Report) -> None:
+        """Send a report as soon as possible; after an end that still waits to be sent nothing more is sent."""
         with self._changed:
             waiting = self._waiting.setdefault(report.job.ulid, [])
             if waiting and waiting[-1].is_end:
@@ -92,7 +92,7 @@ class Reporter:
             self._changed.notify()
 
     def close(self, seconds: float) -> None:
-        """End, when all is told or so much time has gone by."""
+        """End, when all reports are sent or so much time has gone by."""
         with self._changed:
             self._closing_at = time.monotonic() + seconds
             self._changed.notify()
@@ -106,10 +106,10 @@ class Reporter:
                 if not self._step():
                     self._pause()
                 backoff.reset()
-            except Exception as error:  # this thread must not die: without it no end is told and no cancel is heard
+            except Exception as error:  # this thread must not die: without it no end is sent and no cancel is noticed
                 unforeseen = None if isinstance(error, SiteClientError) else error
                 log.warning("cannot report to the service, trying again: %s", error, exc_info=unforeseen)
-                self._leave_out_old_news()
+                self._drop_old_reports()
                 with self._changed:
                     self._changed.wait(backoff.pause())
 
@@ -120,10 +120,10 @@ class Reporter:
             return not self._waiting or time.monotonic() >= self._closing_at
 
     def _step(self) -> bool:
-        """Do one thing that is due; False when nothing is."""
+        """Do one thing that is due; return False when nothing is."""
         report = self._first()
         if report is not None:
-            self._send(report)
+            self._post(report)
         elif time.monotonic() >= self._next_look and self._runs():
             self._next_look = time.monotonic() + self._look_seconds
             self._look(self._runs())
@@ -144,7 +144,7 @@ class Reporter:
         with self._changed:
             return list(self._running.values())
 
-    def _send(self, report: Report) -> None:
+    def _post(self, report: Report) -> None:
         try:
             job = self._client.update(
                 report.job,
@@ -158,16 +158,16 @@ class Reporter:
                 raise  # nothing is wrong with it: by its settings the service does not know this site, for now
             log.warning("the service does not take %s for %s: %s", report.status, report.job, refusal)
             if isinstance(refusal, BadRequest) and report.message is not None:
-                self._put(report, replace(report, message=None))  # that it ended matters more than why
+                self._replace(report, replace(report, message=None))  # that it ended matters more than why
                 return
         else:
-            self._heed(job)
-        self._put(report, None)
+            self._pass_on_cancel(job)
+        self._replace(report, None)
         if report.is_end:
-            self._told(report.job.ulid)
+            self._acknowledged(report.job.ulid)
 
-    def _put(self, report: Report, instead: Report | None) -> None:
-        """Take a report away, or put another in its place; the job comes last then, since the jobs take turns."""
+    def _replace(self, report: Report, instead: Report | None) -> None:
+        """Remove a report, or put another in its place; the job comes last then, since the jobs take turns."""
         ulid = report.job.ulid
         with self._changed:
             waiting = [instead if each is report else each for each in self._waiting.pop(ulid, [])]
@@ -177,25 +177,28 @@ class Reporter:
     def _look(self, runs: Iterable[ClaimedJob]) -> None:
         for run in runs:
             try:
-                self._heed(self._client.get(run.job))
-            except (NotFound, BadReply):  # an older service does not know the question; a report's reply tells too
+                self._pass_on_cancel(self._client.get(run.job))
+            except (
+                NotFound,
+                BadReply,
+            ):  # an older service does not know the route; a report's reply has the cancel too
                 continue
             if self._heartbeat_due(run):
                 run.report(run.status, _left(run))
 
     def _heartbeat_due(self, run: ClaimedJob) -> bool:
-        """Tell whether to refresh an estimate. Past it nothing is said: a job that hangs must look like one."""
+        """Whether to refresh an estimate. Past the estimate nothing is sent: a job that hangs must look like one."""
         silent = time.monotonic() - run.reported
         return run.seconds is not None and self._heartbeat_seconds <= silent < run.seconds
 
-    def _heed(self, job: Job) -> None:
+    def _pass_on_cancel(self, job: Job) -> None:
         with self._changed:
             run = self._running.get(job.ulid)
         if run is not None and job.cancel_requested:
             run.request_cancel()
 
-    def _leave_out_old_news(self) -> None:
-        """Keep the newest report of each job alone: told late, the others would look like news. Another job is next."""
+    def _drop_old_reports(self) -> None:
+        """Keep the newest report of each job alone: sent late, the others would look like news. Another job is next."""
         with self._changed:
             for reports in self._waiting.values():
                 del reports[:-1]

@@ -1,4 +1,4 @@
-"""A job that this site carries out: what the code that moves the telescope sees of it."""
+"""A job that this site carries out, as the code that moves the telescope sees the job."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class Canceled(Exception):
     """Somebody asked to cancel this job, and it obeys; raised out of the block that carries it out."""
 
 
-class Desk(Protocol):
-    """Where a job's news go."""
+class ReportSink(Protocol):
+    """Where the reports of a job go."""
 
     def progress(self, run: ClaimedJob, status: str, seconds: float | None, message: str | None) -> None:
-        """Send how far it is."""
+        """Send the status of a job."""
 
     def end(self, run: ClaimedJob, status: str, message: str | None) -> None:
-        """Keep and send how it ended."""
+        """Keep and send the end of a job."""
 
     def abandon(self, run: ClaimedJob) -> None:
-        """Send nothing any more."""
+        """Send nothing more of a job."""
 
 
 class ClaimedJob:
@@ -51,16 +51,16 @@ class ClaimedJob:
     exception after it.
     """
 
-    def __init__(self, entry: Entry, desk: Desk) -> None:
+    def __init__(self, entry: Entry, sink: ReportSink) -> None:
         self.entry = entry
         self.job: Job = entry.job
         self.status = "STARTED"
         self.seconds: float | None = None
         self.reported = time.monotonic()
-        """When it last reported, by the monotonic clock."""
-        self.told = threading.Event()
-        """Set once the service knows how it ended."""
-        self._desk = desk
+        """When the job last reported, by the monotonic clock."""
+        self.acknowledged = threading.Event()
+        """Set once the service knows how the job ended."""
+        self._sink = sink
         self._lock = threading.Lock()
         self._cancel = threading.Event()
         self._on_cancel: list[Callable[[], object]] = []
@@ -68,37 +68,37 @@ class ClaimedJob:
 
     @property
     def ulid(self) -> str:
-        """Give the job's id."""
+        """Return the job's id."""
         return self.job.ulid
 
     @property
     def device(self) -> str:
-        """Give the kind of device, such as camera."""
+        """Return the kind of device, such as camera."""
         return self.job.device
 
     @property
     def instance(self) -> str:
-        """Give the device's own name."""
+        """Return the device's own name."""
         return self.job.instance
 
     @property
     def action(self) -> str:
-        """Give what is to be done."""
+        """Return the name of what is to be done."""
         return self.job.action
 
     @property
     def required_params(self) -> dict[str, Any]:
-        """Give the required parameters."""
+        """Return the required parameters."""
         return self.job.required_params
 
     @property
     def optional_params(self) -> dict[str, Any]:
-        """Give the optional parameters."""
+        """Return the optional parameters."""
         return self.job.optional_params
 
     @property
     def cancel_requested(self) -> bool:
-        """Tell whether somebody asked to end this job; look often while hardware moves."""
+        """Whether somebody asked to end this job; look often while hardware moves."""
         return self._cancel.is_set()
 
     def check(self) -> None:
@@ -107,7 +107,7 @@ class ClaimedJob:
             raise Canceled(f"job {self.ulid} was canceled")
 
     def wait(self, seconds: float) -> None:
-        """Let time go by while the hardware works; raises Canceled the moment that somebody asks for it."""
+        """Wait while the hardware works. Raises Canceled the moment that somebody asks to end this job."""
         self._cancel.wait(max(0.0, seconds))
         self.check()
 
@@ -120,7 +120,7 @@ class ClaimedJob:
         _call([function])
 
     def report(self, status: str, seconds: float | None = None, message: object = None) -> None:
-        """Say how far it is; `seconds` is how long it will still take.
+        """Report a status; `seconds` is how long the job will still take.
 
         Never waits and never fails for want of a network: the report goes out as soon as it can. Raises ValueError when
         the status is not 1 to 64 characters without `#`, or `seconds` is no number.
@@ -128,12 +128,12 @@ class ClaimedJob:
         left, line = _estimate(seconds), _fit(message)
         _checked(status)
         if self._ended:
-            return  # a thread of the site's own that comes late: an end is not to be overtaken
+            return  # a thread of the site's own that comes late: nothing may overtake an end
         self.status, self.seconds, self.reported = status, left, time.monotonic()
-        self._desk.progress(self, status, left, line)
+        self._sink.progress(self, status, left, line)
 
     def end(self, status: str = COMPLETE, message: object = None) -> None:
-        """Report the end, once: what comes after says nothing. The block's own end does this by itself.
+        """Report the end, once: what comes after is not sent. The block's own end does this by itself.
 
         Raises ValueError when the status is none of `ENDS`: to the service the job would go on.
         """
@@ -141,12 +141,12 @@ class ClaimedJob:
             raise ValueError(f"{status!r} is no end to the service; these are: {', '.join(sorted(ENDS))}")
         line = _fit(message)
         if self._end_once():
-            self._desk.end(self, status, line)
+            self._sink.end(self, status, line)
 
     def abandon(self) -> None:
-        """Say nothing more of this job, as a program that hangs: for simulations."""
+        """Report nothing more of this job, as a program that hangs: for simulations."""
         if self._end_once():
-            self._desk.abandon(self)
+            self._sink.abandon(self)
 
     def request_cancel(self) -> None:
         """Note that somebody asked to end this job."""
@@ -195,13 +195,13 @@ def _call(functions: list[Callable[[], object]]) -> None:
 
 
 def _estimate(seconds: float | None) -> float | None:
-    """Take whatever number a library gives; what is not finite is no estimate."""
+    """Return a number of any kind as seconds; None for what is not finite, since that is no estimate."""
     left = None if seconds is None else float(seconds)
     return left if left is None or math.isfinite(left) else None
 
 
 def _fit(message: object) -> str | None:
-    """Make a line that the service takes of whatever is to be said, such as an exception with a device's odd reply."""
+    """Return a line that the service takes, made of any object, such as an exception with a device's odd reply."""
     if message is None or message == "":
         return None
     text = str(message).replace("\0", "\\0")

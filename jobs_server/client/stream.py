@@ -43,7 +43,7 @@ class PresenceChange:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """What happened since cannot be told any more: load everything anew (`recent`)."""
+    """What happened since is not known any more: load everything anew (`recent`)."""
 
     position: str | None
     reason: str
@@ -87,7 +87,7 @@ def follow(
 
 
 def parse(chunks: Iterable[bytes]) -> Iterator[Message]:
-    """Read messages out of a stream of bytes (WHATWG HTML, section 9.2.6); comments and retry are left out.
+    """Yield the messages of a stream of bytes (WHATWG HTML, section 9.2.6); comments and retry are left out.
 
     Lines end at CR, LF or both, and at nothing else: a text may hold any other separator that Unicode knows.
     """
@@ -136,7 +136,7 @@ def _messages(connections: Connections, site: str, position: str | None) -> Iter
 
 
 def _change(message: Message, position: str | None) -> Change | None:
-    """Read a message; None for what needs no telling, such as that a reader was dropped: it comes back by itself."""
+    """Return the change that a message is; None for `dropped`: such a reader comes back by itself."""
     if not message.data or message.event == "dropped":
         return None
     try:

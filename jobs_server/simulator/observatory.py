@@ -1,4 +1,4 @@
-"""A pretend observatory: it takes jobs as real site software does, and takes a believable time for each.
+"""A pretend observatory: it takes jobs as real site software does, and a believable time for each.
 
 Devices work as they do at a real telescope. The mount, the focuser, the rotator and the filter wheel may move at the
 same time; a camera exposes only while none of them moves; a script has the whole telescope for itself. The dome, the
@@ -18,7 +18,7 @@ from typing import Protocol
 from ..client import CANCELED, COMPLETE, FAILED, ClaimedJob, Job, SiteClient, SiteClientError
 from ..client.backoff import Backoff
 from ..client.job_loop import Claims
-from ..client.plain_reporter import PlainDesk
+from ..client.plain_reporter import PlainReporter
 from ..observatory import durations
 from ..observatory.durations import Plan, Pose
 
@@ -32,19 +32,19 @@ _EVERYTHING = {"all"}
 
 
 class Display(Protocol):
-    """Where the observatory says what it does; called from several threads."""
+    """Where the observatory shows what it does; called from several threads."""
 
     def say(self, text: str) -> None:
-        """Say something that belongs to no job."""
+        """Show a line that belongs to no job."""
 
     def begin(self, job: Job, seconds: float) -> None:
-        """Say that a job begins, and how long it will take."""
+        """Show that a job begins, and how long it will take."""
 
     def go_on(self, job: Job, status: str, seconds_left: float) -> None:
-        """Say how far a job is."""
+        """Show the status of a job."""
 
     def end(self, job: Job, status: str, message: str | None) -> None:
-        """Say how a job ended."""
+        """Show the end of a job."""
 
 
 class Fault(Exception):
@@ -52,7 +52,7 @@ class Fault(Exception):
 
 
 def may_run_beside(job: Job, other: Job) -> bool:
-    """Tell whether a job may run while an earlier one does."""
+    """Whether a job may run while an earlier one does."""
     if _EVERYTHING & {job.device, other.device} or (job.device, job.instance) == (other.device, other.instance):
         return False
     telescope = _CAMERAS | _MOVERS | _WHOLE_TELESCOPE
@@ -78,7 +78,7 @@ class Observatory:
     _poses: dict[tuple[str, str], Pose] = field(default_factory=dict)
 
     def carry_out(self, run: ClaimedJob) -> None:
-        """Do a job and report it, whatever its parameters are."""
+        """Carry a job out and report it, whatever its parameters are."""
         with run:
             try:
                 self._do(run)
@@ -110,7 +110,7 @@ class Observatory:
         self.display.end(run.job, COMPLETE, None)
 
     def _work(self, run: ClaimedJob, plan: Plan, fault_at: float | None, *, silent: bool) -> bool:
-        """Let the steps of a plan go by; False when the job fell silent."""
+        """Report and wait for the steps of a plan; return False when the job fell silent."""
         done = 0.0
         for step in plan.steps:
             left = plan.seconds - done
@@ -164,7 +164,7 @@ def _close_when(stopped: threading.Event, claims: Claims) -> None:
 def run_as_of_old(client: SiteClient, observatory: Observatory, stopped: threading.Event | None = None) -> None:
     """Take jobs with plain polls, as software of the original service does: one at a time, no claim, no fence."""
     stopped = stopped or threading.Event()
-    desk = PlainDesk(client)
+    reporter = PlainReporter(client)
     queue: list[Job] = []
     current: list[ClaimedJob] = []
     backoff = Backoff()
@@ -176,7 +176,7 @@ def run_as_of_old(client: SiteClient, observatory: Observatory, stopped: threadi
                     queue = [waiting for waiting in queue if not job.covers(waiting)]
                     for run in current:
                         run.request_cancel()
-                    observatory.stop(desk.begin(job))
+                    observatory.stop(reporter.begin(job))
                 else:
                     queue.append(job)
             backoff.reset()
@@ -184,7 +184,7 @@ def run_as_of_old(client: SiteClient, observatory: Observatory, stopped: threadi
             observatory.display.say(f"no jobs can be had, trying again: {error}")
             pause = backoff.pause() or pause
         if queue and not current:
-            run = desk.begin(queue.pop(0))
+            run = reporter.begin(queue.pop(0))
             current.append(run)
             _in_a_thread(observatory.carry_out, run, current.remove)
         stopped.wait(min(pause, _BUSY_POLL_SECONDS) if queue or current else pause)

@@ -21,7 +21,8 @@ import httpx
 import pytest
 
 from jobs_server.client import BadRequest, ClaimedJob, Job, SiteClient, SiteClientError, claimer
-from jobs_server.client.job_loop import Claims, age_seconds
+from jobs_server.client.freshness import age_seconds
+from jobs_server.client.job_loop import Claims
 from jobs_server.client.ledger import Entry, Ledger
 from jobs_server.client.running_job import ENDS
 from jobs_server.domain import lifecycle
