@@ -42,6 +42,7 @@ class Rules:
     on_stop: Callable[[ClaimedJob], object] | None
     beside: Callable[[Job, Job], bool] | None
     max_age_seconds: float | None
+    abort_seconds: float
     wait_seconds: float
     poll_seconds: float
     look_seconds: float
@@ -239,7 +240,7 @@ class Claims:
         self._reporter.look_now()  # the service may be set to let it cover more
         if self._rules.on_stop is not None:
             # Until the stop is obeyed nothing begins that may not run beside it.
-            run = self._runs[stop.job.ulid] = ClaimedJob(stop, self)
+            run = self._runs[stop.job.ulid] = ClaimedJob(stop, self, self._rules.abort_seconds)
             threading.Thread(target=self._run_stop, args=(run, self._rules.on_stop), name="stop", daemon=True).start()
 
     def _run_stop(self, run: ClaimedJob, on_stop: Callable[[ClaimedJob], object]) -> None:
@@ -278,7 +279,7 @@ class Claims:
                     raise self._failure
                 entry = self._waiting.take_first([run.job for run in self._runs.values()])
                 if entry is not None:
-                    run = self._runs[entry.job.ulid] = ClaimedJob(entry, self)
+                    run = self._runs[entry.job.ulid] = ClaimedJob(entry, self, self._rules.abort_seconds)
                     return run
                 self._changed.wait(0.5)  # not for ever: on Windows, Ctrl-C is not heard in a wait without end
         return None

@@ -9,7 +9,7 @@ from .api import SiteApi
 from .errors import SiteClientError
 from .job import Job
 from .ledger import Entry
-from .running_job import ClaimedJob
+from .running_job import ABORT_SECONDS, ClaimedJob
 
 log = logging.getLogger(__name__)
 
@@ -17,12 +17,12 @@ log = logging.getLogger(__name__)
 class PlainReporter:
     """Report on jobs that came by a plain poll: for software that keeps no file of claims."""
 
-    def __init__(self, client: SiteApi) -> None:
-        self._client = client
+    def __init__(self, client: SiteApi, abort_seconds: float = ABORT_SECONDS) -> None:
+        self._client, self._abort_seconds = client, abort_seconds
 
     def begin(self, job: Job) -> ClaimedJob:
         """Report that a job begins, and return it to be carried out."""
-        run = ClaimedJob(Entry(job, "", time.time_ns() // 1_000_000), self)
+        run = ClaimedJob(Entry(job, "", time.time_ns() // 1_000_000), self, self._abort_seconds)
         run.report("STARTED")
         return run
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from .halts import Halt, Halts
 from .job import Job
 from .ledger import Entry
 
@@ -22,6 +23,7 @@ ENDS = frozenset(
     ("complete", "completed", "failed", "error", "canceled", "cancelled", "aborted", "stopped", "expired", "lost")
 )
 """What the service takes for an end, in any case of letters; each other word is a status of a job that goes on."""
+ABORT_SECONDS = 10.0
 _LONGEST_MESSAGE = 500
 _LONGEST_STATUS = 64
 
@@ -51,7 +53,7 @@ class ClaimedJob:
     exception after it.
     """
 
-    def __init__(self, entry: Entry, sink: ReportSink) -> None:
+    def __init__(self, entry: Entry, sink: ReportSink, abort_seconds: float = ABORT_SECONDS) -> None:
         self.entry = entry
         self.job: Job = entry.job
         self.status = "STARTED"
@@ -63,7 +65,8 @@ class ClaimedJob:
         self._sink = sink
         self._lock = threading.Lock()
         self._cancel = threading.Event()
-        self._on_cancel: list[Callable[[], object]] = []
+        self._when_canceled: list[Halt] = []
+        self._halts = Halts(abort_seconds)
         self._ended = False
 
     @property
@@ -112,12 +115,20 @@ class ClaimedJob:
         self.check()
 
     def when_canceled(self, function: Callable[[], object]) -> None:
-        """Call a function once, in a thread of its own, when somebody asks to end this job: abort what moves there."""
+        """Call a function once, in a thread of its own, when somebody asks to end this job: abort what moves there.
+
+        The job's end waits until the function has returned (`abort_seconds` at most), so that the function halts this
+        job and not the next. After the end the function is not called any more.
+        """
+        halt = Halt(function)
         with self._lock:
             if not self.cancel_requested:
-                self._on_cancel.append(function)
+                self._when_canceled.append(halt)
                 return
-        _call([function])
+            if self._ended:
+                return
+            self._halts.add(halt)
+        halt.start()
 
     def report(self, status: str, seconds: float | None = None, message: object = None) -> None:
         """Report a status; `seconds` is how long the job will still take.
@@ -141,11 +152,13 @@ class ClaimedJob:
             raise ValueError(f"{status!r} is no end to the service; these are: {', '.join(sorted(ENDS))}")
         line = _fit(message)
         if self._end_once():
+            self._halts.wait()
             self._sink.end(self, status, line)
 
     def abandon(self) -> None:
         """Report nothing more of this job, as a program that hangs: for simulations."""
         if self._end_once():
+            self._halts.wait()
             self._sink.abandon(self)
 
     def request_cancel(self) -> None:
@@ -153,9 +166,12 @@ class ClaimedJob:
         with self._lock:
             if self.cancel_requested:
                 return
+            halts = [] if self._ended else self._when_canceled
+            for halt in halts:  # before anybody sees the cancel: an end that follows it has to wait for them
+                self._halts.add(halt)
             self._cancel.set()
-            functions, self._on_cancel = self._on_cancel, []
-        _call(functions)
+        for halt in halts:
+            halt.start()
 
     def __enter__(self) -> Self:
         return self
@@ -187,11 +203,6 @@ def _checked(status: str) -> str:
     if not 1 <= len(status) <= _LONGEST_STATUS or "#" in status or "\0" in status or not status.strip():
         raise ValueError(f"a status is 1 to {_LONGEST_STATUS} characters without #, not {status!r}")
     return status
-
-
-def _call(functions: list[Callable[[], object]]) -> None:
-    for function in functions:
-        threading.Thread(target=function, name="cancel", daemon=True).start()
 
 
 def _estimate(seconds: float | None) -> float | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from .api import SiteApi
 from .job import Job
 from .job_loop import Claims, Rules
-from .running_job import ClaimedJob
+from .running_job import ABORT_SECONDS, ClaimedJob
 from .stream import Change, follow
 
 MAX_AGE_SECONDS = 15 * 60.0
@@ -24,6 +24,7 @@ class SiteClient(SiteApi):
         on_stop: Callable[[ClaimedJob], object] | None = None,
         beside: Callable[[Job, Job], bool] | None = None,
         max_age_seconds: float | None = MAX_AGE_SECONDS,
+        abort_seconds: float = ABORT_SECONDS,
         wait_seconds: float = 20,
         poll_seconds: float = 1,
         look_seconds: float = 1,
@@ -41,7 +42,9 @@ class SiteClient(SiteApi):
         Jobs are taken while others run, so that a stop acts at once: the jobs it covers get `cancel_requested`, and
         `on_stop` is called with the stop in a thread of its own; without `on_stop` the stop is the next job yielded.
         One job at a time begins, in order, unless `beside(job, other)` says that it may run beside the other, which
-        came earlier: then hand the jobs to threads. Closing, or leaving the loop, takes no more jobs.
+        came earlier: then hand the jobs to threads. The end of a job that was canceled waits, `abort_seconds` at most,
+        until what the job gave to `when_canceled` has returned, and nothing begins before that may not run beside the
+        job. Closing, or leaving the loop, takes no more jobs.
 
         A poll waits up to `wait_seconds` at the service; one that cannot wait is asked every `poll_seconds`. Running
         jobs are asked after every `look_seconds`, and their estimates refreshed every `heartbeat_seconds`.
@@ -51,6 +54,7 @@ class SiteClient(SiteApi):
             on_stop=on_stop,
             beside=beside,
             max_age_seconds=max_age_seconds,
+            abort_seconds=abort_seconds,
             wait_seconds=wait_seconds,
             poll_seconds=poll_seconds,
             look_seconds=look_seconds,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from typing import Any
 
 import grimp
@@ -31,25 +29,6 @@ from ..support import servers
 from ..support.proxy import Asked, Choose, Fate, answer, proxied
 
 WHO: dict[str, Any] = {"user_name": "Vera", "user_id": "auth0|vera"}
-_sites = count()
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
-    with servers.running("gunicorn", tmp_path_factory.mktemp("service")) as server:
-        yield server
-
-
-@pytest.fixture
-def site() -> str:
-    """A site that no other test speaks for."""
-    return f"site{next(_sites)}"
-
-
-@pytest.fixture
-def client(service: servers.Server, site: str) -> Iterator[SiteClient]:
-    with SiteClient(service.url, site) as client:
-        yield client
 
 
 def sends(client: SiteClient, action: str = "expose", **options: Any) -> Job:

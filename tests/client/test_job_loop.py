@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,60 +27,11 @@ from jobs_server.client.running_job import ENDS
 from jobs_server.domain import lifecycle
 
 from ..support import servers
+from ..support.claiming import WHO, ends_as, sends, take, take_some, told
 from ..support.proxy import Asked, Fate, answer, proxied
 from ..support.waiting import until
 
-WHO: dict[str, Any] = {"user_name": "Vera", "user_id": "auth0|vera"}
 MINUTE_MS = 60_000
-_sites = count()
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
-    with servers.running("gunicorn", tmp_path_factory.mktemp("service")) as server:
-        yield server
-
-
-@pytest.fixture
-def client(service: servers.Server) -> Iterator[SiteClient]:
-    """A site that no other test speaks for."""
-    with SiteClient(service.url, f"site{next(_sites)}") as client:
-        yield client
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Path:
-    return tmp_path / "claims.json"
-
-
-def sends(client: SiteClient, seconds: float = 0, device: str = "camera", action: str = "expose") -> Job:
-    return client.submit(device, f"{device}1", action, {"time": seconds}, **WHO)
-
-
-def told(client: SiteClient, job: Job) -> list[str]:
-    """What the history tells, without what the alternate queue says."""
-    return [event.after for event in client.get(job).history if not event.alternate_queue and event.mark is None]
-
-
-def ends_as(client: SiteClient, job: Job, status: str) -> str | None:
-    """Wait until a job has a status, and give the message of its last event."""
-    until(lambda: client.get(job).status == status)
-    return client.get(job).history[-1].message
-
-
-def take(client: SiteClient, ledger: Path, **options: Any) -> Claims:
-    return client.claims(ledger, **{"wait_seconds": 0, "poll_seconds": 0.05, "look_seconds": 0.05} | options)
-
-
-def take_some(claims: Claims, number: int, carry_out: Callable[[ClaimedJob], object] = lambda _job: None) -> list[str]:
-    """Carry out so many jobs, and stop taking more."""
-    done: list[str] = []
-    with claims:
-        while len(done) < number and (job := claims.next()) is not None:
-            with job:
-                done.append(job.ulid)
-                carry_out(job)
-    return done
 
 
 def test_jobs_are_carried_out_in_order_and_their_ends_reported(client: SiteClient, ledger: Path) -> None:
