@@ -8,8 +8,9 @@ from .. import clock
 from ..auth import Access, needs
 from ..domain import commands
 from ..errors import Crowded
-from ..jobs import queries, wire
+from ..jobs import queries
 from ..live import disconnect, sse
+from ..live.presence import public_list
 from ..service import reading, service
 from . import schemas
 from .describe import describe
@@ -68,7 +69,7 @@ def get_sites() -> Response:
     presence.serves_beside_others(request.is_multiprocess)
     with reading() as connection:
         known = presence.sites().union(_sites(), queries.sites(connection))
-    return Response(wire.presences(presence, sorted(known), now_ms), mimetype="application/json")
+    return Response(public_list(presence, sorted(known), now_ms), mimetype="application/json")
 
 
 def _sites() -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 
 from ..domain.lifecycle import UNREAD, Queue
-from ..live.presence import Presence, Seen
 from .events import Change
 from .lockouts import LockoutRow
 from .queries import EventRow, JobRow
@@ -76,31 +75,6 @@ def change(row: Change) -> bytes:
 def message(topic: str, site: str, data: object) -> bytes:
     """Write one message of the stream."""
     return orjson.dumps({"topic": topic, "site": site, "data": data})
-
-
-def presence(known: Presence, site: str, now_ms: int) -> dict[str, Any]:
-    """Give whether a site's software is there, with the time at which this was so.
-
-    The state is that of the queue which site software reads; the alternate queue's is told apart, once it is polled.
-    """
-    seen, alternate = known.seen(site, Queue.PRIMARY), known.seen(site, Queue.ALTERNATE)
-    public = {"site": site, "now_ms": now_ms} | _seen(seen)
-    return public if alternate.last_poll_ms is None else public | {"alternateQueue": _seen(alternate)}
-
-
-def presences(known: Presence, sites: Iterable[str], now_ms: int) -> bytes:
-    """Write a list of sites, and whether their software is there."""
-    return orjson.dumps([presence(known, site, now_ms) for site in sites])
-
-
-def _seen(seen: Seen) -> dict[str, Any]:
-    return {
-        "state": seen.state,
-        "lastPoll_ms": seen.last_poll_ms,
-        "silentSince_ms": seen.silent_since_ms,
-        "waiting": seen.waiting,
-        "client": seen.client,
-    }
 
 
 def lockout(row: LockoutRow) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""What happened longer ago than the feed keeps in mind: read in pages that all who catch up share."""
+"""What happened longer ago than the feed keeps: it is read in pages that all who catch up share."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
 
@@ -11,11 +12,8 @@ from ..jobs import events
 from ..jobs.events import Change
 from ..storage.database import Database
 
-_PAGE = 100  # events
-_KEPT_BYTES = 8 * 1024 * 1024
-
 Render = Callable[[str, Change], bytes]
-"""Writes one event as a message, given the epoch of its number."""
+"""Write one event as a message, given the epoch of its number."""
 
 
 class Frame(NamedTuple):
@@ -32,39 +30,51 @@ class Page(NamedTuple):
     upto: int
 
 
-class Past:
+@dataclass(frozen=True, kw_only=True)
+class BacklogBounds:
+    """How much of the backlog is read and kept."""
+
+    page_events: int = 100
+    kept_bytes: int = 8 * 1024 * 1024
+
+
+class Backlog:
     """Read each page once for all who ask for it: after a restart they all come at once, from the same position."""
 
-    def __init__(self, database: Database, render: Render) -> None:
+    def __init__(self, database: Database, render: Render, bounds: BacklogBounds | None = None) -> None:
         self._database = database
         self._render = render
+        self._bounds = bounds or BacklogBounds()
         self._lock = Lock()
         self._pages: OrderedDict[tuple[str, int], Page] = OrderedDict()
         self._bytes = 0
 
     def after(self, site: str, seq: int) -> Page:
-        """Give what happened at a site after an event, up to now or up to the page's length. Raises Unavailable."""
+        """Return what happened at a site after an event, up to now or up to the page's length.
+
+        Raises Unavailable when the database cannot be read.
+        """
         with self._lock:
             page = self._pages.get((site, seq))
             if page is None:
                 page = self._read(site, seq)
-                if page.upto > seq:  # else there may be more the next time
+                if page.upto > seq:  # Of an empty page there may be more the next time.
                     self._keep((site, seq), page)
             return page
 
     def _read(self, site: str, seq: int) -> Page:
         with self._database.reading() as connection:
             epoch, last = events.record(connection).epoch, events.last(connection, site)
-            found = events.after(connection, seq, _PAGE, site)
+            found = events.after(connection, seq, self._bounds.page_events, site)
         frames = [Frame(change.event.seq, self._render(epoch, change)) for change in found]
-        if len(frames) == _PAGE:
+        if len(frames) == self._bounds.page_events:
             return Page(frames, frames[-1].seq)
         return Page(frames, max([seq, last, *(frame.seq for frame in frames)]))
 
     def _keep(self, key: tuple[str, int], page: Page) -> None:
         self._pages[key] = page
         self._bytes += _size(page)
-        while self._bytes > _KEPT_BYTES and len(self._pages) > 1:
+        while self._bytes > self._bounds.kept_bytes and len(self._pages) > 1:
             _, oldest = self._pages.popitem(last=False)
             self._bytes -= _size(oldest)
 

@@ -1,4 +1,4 @@
-"""Who is at the other end of a request, and whether still: a client that hung up must get no job."""
+"""Who is at the other end of a request, and whether still: a client that has disconnected must get no job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-_HUNG_UP = getattr(select, "POLLRDHUP", 0) | getattr(select, "POLLHUP", 0) | getattr(select, "POLLERR", 0)
+_DISCONNECTED = getattr(select, "POLLRDHUP", 0) | getattr(select, "POLLHUP", 0) | getattr(select, "POLLERR", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,13 @@ class Client:
     address: str
     connection: socket.socket | None = None
 
-    def hung_up(self) -> bool:
-        """Tell whether the other end has closed the connection; False where the server does not show it."""
+    def disconnected(self) -> bool:
+        """Whether the other end has closed the connection; False where the server does not show that."""
         if self.connection is None:
             return False
         try:
             return _closed(self.connection)
-        except (OSError, ValueError):  # closed on this side
+        except (OSError, ValueError):  # It was closed on this side.
             return True
 
     def cut(self) -> None:
@@ -38,7 +38,7 @@ class Client:
 
 
 def client(environ: Mapping[str, Any]) -> Client:
-    """Find the other end of a WSGI request."""
+    """Return the other end of a WSGI request."""
     return Client(environ.get("HTTP_USER_AGENT", ""), environ.get("REMOTE_ADDR", ""), _connection(environ))
 
 
@@ -52,7 +52,7 @@ def _connection(environ: Mapping[str, Any]) -> socket.socket | None:
 def _closed(connection: socket.socket) -> bool:
     if hasattr(select, "POLLRDHUP"):  # Linux says so without a look at what was sent
         poll = select.poll()
-        poll.register(connection, _HUNG_UP)
+        poll.register(connection, _DISCONNECTED)
         return bool(poll.poll(0))
     if isinstance(connection, ssl.SSLSocket):
         return False  # cannot be looked at without taking from it

@@ -14,9 +14,9 @@ from ..storage.database import Database
 from .disconnect import Client
 from .feed import Feed
 
-_CLOCK_SECONDS = 1.0  # how soon a job is seen that a change of the wall clock makes due
+_CLOCK_SECONDS = 1.0  # So soon a job is seen that a change of the wall clock makes due.
 _SHORTEST_SECONDS = 0.005
-_AWAY_SECONDS = 0.5  # how soon a poll that waits looks again for a database that went away
+_AWAY_SECONDS = 0.5  # So soon a waiting poll looks again for a database that went away.
 
 
 def poll(database: Database, feed: Feed, command: ClaimJobs, actor: Actor, client: Client) -> Handover:
@@ -30,7 +30,7 @@ def poll(database: Database, feed: Feed, command: ClaimJobs, actor: Actor, clien
         feed.replays += 1
     if answer.settled or not command.wait_seconds:
         return answer
-    with feed.presence.waiting(command.site, command.queue), feed.waiting(command.site, client) as waiter:
+    with feed.presence.waiting(command.site, command.queue), feed.waiting(command.site, client) as subscriber:
         deadline = time.monotonic() + command.wait_seconds
         while True:
             left = deadline - time.monotonic()
@@ -43,9 +43,9 @@ def poll(database: Database, feed: Feed, command: ClaimJobs, actor: Actor, clien
                 if left <= 0 or feed.stopping:
                     raise
                 pause = _AWAY_SECONDS
-            if left <= 0 or feed.stopping or client.hung_up():
+            if left <= 0 or feed.stopping or client.disconnected():
                 return answer
-            waiter.wait(min(left, pause))
+            subscriber.wait(min(left, pause))
 
 
 def _take(database: Database, command: ClaimJobs, actor: Actor, client: Client) -> Handover:
@@ -54,14 +54,14 @@ def _take(database: Database, command: ClaimJobs, actor: Actor, client: Client) 
         before = operations.replay(connection, command)
         if before.replayed or not queries.any_deliverable(connection, command.site, command.queue, clock.read()):
             return before
-    if client.hung_up():
-        return before  # nobody is there to get any
+    if client.disconnected():
+        return before  # Nobody is there to get any.
     with database.transaction(command.site) as connection:
         return operations.claim(connection, command, actor, clock.read())
 
 
 def _until_due(database: Database, command: ClaimJobs) -> float:
-    """Tell how long at most to sleep for the sake of jobs that are held back, in seconds."""
+    """Return for how many seconds at most to sleep, for the sake of jobs that are held back."""
     with database.reading() as connection:
         due_ms = queries.next_due_ms(connection, command.site, command.queue, clock.read())
     if due_ms is None:

@@ -1,30 +1,54 @@
-"""How the feed reads what is new: all sites at once on SQLite, site by site on PostgreSQL (see `postgresql`)."""
+"""How the feed reads what is new: all sites at once on SQLite, site by site on PostgreSQL (see `storage.postgresql`).
+
+Lock-outs and reservations are no events of a job: who may command a site is read as marks, which the feed compares.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from threading import Lock
-from typing import cast
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, union_all
 
 from ..jobs import events
 from ..jobs.events import Change
-from ..storage.statement import Connection
+from ..storage.models import Lockout, Reservation
+from ..storage.statement import Connection, Statement
 from .backlog import Frame, Render
-from .subscribers import Channel
+from .subscribers import SiteChannel
 
-_READ = 100  # events read at once
-_FEW = 4  # sites that are read one by one, without asking first which have moved
+_READ = 100  # events, at once
+_FEW = 4  # Up to so many sites are read one by one, without asking first which of them have moved.
 
-Channels = Mapping[str, Channel]
+_ZERO: ColumnElement[int] = literal_column("0")
+_MARKS = Statement(
+    union_all(
+        select(Lockout.site, Lockout.id, _ZERO, _ZERO).where(Lockout.lifted_ms.is_(None)),
+        select(
+            Reservation.site,
+            func.count(),
+            func.max(Reservation.last_modified_ms),
+            func.sum(Reservation.end_ms - Reservation.start_ms),
+        )
+        .where(Reservation.end_ms > bindparam("now_ms"))
+        .group_by(Reservation.site),
+    )
+)
+
+Marks = frozenset[tuple[Any, ...]]
+"""What stands at all sites of lock-outs and reservations, the site first in each mark."""
+
+Channels = Mapping[str, SiteChannel]
 """The sites that somebody watches; it changes while one looks, under the lock."""
 
 
-class Everywhere:
+class AllSitesReader:
     """Read the events of all sites from one number on: they become visible in the order of their numbers."""
 
     def __init__(self, lock: Lock, channels: Channels, render: Render) -> None:
         self.tail: int | None = None
-        """The last event read; none while nobody waits."""
+        """The number of the last event read; None while nobody waits."""
         self._lock = lock
         self._channels = channels
         self._render = render
@@ -32,11 +56,11 @@ class Everywhere:
 
     @property
     def joins_at(self) -> int | None:
-        """Give the number from which on a new channel is complete; none: it is to be asked for."""
+        """Return the number from which on a new channel is complete; None when the number must be asked for."""
         return self.tail
 
     def look(self, connection: Connection, _waited: Collection[str]) -> Iterator[set[str] | None]:
-        """Read what is new into the channels, and give the sites of which there is news; none: of any."""
+        """Read what is new into the channels, and yield the sites that have news; None stands for any site."""
         if self.tail is None:
             self._begin(events.record(connection).epoch, events.newest(connection))
             yield None
@@ -50,7 +74,7 @@ class Everywhere:
                 return
 
     def rest(self) -> None:
-        """Forget the position: nobody waits."""
+        """Forget the position, since nobody waits."""
         self.tail = None
 
     def _begin(self, epoch: str, tail: int) -> None:
@@ -73,10 +97,10 @@ class Everywhere:
             for site, channel in self._channels.items():
                 channel.tail = self.tail
                 if site not in watched:
-                    channel.floor = self.tail  # it came too late for what was just read
+                    channel.floor = self.tail  # The channel came too late for what was just read.
 
 
-class SiteBySite:
+class PerSiteReader:
     """Read each site's events from its own last number on: of two sites' events the later may be seen first."""
 
     def __init__(self, lock: Lock, channels: Channels, render: Render) -> None:
@@ -88,16 +112,16 @@ class SiteBySite:
 
     @property
     def tail(self) -> int | None:
-        """Give the last event read; none while nobody waits."""
+        """Return the number of the last event read; None while nobody waits."""
         return max(self._last.values(), default=None)
 
     @property
     def joins_at(self) -> None:
-        """Say that a new channel's number is to be asked for."""
+        """Return None: a new channel's number must be asked for."""
         return
 
     def look(self, connection: Connection, waited: Collection[str]) -> Iterator[set[str] | None]:
-        """Read what is new at some sites into their channels, and give those of which there is news."""
+        """Read what is new at some sites into their channels, and yield the sites that have news."""
         if not self._last:
             self._epoch = events.record(connection).epoch
         for site in self._moved(connection, waited) if len(waited) > _FEW else waited:
@@ -114,16 +138,16 @@ class SiteBySite:
                 yield {site}
 
     def rest(self) -> None:
-        """Forget the positions: nobody waits."""
+        """Forget the positions, since nobody waits."""
         self._last.clear()
 
     def _moved(self, connection: Connection, waited: Collection[str]) -> list[str]:
-        """List the sites at which something has happened, at the cost of one statement."""
+        """Return the sites at which something has happened, at the cost of one statement."""
         found = events.lasts(connection, waited)
         channels = self._channels
         return [site for site in waited if found[site] != self._last.get(site) or _is_new(channels.get(site))]
 
-    def _read(self, connection: Connection, channel: Channel) -> Iterator[set[str] | None]:
+    def _read(self, connection: Connection, channel: SiteChannel) -> Iterator[set[str] | None]:
         while channel.tail is not None and (found := events.after(connection, channel.tail, _READ, channel.site)):
             frames = [Frame(change.event.seq, self._render(self._epoch, change)) for change in found]
             with self._lock:
@@ -135,5 +159,15 @@ class SiteBySite:
                 return
 
 
-def _is_new(channel: Channel | None) -> bool:
+def _is_new(channel: SiteChannel | None) -> bool:
     return channel is not None and channel.tail is None
+
+
+def site_marks(connection: Connection, now_ms: int) -> Marks:
+    """Return marks of the lock-outs and reservations of all sites; they differ when one of those has changed."""
+    return frozenset(connection.rows(_MARKS, now_ms=now_ms))
+
+
+def changed_sites(before: Marks, after: Marks) -> set[str]:
+    """Return the sites at which a lock-out or a reservation has changed."""
+    return {mark[0] for mark in before ^ after}

@@ -19,12 +19,11 @@ from ..errors import BadRequest, Fault, Unavailable
 from ..jobs import events, wire
 from ..jobs.events import Change, Record
 from ..storage.statement import Connection
-from .feed import SLOW_SECONDS, Feed
-from .subscribers import Channel, Viewer
+from . import presence
+from .feed import Feed
+from .subscribers import SiteChannel, Viewer
 
-COMMENT_SECONDS = 15.0
-
-_RETRY_MS = (1000, 3000)  # not all at the same moment after a restart
+_RETRY_MS = (1000, 3000)  # So that not all come back at the same moment after a restart.
 _POSITION = re.compile(r"([0-9a-z]{1,32})-([0-9]{1,30})")
 
 
@@ -46,7 +45,7 @@ class Start(NamedTuple):
 
 
 def parse_position(text: str | None) -> Position | None:
-    """Read a position as the stream gives it; none or empty: from now on. Raises BadRequest."""
+    """Read a position as the stream gives it; None or an empty text mean from now on. Raises BadRequest."""
     if not text:
         return None
     parts = _POSITION.fullmatch(text)
@@ -57,7 +56,7 @@ def parse_position(text: str | None) -> Position | None:
 
 
 def now(connection: Connection, site: str) -> Position:
-    """Give the position after all that has happened: what a page is told with what it shows, to follow from there."""
+    """Return the position after all that has happened: a page gets it with what it shows, to follow from there."""
     return Position(events.record(connection).epoch, events.last(connection, site))
 
 
@@ -85,14 +84,14 @@ def render(epoch: str, change: Change) -> bytes:
 
 
 def messages(feed: Feed, viewer: Viewer, begin: Start) -> Iterator[bytes]:
-    """Write a stream for one viewer, until it hangs up, the server stops, or the viewer is too slow.
+    """Write a stream for one viewer, until it disconnects, the server stops, or the viewer is too slow.
 
-    No connection to the database is held while it waits.
+    No connection to the database is held while the stream waits.
     """
     reader = _Reader(feed, viewer.channel, begin.position)
     yield reader.greeting(begin.reset)
-    due = time.monotonic() + COMMENT_SECONDS
-    while not (feed.stopping or viewer.client.hung_up()):
+    due = time.monotonic() + feed.times.comment_seconds
+    while not (feed.stopping or viewer.client.disconnected()):
         try:
             message = reader.news()
         except Unavailable as error:
@@ -106,25 +105,25 @@ def messages(feed: Feed, viewer: Viewer, begin: Start) -> Iterator[bytes]:
         viewer.sending_since = started = time.monotonic()
         yield message
         viewer.sending_since = None
-        if time.monotonic() - started > SLOW_SECONDS:
+        if time.monotonic() - started > feed.times.slow_reader_seconds:
             yield _dropped("it was read too slowly")
             return
-        due = time.monotonic() + COMMENT_SECONDS
+        due = time.monotonic() + feed.times.comment_seconds
 
 
 class _Reader:
-    """Follow one site from a position on."""
+    """The messages for one viewer, from a position on."""
 
-    def __init__(self, feed: Feed, channel: Channel, position: Position) -> None:
+    def __init__(self, feed: Feed, channel: SiteChannel, position: Position) -> None:
         self._feed = feed
         self._channel = channel
         self._epoch, self._seq = position
-        self._told = position.seq
+        self._told_seq = position.seq
         self._news = channel.news
 
     def greeting(self, reset: str | None) -> bytes:
         """Write what comes first: how soon to come back, from where, and whether the site's software is there."""
-        parts = [b"retry: %d\n" % random.randint(*_RETRY_MS), self._id(), b"\n"]  # noqa: S311  no secret
+        parts = [b"retry: %d\n" % random.randint(*_RETRY_MS), self._id(), b"\n"]  # noqa: S311  This is no secret.
         if reset is not None:
             parts += [b"event: reset\n", self._id(), self._data("reset", {"reason": reset})]
         return b"".join([*parts, self._presence()])
@@ -132,13 +131,13 @@ class _Reader:
     def news(self) -> bytes:
         """Write what is new, if anything."""
         page = self._feed.since(self._channel, self._seq)
-        while not page.frames and page.upto > self._seq:  # only other sites' events, so far
+        while not page.frames and page.upto > self._seq:  # So far there were only other sites' events.
             self._seq = page.upto
             page = self._feed.since(self._channel, self._seq)
         parts = [frame.data for frame in page.frames]
         self._seq = page.upto
         if page.frames:
-            self._told = page.frames[-1].seq
+            self._told_seq = page.frames[-1].seq
         if self._news != self._channel.news:
             self._news = self._channel.news
             parts.append(self._presence())
@@ -146,21 +145,21 @@ class _Reader:
 
     def comment(self) -> bytes:
         """Write a sign of life, and the position where it has moved on without news for this site."""
-        if self._told == self._seq:
+        if self._told_seq == self._seq:
             return b":\n\n"
-        self._told = self._seq
+        self._told_seq = self._seq
         return b":\n" + self._id() + b"\n"
 
     def _id(self) -> bytes:
         return b"id: %b\n" % str(Position(self._epoch, self._seq)).encode()
 
     def _presence(self) -> bytes:
-        return self._data("presence", wire.presence(self._feed.presence, self._channel.site, clock.now_ms()))
+        return self._data("presence", presence.public(self._feed.presence, self._channel.site, clock.now_ms()))
 
     def _data(self, topic: str, data: object) -> bytes:
         return b"data: %b\n\n" % wire.message(topic, self._channel.site, data)
 
 
 def _dropped(reason: str) -> bytes:
-    """Tell a viewer why its stream ends; it may come back."""
+    """Write why a stream ends; its viewer may come back."""
     return b"event: dropped\ndata: %b\n\n" % orjson.dumps({"reason": reason})

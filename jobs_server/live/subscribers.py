@@ -4,44 +4,56 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from dataclasses import dataclass
 
 from .backlog import Frame
 from .disconnect import Client
 
-_KEPT_EVENTS, _KEPT_BYTES = 1000, 4 * 1024 * 1024  # for each site that is watched
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelBounds:
+    """How much is kept for each site that somebody views."""
+
+    events: int = 1000
+    bytes: int = 4 * 1024 * 1024
 
 
-class Channel:
-    """What happened lately at a site that somebody watches."""
+class SiteChannel:
+    """What happened lately at a site that somebody views."""
 
-    def __init__(self, site: str, tail: int | None) -> None:
+    def __init__(self, site: str, tail: int | None, bounds: ChannelBounds) -> None:
         self.site = site
         self.tail = tail
-        """Up to here all that happened at the site was read; none yet: not live."""
+        """All that happened at the site was read up to this number; None while the channel is not live."""
         self.floor = tail
-        """Every event of the site above this, up to the tail, is here."""
+        """Every event of the site above this number, up to the tail, is among the frames."""
         self.frames: deque[Frame] = deque()
         self.viewers = 0
         self.news = 0
         """Counts what changed beside the jobs: presence, lock-outs, reservations."""
+        self._bounds = bounds
         self._bytes = 0
 
     def begin(self, tail: int) -> None:
-        """Be live from a number on."""
+        """Become live from a number on."""
         self.tail = self.floor = tail
 
     def add(self, frame: Frame) -> None:
-        """Keep a frame, and let go of the oldest ones past the bounds."""
+        """Keep a frame, and let go of the oldest frames past the bounds."""
         self.frames.append(frame)
         self._bytes += len(frame.data)
-        while len(self.frames) > _KEPT_EVENTS or (self._bytes > _KEPT_BYTES and len(self.frames) > 1):
+        while self._is_too_large():
             oldest = self.frames.popleft()
             self._bytes -= len(oldest.data)
             self.floor = oldest.seq
 
+    def _is_too_large(self) -> bool:
+        too_many = len(self.frames) > self._bounds.events
+        return too_many or (self._bytes > self._bounds.bytes and len(self.frames) > 1)
 
-class Waiter:
-    """Somebody who waits for news of a site, on a thread of its own: a poll, or a viewer."""
+
+class Subscriber:
+    """A poll or a viewer that waits for news of a site, on a thread of its own."""
 
     def __init__(self, site: str, client: Client) -> None:
         self.site = site
@@ -50,22 +62,22 @@ class Waiter:
         self._woken = threading.Event()
 
     def wait(self, seconds: float) -> None:
-        """Sleep until something happens at the site, the client hangs up, or the time is over."""
+        """Sleep until something happens at the site, the client disconnects, or the time is over."""
         self._woken.wait(max(0.0, seconds))
         self._woken.clear()
 
     def has_gone(self) -> bool:
-        """Tell whether the client hung up while nothing was being sent to it."""
-        return self.sending_since is None and self.client.hung_up()
+        """Whether the client disconnected while nothing was being sent to it."""
+        return self.sending_since is None and self.client.disconnected()
 
     def wake(self) -> None:
         """End the sleep, or the next one if there is none now."""
         self._woken.set()
 
 
-class Viewer(Waiter):
-    """Somebody who follows all that happens at a site."""
+class Viewer(Subscriber):
+    """A subscriber that follows all that happens at a site."""
 
-    def __init__(self, site: str, client: Client, channel: Channel) -> None:
+    def __init__(self, site: str, client: Client, channel: SiteChannel) -> None:
         super().__init__(site, client)
         self.channel = channel

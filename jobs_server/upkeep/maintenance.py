@@ -18,7 +18,7 @@ from ..clock import Now
 from ..config import Settings
 from ..errors import TaskFailed, Unavailable
 from ..jobs import expiry
-from ..live import silences
+from ..live.presence_store import note_silences
 from ..service import Service, service_of
 from ..storage.database import Database
 from ..storage.sqlite import is_memory
@@ -59,7 +59,7 @@ def sweeper(service: Service) -> Worker:
             attempt("jobs could not be labelled", lambda: sweep(database, settings, started))
             attempt(
                 "a site's silence could not be noted",
-                lambda: silences.note(database, presence, settings.sites),
+                lambda: note_silences(database, presence, settings.sites),
             )
 
     failure = "old jobs and silent sites could not be looked for"

@@ -132,7 +132,7 @@ def _hear_others(service: Service) -> list[Worker]:
     if heard is None:
         return []
     shared = presence_store.SharedPresence(service.database, service.feed.presence)
-    heard.on_notice += [service.feed.nudge, shared.told]
+    heard.on_notice += [service.feed.nudge, shared.hear]
     service.feed.hears = lambda: heard.hears
     shared.worker.start()
     heard.worker.start(after_seconds=0)

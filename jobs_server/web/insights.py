@@ -7,7 +7,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 from ..auth import Access, needs
 from ..history import insights as sums
 from ..history import night
-from ..live import silences
+from ..live import presence_store
 from ..service import reading
 from .context import page
 
@@ -29,7 +29,7 @@ def insights() -> Response:
     from_ms = now_ms - int(nights) * _DAY_MS
     with reading() as connection:
         report = night.report(connection, site, from_ms, now_ms + _DAY_MS)
-        silent = silences.between(connection, site, from_ms, now_ms)
+        silent = presence_store.silences_between(connection, site, from_ms, now_ms)
     shown = render_template(
         "pages/insights.html",
         nights=nights,

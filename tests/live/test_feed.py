@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,14 +13,18 @@ from flask import Flask
 from jobs_server.errors import Unavailable
 from jobs_server.jobs import events
 from jobs_server.jobs.events import Change
-from jobs_server.live import backlog, feed, sse, subscribers
-from jobs_server.live.backlog import Frame
+from jobs_server.live import readers, sse
+from jobs_server.live.backlog import Backlog, BacklogBounds, Frame
 from jobs_server.live.disconnect import Client
 from jobs_server.live.feed import Feed
-from jobs_server.live.subscribers import Channel
+from jobs_server.live.readers import AllSitesReader, Marks, PerSiteReader
+from jobs_server.live.subscribers import ChannelBounds, SiteChannel
+from jobs_server.live.times import FeedTimes
 from jobs_server.service import service_of
+from jobs_server.storage.statement import Connection
 
 from ..conftest import inside
+from ..support import feeds
 from .test_long_poll import until
 
 SOMEBODY = Client("a browser", "127.0.0.1")
@@ -63,7 +66,7 @@ def watching(app: Flask, count: int, position: sse.Position | None = None) -> It
 
 
 @pytest.fixture
-def rendered(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def rendered(file_app: Flask) -> list[int]:
     """The numbers of the events that were rendered."""
     numbers: list[int] = []
 
@@ -71,9 +74,7 @@ def rendered(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         numbers.append(change.event.seq)
         return sse.render(epoch, change)
 
-    live = service_of(file_app).feed
-    monkeypatch.setattr(live._looker, "_render", render)
-    monkeypatch.setattr(live._past, "_render", render)
+    feeds.put_in(file_app, render=render)
     return numbers
 
 
@@ -100,9 +101,8 @@ def test_those_who_come_back_together_share_what_is_read(file_app: Flask, render
     assert sorted(rendered) == list(range(1, 252))
 
 
-def test_who_lags_behind_what_is_kept_misses_nothing(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subscribers, "_KEPT_EVENTS", 3)
-    live = service_of(file_app).feed
+def test_who_lags_behind_what_is_kept_misses_nothing(file_app: Flask) -> None:
+    live = feeds.put_in(file_app, bounds=ChannelBounds(events=3))
     with watching(file_app, 1) as (watcher,):
         until(lambda: live.tail is not None)
         slow = Watcher.__new__(Watcher)  # it takes its first message late
@@ -120,9 +120,8 @@ def test_who_lags_behind_what_is_kept_misses_nothing(file_app: Flask, monkeypatc
         live.leave(viewer)
 
 
-def test_what_is_kept_is_bounded_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subscribers, "_KEPT_BYTES", 100)
-    channel = Channel("wmd", 0)
+def test_what_is_kept_is_bounded_in_bytes_too() -> None:
+    channel = SiteChannel("wmd", 0, ChannelBounds(bytes=100))
     for seq in range(1, 6):
         channel.add(Frame(seq, b"x" * 40))
     assert [frame.seq for frame in channel.frames] == [4, 5]
@@ -131,22 +130,31 @@ def test_what_is_kept_is_bounded_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -
     assert [frame.seq for frame in channel.frames] == [6]
 
 
-def test_pages_of_the_past_are_bounded(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_of_the_backlog_are_kept_within_bounds(file_app: Flask) -> None:
     for _ in range(20):
         inside(file_app).sends()
-    monkeypatch.setattr(backlog, "_PAGE", 2)
-    monkeypatch.setattr(backlog, "_KEPT_BYTES", 3000)
-    pages = service_of(file_app).feed._past
+    rendered: list[int] = []
+
+    def render(_epoch: str, change: Change) -> bytes:
+        rendered.append(change.event.seq)
+        return b"x" * 500
+
+    bounds = BacklogBounds(page_events=2, kept_bytes=3300)  # three pages of two messages, with what a page itself takes
+    backlog = Backlog(service_of(file_app).database, render, bounds)
     for seq in range(0, 20, 2):
-        assert [frame.seq for frame in pages.after("wmd", seq).frames] == [seq + 1, seq + 2]
-    assert 1 < len(pages._pages) < 10
-    assert pages._bytes <= 3000
+        assert [frame.seq for frame in backlog.after("wmd", seq).frames] == [seq + 1, seq + 2]
+    assert rendered == list(range(1, 21))
+    for seq in (14, 16, 18):
+        backlog.after("wmd", seq)
+    assert rendered == list(range(1, 21))
+    backlog.after("wmd", 12)
+    assert rendered[20:] == [13, 14]
 
 
 def test_a_database_that_fails_holds_changes_up_and_loses_none(
     file_app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(feed, "_FIRST_PAUSE_SECONDS", 0.01)
+    feeds.put_in(file_app, FeedTimes(first_pause_seconds=0.01))
     read, troubles = events.after, [Unavailable("Error: the disk is gone"), RuntimeError("a fault of ours")]
 
     def fails_twice(*arguments: Any) -> list[Change]:
@@ -167,13 +175,14 @@ def test_a_database_that_fails_holds_changes_up_and_loses_none(
 
 def test_nothing_is_read_while_nobody_waits(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     live, looks = service_of(file_app).feed, list[Any]()
-    version = live._version
+    rows = Connection.rows
 
-    def look(connection: Any) -> int:
-        looks.append(connection)
-        return version(connection)
+    def noted(connection: Connection, statement: Any, **values: Any) -> Any:
+        if threading.current_thread().name == "feed":
+            looks.append(statement)
+        return rows(connection, statement, **values)
 
-    monkeypatch.setattr(live, "_version", look)
+    monkeypatch.setattr(Connection, "rows", noted)
     with live.waiting("wmd", SOMEBODY):
         until(lambda: len(looks) > 2)
     until(lambda: live.tail is None)
@@ -187,15 +196,17 @@ def test_nothing_is_read_while_nobody_waits(file_app: Flask, monkeypatch: pytest
 
 
 def test_who_comes_has_nothing_read_at_other_sites(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "_SLOW_LOOK_SECONDS", 1e9)  # nothing is looked at by chance
-    live, asked = service_of(file_app).feed, list[set[str]]()
-    look = live._looker.look
+    live = feeds.put_in(file_app, FeedTimes(slow_look_seconds=1e9))  # Nothing is looked at by chance.
+    asked = list[set[str]]()
+    one_writer = service_of(file_app).database.kind.one_writer
+    reader: Any = AllSitesReader if one_writer else PerSiteReader
+    look = reader.look
 
-    def noted(connection: Any, waited: set[str]) -> Any:
+    def noted(reader: Any, connection: Any, waited: set[str]) -> Any:
         asked.append(set(waited))
-        return look(connection, waited)
+        return look(reader, connection, waited)
 
-    monkeypatch.setattr(live._looker, "look", noted)
+    monkeypatch.setattr(reader, "look", noted)
     with live.waiting("mrc", SOMEBODY):
         until(lambda: asked == [{"mrc"}])
         with live.waiting("wmd", SOMEBODY):
@@ -203,32 +214,33 @@ def test_who_comes_has_nothing_read_at_other_sites(file_app: Flask, monkeypatch:
     assert asked == [{"mrc"}, {"wmd"}]
 
 
-def test_a_lock_out_before_the_first_look_is_told(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    live = service_of(file_app).feed
+@pytest.mark.parametrize("lifted", [False, True])
+def test_a_lock_out_before_the_first_look_is_told(
+    file_app: Flask, monkeypatch: pytest.MonkeyPatch, lifted: bool
+) -> None:
+    """Also one that began while nobody waited, and was lifted between the viewer's page and the first look."""
+    vera = {"site": "wmd", "user_id": "v", "user_name": "Vera"}
+    live, observatory = service_of(file_app).feed, inside(file_app)
     live.leave(live.watch("wmd", SOMEBODY))
     until(lambda: live.tail is None)
-    live.presence.changed(["wmd"])  # there is no other news of the site
-    looks = threading.Event()
-    monkeypatch.setattr(feed, "time", Halted(looks))
+    live.presence.changed(["wmd"])  # There is no other news of the site.
+    changed, marks = threading.Event(), readers.site_marks
+
+    def late(connection: Connection, now_ms: int) -> Marks:
+        changed.wait()
+        return marks(connection, now_ms)
+
+    monkeypatch.setattr(readers, "site_marks", late)
+    if lifted:
+        observatory.posts("lockout", vera | {"note": "hands"})
     viewer = live.watch("wmd", SOMEBODY)
-    inside(file_app).posts("lockout", {"site": "wmd", "note": "hands", "user_id": "v", "user_name": "Vera"})
-    looks.set()
+    observatory.posts("liftlockout" if lifted else "lockout", vera | ({} if lifted else {"note": "hands"}))
+    changed.set()
     until(lambda: viewer.channel.news == 1)
     live.stop()
 
 
-class Halted:
-    """The module `time`, whose sleeps end when something else has happened."""
-
-    monotonic = staticmethod(time.monotonic)
-
-    def __init__(self, event: threading.Event) -> None:
-        self.sleep = lambda _seconds: event.wait(10)
-
-
 def test_a_commit_just_as_the_feed_stops_waiting_is_not_forgotten(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    live = service_of(app).feed
-
     class Late(threading.Event):
         sent = False
 
@@ -240,8 +252,9 @@ def test_a_commit_just_as_the_feed_stops_waiting_is_not_forgotten(app: Flask, mo
                 inside(app).sends()
             return False
 
-    monkeypatch.setattr(feed, "_SLOW_LOOK_SECONDS", 1e9)  # nothing is found by chance
-    monkeypatch.setattr(live, "_nudged", Late())
+    with monkeypatch.context() as patch:
+        patch.setattr(threading, "Event", Late)
+        live = feeds.put_in(app, FeedTimes(slow_look_seconds=1e9))  # Nothing is found by chance.
     viewer = live.watch("wmd", SOMEBODY)
     until(lambda: len(viewer.channel.frames) == 1)
     live.stop()
@@ -255,9 +268,8 @@ def test_calls_always_have_threads_left(app: Flask, threads: int, places: int) -
     assert Feed(service_of(app).database, settings, sse.render).places == places
 
 
-def test_a_reader_that_takes_too_long_is_told_and_dropped(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "SLOW_SECONDS", -1.0)
-    live = service_of(app).feed
+def test_a_reader_that_takes_too_long_is_told_and_dropped(app: Flask) -> None:
+    live = feeds.put_in(app, FeedTimes(slow_reader_seconds=-1.0))
     viewer = live.watch("wmd", SOMEBODY)
     with service_of(app).database.reading() as connection:
         messages = sse.messages(live, viewer, sse.start(connection, None, "wmd"))
@@ -269,9 +281,8 @@ def test_a_reader_that_takes_too_long_is_told_and_dropped(app: Flask, monkeypatc
 
 
 @pytest.mark.sqlite("elsewhere a position counts the events of its own site")
-def test_a_quiet_viewer_gets_a_sign_of_life_and_moves_on(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "COMMENT_SECONDS", 0.05)
-    live = service_of(app).feed
+def test_a_quiet_viewer_gets_a_sign_of_life_and_moves_on(app: Flask) -> None:
+    live = feeds.put_in(app, FeedTimes(comment_seconds=0.05))
     viewer = live.watch("wmd", SOMEBODY)
     with service_of(app).database.reading() as connection:
         messages = sse.messages(live, viewer, sse.start(connection, None, "wmd"))

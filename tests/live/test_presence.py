@@ -10,12 +10,11 @@ from flask import Flask
 
 from jobs_server import create_app
 from jobs_server.domain.lifecycle import Queue
-from jobs_server.live import feed
 from jobs_server.live.presence import Presence, State
-from jobs_server.service import service_of
+from jobs_server.live.times import FeedTimes
 
 from ..conftest import inside
-from ..support import databases
+from ..support import databases, feeds
 from ..support.clocks import Clocks
 from ..support.observatory import Observatory
 from ..support.streams import Viewer
@@ -157,10 +156,8 @@ def test_viewers_are_told_when_a_site_comes_back(live: str, people: Observatory)
         viewer.until(lambda: viewer.states[-1] == "online", "online")
 
 
-def test_viewers_are_told_when_a_site_falls_silent(monkeypatch: pytest.MonkeyPatch, app: Flask) -> None:
-    live = service_of(app).feed
-    monkeypatch.setattr(live.presence, "_silent_after_seconds", 0.2)
-    monkeypatch.setattr(feed, "_TEND_SECONDS", 0.05)
+def test_viewers_are_told_when_a_site_falls_silent(app: Flask) -> None:
+    feeds.put_in(app, FeedTimes(tend_seconds=0.05), silent_after_seconds=1)
     inside(app).polls()
     reply = app.test_client().get("/stream?site=wmd", buffered=False)
     states: list[bytes] = []

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from jobs_server.domain.lifecycle import Queue
-from jobs_server.live import silences
+from jobs_server.live import presence_store
 from jobs_server.live.presence import Presence
 from jobs_server.service import service_of
 from jobs_server.storage.database import Database
@@ -44,11 +44,11 @@ class Hall:
         self.notes()
 
     def notes(self, presence: Presence | None = None, expected: tuple[str, ...] = ("wmd",)) -> None:
-        silences.note(self.database, presence or self.presence, expected)
+        presence_store.note_silences(self.database, presence or self.presence, expected)
 
     def noted(self, site: str = "wmd", from_ms: int = 0, to_ms: int = FOREVER_MS) -> list[tuple[int, int]]:
         with self.database.reading() as connection:
-            return silences.between(connection, site, from_ms, to_ms)
+            return presence_store.silences_between(connection, site, from_ms, to_ms)
 
 
 @pytest.fixture

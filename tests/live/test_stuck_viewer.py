@@ -12,10 +12,10 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from jobs_server.live import feed
-from jobs_server.service import service_of
+from jobs_server.live.times import FeedTimes
 
 from ..conftest import inside
+from ..support import feeds
 from .test_long_poll import until
 
 LARGE = {"note": "m" * 200_000}  # the system keeps some megabytes of what is sent for a reader that takes nothing
@@ -36,11 +36,8 @@ def served(app: Flask) -> Iterator[int]:
         server.server_close()
 
 
-def test_a_viewer_that_takes_nothing_is_cut_off(
-    file_app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(feed, "SLOW_SECONDS", 0.5)
-    live, observatory = service_of(file_app).feed, inside(file_app)
+def test_a_viewer_that_takes_nothing_is_cut_off(file_app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    live, observatory = feeds.put_in(file_app, FeedTimes(slow_reader_seconds=0.5)), inside(file_app)
     with served(file_app) as port, socket.socket() as stuck, caplog.at_level(logging.WARNING, "jobs_server.live.feed"):
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stuck.connect(("127.0.0.1", port))

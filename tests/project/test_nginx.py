@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from jobs_server.domain import commands
-from jobs_server.live import sse
+from jobs_server.live.times import FeedTimes
 
 from ..conftest import over_http
 from ..live.test_long_poll import LONG, Poll, someone_waits, until
@@ -53,8 +53,8 @@ def test_its_patience_exceeds_ours() -> None:
     places = re.findall(r"^    location .*?^    }", text, re.MULTILINE | re.DOTALL)
     assert len(places) == 2
     for place in places:
-        assert seconds("proxy_read_timeout", place)[0] > max(commands.MAX_WAIT_SECONDS, sse.COMMENT_SECONDS)
-        assert seconds("send_timeout", place)[0] > max(commands.MAX_WAIT_SECONDS, sse.COMMENT_SECONDS)
+        assert seconds("proxy_read_timeout", place)[0] > max(commands.MAX_WAIT_SECONDS, FeedTimes().comment_seconds)
+        assert seconds("send_timeout", place)[0] > max(commands.MAX_WAIT_SECONDS, FeedTimes().comment_seconds)
     conf = runpy.run_module("jobs_server.gunicorn_conf")
     assert seconds("keepalive_timeout", text)[0] < conf["keepalive"]
 
