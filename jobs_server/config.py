@@ -6,14 +6,13 @@ The table below is the only list of settings; help texts, `flask settings` and t
 from __future__ import annotations
 
 import os
+import re
+import sys
 import tomllib
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
-
-from pydantic import TypeAdapter, ValidationError
-from sqlalchemy.engine import URL
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from .config_checks import (
     PREFIX,
@@ -27,11 +26,18 @@ from .config_checks import (
 )
 from .errors import ConfigError
 
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from sqlalchemy.engine import URL
+
 __all__ = ["CONFIG_FILE", "PREFIX", "Loaded", "Settings", "load", "names", "shown", "split", "variable"]
 
 TEST_PREFIX = "JOBS_TEST_"  # switches of the test suite, no settings of the service
 CONFIG_FILE = "config.toml"
 
+_SQLITE_FILE = "sqlite:///"
+_MORE_THAN_A_FILE = re.compile(r"[?%\s]")  # in a URL: options, what is escaped, what is no URL
+_WHOLE, _NUMBER = re.compile(r"\d{1,9}", re.ASCII), re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 _SECRETS = ("oidc_client_secret", "alert_url")  # an alert's address is all that one needs to send there
 
 
@@ -197,7 +203,7 @@ class Settings:
         for site in self.sites:
             if not site.strip():
                 raise ConfigError(f"{PREFIX}SITES: a site code must not be blank")
-        if self.database_url:
+        if self.database_url and self.sqlite_file is None:
             parse_url(self.database_url)
 
     @property
@@ -223,9 +229,20 @@ class Settings:
     @property
     def url(self) -> URL:
         """Give the database's URL, the default filled in."""
+        from sqlalchemy.engine import URL
+
         if self.database_url:
             return parse_url(self.database_url)
-        return URL.create("sqlite", database=str(Path(self.instance) / "jobs.db"))
+        return URL.create("sqlite", database=str(self.sqlite_file))
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """Return SQLite's file, where the database is one and its URL says no more; reading it takes no SQLAlchemy."""
+        if not self.database_url:
+            return Path(self.instance) / "jobs.db"
+        file = self.database_url.removeprefix(_SQLITE_FILE)
+        is_plain = file not in (self.database_url, "", ":memory:") and not _MORE_THAN_A_FILE.search(file)
+        return Path(file) if is_plain else None
 
     @property
     def backups(self) -> Path:
@@ -257,6 +274,18 @@ def load(
     values = {name: _coerce(name, value, origin) for name, (value, origin) in given.items()}
     origins = {setting.name: "default" for setting in fields(Settings)} | {n: o for n, (_, o) in given.items()}
     return Loaded(Settings(**(values | {"instance": str(folder)})), origins)
+
+
+def instance_folder() -> Path:
+    """Return the folder that is used unless a setting names another: the one that Flask gives the app."""
+    place, prefix = Path(__file__).parent.parent, Path(sys.prefix).absolute()
+    if place.is_relative_to(prefix):
+        return prefix / "var" / f"{__package__}-instance"
+    if place.name.lower() != "site-packages":
+        return place / "instance"
+    from flask import Flask  # installed for another interpreter than this one: Flask knows the ways
+
+    return Path(Flask(__package__).instance_path)
 
 
 def split(given: Mapping[str, object], flask_keys: Container[str]) -> tuple[dict[str, object], dict[str, object]]:
@@ -328,11 +357,27 @@ def _split(name: str, text: str) -> object:
 
 
 def _coerce(name: str, value: object, origin: str) -> Any:
+    if (plain := _plain(_TYPES[name], value)) is not None:
+        return plain
+    from pydantic import TypeAdapter, ValidationError  # takes a tenth of a second to load
+
     try:
         return TypeAdapter(_TYPES[name]).validate_python(value)
     except ValidationError as error:
         reason = "; ".join(_words(error))
         raise ConfigError(f"{variable(name)} (from {origin}) is wrong: {reason}") from None
+
+
+def _plain(kind: Any, value: object) -> object:
+    """Read a value that needs no second look, as pydantic would; None: let pydantic see to it."""
+    if isinstance(value, str):
+        if kind is str or (get_origin(kind) is Literal and value in get_args(kind)):
+            return value
+        if kind is int and _WHOLE.fullmatch(value):
+            return int(value)
+        return float(value) if kind is float and _NUMBER.fullmatch(value) else None
+    is_texts = isinstance(value, tuple) and all(isinstance(each, str) for each in value)
+    return value if type(value) is kind or (is_texts and kind == tuple[str, ...]) else None
 
 
 def _words(error: ValidationError) -> Iterable[str]:

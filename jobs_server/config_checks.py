@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
-
 from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 PREFIX = "JOBS_"
 ANY_ORIGIN = "*"
@@ -84,6 +84,9 @@ def check_network(name: str, network: str) -> None:
 
 def parse_url(text: str) -> URL:
     """Read the URL of a database; without a driver it gets the one that is used."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):

@@ -1,48 +1,54 @@
-"""The command line: Click commands that call the same operations as the routes."""
+"""The command line: Click commands that call the same operations as the routes.
+
+Each command is listed here by name and imported when it is called: to import them all takes a second.
+"""
 
 from __future__ import annotations
 
-from click import Command, Context
-from flask import Flask
-from flask.cli import AppGroup
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from .named import Place, add
 
-class Commands(AppGroup):
-    """Load the commands when somebody asks for one: a server does without them, and without what they import."""
+if TYPE_CHECKING:
+    from flask import Flask
 
-    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
-        """Give a command."""
-        self._load()
-        return super().get_command(ctx, cmd_name)
-
-    def list_commands(self, ctx: Context) -> list[str]:
-        """List the commands."""
-        self._load()
-        return super().list_commands(ctx)
-
-    def _load(self) -> None:
-        from .admin import admin
-        from .alerts import alerts
-        from .backup import backup, restore
-        from .doctor import doctor
-        from .history import import_history, prune
-        from .jobs import jobs
-        from .lockouts import lockout
-        from .migrate_database import migrate_database
-        from .reservations import reservations
-        from .serve import serve
-        from .settings import settings
-        from .simulate import simulate
-        from .tokens import tokens
-        from .version import version
-
-        for command in (
-            *(admin, alerts, backup, doctor, import_history, jobs, lockout, migrate_database, prune, reservations),
-            *(restore, serve, settings, simulate, tokens, version),
-        ):
-            self.add_command(command)
+COMMANDS: Mapping[str, Place] = {
+    "admin": Place("jobs_server.cli.admin:admin", "For the person at this PC."),
+    "alerts": Place("jobs_server.cli.alerts:alerts", "Try out the alerts that JOBS_ALERT_URL gets."),
+    "backup": Place("jobs_server.cli.backup:backup", "Back up the database into FOLDER, while it is served."),
+    "doctor": Place("jobs_server.cli.doctor:doctor", "Look this installation over and explain what is wrong."),
+    "import": Place(
+        "jobs_server.cli.history:import_history",
+        "Put the jobs of FILE, written by `prune --archive`, back into the history.",
+    ),
+    "jobs": Place("jobs_server.cli.jobs:jobs", "Send jobs, list them, and watch them being carried out."),
+    "lockout": Place(
+        "jobs_server.cli.lockouts:lockout", "Lock a telescope out while somebody works on it, and lift that again."
+    ),
+    "migrate-database": Place(
+        "jobs_server.cli.migrate_database:migrate_database",
+        "Move the jobs from SQLite to PostgreSQL; stop the server first.",
+    ),
+    "prune": Place("jobs_server.cli.history:prune", "Delete old jobs and their history, while the server runs."),
+    "reservations": Place(
+        "jobs_server.cli.reservations:reservations", "List, make and delete reservations of the telescope."
+    ),
+    "restore": Place(
+        "jobs_server.cli.restore:restore",
+        "Put the backup FILE in the place of the database; stop the server first.",
+    ),
+    "serve": Place("jobs_server.cli.serve:serve", "Serve every day's work, and prepare the database first."),
+    "settings": Place("jobs_server.cli.settings:settings", "Print the settings in force and where each came from."),
+    "simulate": Place(
+        "jobs_server.cli.simulate:simulate",
+        "Play an observatory: take the jobs of a site and carry them out, until Ctrl-C.",
+    ),
+    "tokens": Place("jobs_server.cli.tokens:tokens", "Make, list and revoke the tokens of sites' software."),
+    "version": Place("jobs_server.cli.version:version", "Tell the version of this service, and of what it stands on."),
+}
 
 
 def register(app: Flask) -> None:
     """Give an app its commands."""
-    app.cli = Commands(app.name)
+    add(app.cli, COMMANDS)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 
 import click
 
 from ..auth import console_links
-from .common import CommandGroup, settings
+from .common import CommandGroup, person_here
+from .installation import settings
 
 admin = CommandGroup("admin", help="For the person at this PC.")
 
 
 @admin.command()
-@click.option("--user", default=getpass.getuser, show_default="you", help="The name that the history will show.")
+@click.option("--user", default=person_here, show_default="you", help="The name that the history will show.")
 def link(user: str) -> None:
     """Print a link that signs you in on the pages as an admin, once, in a browser on this PC.
 

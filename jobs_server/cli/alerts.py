@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import click
-from flask.cli import AppGroup
 
-from .common import settings
+from .installation import settings
 
-alerts = AppGroup("alerts", help="Try out the alerts that JOBS_ALERT_URL gets.")
+alerts = click.Group("alerts", help="Try out the alerts that JOBS_ALERT_URL gets.")
 
 
 @alerts.command("test")

@@ -6,16 +6,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-from flask.cli import AppGroup
 
-from ..config import Settings
 from ..errors import JobsError
-from ..service import service
+from .installation import settings
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
 
-class CommandGroup(AppGroup):
+class CommandGroup(click.Group):
     """Show a refusal as the sentence it is."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -32,9 +30,21 @@ def site_option(function: AnyFunction) -> AnyFunction:
     return click.option("--site", help=text)(function)
 
 
+def user_option(function: AnyFunction) -> AnyFunction:
+    """Let a command be told who asks."""
+    return click.option("--user", default=person_here, show_default="you", help="Who asks.")(function)
+
+
 def json_option(function: AnyFunction) -> AnyFunction:
     """Let a command print for programs."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)
+
+
+def person_here() -> str:
+    """Return the name by which the person at this PC is signed in to it."""
+    import getpass
+
+    return getpass.getuser()
 
 
 def needed_site(site: str | None) -> str:
@@ -45,8 +55,3 @@ def needed_site(site: str | None) -> str:
     if site is not None and sites and site not in sites:
         raise click.UsageError(f"there is no site {site}; JOBS_SITES names {', '.join(sites)}")
     return site or sites[0]
-
-
-def settings() -> Settings:
-    """Give the settings in force."""
-    return service().settings

@@ -6,13 +6,12 @@ import json
 import sys
 
 import click
-from flask import current_app
-from flask.cli import with_appcontext
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..errors import TaskFailed
+from .installation import app
 
 _MARKS = {"good": Text("ok", "green"), "note": Text("note", "yellow"), "bad": Text("BAD", "bold red")}
 
@@ -20,7 +19,6 @@ _MARKS = {"good": Text("ok", "green"), "note": Text("note", "yellow"), "bad": Te
 @click.command
 @click.option("--fix", is_flag=True, help="Mend what is safe to mend, and say what was done.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-@with_appcontext
 def doctor(fix: bool, as_json: bool) -> None:
     """Look this installation over and explain what is wrong.
 
@@ -38,7 +36,7 @@ def doctor(fix: bool, as_json: bool) -> None:
         except TaskFailed as failure:
             return finding, f"could not be mended: {failure.message}"
 
-    findings = list(map(mended, look_over(current_app._get_current_object())))  # type: ignore[attr-defined]
+    findings = list(map(mended, look_over(app())))
     if as_json:
         rows = [
             {"about": each.about, "grade": each.grade.value, "sentence": each.sentence, "done": done}

@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 
 import click
-from flask.cli import with_appcontext
 
 from .. import clock
 from ..errors import JobsError, TaskFailed
-from ..service import service
 from ..upkeep import archive as archives
 from ..upkeep import retention
+from .installation import database
+from .installation import settings as in_force
 
 _SHOWN_FAULTS = 10
 
@@ -25,26 +25,25 @@ _SHOWN_FAULTS = 10
     help="First write what is deleted to a new file in this folder, which `import` reads back.",
 )
 @click.option("--dry-run", is_flag=True, help="Only tell how many jobs would be deleted.")
-@with_appcontext
 def prune(days: int | None, archive: Path | None, dry_run: bool) -> None:
     """Delete old jobs and their history, while the server runs.
 
     What still waits, or was heard of since, stays. The database's file does not become smaller; the room is used again.
     """
-    settings = service().settings
+    settings = in_force()
     days = days or settings.keep_days
     if not days:
         raise click.UsageError("say how many days to keep, with --days or JOBS_KEEP_DAYS; so far all is kept for ever")
     before_ms = clock.now_ms() - days * retention.DAY_MS
     folder = archive or (Path(settings.archive_folder).expanduser() if settings.archive_folder else None)
     try:
-        with service().database.reading() as connection:
+        with database().reading() as connection:
             old = retention.count(connection, before_ms)
         if dry_run:
             click.echo(f"{old:,} jobs are older than {days} days.")
             return
         with click.progressbar(length=old, label="Deleting", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-            pruned = retention.prune(service().database, before_ms, folder, lambda done: bar.update(done - bar.pos))
+            pruned = retention.prune(database(), before_ms, folder, lambda done: bar.update(done - bar.pos))
     except JobsError as error:
         raise TaskFailed(error.sentence.removeprefix("Error: ")) from None
     click.echo(f"Deleted {pruned.jobs:,} jobs older than {days} days, with {pruned.events:,} events.")
@@ -54,7 +53,6 @@ def prune(days: int | None, archive: Path | None, dry_run: bool) -> None:
 
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@with_appcontext
 def import_history(file: Path) -> None:
     """Put the jobs of FILE, written by `prune --archive`, back into the history.
 
@@ -67,7 +65,7 @@ def import_history(file: Path) -> None:
             bar.update(done * 100 // max(total, 1) - bar.pos)
 
         try:
-            told = archives.read_back(service().database, file, clock.now_ms(), show)
+            told = archives.read_back(database(), file, clock.now_ms(), show)
         except JobsError as error:
             raise TaskFailed(error.sentence.removeprefix("Error: ")) from None
     click.echo(

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import getpass
-
 import click
 
 from ..domain import actors, commands
 from ..jobs import lockouts, queries, wire
-from ..service import reading, service
 from . import terminal
-from .common import AnyFunction, CommandGroup, json_option, needed_site, site_option
+from .common import AnyFunction, CommandGroup, json_option, needed_site, person_here, site_option
+from .installation import database, desk
 
 lockout = CommandGroup("lockout", help="Lock a telescope out while somebody works on it, and lift that again.")
 
 
 def _by_option(function: AnyFunction) -> AnyFunction:
-    return click.option("--by", default=getpass.getuser, show_default="you", help="Who works on it.")(function)
+    return click.option("--by", default=person_here, show_default="you", help="Who works on it.")(function)
 
 
 @lockout.command()
@@ -30,8 +28,8 @@ def on(site: str | None, by: str, note: str) -> None:
     stop it with `flask jobs cancel-all`. This is no substitute for switching the power off.
     """
     command = commands.checked(commands.LockOut, {"site": needed_site(site), "note": note, "user_id": by})
-    row = service().desk.lock_out(command, actors.console(by, by))
-    with reading() as connection:
+    row = desk().lock_out(command, actors.console(by, by))
+    with database().reading() as connection:
         running = queries.count_in_hand(connection, command.site)
     click.echo(f"{lockouts.sentence(row)}.")
     if running:
@@ -50,7 +48,7 @@ def off(site: str | None, by: str, cancel_waiting: bool | None, admin: bool) -> 
         cancel_waiting = click.confirm("Cancel the jobs that waited meanwhile?", default=True)
     command = commands.LiftLockout(site=site, cancel_waiting=cancel_waiting, user_id=by, user_name=by)
     actor = actors.console(by, by, is_admin=admin)
-    _, canceled = service().desk.lift(command, actor)
+    _, canceled = desk().lift(command, actor)
     click.echo(f"{site} is free again. Jobs canceled: {canceled}.")
 
 
@@ -60,7 +58,7 @@ def off(site: str | None, by: str, cancel_waiting: bool | None, admin: bool) -> 
 def list_lockouts(site: str | None, as_json: bool) -> None:
     """Show whether a telescope is locked out, and when it was before."""
     site = needed_site(site)
-    with reading() as connection:
+    with database().reading() as connection:
         rows = lockouts.past(connection, site)
     if as_json:
         click.echo(wire.lockouts(site, rows))

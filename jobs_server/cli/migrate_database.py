@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import click
-from flask.cli import with_appcontext
 
 from ..config_checks import parse_url
 from ..errors import ConfigError, TaskFailed
-from ..service import service
 from ..upkeep import backups
-from .backup import bars
-from .common import settings
+from .bars import bars
+from .installation import database, settings
 
 
 @click.command("migrate-database")
 @click.option(
     "--to", required=True, metavar="URL", help="Where to, such as postgresql+psycopg://jobs:PASSWORD@HOST/jobs"
 )
-@with_appcontext
 def migrate_database(to: str) -> None:
     """Move the jobs from SQLite to PostgreSQL; stop the server first.
 
@@ -39,8 +36,8 @@ def migrate_database(to: str) -> None:
     except ConfigError:
         raise click.BadParameter("is no URL of a PostgreSQL database", param_hint="--to") from None
     with bars() as progress:
-        moved = move(settings(), service().database, url, progress)
-    service().database.close()
+        moved = move(settings(), database(), url, progress)
+    database().close()
     jobs, events = moved.rows["job"], moved.rows["job_event"]
     was = "were there already" if moved.already else "were moved"
     click.echo(f"{jobs:,} jobs with {events:,} events and all else {was}, and are verified.")

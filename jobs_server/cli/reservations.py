@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 
 import click
@@ -11,9 +10,9 @@ from .. import clock
 from ..domain import actors, commands
 from ..jobs import reservation_commands
 from ..jobs import reservations as operations
-from ..service import reading, transaction
 from . import terminal
-from .common import CommandGroup, json_option, needed_site, site_option
+from .common import CommandGroup, json_option, needed_site, person_here, site_option
+from .installation import database
 
 reservations = CommandGroup("reservations", help="List, make and delete reservations of the telescope.")
 
@@ -27,7 +26,7 @@ _DAY_MS = 24 * 60 * 60 * 1000
 def list_reservations(site: str | None, days: float, as_json: bool) -> None:
     """List the reservations from now on."""
     now_ms = clock.now_ms()
-    with reading() as connection:
+    with database().reading() as connection:
         rows = operations.between(connection, needed_site(site), now_ms, now_ms + round(days * _DAY_MS))
     if as_json:
         click.echo(json.dumps([operations.public(row) for row in rows]))
@@ -39,7 +38,7 @@ def list_reservations(site: str | None, days: float, as_json: bool) -> None:
 
 @reservations.command()
 @site_option
-@click.option("--user", default=getpass.getuser, show_default="you", help="For whom: their user id.")
+@click.option("--user", default=person_here, show_default="you", help="For whom: their user id.")
 @click.option("--name", help="Their name, as others see it.  [default: the user id]")
 @click.option("--title", default="", help="What it is called.")
 @click.option("--note", default="", help="A line for others to read.")
@@ -53,7 +52,7 @@ def add(site: str | None, user: str, name: str | None, title: str, note: str, st
     """
     body = {"site": needed_site(site), "start": start, "end": end, "title": title, "reservation_note": note}
     wanted = commands.checked(reservation_commands.Reserve, body).row(user, name or user)
-    with transaction() as connection:
+    with database().transaction() as connection:
         row = operations.add(connection, wanted, actors.console(user, name or user), clock.read())
     start, end = operations.in_utc(row.start_ms), operations.in_utc(row.end_ms)
     click.echo(f"{row.site} is reserved for {row.creator} from {start} to {end}: {row.event_id}")
@@ -63,8 +62,8 @@ def add(site: str | None, user: str, name: str | None, title: str, note: str, st
 @click.argument("event_id", metavar="ID")
 def delete(event_id: str) -> None:
     """Delete a reservation by its id in the list, whosever it is."""
-    console = actors.console(getpass.getuser(), getpass.getuser(), is_admin=True)
-    with transaction() as connection:
+    console = actors.console(person_here(), person_here(), is_admin=True)
+    with database().transaction() as connection:
         row = operations.remove(connection, event_id, console)
     start, end = operations.in_utc(row.start_ms), operations.in_utc(row.end_ms)
     click.echo(f"The reservation of {row.creator} from {start} to {end} is deleted.")

@@ -7,14 +7,15 @@ import os
 import socket
 import sys
 from importlib.util import find_spec
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
-from flask import Flask, current_app
-from flask.cli import with_appcontext
 
 from ..config import Settings, variable
-from ..service import service
+from . import installation
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 _DRAIN_BYTES = 16 * 1024 * 1024  # larger bodies are cut off by the server, smaller ones refused in our own words
 _BROWSERS = 200  # idle connections kept beside the threads: browsers hold several each
@@ -29,13 +30,12 @@ _BROWSERS = 200  # idle connections kept beside the threads: browsers hold sever
     default="auto",
     help="auto: gunicorn where it is installed, which is not on Windows, else waitress.",
 )
-@with_appcontext
 def serve(host: str | None, port: int | None, server: str) -> None:
     """Serve every day's work, and prepare the database first.
 
     `flask run` is for trying out; this one stands many people, streams and years. Stop it with Ctrl-C.
     """
-    settings = service().settings
+    settings = installation.settings()
     host, port = host or settings.host, port or settings.port
     chosen = _choose(server)
     _check_address(host, port)
@@ -43,7 +43,7 @@ def serve(host: str | None, port: int | None, server: str) -> None:
     os.environ |= {variable("host"): host, variable("port"): str(port)}
     if chosen == "gunicorn":
         _become_gunicorn(settings)
-    _run_waitress(current_app._get_current_object(), settings, host, port)  # type: ignore[attr-defined]
+    _run_waitress(installation.app(), settings, host, port)
 
 
 def _choose(server: str) -> str:

@@ -6,25 +6,23 @@ import json
 from dataclasses import fields
 
 import click
-from flask.cli import with_appcontext
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from ..config import Settings, shown, variable
-from ..service import Service, service
+from ..config import Loaded, Settings, shown, variable
+from . import installation
 
 
 @click.command
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-@with_appcontext
 def settings(as_json: bool) -> None:
     """Print the settings in force and where each came from.
 
     A setting is taken from the environment (JOBS_...), else from config.toml in the instance folder, else it has its
     default. Secrets are masked.
     """
-    loaded = service()
+    loaded = installation.loaded()
     if as_json:
         click.echo(json.dumps({name: _row(loaded, name) for name in loaded.origins}, indent=2))
         return
@@ -36,5 +34,5 @@ def settings(as_json: bool) -> None:
         console.print(Padding(Text(field.metadata["help"]), (0, 0, 1, 4)))
 
 
-def _row(loaded: Service, name: str) -> dict[str, str]:
+def _row(loaded: Loaded, name: str) -> dict[str, str]:
     return {"value": shown(loaded.settings, name), "from": loaded.origins[name]}

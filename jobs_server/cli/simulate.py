@@ -8,15 +8,14 @@ import threading
 from pathlib import Path
 
 import click
-from flask.cli import with_appcontext
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from ..client import Job, SiteClient, SiteClientError
 from ..errors import on_one_line
-from ..service import service
 from ..simulator.observatory import Observatory, run, run_as_of_old
+from . import installation
 
 DEFAULT_URL = "http://127.0.0.1:5000"
 
@@ -37,7 +36,6 @@ DEFAULT_URL = "http://127.0.0.1:5000"
     help="File for what is in the site's hands.  [default: simulate-SITE.json in the instance folder]",
 )
 @click.option("--seed", type=int, help="Makes the faults the same each time.")
-@with_appcontext
 def simulate(
     site: str | None, speed: float, url: str, faults: float, legacy: bool, ledger: Path | None, seed: int | None
 ) -> None:
@@ -51,7 +49,7 @@ def simulate(
     flask simulate --site wmd --speed 20
     flask jobs send --site wmd camera camera_1_1 expose -p time=30 -p count=3
     """
-    settings = service().settings
+    settings = installation.settings()
     if site is None and len(settings.sites) != 1:
         raise click.UsageError("name the site to play, such as --site wmd")
     site = site or settings.sites[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -11,13 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import clock
-from ..auth.site_tokens import SiteTokenRow
-from ..client import JobChange
 from ..domain.lifecycle import UNREAD, Queue
 from ..errors import on_one_line
-from ..jobs.lockouts import LockoutRow
-from ..jobs.queries import EventRow, JobRow
-from ..jobs.reservations import ReservationRow
+
+if TYPE_CHECKING:
+    from ..auth.site_tokens import SiteTokenRow
+    from ..client import JobChange
+    from ..jobs.lockouts import LockoutRow
+    from ..jobs.queries import EventRow, JobRow
+    from ..jobs.reservations import ReservationRow
 
 
 def print_jobs(rows: Iterable[JobRow]) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 
 import click
 
 from .. import clock
 from ..auth import site_tokens
-from ..service import reading, transaction
 from . import terminal
-from .common import CommandGroup, json_option, needed_site, settings, site_option
+from .common import CommandGroup, json_option, needed_site, person_here, site_option
+from .installation import database, settings
 
 tokens = CommandGroup("tokens", help="Make, list and revoke the tokens of sites' software.")
 
@@ -24,8 +23,8 @@ def create(site: str | None, name: str) -> None:
 
     The site's software sends it with every request: Authorization: Bearer TOKEN
     """
-    with transaction() as connection:
-        row, token = site_tokens.create(connection, needed_site(site), name, getpass.getuser(), clock.read())
+    with database().transaction() as connection:
+        row, token = site_tokens.create(connection, needed_site(site), name, person_here(), clock.read())
     click.echo(token)
     click.echo(
         f"Token {row.id} of {row.site} for {row.name}. It is shown only now: keep it where it is used.", err=True
@@ -40,7 +39,7 @@ def create(site: str | None, name: str) -> None:
 @json_option
 def list_tokens(as_json: bool) -> None:
     """List the tokens, when each was used last, and which are revoked."""
-    with reading() as connection:
+    with database().reading() as connection:
         rows = site_tokens.list_all(connection)
     if as_json:
         public = ({name: value for name, value in row._asdict().items() if name != "token_hash"} for row in rows)
@@ -55,6 +54,6 @@ def list_tokens(as_json: bool) -> None:
 @click.argument("token_id", type=int, metavar="NUMBER")
 def revoke(token_id: int) -> None:
     """Revoke a token by its number in the list: it works no more from now on."""
-    with transaction() as connection:
+    with database().transaction() as connection:
         row = site_tokens.revoke(connection, token_id, clock.read())
     click.echo(f"Token {row.id} of {row.site} for {row.name} works no more.")

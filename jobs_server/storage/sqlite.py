@@ -6,12 +6,13 @@ import stat
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import Engine, event
-from sqlalchemy.engine import URL
+from typing import TYPE_CHECKING, Any
 
 from .sqlite_driver import driver
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from sqlalchemy.engine import URL
 
 NAME = "sqlite"
 BEGIN = "jobs_server_begin"
@@ -113,6 +114,7 @@ def use_write_ahead_log(engine: Engine, timeout_seconds: float) -> None:
 
 def _set_up(engine: Engine) -> None:
     """Make every connection of an engine durable and checked, and its transactions explicit."""
+    from sqlalchemy import event  # here, since some read this file by the driver alone
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:
@@ -124,6 +126,11 @@ def _set_up(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def on_begin(connection: Any) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN"))
+
+
+def refusal(reason: str) -> str:
+    """Write the sentence of a refusal for which the database is the reason."""
+    return f"Error: the database cannot be used now: {reason}. Nothing was changed; try again in a moment."
 
 
 def reason(error: BaseException) -> str:

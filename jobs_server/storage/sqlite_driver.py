@@ -35,6 +35,8 @@ def _choose_driver() -> ModuleType:
 driver = _choose_driver()
 
 
-def open_file(path: Path, mode: Literal["ro", "rw", "rwc"]) -> Any:
+def open_file(path: Path, mode: Literal["ro", "rw", "rwc"], timeout_seconds: float = 1.0) -> Any:
     """Open a SQLite file by the driver alone: read-only, for writing too, or made when it is not there."""
-    return driver.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=1.0)
+    return driver.connect(
+        f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=timeout_seconds
+    )

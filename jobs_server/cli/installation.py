@@ -1,0 +1,126 @@
+"""What a command works on: the settings, the database, and an app only for what needs one.
+
+Under `flask` that is the app which Flask has found. `jobs-server` makes none: an app takes half a second, and most
+commands need nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from .. import config
+from ..config import Loaded, Settings
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from ..jobs.desk import Desk
+    from ..service import Service
+    from ..storage.database import Database
+
+Kept = TypeVar("Kept")
+
+_SERVICE = "jobs_server"  # `service.EXTENSION`, whose import loads all that an app is made of
+
+
+def loaded() -> Loaded:
+    """Return the settings in force, with where each came from. Raises ConfigError."""
+    return _once("loaded", _load)
+
+
+def settings() -> Settings:
+    """Return the settings in force. Raises ConfigError."""
+    return loaded().settings
+
+
+def database() -> Database:
+    """Return the database, opened for as long as the command runs. Raises ConfigError when its driver is not there."""
+    return _once("database", _open)
+
+
+def desk() -> Desk:
+    """Return the desk, on this database. Raises ConfigError when its driver is not there."""
+    return _once("desk", _make_desk)
+
+
+def app() -> Flask:
+    """Return the app, made where there is none, with its context pushed for as long as the command runs."""
+    return _once("app", _make_app)
+
+
+def sqlite_file() -> Path | None:
+    """Return the file that a command may read by SQLite's driver alone; none where there is an app or a PostgreSQL."""
+    return None if _found_app() else settings().sqlite_file
+
+
+def _load() -> Loaded:
+    if app := _found_app():
+        made = _service_of(app)
+        return Loaded(made.settings, made.origins)
+    return config.load(config.instance_folder())
+
+
+def _open() -> Database:
+    if app := _found_app():
+        return _service_of(app).database
+    from sqlalchemy import create_engine
+
+    from ..storage import database as db
+
+    in_force = settings()
+    engine = create_engine(
+        in_force.url,
+        **db.engine_options(
+            in_force.url, in_force.threads, in_force.database_connections, in_force.database_timeout_seconds
+        ),
+    )
+    opened = db.Database(engine, in_force.database_timeout_seconds, db.Turns(), db.kind_of(engine))
+    click.get_current_context().find_root().call_on_close(opened.close)
+    return opened
+
+
+def _make_desk() -> Desk:
+    if app := _found_app():
+        return _service_of(app).desk
+    from ..jobs.desk import Desk
+    from ..jobs.remote_calendar import RemoteCalendar
+
+    url = settings().calendar_url
+    calendar = RemoteCalendar(url) if url else None
+    return Desk(settings=settings(), database=database(), limits=None, calendar=calendar)
+
+
+def _make_app() -> Flask:
+    from .. import create_app
+
+    app = _found_app() or create_app()
+    click.get_current_context().find_root().with_resource(app.app_context())
+    return app
+
+
+def _found_app() -> Flask | None:
+    """Return the app that Flask has found for its command line; none where there is none, or it has commands alone."""
+    script = click.get_current_context().find_root().obj
+    if script is None:
+        return None
+    app: Flask = script.load_app()
+    return app if _SERVICE in app.extensions else None
+
+
+def _service_of(app: Flask) -> Service:
+    from ..service import service_of
+
+    return service_of(app)
+
+
+def _once(name: str, make: Callable[[], Kept]) -> Kept:
+    """Make a thing at the first call within one command line, and keep it."""
+    kept = click.get_current_context().find_root().meta
+    key = f"{__name__}.{name}"
+    if key not in kept:
+        kept[key] = make()
+    return kept[key]  # type: ignore[no-any-return]

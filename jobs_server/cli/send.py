@@ -1,0 +1,171 @@
+"""`flask jobs send`, `cancel` and `cancel-all`: what asks something of a telescope."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from typing import IO, Any
+
+import click
+
+from .. import clock
+from ..client.backoff import Backoff
+from ..domain import actors, commands, lifecycle, strict_json
+from ..errors import Unavailable
+from ..jobs import operations, queries, wire
+from ..observatory import catalogue
+from .common import json_option, needed_site, site_option, user_option
+from .installation import database, desk, settings
+
+_BUSY_SECONDS = 20.0  # how long a busy database is waited for
+
+
+@click.command
+@click.argument("device", required=False)
+@click.argument("instance", required=False)
+@click.argument("action", required=False)
+@click.option(
+    "-p",
+    "parameters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A parameter; repeat as needed. A value that is JSON (5, true, [1,2]) is taken as such, else as text.",
+)
+@click.option(
+    "--file",
+    "file",
+    type=click.File("r", encoding="utf-8-sig"),  # Windows writes a byte order mark
+    help="Take the job as JSON from a file; - is standard input.",
+)
+@click.option(
+    "--key",
+    metavar="TEXT",
+    help="Idempotency-Key: the same command sent again with it within a day, such as by cron, makes no second job.",
+)
+@site_option
+@user_option
+@json_option
+def send(
+    device: str | None,
+    instance: str | None,
+    action: str | None,
+    parameters: tuple[str, ...],
+    file: IO[str] | None,
+    key: str | None,
+    site: str | None,
+    user: str,
+    as_json: bool,
+) -> None:
+    """Send one job.
+
+    \b
+    flask jobs send --site wmd camera camera_1_1 expose -p time=5 -p image_type=light
+    flask jobs send --file job.json
+    flask jobs send - < job.json
+    """
+    if device == "-" and instance is None:
+        file, device = click.open_file("-", encoding="utf-8-sig"), None
+    if file is not None:
+        if device or parameters:
+            raise click.UsageError("a job from a file is sent as it is: leave out DEVICE INSTANCE ACTION and -p")
+        body = _read_job(file)
+    elif device and instance and action:
+        body = {"device": device, "instance": instance, "action": action} | _place(device, action, parameters)
+    else:
+        raise click.UsageError("say DEVICE INSTANCE ACTION, or --file job.json, or - for standard input")
+    if site or "site" not in body:
+        body["site"] = needed_site(site)
+    job = _submit({"user_name": user, "user_id": user, "required_params": {}, "optional_params": {}} | body, key)
+    _print(job, f"Sent {job.action} to {job.device} {job.instance} at {job.site}: {job.ulid}", as_json)
+
+
+@click.command
+@click.argument("ulid")
+@user_option
+@json_option
+def cancel(ulid: str, user: str, as_json: bool) -> None:
+    """Cancel one job: it will not begin, or the site is asked to end it.
+
+    This is no emergency stop: what runs ends when the site's software next reports. Keep a hardware one.
+    """
+    with database().reading() as connection:
+        found = queries.job_anywhere(connection, ulid)
+    if found is None:
+        raise click.ClickException(f"there is no job {ulid}")
+    with database().transaction(found.site) as connection:
+        command = commands.CancelJob(site=found.site, ulid=found.ulid, user_id=user, user_name=user)
+        job = operations.cancel(connection, command, actors.console(user, user, ()), clock.read(), settings())
+    if job.status == lifecycle.CANCELED:
+        sentence = f"Canceled: {job.action} for {job.device} {job.instance} at {job.site} will not begin."
+    else:
+        sentence = f"{job.site} is asked to end {job.action} for {job.device} {job.instance}, now {job.status}."
+    _print(job, sentence, as_json)
+
+
+@click.command("cancel-all")
+@site_option
+@user_option
+@json_option
+def cancel_all(site: str | None, user: str, as_json: bool) -> None:
+    """Cancel what waits at a site, and tell the site to stop what it does.
+
+    This is no emergency stop: it acts when the site's software next asks for jobs. Keep a hardware one.
+    """
+    everything = {"device": "all", "instance": "all", "action": "cancel_all_commands"}
+    job = _submit(
+        {"site": needed_site(site), "user_name": user, "user_id": user, "required_params": {}, "optional_params": {}}
+        | everything
+    )
+    _print(job, f"What waited at {job.site} is canceled; the stop itself now waits for the site: {job.ulid}", as_json)
+
+
+def _read_job(file: IO[str]) -> dict[str, Any]:
+    name = getattr(file, "name", "<stdin>")
+    try:
+        body = strict_json.read(file.read().encode())
+    except ValueError as error:
+        raise click.ClickException(f"{name} is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise click.ClickException(f"{name} must hold one JSON object, a job")
+    return body
+
+
+def _place(device: str, action: str, parameters: tuple[str, ...]) -> dict[str, Any]:
+    """Put each KEY=VALUE where the catalogue says that the action takes it."""
+    placed: dict[str, dict[str, Any]] = {"required_params": {}, "optional_params": {}}
+    for parameter in parameters:
+        key, separator, text = parameter.partition("=")
+        if not separator or not key:
+            raise click.BadParameter(f"{parameter!r} is not KEY=VALUE", param_hint="-p")
+        kind = "optional_params" if catalogue.is_optional(device, action, key) else "required_params"
+        placed[kind][key] = _value(text)
+    return placed
+
+
+def _value(text: str) -> object:
+    try:
+        return strict_json.read(text.encode())
+    except ValueError:
+        return text
+
+
+def _submit(body: dict[str, Any], key: str | None = None) -> queries.JobRow:
+    """Queue a job, again while the database is busy: the key makes sure that it is queued once."""
+    command = commands.parse(commands.SubmitJob, json.dumps(body).encode())
+    in_force = settings()
+    commands.check_site(command, in_force.sites)
+    actor = actors.console(command.user_id, command.user_name, in_force.open_roles)
+    key = commands.parse_key(key) or uuid.uuid4().hex
+    backoff = Backoff(_BUSY_SECONDS)
+    while True:
+        try:
+            return desk().post(command, actor, key, counted=False)
+        except Unavailable:
+            if (pause := backoff.pause()) is None:
+                raise
+            time.sleep(pause)
+
+
+def _print(job: queries.JobRow, sentence: str, as_json: bool) -> None:
+    click.echo(wire.job(job) if as_json else sentence)

@@ -1,0 +1,80 @@
+"""`flask jobs list` and `show`: what there is.
+
+The commands that people type most. On SQLite they read the file by themselves, since SQLAlchemy takes a third of a
+second to load.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import clock
+from . import terminal
+from .common import json_option, needed_site, site_option
+from .installation import database, settings, sqlite_file
+
+if TYPE_CHECKING:
+    from ..jobs.rows import EventRow, JobRow
+
+HOUR_MS = 60 * 60 * 1000
+
+
+@click.command("list")
+@site_option
+@click.option("--hours", type=click.FloatRange(min=0), default=24, show_default=True, help="How far back to look.")
+@json_option
+def list_jobs(site: str | None, hours: float, as_json: bool) -> None:
+    """List a site's jobs, oldest first."""
+    since_ms = max(0, clock.now_ms() - round(hours * HOUR_MS))
+    rows = _recent(needed_site(site), since_ms)
+    if as_json:
+        from ..jobs import wire
+
+        click.echo(wire.jobs(rows))
+    elif rows:
+        terminal.print_jobs(rows)
+    else:
+        click.echo(f"No jobs at {needed_site(site)} in the last {hours:g} hours.")
+
+
+@click.command
+@click.argument("ulid")
+@json_option
+def show(ulid: str, as_json: bool) -> None:
+    """Show one job and all that happened to it."""
+    found = _job_with_history(ulid)
+    if found is None:
+        raise click.ClickException(f"there is no job {ulid}")
+    if as_json:
+        from ..jobs import wire
+
+        click.echo(wire.job_with_history(*found))
+    else:
+        terminal.print_job(*found)
+
+
+def _recent(site: str, since_ms: int) -> list[JobRow]:
+    if file := sqlite_file():
+        from .sqlite_reads import SQLiteReads
+
+        with SQLiteReads(file, settings().database_timeout_seconds) as reads:
+            return reads.recent(site, since_ms)
+    from ..jobs import queries
+
+    return list(chain.from_iterable(queries.recent(database(), site, since_ms)))
+
+
+def _job_with_history(ulid: str) -> tuple[JobRow, list[EventRow]] | None:
+    if file := sqlite_file():
+        from .sqlite_reads import SQLiteReads
+
+        with SQLiteReads(file, settings().database_timeout_seconds) as reads:
+            return reads.job_with_history(ulid)
+    from ..jobs import queries
+
+    with database().reading() as connection:
+        row = queries.job_anywhere(connection, ulid)
+        return (row, queries.history(connection, row.id)) if row else None

@@ -1,0 +1,57 @@
+"""The reads of `flask jobs list` and `show` in SQL for SQLite, by the driver alone.
+
+They return what the reads of the same names in `jobs.queries` do, without SQLAlchemy; a test holds them to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from ..errors import Unavailable
+from ..jobs.rows import EventRow, JobRow
+from ..storage import sqlite
+from ..storage.sqlite_driver import driver, open_file
+
+_JOB = f"SELECT {', '.join(JobRow._fields)} FROM job"  # noqa: S608  # names of our own
+_RECENT = f"{_JOB} WHERE site = :site AND timestamp_ms >= :since_ms ORDER BY timestamp_ms, ulid"
+_BY_ULID = f"{_JOB} WHERE ulid = :ulid"
+_HISTORY = f"SELECT {', '.join(EventRow._fields)} FROM job_event WHERE job_id = :job_id ORDER BY seq"  # noqa: S608
+
+
+class SQLiteReads:
+    """Read one file, open for the length of a block. Raises Unavailable when it cannot be read."""
+
+    def __init__(self, file: Path, timeout_seconds: float) -> None:
+        with _failures():
+            self._connection = open_file(file, "rwc", timeout_seconds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._connection.close()
+
+    def recent(self, site: str, since_ms: int) -> list[JobRow]:
+        """List a site's jobs accepted since a time, oldest first."""
+        return list(map(JobRow._make, self._rows(_RECENT, {"site": site, "since_ms": since_ms})))
+
+    def job_with_history(self, ulid: str) -> tuple[JobRow, list[EventRow]] | None:
+        """Find one job, whichever site's it is, with what happened to it, oldest first."""
+        for row in map(JobRow._make, self._rows(_BY_ULID, {"ulid": ulid})):
+            return row, list(map(EventRow._make, self._rows(_HISTORY, {"job_id": row.id})))
+        return None
+
+    def _rows(self, sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        with _failures():
+            return self._connection.execute(sql, values).fetchall()  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except driver.Error as error:
+        raise Unavailable(sqlite.refusal(sqlite.reason(error))) from error
