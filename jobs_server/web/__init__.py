@@ -2,6 +2,31 @@
 
 from __future__ import annotations
 
-from .blueprint import register
+from flask import Flask
+from flask_bootstrap import Bootstrap5
+
+from . import (  # noqa: F401  each adds its routes to the blueprint
+    actions,
+    api_docs,
+    assets,
+    insights,
+    jobs,
+    night,
+    now,
+    reservations,
+    send,
+    sign_in,
+    site,
+    site_admin,
+)
+from .blueprint import bp
 
 __all__ = ["register"]
+
+
+def register(app: Flask) -> None:
+    """Give an app its pages."""
+    app.config["BOOTSTRAP_SERVE_LOCAL"] = True
+    Bootstrap5(app)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.register_blueprint(bp)

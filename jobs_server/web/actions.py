@@ -7,27 +7,21 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
+from flask import Response, jsonify, redirect, render_template, request, url_for
 
 from ..auth import Access, needs
 from ..domain import commands
 from ..domain.commands import CancelJob, SubmitJob
 from ..errors import BadRequest, JobsError
 from ..history import now
-from ..service import reading, service
+from ..service import service
+from .blueprint import bp
 from .context import NAME_LONGEST, THEMES, page, remember
 
 PARK_AFTER_SECONDS = 30
 
 
-def add_to(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.add_url_rule("/act/stop", view_func=stop, methods=["POST"])
-    bp.add_url_rule("/act/cancel", view_func=cancel, methods=["POST"])
-    bp.add_url_rule("/act/theme", view_func=theme, methods=["POST"])
-    bp.add_url_rule("/act/name", view_func=name, methods=["POST"])
-
-
+@bp.post("/act/stop")
 @needs(Access.PERSON)
 def stop() -> Response:
     """Cancel what waits, stop everything, or stop everything and park."""
@@ -47,12 +41,13 @@ def stop() -> Response:
 
 
 def _park() -> None:
-    with reading() as connection:
+    with page().snapshot() as connection:
         mount = _mount(now.last_instance(connection, _site(), "mount"))
     park = command("mount", mount, "park", not_before_seconds=PARK_AFTER_SECONDS)
     service().desk.post(park, page().actor)
 
 
+@bp.post("/act/cancel")
 @needs(Access.PERSON)
 def cancel() -> Response:
     """Cancel one job."""
@@ -62,6 +57,7 @@ def cancel() -> Response:
     return done("cancel-asked" if job.cancel_requested else "canceled")
 
 
+@bp.post("/act/theme")
 @needs(Access.ANYBODY)
 def theme() -> Response:
     """Choose a theme, for this browser."""
@@ -71,6 +67,7 @@ def theme() -> Response:
     return remember(_back(), "theme", chosen)
 
 
+@bp.post("/act/name")
 @needs(Access.ANYBODY)
 def name() -> Response:
     """Say which name this browser's jobs carry."""

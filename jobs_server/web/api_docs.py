@@ -9,28 +9,25 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import orjson
-from flask import Blueprint, Flask, Response, current_app, render_template, request
+from flask import Flask, Response, current_app, render_template, request
 from markupsafe import Markup
 
 from ..api import openapi
 from ..auth import Access, needs
+from .blueprint import bp
 
 _DOCUMENTS = WeakKeyDictionary[Flask, dict[str, Any]]()
 _REFERENCE = "#/components/schemas/"
 
 
-def add_to(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.add_url_rule("/openapi.json", view_func=openapi_json)
-    bp.add_url_rule("/docs", view_func=docs)
-
-
+@bp.get("/openapi.json")
 @needs(Access.ANYBODY)
 def openapi_json() -> Response:
     """Give the API's description as OpenAPI 3.1."""
     return Response(orjson.dumps(_document()), mimetype="application/json")
 
 
+@bp.get("/docs")
 @needs(Access.ANYBODY)
 def docs() -> str:
     """Show the API's description."""

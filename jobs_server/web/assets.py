@@ -16,7 +16,9 @@ from typing import NamedTuple
 
 from flask import Response, request, url_for
 
+from ..auth import Access, needs
 from ..errors import NotFound
+from .blueprint import bp
 
 _TYPES = {
     "css": "text/css; charset=utf-8",
@@ -45,20 +47,23 @@ def all_assets() -> Mapping[str, Asset]:
 
 @cache
 def version() -> str:
-    """Give the hash of all files together."""
+    """Return the hash of all files together."""
     digest = hashlib.sha256()
     for name, asset in sorted(all_assets().items()):
         digest.update(name.encode() + b"\0" + asset.plain)
     return digest.hexdigest()[:16]
 
 
+@bp.app_template_global("asset")
 def url(name: str) -> str:
-    """Give the address of a file."""
-    return url_for("pages.asset", version=version(), name=name)
+    """Return the address of a file."""
+    return url_for("pages.asset", asked_version=version(), name=name)
 
 
+@bp.get("/assets/<asked_version>/<name>", endpoint="asset")
+@needs(Access.ANYBODY)
 def send(asked_version: str, name: str) -> Response:
-    """Answer with a file; an old address gets the file of today, which browsers must not keep."""
+    """Send a file; an old address gets the file of today, which browsers must not keep."""
     asset = all_assets().get(name)
     if asset is None:
         raise NotFound(f"Error: there is no file {name}")

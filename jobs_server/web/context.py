@@ -1,12 +1,13 @@
-"""What every page needs to know: which site, who looks, in which theme, and what the time is."""
+"""What every page needs: which site, which visitor, which theme, what the time is, and its one read transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
-from urllib.parse import quote, unquote
+from typing import NamedTuple, cast
+from urllib.parse import quote, unquote, urlencode
 
 from flask import Response, g, request
 
@@ -15,19 +16,36 @@ from ..config import Settings
 from ..domain.actors import Actor
 from ..domain.lifecycle import Queue
 from ..history import now
+from ..history.now import Told
 from ..jobs import lockouts, queries, reservations
 from ..jobs.lockouts import LockoutRow
 from ..jobs.reservations import Held
+from ..live import sse
 from ..live.presence import Seen, State
 from ..observatory import sky
 from ..observatory.profiles import Profile
-from ..service import reading, service
+from ..service import service
+from ..storage.statement import Connection
 
 THEMES = ("light", "dark", "night")
 STRANGER = "somebody on the LAN"
 NAME_LONGEST = 80
 _YEAR_SECONDS = 365 * 24 * 60 * 60
 _RECEIPT_MS = 3 * 60 * 1000
+
+
+class Frame(NamedTuple):
+    """What every page shows of its site around its own matter, as it was at one moment."""
+
+    sites: list[str]
+    """Codes of all sites that are known."""
+    position: str
+    """Where the stream stood: an open page follows from there. Blank when that cannot be told."""
+    stops: list[Told]
+    """Stop commands whose receipts are shown."""
+    lockout: LockoutRow | None
+    holders: list[Held]
+    """Who holds the telescope now; of a calendar elsewhere, by what it last told."""
 
 
 @dataclass
@@ -37,20 +55,70 @@ class Page:
     now_ms: int
     settings: Settings
     profiles: Mapping[str, Profile]
-    position: str = ""
-    """Where the stream stood before the page was read; blank when that cannot be told."""
+    _connection: Connection | None = None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Open the page's read transaction; a block inside this block has the same one.
+
+        Neither a rendering nor a wait belongs into the block, since it holds a connection.
+        """
+        if self._connection is not None:
+            yield self._connection
+            return
+        with service().database.snapshot() as connection:
+            self._connection = connection
+            try:
+                yield connection
+            finally:
+                self._connection = None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open the page's read transaction for a page that is shown, and read its frame first."""
+        with self.snapshot() as connection:
+            self.frame = self._read_frame(connection)
+            yield connection
+
+    @cached_property
+    def frame(self) -> Frame:
+        """Return the frame of the page: the one of `reading`, for a page that reads nothing else one of its own."""
+        with self.snapshot() as connection:
+            return self._read_frame(connection)
+
+    def _read_frame(self, connection: Connection) -> Frame:
+        site, at_ms = self.site, self.now_ms
+        if not site:
+            return Frame(self.sites, str(sse.now(connection, site)), [], None, [])
+        return Frame(
+            sites=self.sites,
+            position=str(sse.now(connection, site)),
+            stops=now.stops(connection, site, at_ms - _RECEIPT_MS),
+            lockout=lockouts.in_force(connection, site),
+            holders=self._read_holders(connection),
+        )
+
+    def _read_holders(self, connection: Connection) -> list[Held]:
+        if (elsewhere := service().calendar) is not None:
+            return elsewhere.known(self.site, self.now_ms) or []
+        return reservations.at(connection, self.site, self.now_ms)
+
+    def without_database(self) -> None:
+        """Show the frame blank: the database cannot be read, and the page is to say so."""
+        self.sites = sorted(self.settings.sites or self.profiles)
+        self.frame = Frame(self.sites, "", [], None, [])
 
     @cached_property
     def sites(self) -> list[str]:
-        """List the sites that are known: by setting, by profile, and by the jobs they had."""
+        """Return the codes of the sites that are known: by setting, by profile, and by the jobs they had."""
         if self.settings.sites:
             return list(self.settings.sites)
-        with reading() as connection:
+        with self.snapshot() as connection:
             return sorted({*self.profiles, *queries.sites(connection)})
 
     @cached_property
     def site(self) -> str:
-        """Give the site that the page is about; blank when none is known."""
+        """Return the code of the site that the page is about; blank when none is known."""
         asked = request.values.get("site", "").strip()
         if asked:
             return asked
@@ -59,106 +127,82 @@ class Page:
 
     @property
     def profile(self) -> Profile:
-        """Give what is known of the site; an empty profile when nothing is."""
+        """Return what is known of the site; an empty profile when nothing is."""
         return self.profiles.get(self.site) or Profile(code=self.site or "?")
 
     @property
+    def query(self) -> str:
+        """Return the query of an address that leads to another page of the same site."""
+        return urlencode({"site": self.site})
+
+    @property
     def sidereal_hours(self) -> float | None:
-        """Give the site's sidereal time, when its place is known."""
+        """Return the site's local mean sidereal time in hours; none when its place is not known."""
         place = self.profile.place
         return None if place is None else sky.sidereal_hours(self.now_ms, place[1])
 
     @property
     def theme(self) -> str:
-        """Give the chosen theme; blank leaves it to the browser's own preference."""
+        """Return the chosen theme; blank leaves it to the browser's own preference."""
         chosen = request.cookies.get("theme", "")
         return chosen if chosen in THEMES else ""
 
     @property
     def name(self) -> str:
-        """Give the name that whoever looks has chosen; blank when none was."""
+        """Return the name that the visitor has chosen; blank when none was."""
         return unquote(request.cookies.get("name", ""))[:NAME_LONGEST].strip()
 
     @property
     def caller(self) -> str:
-        """Say in a word or two who looks, or what they have yet to do."""
+        """Return in a word or two who the visitor is, or what the visitor has yet to do."""
         if self.is_open:
             return self.name or "No name yet"
         return self.actor.name if self.signed_in else "Sign in"
 
     @property
     def actor(self) -> Actor:
-        """Tell who acts through this page."""
+        """Return who acts through this page."""
         name = self.name or STRANGER
         return auth.visitor(f"lan|{name.casefold()}", name)
 
-    @cached_property
-    def stops(self) -> list[now.Told]:
-        """List the stop commands whose receipts are shown."""
-        if not self.site:
-            return []
-        with reading() as connection:
-            return now.stops(connection, self.site, self.now_ms - _RECEIPT_MS)
-
-    @cached_property
-    def lockout(self) -> LockoutRow | None:
-        """Give the lock-out of the site, if it is locked out."""
-        if not self.site:
-            return None
-        with reading() as connection:
-            return lockouts.in_force(connection, self.site)
-
-    @cached_property
-    def held(self) -> list[Held]:
-        """List who holds the telescope now; of a calendar elsewhere, by what it last told."""
-        if not self.site:
-            return []
-        if self.settings.calendar_url:
-            elsewhere = service().calendar
-            return (elsewhere.known(self.site, self.now_ms) if elsewhere else None) or []
-        with reading() as connection:
-            return reservations.at(connection, self.site, self.now_ms)
-
     @property
     def silent(self) -> bool:
-        """Tell whether the site's software has not asked for jobs for a while."""
+        """Whether the site's software has not asked for jobs for a while."""
         return self.presence.state is State.SILENT
 
     @cached_property
     def presence(self) -> Seen:
-        """Tell whether the site's software is there."""
+        """Return how the site's software polled, up to now."""
         presence = service().feed.presence
         presence.serves_beside_others(request.is_multiprocess)
         return presence.seen(self.site, Queue.PRIMARY)
 
     @property
     def signed_in(self) -> bool:
-        """Tell whether somebody is signed in."""
+        """Whether somebody is signed in."""
         return auth.signed_in() is not None
 
     @property
     def is_open(self) -> bool:
-        """Tell whether no sign-in is set, so that anyone may command."""
+        """Whether no sign-in is set, so that anyone may command."""
         return self.settings.is_open
 
     @property
-    def keeps_house(self) -> bool:
-        """Tell whether whoever looks may look after the server: an admin; without sign-in, who sits at its PC."""
+    def may_administer(self) -> bool:
+        """Whether the visitor may change the server: an admin may; without sign-in, whoever sits at its PC."""
         is_here = auth.console_links.is_local(request.remote_addr, self.settings.host)
         return self.actor.is_admin or (self.is_open and is_here)
 
     @property
     def wants_page(self) -> bool:
-        """Tell whether a browser asks for a page, and not a script of ours for an answer."""
+        """Whether a browser asks for a page, and not a script of a page for a line of JSON."""
         return request.headers.get("X-Requested-By") != "script"
 
 
 def page() -> Page:
-    """Give the page that is asked for."""
+    """Return the page that is asked for."""
     if "page" not in g:
-        kept = service().profiles
-        loaded = service()
-        g.page = Page(clock.now_ms(), loaded.settings, kept.all())
+        g.page = Page(clock.now_ms(), service().settings, service().profiles.all())
     return cast(Page, g.page)
 
 

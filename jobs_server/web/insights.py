@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Response, make_response, render_template, request
 
 from ..auth import Access, needs
-from ..history import insights as sums
 from ..history import night
+from ..history.insights import by_action, by_night
 from ..live import presence_store
-from ..service import reading
+from .blueprint import bp
 from .context import page
 
 SPANS = {"7": "7 nights", "30": "30 nights", "90": "90 nights"}
 _DAY_MS = 24 * 60 * 60 * 1000
 
 
-def add_to(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.add_url_rule("/insights", view_func=insights)
-
-
+@bp.get("/insights")
 @needs(Access.ANYBODY)
 def insights() -> Response:
-    """Show what the last nights come to."""
+    """Show how the jobs of the last nights went."""
     nights = request.args.get("nights", "")
     nights = nights if nights in SPANS else "7"
-    site, now_ms = page().site, page().now_ms
+    now_ms = page().now_ms
     from_ms = now_ms - int(nights) * _DAY_MS
-    with reading() as connection:
-        report = night.report(connection, site, from_ms, now_ms + _DAY_MS)
-        silent = presence_store.silences_between(connection, site, from_ms, now_ms)
+    with page().reading() as connection:
+        report = night.report(connection, page().site, from_ms, now_ms + _DAY_MS)
+        silent = presence_store.silences_between(connection, page().site, from_ms, now_ms)
     shown = render_template(
         "pages/insights.html",
         nights=nights,
         spans=SPANS,
         left_out=report.left_out,
         count=len(report.jobs),
-        habits=sums.by_action(report.jobs),
-        by_night=sums.by_night(
+        habits=by_action(report.jobs),
+        by_night=by_night(
             report.jobs, silent, page().profile.zone, page().settings.silent_after_seconds * 1000, now_ms
         ),
     )

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Response, make_response, render_template, request
 
 from ..auth import Access, needs
 from ..errors import BadRequest, NotFound
 from ..history import now, search
+from ..history.now import Told
 from ..history.search import Filter
 from ..jobs import queries
 from ..jobs.timing import life
 from ..observatory import sky
-from ..service import reading, service
+from ..service import service
 from . import export
+from .blueprint import bp
 from .context import page
 
 STATUSES = ("waiting", "unfinished", "done", "failed", "canceled", "expired", "lost")
@@ -36,28 +39,21 @@ class Asked(NamedTuple):
 
     @property
     def given(self) -> dict[str, str]:
-        """Give what is not blank, for an address that shows the same again."""
+        """Return what is not blank, for an address that shows the same again."""
         return {name: value for name, value in self._asdict().items() if value}
 
 
-def add_to(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.add_url_rule("/jobs-log", view_func=log)
-    bp.add_url_rule("/jobs-log.csv", endpoint="log_csv", view_func=log_csv)
-    bp.add_url_rule("/jobs-log.json", endpoint="log_json", view_func=log_json)
-    bp.add_url_rule("/job/<ulid>", view_func=job)
-
-
+@bp.get("/jobs-log")
 @needs(Access.ANYBODY)
 def log() -> Response:
     """Show a page of the log."""
     asked = _asked()
     before = search.place(request.args.get("before", "")) or search.START
-    try:
-        wanted, fault = _filter(asked), ""
-    except BadRequest as error:
-        wanted, fault = Filter(), error.sentence
-    with reading() as connection:
+    with page().reading() as connection:
+        try:
+            wanted, fault = _filter(asked), ""
+        except BadRequest as error:
+            wanted, fault = Filter(), error.sentence
         found = search.find(connection, page().site, wanted, before)
         rows = now.told(connection, found.jobs)
     shown = render_template(
@@ -72,29 +68,35 @@ def log() -> Response:
     return make_response(shown, 400 if fault else 200)
 
 
+@bp.get("/jobs-log.csv")
 @needs(Access.ANYBODY)
 def log_csv() -> Response:
-    """Give all jobs that are asked for as CSV."""
-    return export.csv_file(search.everything(service().database, page().site, _filter(_asked())), f"jobs-{page().site}")
+    """Send all jobs that are asked for as CSV."""
+    return export.csv_file(_everything(), f"jobs-{page().site}")
 
 
+@bp.get("/jobs-log.json")
 @needs(Access.ANYBODY)
 def log_json() -> Response:
-    """Give all jobs that are asked for as JSON."""
-    found = search.everything(service().database, page().site, _filter(_asked()))
-    return export.json_file(found, f"jobs-{page().site}")
+    """Send all jobs that are asked for as JSON."""
+    return export.json_file(_everything(), f"jobs-{page().site}")
 
 
+@bp.get("/job/<ulid>")
 @needs(Access.ANYBODY)
 def job(ulid: str) -> Response:
-    """Show one job: what was asked, and what became of it."""
-    with reading() as connection:
+    """Show one job: what was asked for, and what became of the job."""
+    with page().reading() as connection:
         found = queries.job_anywhere(connection, ulid)
         history = queries.history(connection, found.id) if found else []
     if found is None or (request.args.get("site") and found.site != page().site):
         raise NotFound(f"Error: site {page().site} has no job {ulid}")
     shown = render_template("pages/job.html", job=found, history=history, life=life(found.timestamp_ms, history))
     return make_response(shown)
+
+
+def _everything() -> Iterator[list[Told]]:
+    return search.everything(service().database, page().site, _filter(_asked()))
 
 
 def _asked() -> Asked:

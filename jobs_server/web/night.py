@@ -7,20 +7,21 @@ from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, make_response, render_template, request
+from flask import Response, jsonify, make_response, render_template, request
 
 from ..auth import Access, needs
 from ..errors import NotFound
-from ..history import night as reports
 from ..history import now, search
+from ..history.night import report as read_report
 from ..history.now import Told
 from ..history.search import Filter
 from ..jobs import events
 from ..live import sse
 from ..observatory import describe, sky
-from ..service import reading, service
+from ..service import service
 from ..storage.statement import Connection
 from . import export
+from .blueprint import bp
 from .context import page
 
 SHOWN = 500
@@ -30,24 +31,18 @@ DRAWN = 3_000
 FOLLOWED = 2_000
 """Jobs up to which an open page follows the night: of more, counting them at each change would keep the server busy."""
 CHANGED = 200
-"""Changes after which a timeline is told whole, and not what has changed alone."""
+"""Changes after which a timeline is sent whole, and not what has changed alone."""
 
 
-def add_to(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.add_url_rule("/night", view_func=night)
-    bp.add_url_rule("/night/<day>", endpoint="night_of", view_func=night)
-    bp.add_url_rule("/night/<day>.csv", endpoint="night_csv", view_func=night_csv)
-    bp.add_url_rule("/timeline.json", view_func=timeline)
-
-
+@bp.get("/night")
+@bp.get("/night/<day>", endpoint="night_of")
 @needs(Access.ANYBODY)
 def night(day: str = "") -> Response:
-    """Show what a night came to; without a day, the present one."""
-    asked = _date(day)
-    from_ms, to_ms = sky.night_span(asked, page().profile.zone)
-    with reading() as connection:
-        report = reports.report(connection, page().site, from_ms, to_ms)
+    """Show how a night went; without a day, the present night."""
+    with page().reading() as connection:
+        asked = _date(day)
+        from_ms, to_ms = sky.night_span(asked, page().profile.zone)
+        report = read_report(connection, page().site, from_ms, to_ms)
     days = {"night": asked, "before": asked - timedelta(days=1), "after": asked + timedelta(days=1)}
     tonight = sky.night_of(page().now_ms, page().profile.zone)
     shown = render_template(
@@ -64,31 +59,35 @@ def night(day: str = "") -> Response:
     return make_response(shown)
 
 
+@bp.get("/night/<day>.csv")
 @needs(Access.ANYBODY)
 def night_csv(day: str) -> Response:
-    """Give a night's jobs as CSV, newest first."""
+    """Send a night's jobs as CSV, newest first."""
     asked = _date(day)
     wanted = search.within(Filter(), *sky.night_span(asked, page().profile.zone))
     return export.csv_file(search.everything(service().database, page().site, wanted), f"night-{page().site}-{asked}")
 
 
+@bp.get("/timeline.json")
 @needs(Access.ANYBODY)
 def timeline() -> Response:
-    """Give a night's jobs for drawing: a lane for each type of device, and the light of the sky.
+    """Send a night's jobs for drawing: a lane for each type of device, and the light of the sky.
 
-    With `since`, a `position` that was given before, only the jobs that have changed since then.
+    With `since`, a `position` that came with an earlier timeline, only the jobs that have changed since then.
     """
-    asked = _date(request.args.get("night", ""))
-    from_ms, to_ms = sky.night_span(asked, page().profile.zone)
-    told = {"from_ms": from_ms, "to_ms": to_ms, "now_ms": page().now_ms, "position": page().position}
-    with reading() as connection:
+    report = None
+    with page().snapshot() as connection:
+        from_ms, to_ms = sky.night_span(_date(request.args.get("night", "")), page().profile.zone)
+        position = str(sse.now(connection, page().site))
         changed = _changed(connection, sse.parse_position(request.args.get("since")))
-        if changed is not None:
-            inside = [each for each in changed if from_ms <= each.job.timestamp_ms < to_ms]
-            return jsonify(told | {"changed": True, "lanes": _lanes(inside)})
-        report = reports.report(connection, page().site, from_ms, to_ms, DRAWN)
+        if changed is None:
+            report = read_report(connection, page().site, from_ms, to_ms, DRAWN)
+    span = {"from_ms": from_ms, "to_ms": to_ms, "now_ms": page().now_ms, "position": position}
+    if report is None:
+        inside = [each for each in changed or () if from_ms <= each.job.timestamp_ms < to_ms]
+        return jsonify(span | {"changed": True, "lanes": _lanes(inside)})
     light = _light(from_ms, to_ms)
-    return jsonify(told | {"light": light, "left_out": report.left_out, "lanes": _lanes(report.jobs)})
+    return jsonify(span | {"light": light, "left_out": report.left_out, "lanes": _lanes(report.jobs)})
 
 
 def _changed(connection: Connection, since: sse.Position | None) -> list[Told] | None:

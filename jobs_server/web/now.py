@@ -1,32 +1,28 @@
-"""The first page: what the telescope does, what comes next, what was."""
+"""The first page: what the telescope does now, what comes next, and what came before."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, make_response, render_template
+from flask import Response, make_response, render_template
 
 from ..auth import Access, needs
-from ..history import now as board
-from ..service import reading
+from ..history.now import board
+from .blueprint import bp
 from .context import page
 
 
-def add_to(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.add_url_rule("/", view_func=now)
-    bp.add_url_rule("/part/frame", view_func=frame)
-
-
+@bp.get("/")
 @needs(Access.ANYBODY)
 def now() -> Response:
     """Show a site's present."""
-    if not page().site:
+    with page().reading() as connection:
+        present = board(connection, page().site) if page().site else None
+    if present is None:
         return make_response(render_template("pages/no_site.html"))
-    with reading() as connection:
-        seen = board.board(connection, page().site)
-    return make_response(render_template("pages/now.html", board=seen))
+    return make_response(render_template("pages/now.html", present=present))
 
 
+@bp.get("/part/frame")
 @needs(Access.ANYBODY)
 def frame() -> Response:
-    """Give what is the same on every page, for pages that renew nothing else."""
+    """Show what is the same on every page, for pages that renew nothing else."""
     return make_response(render_template("pages/frame.html"))

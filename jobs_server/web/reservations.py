@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
 import orjson
-from flask import Blueprint, Response, jsonify, make_response, render_template, request
+from flask import Response, jsonify, make_response, render_template, request
 
 from .. import auth, clock
 from ..auth import Access, needs
@@ -17,14 +17,23 @@ from ..jobs import remote_calendar, reservations
 from ..jobs.reservation_commands import Reserve
 from ..jobs.reservations import ReservationRow
 from ..observatory import sky
-from ..service import reading, service, transaction
+from ..service import service, transaction
 from . import formats
 from .actions import done
+from .blueprint import bp
 from .context import page
 
 _NIGHTS = 7
 _WIDE = 1000  # units of the drawing
 _HOURS_MS = 4 * 60 * 60 * 1000
+
+
+class _Span(NamedTuple):
+    """When a night begins and ends."""
+
+    night: date
+    from_ms: int
+    to_ms: int
 
 
 class Night(NamedTuple):
@@ -57,19 +66,14 @@ class Night(NamedTuple):
         return self.from_ms % (24 * 60 * 60 * 1000)
 
 
-def add_to(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.add_url_rule("/reservations", endpoint="reservations", view_func=week)
-    bp.add_url_rule("/act/reserve", view_func=reserve, methods=["POST"])
-    bp.add_url_rule("/act/unreserve", view_func=unreserve, methods=["POST"])
-
-
+@bp.get("/reservations", endpoint="reservations")
 @needs(Access.ANYBODY)
 def week() -> Response:
     """Show a week of nights, and the form for a reservation."""
     return make_response(_show(request.args, ""))
 
 
+@bp.post("/act/reserve")
 @needs(Access.PERSON)
 def reserve() -> Response:
     """Make or move a reservation; asked only to check, say what is wrong with it."""
@@ -93,6 +97,7 @@ def reserve() -> Response:
     return done("moved" if command.event_id else "kept")
 
 
+@bp.post("/act/unreserve")
 @needs(Access.PERSON)
 def unreserve() -> Response:
     """Delete a reservation."""
@@ -115,8 +120,8 @@ def _parse(form: Mapping[str, str]) -> Reserve:
 
 
 def _conflict(wanted: ReservationRow) -> str:
-    """Say whose reservation is in the way, here or in a calendar elsewhere; blank when none is known."""
-    with reading() as connection:
+    """Return whose reservation is in the way, here or in a calendar elsewhere; blank when none is known."""
+    with page().snapshot() as connection:
         others = reservations.between(connection, wanted.site, wanted.start_ms, wanted.end_ms)
     told, _ = _told_elsewhere(wanted.site, wanted.start_ms, wanted.end_ms)
     held = [(start_ms, each.end_ms, each.creator_id, each.creator) for start_ms, each in told]
@@ -133,8 +138,11 @@ def _conflict(wanted: ReservationRow) -> str:
 
 
 def _show(given: Mapping[str, str], fault: str) -> str:
-    first = _first()
-    nights = [_night(first + timedelta(days=number)) for number in range(_NIGHTS)]
+    with page().reading() as connection:
+        first = _first()
+        spans = _spans(first)
+        rows = reservations.between(connection, page().site, spans[0].from_ms, spans[-1].to_ms)
+    nights = [_night(span, rows) for span in spans]
     editing = next(
         (each for night in nights for each in night.reservations if each.event_id == given.get("edit")), None
     )
@@ -167,14 +175,20 @@ def _first() -> date:
     return asked if 1970 < asked.year < 2900 else sky.night_of(page().now_ms, page().profile.zone)
 
 
-def _night(night: date) -> Night:
-    from_ms, to_ms = sky.night_span(night, page().profile.zone)
+def _spans(first: date) -> list[_Span]:
+    """Return the times of a week of nights."""
+    zone = page().profile.zone
+    nights = (first + timedelta(days=number) for number in range(_NIGHTS))
+    return [_Span(night, *sky.night_span(night, zone)) for night in nights]
+
+
+def _night(span: _Span, rows: Sequence[ReservationRow]) -> Night:
+    night, from_ms, to_ms = span
     place = page().profile.place
-    with reading() as connection:
-        rows = reservations.between(connection, page().site, from_ms, to_ms)
     light = sky.spans(*place, from_ms, to_ms) if place else []
+    here = [row for row in rows if row.start_ms < to_ms and row.end_ms > from_ms]
     told, known = _told_elsewhere(page().site, from_ms, to_ms)
-    return Night(night, from_ms, to_ms, light, rows, told, known)
+    return Night(night, from_ms, to_ms, light, here, told, known)
 
 
 def _told_elsewhere(site: str, from_ms: int, to_ms: int) -> tuple[list[remote_calendar.Span], bool]:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
+from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
 
 from ..auth import Access, needs
 from ..domain.commands import parse_key
@@ -16,39 +16,36 @@ from ..history import now
 from ..jobs import queries
 from ..jobs.queries import JobRow
 from ..observatory import catalogue
-from ..service import reading, service
+from ..service import service
+from ..storage.statement import Connection
 from . import forms
-from . import order as orders
+from .blueprint import bp
 from .context import page
-from .order import Order
+from .order import Order, from_form
 
-_FIRST = {"device": "camera", "action": "expose"}
 _THEN_KEYS = ("time", "image_type", "count", "filter")
 
 
-def add_to(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.add_url_rule("/send", view_func=send)
-    bp.add_url_rule("/send", endpoint="send_it", view_func=send_it, methods=["POST"])
-
-
+@bp.get("/send")
 @needs(Access.ANYBODY)
 def send() -> Response:
     """Show the form of an action, of a job to be sent again, or an empty one for raw JSON."""
     given = dict(request.args)
-    again = request.args.get("again") or request.args.get("edit")
-    if again:
-        given |= _as_given(_job(again), whole="again" in request.args)
-    elif "raw" in given:
-        given["raw"] = given["raw"] or _example()
-    return make_response(_show(given, None))
+    with page().reading() as connection:
+        if again := request.args.get("again") or request.args.get("edit"):
+            given |= _as_given(_job(connection, again), whole="again" in request.args)
+        elif "raw" in given:
+            given["raw"] = given["raw"] or _example()
+        instances = _instances(connection, given)
+    return make_response(_render(given, None, instances))
 
 
+@bp.post("/send")
 @needs(Access.PERSON)
 def send_it() -> Response:
     """Read the form; show what is wrong or risky, or send it."""
     given = dict(request.form)
-    order = orders.from_form(page(), given)
+    order = from_form(page(), given)
     if given.get("do") == "preview" and not page().wants_page:
         told = {"faults": order.faults, "readings": order.readings, "lines": order.lines, "json": order.text}
         return jsonify(told | {"risks": order.risks, "cautions": _cautions(order)})
@@ -74,17 +71,20 @@ def _submit(order: Order, key: str | None) -> list[JobRow]:
     return service().desk.post_all(keyed, page().actor)
 
 
-def _show(given: Mapping[str, str], order: Order | None, *, asks: bool = False) -> str:
-    device, action = given.get("device", ""), given.get("action", "")
-    if not device and "raw" not in given:
-        device, action = _FIRST["device"], _FIRST["action"]
+def _show(given: Mapping[str, str], order: Order, *, asks: bool = False) -> str:
+    with page().reading() as connection:
+        instances = _instances(connection, given)
+    return _render(given, order, instances, asks=asks)
+
+
+def _render(given: Mapping[str, str], order: Order | None, instances: Mapping[str, str], *, asks: bool = False) -> str:
+    device, action = _chosen(given)
     script = given.get("script", "")
     form = forms.form(device, action, page().profile, script)
     expose = forms.form("camera", "expose", page().profile)
     assert expose is not None
-    instances = {name: _instance(name) for name in (device, "camera")}
     what = {"device": device, "action": action, "instance": instances[device]}
-    shown = order or orders.from_form(page(), what | dict(given))
+    shown = order or from_form(page(), what | dict(given))
     return render_template(
         "pages/send.html",
         given=given,
@@ -115,20 +115,28 @@ def _named(device: str, action: str, script: str) -> Order:
     return Order([{"device": device, "action": action, "required_params": {"script": script}}])
 
 
-def _instance(device: str) -> str:
-    """Name the device of a type that is most likely meant."""
+def _chosen(given: Mapping[str, str]) -> tuple[str, str]:
+    """Return the device and the action whose form is shown."""
+    device, action = given.get("device", ""), given.get("action", "")
+    return (device, action) if device or "raw" in given else ("camera", "expose")
+
+
+def _instances(connection: Connection, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the instance that is most likely meant, for the device that is shown and for the camera."""
+    return {device: _instance(connection, device) for device in (_chosen(given)[0], "camera")}
+
+
+def _instance(connection: Connection, device: str) -> str:
     own = page().profile.device(device).instances
     if own:
         return own[0]
-    with reading() as connection:
-        last = now.last_instance(connection, page().site, device)
+    last = now.last_instance(connection, page().site, device)
     instances = catalogue.devices().get(device, {}).get("instances", {})
     return last or instances.get("always") or instances.get("example") or ""
 
 
-def _job(ulid: str) -> JobRow:
-    with reading() as connection:
-        found = queries.job(connection, page().site, ulid)
+def _job(connection: Connection, ulid: str) -> JobRow:
+    found = queries.job(connection, page().site, ulid)
     if found is None:
         raise NotFound(f"Error: site {page().site} has no job {ulid}")
     return found

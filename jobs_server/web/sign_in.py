@@ -5,31 +5,25 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..auth import Access, console_links, gate, needs, oidc_login, sessions
 from ..auth.identity import Person
 from ..errors import Forbidden, Unauthorized
 from ..service import service
+from .blueprint import bp
 from .context import page
 
 
-def add_to(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.add_url_rule("/sign-in", view_func=sign_in)
-    bp.add_url_rule("/sign-in/go", view_func=go)
-    bp.add_url_rule("/sign-in/callback", view_func=callback)
-    bp.add_url_rule("/sign-in/link/<secret>", view_func=link)
-    bp.add_url_rule("/sign-out", view_func=sign_out, methods=["POST"])
-
-
+@bp.get("/sign-in")
 @needs(Access.ANYBODY)
 def sign_in() -> ResponseReturnValue:
     """Show who is signed in, and the way in or out."""
     return render_template("pages/sign_in.html", possible=oidc_login.is_possible())
 
 
+@bp.get("/sign-in/go")
 @needs(Access.ANYBODY)
 def go() -> ResponseReturnValue:
     """Send the browser to the issuer."""
@@ -39,6 +33,7 @@ def go() -> ResponseReturnValue:
     return oidc_login.begin(gate.issuer_keys(), url_for("pages.callback", _external=True))
 
 
+@bp.get("/sign-in/callback")
 @needs(Access.ANYBODY)
 def callback() -> ResponseReturnValue:
     """Take the browser back from the issuer."""
@@ -49,6 +44,7 @@ def callback() -> ResponseReturnValue:
     return redirect(url_for("pages.now"), 303)
 
 
+@bp.get("/sign-in/link/<secret>")
 @needs(Access.ANYBODY)
 def link(secret: str) -> ResponseReturnValue:
     """Sign in the person at this machine, once."""
@@ -64,6 +60,7 @@ def link(secret: str) -> ResponseReturnValue:
     return redirect(url_for("pages.now"), 303)
 
 
+@bp.post("/sign-out")
 @needs(Access.ANYBODY)
 def sign_out() -> ResponseReturnValue:
     """Sign out here; the issuer may still know the browser."""

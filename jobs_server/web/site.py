@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import orjson
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Response, make_response, render_template, request
 
 from .. import config
 from ..auth import Access, needs, site_tokens
@@ -19,12 +19,13 @@ from ..domain.commands import LiftLockout, LockOut
 from ..errors import BadRequest
 from ..jobs import lockouts
 from ..observatory import profiles
-from ..service import reading, service
+from ..service import service
 from ..storage import sqlite, storage
 from ..storage.sqlite import is_memory
 from ..storage.storage import Storage
 from ..upkeep import backups
 from .actions import done
+from .blueprint import bp
 from .context import page
 
 
@@ -42,13 +43,7 @@ class Health(NamedTuple):
     is_on_sqlite: bool
 
 
-def add_to(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.add_url_rule("/settings", view_func=settings)
-    bp.add_url_rule("/act/lock-out", view_func=lock_out, methods=["POST"])
-    bp.add_url_rule("/act/lift-lock-out", view_func=lift, methods=["POST"])
-
-
+@bp.get("/settings")
 @needs(Access.ANYBODY)
 def settings() -> Response:
     """Show lock-outs, the site's profile and how the service is; with sign-in, what is set is for admins alone."""
@@ -57,23 +52,26 @@ def settings() -> Response:
 
 def show(made: tuple[SiteTokenRow, str] | None = None) -> str:
     """Render the page, with a token that was just made: it is shown this once."""
-    inside = page().is_open or page().actor.is_admin
-    with reading() as connection:
+    sees_settings = page().is_open or page().actor.is_admin
+    with page().reading() as connection:
         past = lockouts.past(connection, page().site, 10)
-        tokens = site_tokens.list_all(connection) if page().keeps_house else []
-        health = _health(page().settings, storage.look(connection))
+        tokens = site_tokens.list_all(connection) if page().may_administer else []
+        kept_in = storage.look(connection)
     return render_template(
         "pages/settings.html",
         past=past,
-        health=health,
-        inside=inside,
+        health=_health(page().settings, kept_in),
+        sees_settings=sees_settings,
         file=Path(page().settings.instance) / profiles.FILE,
-        in_force=[(config.variable(name), config.shown(page().settings, name)) for name in config.names() if inside],
+        in_force=[
+            (config.variable(name), config.shown(page().settings, name)) for name in config.names() if sees_settings
+        ],
         tokens=tokens,
         made=made,
     )
 
 
+@bp.post("/act/lock-out")
 @needs(Access.PERSON)
 def lock_out() -> Response:
     """Lock the site's telescope out."""
@@ -86,6 +84,7 @@ def lock_out() -> Response:
     return done("locked")
 
 
+@bp.post("/act/lift-lock-out")
 @needs(Access.PERSON)
 def lift() -> Response:
     """Lift the lock-out of the site's telescope."""

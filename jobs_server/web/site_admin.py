@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Response, make_response, render_template, request
 from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
 
@@ -16,6 +16,7 @@ from ..observatory.profiles import Profile
 from ..service import service, transaction
 from . import site as upkeep
 from .actions import done
+from .blueprint import bp
 from .context import page
 
 _PLAIN = ("name", "latitude_deg", "longitude_deg", "elevation_m", "timezone")
@@ -23,21 +24,17 @@ _LISTS = ("instances", "filters", "binnings")
 _NAME_LONGEST = 80
 
 
-def add_to(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.add_url_rule("/settings/profile", view_func=profile)
-    bp.add_url_rule("/settings/profile", endpoint="write_profile", view_func=write_profile, methods=["POST"])
-    bp.add_url_rule("/act/make-token", view_func=make_token, methods=["POST"])
-    bp.add_url_rule("/act/revoke-token", view_func=revoke_token, methods=["POST"])
-
-
+@bp.get("/settings/profile")
 @needs(Access.ANYBODY)
 def profile() -> Response:
     """Show the form of a site's profile."""
-    _require()
-    return make_response(_form(_as_given(page().profile), {}))
+    with page().reading():
+        _require()
+        given = _as_given(page().profile)
+    return make_response(_form(given, {}))
 
 
+@bp.post("/settings/profile")
 @needs(Access.PERSON)
 def write_profile() -> Response:
     """Write a site's profile into the file, or say what is wrong with it."""
@@ -57,6 +54,7 @@ def write_profile() -> Response:
     return make_response(_form(shown, faults), 400)
 
 
+@bp.post("/act/make-token")
 @needs(Access.PERSON)
 def make_token() -> Response:
     """Make a token for the site's software, and show it this once."""
@@ -70,6 +68,7 @@ def make_token() -> Response:
     return make_response(upkeep.show(made=made))
 
 
+@bp.post("/act/revoke-token")
 @needs(Access.PERSON)
 def revoke_token() -> Response:
     """Revoke a token: it works no more from now on."""
@@ -81,7 +80,7 @@ def revoke_token() -> Response:
 
 
 def _require() -> None:
-    if not page().keeps_house:
+    if not page().may_administer:
         where = "at the observatory's PC, or in its terminal" if page().is_open else "by an admin"
         raise Forbidden(f"Error: profiles and tokens are looked after {where}")
 

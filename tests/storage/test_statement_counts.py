@@ -13,12 +13,12 @@ from flask import Flask
 from sqlalchemy import event
 
 from jobs_server import create_app
-from jobs_server.jobs import queries, statements
+from jobs_server.jobs import lockouts, queries, statements
 from jobs_server.service import service_of
 from jobs_server.storage import sqlite
 from jobs_server.storage.database import Database
 from jobs_server.storage.sqlite_driver import driver
-from jobs_server.storage.statement import Statement
+from jobs_server.storage.statement import Connection, Statement
 from jobs_server.upkeep import startup
 
 from ..conftest import inside
@@ -50,8 +50,14 @@ class Counted:
     def _watch_postgresql(self, connection: Any, _record: object) -> None:
         """Note what is sent: a string may hold several statements, and goes there and back once."""
         from psycopg import Cursor, sql
+        from psycopg.pq import TransactionStatus
 
-        run = self._run
+        run, undo = self._run, connection.rollback
+
+        def rollback() -> None:
+            if connection.info.transaction_status != TransactionStatus.IDLE:  # else nothing is sent
+                run.append("ROLLBACK")
+            undo()
 
         class Watched(Cursor[Any]):
             def execute(self, query: Any, *arguments: Any, **options: Any) -> Any:
@@ -63,6 +69,7 @@ class Counted:
                 super().executemany(query, params_seq, returning=returning)
 
         connection.cursor_factory = Watched
+        connection.rollback = rollback
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -143,6 +150,68 @@ def test_looking_only_reads(app: Flask, run: Counted) -> None:
     job = observatory.sends()
     assert run.of(lambda: observatory.shows(job)) == ["SELECT", "SELECT"]
     assert run.of(observatory.lists) == ["SELECT"]
+
+
+PAGES = (
+    *("/", "/part/frame", "/send", "/send?raw=", "/send?again={}", "/send?device=mount&action=go&edit={}", "/jobs-log"),
+    *("/job/{}", "/night", "/night/2026-11-23", "/insights", "/reservations", "/settings", "/settings/profile"),
+    *("/docs", "/sign-in", "/timeline.json", "/timeline.json?since=0-0", "/job/none", "/send?again=none"),
+    "/reservations?from=none&edit=none",
+)
+
+
+@pytest.mark.parametrize("by", ["the address", "a cookie"])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_one_read_transaction(app: Flask, run: Counted, path: str, by: str) -> None:
+    browser = app.test_client()
+    path = path.format(inside(app).sends()["ulid"])
+    assert browser.get("/?site=wmd").status_code == 200
+    if by == "the address":
+        path += ("&" if "?" in path else "?") + "site=wmd"
+    begin, *reads, end = run.of(lambda: browser.get(path))
+    assert (begin, end) == ("BEGIN", "ROLLBACK")
+    assert reads
+    assert set(reads) == {"SELECT"}
+
+
+@pytest.mark.parametrize("path", ["/act/reserve", "/send", "/settings/profile"])
+def test_a_form_that_is_shown_again_is_one_read_transaction(app: Flask, run: Counted, path: str) -> None:
+    browser = app.test_client()
+    inside(app).sends()
+    begin, *reads, end = run.of(
+        lambda: browser.post(path, data={"site": "wmd", "device": "camera", "latitude_deg": "x"})
+    )
+    assert (begin, end) == ("BEGIN", "ROLLBACK")
+    assert set(reads) == {"SELECT"}
+
+
+def test_the_commonest_pages_have_a_bound(app: Flask, run: Counted) -> None:
+    browser = app.test_client()
+    inside(app).sends()
+    bounds = {"/": 11, "/reservations": 8, "/send": 9, "/jobs-log": 11}
+    counts = {path: run.of(lambda: browser.get(f"{path}?site=wmd")).count("SELECT") for path in bounds}  # noqa: B023
+    assert {path: count for path, count in counts.items() if count > bounds[path]} == {}
+
+
+def test_what_is_committed_while_a_page_is_read_is_not_in_its_half(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    observatory, browser = inside(app), app.test_client()
+    observatory.sends()
+    read, sent = lockouts.in_force, list[dict[str, Any]]()
+
+    def and_then_a_job_comes(connection: Connection, site: str) -> lockouts.LockoutRow | None:
+        found = read(connection, site)
+        sent.append(observatory.sends())
+        return found
+
+    monkeypatch.setattr(lockouts, "in_force", and_then_a_job_comes)
+    during = browser.get("/?site=wmd").text
+    monkeypatch.undo()
+    after = browser.get("/?site=wmd").text
+    (ulid,) = [job["ulid"] for job in sent]
+    assert ulid not in during
+    assert ulid in after
+    before_it, behind_it = (int(re.findall(r'data-position="[0-9a-z]+-([0-9]+)"', page)[0]) for page in (during, after))
+    assert before_it < behind_it  # whoever follows from the first page is told of the job by the stream
 
 
 @pytest.mark.sqlite("how it prepares")

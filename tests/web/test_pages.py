@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from jobs_server.service import service_of
 from jobs_server.web import assets
 
 from ..conftest import inside
@@ -366,3 +367,20 @@ def test_a_reservation_is_made_shown_moved_and_deleted(browser: FlaskClient, app
     assert "until 08:30 UTC" in text_of(browser.get("/?site=wmd"))
     posts(browser, "/act/unreserve", event_id=event[1])
     assert "Reserved by" not in text_of(browser.get("/?site=wmd"))
+
+
+@pytest.mark.sqlite("its file")
+@pytest.mark.parametrize("path", ["/", "/send", "/settings", "/docs", "/part/frame"])
+def test_a_page_says_why_while_the_database_cannot_be_read(file_app: Flask, path: str) -> None:
+    browser = file_app.test_client()
+    browser.get("/?site=wmd")
+    database = service_of(file_app).database
+    database.close()
+    file = Path(database.engine.url.database or "")
+    for each in file.parent.glob(f"{file.name}*"):
+        each.unlink()
+    file.mkdir()
+    page = browser.get(path)
+    assert page.status_code == 503
+    assert "The database cannot be used now: its file cannot be opened" in text_of(page)
+    assert page.text.rstrip().endswith("</html>")
