@@ -55,7 +55,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     for blueprint in (jobs.bp, live.bp):
         app.register_blueprint(blueprint, url_prefix="/jobs")
         app.register_blueprint(blueprint, name=f"{blueprint.name}_at_root")
-    health.register(app)
+    app.register_blueprint(health.bp)
     app.register_blueprint(calendar.bp)
     metrics.register(app)
     web.register(app)

@@ -1,18 +1,18 @@
-"""Looks an installation over, explains what is wrong and what to do, and can mend what is safe to mend."""
+"""Look an installation over: what a server looks at in itself (`upkeep.checks`), and what only a person asks for."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from .. import clock
@@ -28,37 +28,55 @@ from ..storage.database import reason_of
 from ..storage.models import Job
 from ..storage.sqlite_driver import driver, has_wal_bug
 from ..storage.statement import Statement
-from ..upkeep import backups, maintenance
-from . import doctor_postgresql, repairs
-from .installation import Finding, Grade, Patient
+from ..upkeep import backups, checks, maintenance
+from ..upkeep.checks import Finding, Grade
+from . import repairs
+from .installation import Installation
 
-_BACKUP_AGE = timedelta(hours=48)
 _AHEAD_MS = 60_000  # a clock that was set back by less is no news
 _NEWEST = Statement(select(func.max(Job.accepted_ms)))
+
+_CLOCKS_DIFFER_MS = 2_000
+_OWN = 1  # connection of each process by which it is told of changes
+_PROCESSES = 4  # of a server that says nothing else, at most
+
+_SERVER = Statement(
+    text(
+        "SELECT current_setting('server_version'), current_setting('fsync'), current_setting('full_page_writes'),"
+        " CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
+    )
+)
+_CONNECTIONS = Statement(
+    text(
+        "SELECT CAST(current_setting('max_connections') AS int)"
+        " - CAST(current_setting('superuser_reserved_connections') AS int),"
+        " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"
+    )
+)
 
 
 def look_over(app: Flask) -> Iterator[Finding]:
     """Look at one thing after another; what cannot be looked at is a finding too."""
-    patient = Patient(app)
-    for check in CHECKS[patient.database.kind.name]:
+    installation = Installation(app)
+    for check in CHECKS[installation.database.kind.name]:
         try:
-            yield from check(patient)
+            yield from check(installation)
         except (Unavailable, TaskFailed, OSError, DBAPIError, driver.Error, httpx.HTTPError) as error:
             name = check.__name__.strip("_").replace("_", " ")
             yield Finding(name, Grade.BAD, f"could not be looked at: {reason_of(error)}")
 
 
-def _settings(patient: Patient) -> Iterator[Finding]:
-    loaded = service_of(patient.app)
+def _settings(installation: Installation) -> Iterator[Finding]:
+    loaded = service_of(installation.app)
     changed = [variable(name) for name, origin in loaded.origins.items() if origin != "default"]
     yield Finding("settings", Grade.GOOD, f"all can be read; set are: {', '.join(changed) or 'none'}.")
-    if loaded.settings.workers > 1 and patient.is_on_sqlite:
+    if loaded.settings.workers > 1 and installation.is_on_sqlite:
         yield Finding(
             "settings", Grade.NOTE, "JOBS_WORKERS: more than one process gains nothing with SQLite; unset it."
         )
 
 
-def _sqlite(_patient: Patient) -> Iterator[Finding]:
+def _sqlite(_: Installation) -> Iterator[Finding]:
     which = f"SQLite {driver.sqlite_version}, driver {driver.__name__}"
     if has_wal_bug(driver.sqlite_version_info):
         sentence = (
@@ -70,34 +88,32 @@ def _sqlite(_patient: Patient) -> Iterator[Finding]:
         yield Finding("SQLite", Grade.GOOD, f"{which}, without the bug that can damage a database.")
 
 
-def _disk(patient: Patient) -> Iterator[Finding]:
-    folder = _existing(patient.file or Path(patient.settings.instance))
+def _disk(installation: Installation) -> Iterator[Finding]:
+    folder = _existing(installation.file or Path(installation.settings.instance))
     share = network_share.network_share(folder)
-    if share and patient.is_on_sqlite:
+    if share and installation.is_on_sqlite:
         sentence = (
             f"{folder} is on a network share ({share}), where SQLite's locks do not hold and two servers would damage"
             " the database: name a folder on a disk of this machine with JOBS_INSTANCE."
         )
         yield Finding("disk", Grade.BAD, sentence)
-    free_mb, wanted_mb = shutil.disk_usage(folder).free >> 20, patient.settings.disk_free_mb
-    enough = free_mb >= wanted_mb
-    what_to_do = "" if enough else "; delete old files, or move the backups elsewhere with JOBS_BACKUP_FOLDER"
-    grade = Grade.GOOD if enough else Grade.BAD
-    yield Finding("disk", grade, f"{free_mb:,} MB are free at {folder}, of {wanted_mb:,} wanted{what_to_do}.")
+    yield from checks.disk(folder, installation.settings.disk_free_mb)
 
 
-def _permissions(patient: Patient) -> Iterator[Finding]:
-    folder = Path(patient.settings.instance)
+def _permissions(installation: Installation) -> Iterator[Finding]:
+    folder = Path(installation.settings.instance)
     if not folder.is_dir():
         yield Finding("permissions", Grade.NOTE, f"{folder} is not there yet; the first start makes it.")
         return
-    closed = [path for path in (folder, patient.file) if path and not os.access(path, os.R_OK | os.W_OK)]
+    closed = [path for path in (folder, installation.file) if path and not os.access(path, os.R_OK | os.W_OK)]
     for path in closed:
         sentence = f"{path} cannot be written by this user: run the service as its owner, or give it to this user."
         yield Finding("permissions", Grade.BAD, sentence)
-    if patient.file and os.name != "nt" and patient.file.stat().st_uid != os.geteuid():
-        owner = patient.file.stat().st_uid
-        sentence = f"{patient.file} belongs to user {owner}: run commands as that user, lest it lose files to this one."
+    if installation.file and os.name != "nt" and installation.file.stat().st_uid != os.geteuid():
+        owner = installation.file.stat().st_uid
+        sentence = (
+            f"{installation.file} belongs to user {owner}: run commands as that user, lest it lose files to this one."
+        )
         yield Finding("permissions", Grade.NOTE, sentence)
     config = folder / CONFIG_FILE
     if os.name != "nt" and config.exists() and config.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
@@ -107,25 +123,21 @@ def _permissions(patient: Patient) -> Iterator[Finding]:
         yield Finding("permissions", Grade.GOOD, f"{folder} can be read and written.")
 
 
-def _migration(patient: Patient) -> Iterator[Finding]:
-    if not patient.is_there:
-        lacking = "there is none yet" if patient.is_on_sqlite else "it has no tables yet"
+def _migration(installation: Installation) -> Iterator[Finding]:
+    if not installation.is_there:
+        lacking = "there is none yet" if installation.is_on_sqlite else "it has no tables yet"
         sentence = f"{lacking}; the first start makes what is needed."
-        yield Finding("database", Grade.NOTE, sentence, lambda: repairs.prepare(patient))
+        yield Finding("database", Grade.NOTE, sentence, lambda: repairs.prepare(installation))
         return
-    found, newest = patient.revision, revisions.newest()
-    if found == newest:
-        yield Finding("database", Grade.GOOD, f"its tables are this version's (migration {found}).")
-    else:
-        sentence = f"it is at migration {found}, this version's is {newest}: restart the server, which migrates it."
-        yield Finding("database", Grade.BAD, sentence, lambda: repairs.prepare(patient))
+    finding = checks.revision(installation.revision)
+    yield finding if finding.grade is Grade.GOOD else replace(finding, fix=lambda: repairs.prepare(installation))
 
 
-def _integrity(patient: Patient) -> Iterator[Finding]:
-    if patient.file is None:
+def _integrity(installation: Installation) -> Iterator[Finding]:
+    if installation.file is None:
         return
     try:
-        counts = backups.verify(patient.file)
+        counts = backups.verify(installation.file)
     except TaskFailed as failure:
         sentence = f"{failure.message}. Stop the server and restore the newest good backup: flask restore FILE"
         yield Finding("integrity", Grade.BAD, sentence)
@@ -134,10 +146,10 @@ def _integrity(patient: Patient) -> Iterator[Finding]:
         yield Finding("integrity", Grade.GOOD, sentence)
 
 
-def _clock(patient: Patient) -> Iterator[Finding]:
-    if not patient.is_there:
+def _clock(installation: Installation) -> Iterator[Finding]:
+    if not installation.is_there:
         return
-    with patient.database.reading() as connection:
+    with installation.database.reading() as connection:
         newest_ms = connection.rows(_NEWEST)[0][0] or 0
     ahead_ms = newest_ms - clock.now_ms()
     if ahead_ms > _AHEAD_MS:
@@ -150,31 +162,25 @@ def _clock(patient: Patient) -> Iterator[Finding]:
         yield Finding("clock", Grade.GOOD, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, after the newest job.")
 
 
-def _indexes(patient: Patient) -> Iterator[Finding]:
-    if patient.file is None or patient.revision != revisions.newest():
+def _indexes(installation: Installation) -> Iterator[Finding]:
+    if installation.file is None or installation.revision != revisions.newest():
         return  # a migration makes those that are new
-    if slow := repairs.slow(patient):
+    if slow := repairs.slow(installation):
         sentence = f"polls do not use {', '.join(slow)}: they will be slow with a long history."
-        yield Finding("indexes", Grade.BAD, sentence, lambda: repairs.rebuild(patient))
+        yield Finding("indexes", Grade.BAD, sentence, lambda: repairs.rebuild(installation))
     else:
         yield Finding("indexes", Grade.GOOD, "polls find what waits by an index, however long the history is.")
 
 
-def _backups(patient: Patient) -> Iterator[Finding]:
-    if patient.file is None or not maintenance.of(patient.app).keeps_backups:
-        return
-    made = backups.listed(patient.settings.backups)
-    if made and datetime.now(UTC) - made[0].made <= _BACKUP_AGE:
-        sentence = f"the newest of {len(made)} in {patient.settings.backups} is of {made[0].made:%Y-%m-%d %H:%M} UTC."
-        yield Finding("backups", Grade.GOOD, sentence)
-        return
-    age = f"the newest is {(datetime.now(UTC) - made[0].made).days} days old" if made else "there is none"
-    sentence = f"{age} in {patient.settings.backups}: run flask backup, and see in the log why none was made."
-    yield Finding("backups", Grade.NOTE, sentence, lambda: repairs.back_up(patient))
+def _backups(installation: Installation) -> Iterator[Finding]:
+    if installation.file is not None:
+        for finding in checks.newest_backup(maintenance.of(installation.app)):
+            missed = finding.grade is Grade.NOTE
+            yield replace(finding, fix=lambda: repairs.back_up(installation)) if missed else finding
 
 
-def _server(patient: Patient) -> Iterator[Finding]:
-    host, port = patient.address
+def _server(installation: Installation) -> Iterator[Finding]:
+    host, port = installation.address
     place = f"http://{host}:{port}"
     try:
         alive = httpx.get(f"{place}/healthz", timeout=3, trust_env=False).text.strip() == "alive"
@@ -207,10 +213,10 @@ def _sites(place: str) -> Iterator[Finding]:
             yield Finding(f"site {site['site']}", Grade.GOOD, "its software asks for jobs.")
 
 
-def _sign_in(patient: Patient) -> Iterator[Finding]:
-    issuer = patient.settings.issuer
+def _sign_in(installation: Installation) -> Iterator[Finding]:
+    issuer = installation.settings.issuer
     if issuer:
-        keys = IssuerKeys(issuer, Path(patient.settings.instance) / KEYS_FILE)
+        keys = IssuerKeys(issuer, Path(installation.settings.instance) / KEYS_FILE)
         if keys.answers():
             yield Finding("sign-in", Grade.GOOD, f"{issuer} answers; a server keeps its keys for when it does not.")
         else:
@@ -218,18 +224,18 @@ def _sign_in(patient: Patient) -> Iterator[Finding]:
                 f"{issuer} cannot be asked for its keys: see the address and the internet; kept keys go on working."
             )
             yield Finding("sign-in", Grade.NOTE, sentence)
-    elif patient.settings.host not in ("127.0.0.1", "::1", "localhost"):
+    elif installation.settings.host not in ("127.0.0.1", "::1", "localhost"):
         sentence = "whoever can reach the port may command the telescope: no sign-in is set."
         yield Finding("sign-in", Grade.NOTE, sentence)
 
 
-def _calendar(patient: Patient) -> Iterator[Finding]:
-    url = patient.settings.calendar_url
+def _calendar(installation: Installation) -> Iterator[Finding]:
+    url = installation.settings.calendar_url
     if not url:
         return
-    sites = patient.settings.sites
-    if not sites and patient.is_there:
-        with patient.database.reading() as connection:
+    sites = installation.settings.sites
+    if not sites and installation.is_there:
+        with installation.database.reading() as connection:
             sites = tuple(queries.sites(connection))
     fault = RemoteCalendar(url).fault(sites[0] if sites else "?", clock.now_ms())
     if fault is None:
@@ -242,19 +248,61 @@ def _calendar(patient: Patient) -> Iterator[Finding]:
         yield Finding("calendar", Grade.BAD, sentence)
 
 
-def _postgresql(patient: Patient) -> Iterator[Finding]:
+def _postgresql_server(installation: Installation) -> Iterator[Finding]:
+    """Look at the server: whether it answers, keeps what it has acknowledged, and knows the time."""
+    with installation.database.reading() as connection:
+        ((version, *keeps, there_ms),) = connection.rows(_SERVER)
+    unsafe = [name for name, value in zip(("fsync", "full_page_writes"), keeps, strict=True) if value == "off"]
+    if unsafe:
+        sentence = (
+            f"PostgreSQL {version} runs with {' and '.join(unsafe)} off: a power cut there loses jobs or damages the"
+            " database. Switch it on in postgresql.conf."
+        )
+        yield Finding("PostgreSQL", Grade.BAD, sentence)
+    else:
+        yield Finding("PostgreSQL", Grade.GOOD, f"PostgreSQL {version} answers, and keeps what it acknowledged.")
+    apart_ms = abs(there_ms - clock.now_ms())
+    if apart_ms > _CLOCKS_DIFFER_MS:
+        sentence = f"PostgreSQL's clock and this one's are {apart_ms / 1000:,.0f} s apart: set both right by NTP."
+        yield Finding("clock", Grade.NOTE, sentence)
+
+
+def _connections(installation: Installation) -> Iterator[Finding]:
+    """Look at whether there are connections enough for this server."""
+    with installation.database.reading() as connection:
+        ((most, used),) = connection.rows(_CONNECTIONS)
+    settings = installation.settings
+    wanted = (settings.workers or _PROCESSES) * (settings.database_connections + _OWN)
+    sentence = f"this server may open {wanted} connections of PostgreSQL's {most}, of which {used} are open now"
+    if wanted > most:
+        sentence += ": raise max_connections there, or lower JOBS_WORKERS or JOBS_DATABASE_CONNECTIONS here."
+        yield Finding("connections", Grade.BAD, sentence)
+    else:
+        yield Finding("connections", Grade.GOOD, f"{sentence}; other servers need as many each.")
+
+
+def _postgresql_indexes(installation: Installation) -> Iterator[Finding]:
+    """Look at whether all indexes are there and whole; which of them a plan uses hangs on how much there is."""
+    if lacking := repairs.lacking(installation.database):
+        sentence = f"{', '.join(lacking)} are missing or not whole: polls will be slow with a long history."
+        yield Finding("indexes", Grade.BAD, sentence, lambda: repairs.complete(installation))
+    else:
+        yield Finding("indexes", Grade.GOOD, "all are there and whole.")
+
+
+def _postgresql(installation: Installation) -> Iterator[Finding]:
     """Look at all of it, and no further where it does not answer: that is told once."""
-    yield from doctor_postgresql.server(patient)
-    yield from doctor_postgresql.connections(patient)
-    yield from _migration(patient)
-    if patient.is_there:
-        yield from _clock(patient)
-    if patient.is_there and patient.revision == revisions.newest():  # a migration makes those that are new
-        yield from doctor_postgresql.indexes(patient)
+    yield from _postgresql_server(installation)
+    yield from _connections(installation)
+    yield from _migration(installation)
+    if installation.is_there:
+        yield from _clock(installation)
+    if installation.is_there and installation.revision == revisions.newest():  # a migration makes those that are new
+        yield from _postgresql_indexes(installation)
 
 
 _OF_SQLITE = (_sqlite, _migration, _integrity, _clock, _indexes, _backups)
-CHECKS: Mapping[str, tuple[Callable[[Patient], Iterator[Finding]], ...]] = {
+CHECKS: Mapping[str, tuple[Callable[[Installation], Iterator[Finding]], ...]] = {
     kind: (_settings, _disk, _permissions, *of_the_database, _server, _sign_in, _calendar)
     for kind, of_the_database in ((sqlite.NAME, _OF_SQLITE), (postgresql.NAME, (_postgresql,)))
 }

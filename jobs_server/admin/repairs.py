@@ -16,7 +16,7 @@ from ..storage.database import Database
 from ..storage.models import Job, JobEvent
 from ..storage.statement import Statement
 from ..upkeep import backups, startup
-from .installation import Patient
+from .installation import Installation
 
 _LOOKS = 20
 _OTHERS = text(
@@ -36,24 +36,24 @@ def close(config: Path) -> str:
     return f"only its owner can read {config} now."
 
 
-def prepare(patient: Patient) -> str:
+def prepare(installation: Installation) -> str:
     """Create or migrate the database, when no server has it open."""
-    patient.database.close()  # what was looked at so far holds the file as a server would
-    if _is_in_use(patient):
+    installation.database.close()  # what was looked at so far holds the file as a server would
+    if _is_in_use(installation):
         raise TaskFailed("a server has it open: restart that one, which does the same")
     try:
-        startup.prepare(patient.app)
+        startup.prepare(installation.app)
     except StartRefused as refused:
         raise TaskFailed(refused.message) from None
     return "the database is prepared for this version."
 
 
-def _is_in_use(patient: Patient) -> bool:
-    if not patient.is_on_sqlite:
-        return _others_are_connected(patient.database)
+def _is_in_use(installation: Installation) -> bool:
+    if not installation.is_on_sqlite:
+        return _others_are_connected(installation.database)
     try:
-        if patient.file is not None:
-            backups.check_unused(patient.file)
+        if installation.file is not None:
+            backups.check_unused(installation.file)
     except TaskFailed:
         return True
     return False
@@ -68,21 +68,21 @@ def _others_are_connected(database: Database) -> bool:
     return True
 
 
-def rebuild(patient: Patient) -> str:
+def rebuild(installation: Installation) -> str:
     """Make the indexes that are missing, build anew those that polls do not use, and forget what misleads the planner.
 
     The statistics of `ANALYZE`, which some tool may have made, are none that the queries were written for.
     """
-    unused = slow(patient)
-    with patient.database.engine.begin() as connection:
+    unused = slow(installation)
+    with installation.database.engine.begin() as connection:
         for index in _declared():
             index.create(connection, checkfirst=True)
         for name in unused:
             connection.execute(text(f"REINDEX {name}"))
         if inspect(connection).has_table("sqlite_stat1"):
             connection.execute(text("DELETE FROM sqlite_stat1"))
-    patient.database.close()  # connections that are open plan as before
-    if still := slow(patient):
+    installation.database.close()  # connections that are open plan as before
+    if still := slow(installation):
         raise TaskFailed(f"polls still do not use {', '.join(still)}: make a backup, and restore it")
     return "the indexes were built anew."
 
@@ -94,10 +94,10 @@ def lacking(database: Database) -> list[str]:
     return sorted({str(index.name) for index in _declared()} - set(there))
 
 
-def complete(patient: Patient) -> str:
+def complete(installation: Installation) -> str:
     """Make the indexes that PostgreSQL lacks; meanwhile nothing can be written."""
-    names = lacking(patient.database)
-    with patient.database.engine.begin() as connection:
+    names = lacking(installation.database)
+    with installation.database.engine.begin() as connection:
         for index in (each for each in _declared() if each.name in names):
             index.drop(connection, checkfirst=True)
             index.create(connection)
@@ -108,15 +108,15 @@ def _declared() -> list[Index]:
     return [index for each in (Job, JobEvent) for index in cast(Table, each.__table__).indexes]
 
 
-def back_up(patient: Patient) -> str:
+def back_up(installation: Installation) -> str:
     """Make a backup."""
-    made = backups.make(backups.database_file(patient.settings.url), patient.settings.backups)
+    made = backups.make(backups.database_file(installation.settings.url), installation.settings.backups)
     return f"{made.path} was made."
 
 
-def slow(patient: Patient) -> list[str]:
+def slow(installation: Installation) -> list[str]:
     """List the indexes that polls should use and do not."""
-    return [index for index, statement in _QUEUE_PLANS.items() if index not in _plan(patient.database, statement)]
+    return [index for index, statement in _QUEUE_PLANS.items() if index not in _plan(installation.database, statement)]
 
 
 def _plan(database: Database, statement: Statement) -> str:

@@ -40,14 +40,14 @@ from ..domain.lifecycle import (
     Report,
     classify,
 )
-from ..errors import Forbidden, TaskFailed, Unavailable
+from ..errors import Forbidden, Unavailable
 from ..jobs.operations import Change
 from ..jobs.queries import in_phase
 from ..service import service_of
 from ..storage import storage
 from ..storage.models import Job
 from ..storage.statement import Connection, Statement
-from ..upkeep import backups, request_ids
+from ..upkeep import backups, checks, request_ids
 from ..upkeep.request_ids import Answer
 from .describe import describe
 
@@ -184,15 +184,10 @@ class Looked(Collector):
         yield silence
 
     def _files(self) -> Iterator[Metric]:
-        settings = _settings(self._app)
+        settings = service_of(self._app).settings
+        yield from _sizes(**checks.file_sizes(settings.url))
         try:
-            path = backups.database_file(settings.url)
-        except TaskFailed:
-            return
-        files = {"database": path, "wal": Path(f"{path}-wal")}
-        yield from _sizes(**{name: file.stat().st_size if file.exists() else 0 for name, file in files.items()})
-        try:
-            made = backups.listed(settings.backups)
+            made = backups.listed(settings.backups) if checks.file_of(settings.url) else []
         except OSError:
             return
         if made:

@@ -26,13 +26,13 @@ def doctor(fix: bool, as_json: bool) -> None:
     and calendar. Changes nothing unless told to with --fix. Ends with 1 when something is bad and was not mended.
     """
     from ..admin.doctor import look_over
-    from ..admin.installation import Finding, Grade
+    from ..upkeep.checks import Finding, Grade
 
     def mended(finding: Finding) -> tuple[Finding, str]:
-        if not fix or finding.mend is None or finding.grade is Grade.GOOD:
+        if not fix or finding.fix is None or finding.grade is Grade.GOOD:
             return finding, ""
         try:
-            return Finding(finding.about, Grade.GOOD, finding.sentence), finding.mend()
+            return Finding(finding.about, Grade.GOOD, finding.sentence), finding.fix()
         except TaskFailed as failure:
             return finding, f"could not be mended: {failure.message}"
 
@@ -44,7 +44,7 @@ def doctor(fix: bool, as_json: bool) -> None:
         ]
         click.echo(json.dumps(rows, indent=2))
     else:
-        _print([(each.grade.value, each.about, each.sentence, done, each.mend is not None) for each, done in findings])
+        _print([(each.grade.value, each.about, each.sentence, done, each.fix is not None) for each, done in findings])
     sys.exit(any(each.grade is Grade.BAD for each, _ in findings))
 
 

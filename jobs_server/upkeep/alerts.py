@@ -6,26 +6,19 @@ What is posted works with ntfy (the text), Gotify (`title`, `message`) and chat 
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask
-from sqlalchemy import func, select
 
-from .. import clock
 from ..config import Settings
-from ..domain.lifecycle import LOST, Phase, Queue
+from ..domain.lifecycle import LOST
 from ..errors import TaskFailed, Unavailable
 from ..jobs.operations import Change
-from ..jobs.queries import in_phase
-from ..live.presence import State
 from ..service import service_of
-from ..storage.models import Job
-from ..storage.statement import Statement
 from ..worker import Worker
-from . import backups, maintenance
+from . import checks, maintenance
 
 if TYPE_CHECKING:
     import httpx
@@ -33,7 +26,6 @@ if TYPE_CHECKING:
 EXTENSION = "jobs_server.alerts"
 
 LOOK_SECONDS = 2.0
-STOP_SECONDS = 10
 AGAIN_SECONDS = 3600.0
 """The same alert is sent again no sooner, however often it comes and goes."""
 TRIES = 4
@@ -44,17 +36,6 @@ _MOST_LOST = 20  # losses that wait to be told; more are not news
 _DATABASE = "database"
 
 log = logging.getLogger(__name__)
-
-_WAITING = Statement(
-    select(Job.site, func.count(), func.min(Job.accepted_ms))
-    .where(in_phase(Queue.PRIMARY, Phase.WAITING))
-    .group_by(Job.site)
-)
-_STOPS = Statement(
-    select(Job.site, Job.action, Job.accepted_ms + Job.hold_ms).where(
-        in_phase(Queue.PRIMARY, Phase.WAITING), Job.is_stop == 1
-    )
-)
 
 
 class Alert(NamedTuple):
@@ -146,40 +127,16 @@ class Watch:
 
     def found(self) -> Iterator[Alert]:
         """List what somebody should look at now."""
+        service = service_of(self._app)
         try:
-            with service_of(self._app).database.reading() as connection:
-                waiting, stops = connection.rows(_WAITING), connection.rows(_STOPS)
+            waits = list(checks.what_waits(service))
         except Unavailable as error:
             yield Alert(_DATABASE, error.sentence.removeprefix("Error: "))
             return
-        if not service_of(self._app).is_on_duty:
+        if not service.is_on_duty:
             return  # another server tells
-        presence = service_of(self._app).feed.presence
-        for site, count, _ in waiting:
-            if presence.seen(site, Queue.PRIMARY).state is State.SILENT:
-                yield Alert(f"silent {site}", f"{site}: its software is silent, and {count} jobs wait.")
-        for site, action, due_ms in stops:
-            if clock.now_ms() - due_ms > STOP_SECONDS * 1000:
-                yield Alert(
-                    f"stop {site}", f"{site}: {action} was not taken within {STOP_SECONDS} s. Use the hard stop."
-                )
-        yield from self._installation()
-
-    def _installation(self) -> Iterator[Alert]:
-        settings = _settings(self._app)
-        if failure := maintenance.of(self._app).failing:
-            yield Alert("backup", f"A backup failed: {failure}.")
-        try:
-            folder = backups.database_file(settings.url).parent
-        except TaskFailed:
-            return
-        try:
-            free_mb = shutil.disk_usage(folder).free >> 20
-        except OSError as error:
-            yield Alert("disk", f"The disk of the jobs cannot be looked at: {error.strerror}.")
-            return
-        if free_mb < settings.disk_free_mb:
-            yield Alert("disk", f"The disk runs full: {free_mb} MB are free, of {settings.disk_free_mb} wanted.")
+        of_all = (*waits, *checks.last_backup(maintenance.of(self._app)), *checks.disk_of_the_jobs(service))
+        yield from (Alert(finding.about, finding.alert) for finding in of_all if finding.alert)
 
     def _tell(self, sentence: str) -> bool:
         """Tell something; whether it was taken."""

@@ -27,7 +27,6 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.serving import is_running_from_reloader
 
 from .. import auth, create_app
-from ..api import health
 from ..config import Settings
 from ..errors import StartRefused, Unavailable
 from ..jobs import remote_calendar
@@ -39,7 +38,7 @@ from ..storage.database import Database, reason_of
 from ..storage.sqlite import is_memory
 from ..storage.statement import Statement
 from ..worker import Worker
-from . import alerts, logs, maintenance
+from . import alerts, checks, logs, maintenance
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -98,7 +97,7 @@ def begin(app: Flask) -> None:
     logs.begin(_settings(app))
     prepare(app)
     start_workers(app)
-    health.of(app).serving_since = time.monotonic()
+    checks.of(app).serving_since = time.monotonic()
     if threading.current_thread() is threading.main_thread():  # only there may signals be set
         for number in (signal.SIGTERM, signal.SIGINT):
             _end_well_on(number, service_of(app).feed)
@@ -123,7 +122,7 @@ def start_workers(app: Flask) -> None:
         workers.append(service.calendar.worker)
     if service.gate.keys is not None:
         workers.append(service.gate.keys.worker)  # begins when the first token is shown
-    health.of(app).workers = tuple(workers)
+    checks.of(app).workers = tuple(workers)
 
 
 def _hear_others(service: Service) -> list[Worker]:

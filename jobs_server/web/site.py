@@ -21,9 +21,8 @@ from ..jobs import lockouts
 from ..observatory import profiles
 from ..service import service
 from ..storage import sqlite, storage
-from ..storage.sqlite import is_memory
 from ..storage.storage import Storage
-from ..upkeep import backups
+from ..upkeep import backups, checks
 from .actions import done
 from .blueprint import bp
 from .context import page
@@ -119,8 +118,5 @@ def _health(settings: Settings, kept_in: Storage) -> Health:
 
 def _size(settings: Settings) -> int | None:
     """Add up the database's file and its log; none when it is no file."""
-    if settings.url.get_backend_name() != sqlite.NAME or is_memory(settings.url):
-        return None
-    path = Path(str(settings.url.database))
-    files = (path, path.with_name(path.name + "-wal"))
-    return sum(file.stat().st_size for file in files if file.exists())
+    sizes = checks.file_sizes(settings.url)
+    return sum(sizes.values()) if sizes else None

@@ -12,11 +12,13 @@ import pytest
 from flask import Flask
 
 from jobs_server import create_app
-from jobs_server.admin import doctor, installation
+from jobs_server.admin import doctor
+from jobs_server.admin.installation import Installation
 from jobs_server.service import service_of
 from jobs_server.storage import network_share
 from jobs_server.storage.database import Database
 from jobs_server.upkeep import startup
+from jobs_server.upkeep.checks import Grade
 
 from ..conftest import inside, over_http
 from ..jobs.test_remote_calendar import a_calendar
@@ -232,11 +234,11 @@ def test_this_machines_own_disk_is_no_share(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_looked_at_is_a_finding(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(_: installation.Patient) -> Any:
+    def fails(_: Installation) -> Any:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(doctor, "CHECKS", {"sqlite": (fails,)})
-    assert [finding.grade for finding in doctor.look_over(app)] == [installation.Grade.BAD]
+    assert [finding.grade for finding in doctor.look_over(app)] == [Grade.BAD]
 
 
 def database(app: Flask) -> Database:

@@ -16,11 +16,10 @@ import pytest
 from flask import Flask
 
 from jobs_server import create_app
-from jobs_server.api import health
 from jobs_server.auth.issuer_keys import IssuerKeys
 from jobs_server.service import service_of
 from jobs_server.storage.sqlite_driver import driver
-from jobs_server.upkeep import backups, maintenance, startup
+from jobs_server.upkeep import backups, checks, maintenance, startup
 from jobs_server.worker import Worker
 
 from ..conftest import inside
@@ -31,8 +30,8 @@ from ..support.waiting import until
 @pytest.fixture
 def patient(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
     """An app that looks at itself anew each time, and that has been serving for three days."""
-    monkeypatch.setattr(health, "_KEPT_SECONDS", 0.0)
-    health.of(file_app).serving_since = time.monotonic() - timedelta(days=3).total_seconds()
+    monkeypatch.setattr(checks, "_KEPT_SECONDS", 0.0)
+    checks.of(file_app).serving_since = time.monotonic() - timedelta(days=3).total_seconds()
     backup_made(file_app, datetime.now(UTC))
     return file_app
 
@@ -75,7 +74,7 @@ def test_looking_writes_nothing(patient: Flask) -> None:
 
 @pytest.mark.sqlite("one writer at a time")
 def test_a_locked_database_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_WRITE_SECONDS", 0.05)
+    monkeypatch.setattr(checks, "_WRITE_SECONDS", 0.05)
     other = driver.connect(service_of(patient).database.engine.url.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     assert readiness(patient) == (503, ["the database cannot be used: it is busy"])
@@ -135,7 +134,7 @@ def test_a_worker_that_has_ended_is_a_problem_whichever_it_is(tmp_path: Path, mo
     startup.prepare(app)
     startup.start_workers(app)
     assert cast(IssuerKeys, service_of(app).gate.keys).known.keys == ()  # which begins to renew them
-    until(lambda: all(worker.has_died for worker in health.of(app).workers))
+    until(lambda: all(worker.has_died for worker in checks.of(app).workers))
     ended = (OF_POSTGRESQL if service_of(app).listener else []) + WORKERS
     assert readiness(app) == (503, [f"the thread that {does} has ended: restart the server" for does in ended])
     service_of(app).database.close()
@@ -152,7 +151,7 @@ def test_a_backup_that_is_too_old_is_a_problem(patient: Flask, days: int, ready:
 def test_no_backup_is_a_problem_only_when_there_was_time_for_one(patient: Flask) -> None:
     backup_made(patient, datetime.now(UTC)).unlink()
     assert readiness(patient) == (503, ["there is no backup yet"])
-    health.of(patient).serving_since = time.monotonic()
+    checks.of(patient).serving_since = time.monotonic()
     assert readiness(patient) == (200, ["ready"])
 
 
@@ -182,6 +181,12 @@ def test_a_folder_of_backups_that_cannot_be_read_is_a_problem(patient: Flask, mo
     assert patient.test_client().get("/metrics").status_code == 200
 
 
+@pytest.mark.sqlite("the disk that its file is on")
+def test_a_disk_that_cannot_be_looked_at_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", broken_disk)
+    assert readiness(patient) == (503, ["the disk of the jobs cannot be looked at: Input/output error"])
+
+
 def broken_disk(*_: object) -> None:
     raise OSError(5, "Input/output error")
 
@@ -195,7 +200,7 @@ def test_all_problems_are_told_together(patient: Flask, monkeypatch: pytest.Monk
 
 @pytest.mark.sqlite("the disk that its file is on")
 def test_an_answer_is_good_for_a_moment(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_KEPT_SECONDS", 3600.0)
+    monkeypatch.setattr(checks, "_KEPT_SECONDS", 3600.0)
     assert readiness(file_app)[0] == 200
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
     assert readiness(file_app)[0] == 200

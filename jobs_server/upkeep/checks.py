@@ -1,0 +1,248 @@
+"""What is looked at to see whether an installation is well: each thing once, for all who ask.
+
+`/readyz`, the alerts and `flask doctor` read the same findings, each its own sentence of them: the doctor's is for
+whoever may see the installation and says what to do, that of `/readyz` is for anybody, and an alert's wakes somebody.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import cast
+
+from flask import Flask
+from sqlalchemy import URL, column, func, select, table
+
+from .. import clock
+from ..domain.lifecycle import Phase, Queue
+from ..errors import TaskFailed, Unavailable
+from ..jobs.queries import in_phase
+from ..live.presence import State
+from ..service import Service, service_of
+from ..storage import revisions
+from ..storage.database import reason_of
+from ..storage.models import Job
+from ..storage.statement import Connection, Statement
+from ..worker import Worker
+from . import backups, maintenance
+from .maintenance import DailyWork
+
+EXTENSION = "jobs_server.health"
+
+STOP_SECONDS = 10
+_PROBE = "  "  # in the place of a site: no site is blank
+_WRITE_SECONDS = 1.0  # a monitor does not wait for longer
+_KEPT_SECONDS = 1.0  # anybody may ask, so an answer is good for a moment
+_BACKUP_AGE = timedelta(hours=48)
+
+_REVISION = Statement(select(column("version_num")).select_from(table("alembic_version")))
+_WAITING = Statement(
+    select(Job.site, func.count(), func.min(Job.accepted_ms))
+    .where(in_phase(Queue.PRIMARY, Phase.WAITING))
+    .group_by(Job.site)
+)
+_STOPS = Statement(
+    select(Job.site, Job.action, Job.accepted_ms + Job.hold_ms).where(
+        in_phase(Queue.PRIMARY, Phase.WAITING), Job.is_stop == 1
+    )
+)
+
+
+class Grade(StrEnum):
+    """How bad a finding is."""
+
+    GOOD = "good"
+    NOTE = "note"  # worth knowing; the service works
+    BAD = "bad"  # to be put right
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of one thing, in a sentence that says what to do where something is to be done."""
+
+    about: str
+    grade: Grade
+    sentence: str
+    fix: Callable[[], str] | None = None
+    """Puts it right and returns what was done; none where only a person should."""
+    public: str = ""
+    """What `/readyz` tells anybody; empty for what keeps nobody from working."""
+    alert: str = ""
+    """What somebody is woken with; empty for what can wait."""
+
+
+def database(service: Service) -> Iterator[Finding]:
+    """Look whether a write could begin, and whether the tables are this version's."""
+    nobody_told = replace(service.database, timeout_seconds=_WRITE_SECONDS, on_commit=[])  # nothing is written
+    try:
+        with nobody_told.transaction(_PROBE) as connection:
+            found = revision_of(connection)
+    except Unavailable as error:
+        sentence = f"cannot be used: {reason_of(error)}"
+        yield Finding("database", Grade.BAD, sentence, public=f"the database {sentence}")
+    else:
+        yield revision(found)
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Return the migration that a database is at; none where none was ever run."""
+    row = connection.row(_REVISION)
+    return row[0] if row else None
+
+
+def revision(found: str | None) -> Finding:
+    """Judge the migration that a database is at."""
+    newest = revisions.newest()
+    if found == newest:
+        return Finding("database", Grade.GOOD, f"its tables are this version's (migration {found}).")
+    return Finding(
+        "database",
+        Grade.BAD,
+        f"it is at migration {found}, this version's is {newest}: restart the server, which migrates it.",
+        public="the database is not of this version: restart the server, which migrates it",
+    )
+
+
+def disk(folder: Path, wanted_mb: int) -> Iterator[Finding]:
+    """Look how much is free on the disk that a folder is on."""
+    try:
+        free_mb = shutil.disk_usage(folder).free >> 20
+    except OSError as error:
+        sentence, what = f"could not be looked at: {reason_of(error)}", "disk of the jobs cannot be looked at"
+        public, alert = f"the {what}: {error.strerror}", f"The {what}: {error.strerror}."
+        yield Finding("disk", Grade.BAD, sentence, public=public, alert=alert)
+        return
+    sentence = f"{free_mb:,} MB are free at {folder}, of {wanted_mb:,} wanted"
+    if free_mb >= wanted_mb:
+        yield Finding("disk", Grade.GOOD, f"{sentence}.")
+        return
+    yield Finding(
+        "disk",
+        Grade.BAD,
+        f"{sentence}; delete old files, or move the backups elsewhere with JOBS_BACKUP_FOLDER.",
+        public=f"the disk runs full: {free_mb} MB are free where the jobs are kept, of {wanted_mb} wanted",
+        alert=f"The disk runs full: {free_mb} MB are free, of {wanted_mb} wanted.",
+    )
+
+
+def disk_of_the_jobs(service: Service) -> Iterator[Finding]:
+    """Look at the disk that the database's file is on; at none where it is no file."""
+    if path := file_of(service.settings.url):
+        yield from disk(path.parent, service.settings.disk_free_mb)
+
+
+def last_backup(daily_work: DailyWork) -> Iterator[Finding]:
+    """Look whether the backup that was last due could be made."""
+    if failure := daily_work.failing:
+        public = "the last backup failed; the log says why"
+        yield Finding("backup", Grade.BAD, f"the last failed: {failure}.", None, public, f"A backup failed: {failure}.")
+
+
+def newest_backup(daily_work: DailyWork, serving: timedelta | None = None) -> Iterator[Finding]:
+    """Look how old the newest backup is, where this server makes them; none is missed before there was time for one."""
+    if not daily_work.keeps_backups:
+        return
+    folder = daily_work.settings.backups
+    try:
+        made = backups.listed(folder)
+    except OSError as error:
+        public = "the folder of the backups cannot be read; the log says why"
+        yield Finding("backups", Grade.BAD, f"could not be looked at: {reason_of(error)}", public=public)
+        return
+    age = datetime.now(UTC) - made[0].made if made else None
+    if age is not None and age <= _BACKUP_AGE:
+        sentence = f"the newest of {len(made)} in {folder} is of {made[0].made:%Y-%m-%d %H:%M} UTC."
+        yield Finding("backups", Grade.GOOD, sentence)
+        return
+    is_missed = serving is not None and (age or serving) > _BACKUP_AGE
+    old, public = (
+        ("there is none", "there is no backup yet")
+        if age is None
+        else (f"the newest is {age.days} days old", f"the last backup is {age.days} days old")
+    )
+    sentence = f"{old} in {folder}: run flask backup, and see in the log why none was made."
+    yield Finding("backups", Grade.NOTE, sentence, public=public if is_missed else "")
+
+
+def threads(service: Service, workers: Sequence[Worker]) -> Iterator[Finding]:
+    """Look whether all that was started beside the requests is still there."""
+    ended = [f"the thread that {worker.does} has ended" for worker in workers if worker.has_died]
+    if not service.feed.is_well():
+        ended.insert(0, "the thread that watches for changes has ended, and live pages are late")
+    for sentence in ended:
+        yield Finding("server", Grade.BAD, f"{sentence}: restart the server", public=f"{sentence}: restart the server")
+
+
+def what_waits(service: Service) -> Iterator[Finding]:
+    """Look what waits in vain, at each site. Raises Unavailable when the jobs cannot be read."""
+    with service.database.reading() as connection:
+        waiting, stops = connection.rows(_WAITING), connection.rows(_STOPS)
+    for site, count, _ in waiting:
+        if service.feed.presence.seen(site, Queue.PRIMARY).state is State.SILENT:
+            sentence = f"its software is silent, and {count} jobs wait."
+            yield Finding(f"silent {site}", Grade.NOTE, sentence, alert=f"{site}: {sentence}")
+    for site, action, due_ms in stops:
+        if clock.now_ms() - due_ms > STOP_SECONDS * 1000:
+            sentence = f"{action} was not taken within {STOP_SECONDS} s. Use the hard stop."
+            yield Finding(f"stop {site}", Grade.BAD, sentence, alert=f"{site}: {sentence}")
+
+
+def file_of(url: URL) -> Path | None:
+    """Return the file of a database, which may not be there yet; none where it is no file."""
+    try:
+        return backups.database_file(url)
+    except TaskFailed:
+        return None
+
+
+def file_sizes(url: URL) -> Mapping[str, int]:
+    """Return the bytes of a database's file and of its write-ahead log; nothing where it is no file."""
+    path = file_of(url)
+    files = {"database": path, "wal": path.with_name(f"{path.name}-wal")} if path else {}
+    return {name: file.stat().st_size if file.exists() else 0 for name, file in files.items()}
+
+
+class Health:
+    """Look at one app that is served, and keep for a moment what was found."""
+
+    def __init__(self, service: Service, daily_work: DailyWork) -> None:
+        self._service = service
+        self._daily_work = daily_work
+        self._lock = threading.Lock()
+        self._looked = -_KEPT_SECONDS
+        self._problems: list[str] = []
+        self.serving_since: float | None = None
+        """When serving began, by the monotonic clock: since then there was time for a backup."""
+        self.workers: Sequence[Worker] = ()
+        """What was started beside the requests when serving began."""
+
+    def problems(self) -> list[str]:
+        """List what keeps the service from its work; what was found a moment ago is given again."""
+        with self._lock:
+            if time.monotonic() - self._looked >= _KEPT_SECONDS:
+                self._problems = [finding.public for finding in self.look() if finding.public]
+                self._looked = time.monotonic()
+            return self._problems
+
+    def look(self) -> Iterator[Finding]:
+        """Look at everything now."""
+        yield from database(self._service)
+        yield from disk_of_the_jobs(self._service)
+        yield from threads(self._service, self.workers)
+        yield from last_backup(self._daily_work)
+        if self.serving_since is not None:
+            yield from newest_backup(self._daily_work, timedelta(seconds=time.monotonic() - self.serving_since))
+
+
+def of(app: Flask) -> Health:
+    """Return an app's health, made when it is first asked for."""
+    made = app.extensions.get(EXTENSION)
+    if made is None:
+        made = app.extensions.setdefault(EXTENSION, Health(service_of(app), maintenance.of(app)))
+    return cast(Health, made)
