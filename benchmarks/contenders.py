@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from flask import Flask
 
@@ -36,6 +36,18 @@ COMMAND: dict[str, Any] = {
 """A command as a user interface sends it, all but its site."""
 
 
+class Sent(Protocol):
+    """A job that was sent: what its site needs to report on it."""
+
+    @property
+    def ulid(self) -> str:
+        """Return its key."""
+
+    @property
+    def site(self) -> str:
+        """Return where it goes."""
+
+
 @dataclass(frozen=True)
 class Contender:
     """A server process, and its database, which is filled from this process."""
@@ -59,7 +71,7 @@ class Contender:
         with self._database.transaction() as connection:
             operations.claim(connection, ClaimJobs(site=site), actors.site(site), clock.read())
 
-    def report(self, job: JobRow, status: str) -> None:
+    def report(self, job: Sent, status: str) -> None:
         """Report on a job, as its site would."""
         command = UpdateStatus(site=job.site, ulid=job.ulid, status=status, seconds_until_complete=60)
         with self._database.transaction() as connection:
@@ -73,6 +85,23 @@ class Contender:
     def _database(self) -> Database:
         database: Database = service_of(self.app).database
         return database
+
+
+def gunicorn(port: int, threads: int) -> list[str]:
+    """Return what follows `python` to run a server as the README says, all but its target."""
+    return [part.format(port=port, threads=threads) for part in GUNICORN]
+
+
+def environment(folder: Path, threads: int, log_level: str) -> dict[str, str]:
+    """Return the environment of a server that is measured, without the settings of whoever measures."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("JOBS_")}
+    return kept | {
+        "JOBS_INSTANCE": str(folder),
+        "JOBS_THREADS": str(threads),
+        "JOBS_LOG_LEVEL": log_level,
+        "JOBS_NEW_JOBS_PER_SECOND": "0",  # one person posts as fast as it goes
+        "JOBS_MAX_WAITING_JOBS": "0",  # nobody takes the jobs while they are posted
+    }
 
 
 @contextmanager
@@ -94,14 +123,10 @@ def _running(folder: Path, target: str, threads: int = 64, log_level: str = "inf
     app = create_app({"INSTANCE": str(folder), "MAX_WAITING_JOBS": 0})
     startup.prepare(app)
     path = service_of(app).settings.url.database
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("JOBS_")}
-    environment |= {"JOBS_INSTANCE": str(folder), "JOBS_THREADS": str(threads), "FLOOR_DATABASE": str(path)}
-    environment |= {"JOBS_LOG_LEVEL": log_level}
-    environment |= {"JOBS_NEW_JOBS_PER_SECOND": "0"}  # one person posts as fast as it goes
-    environment |= {"JOBS_MAX_WAITING_JOBS": "0"}  # nobody takes the jobs while they are posted
+    variables = environment(folder, threads, log_level) | {"FLOOR_DATABASE": str(path)}
     port = servers.free_port()
-    command = [sys.executable, *(part.format(port=port, threads=threads) for part in GUNICORN), target]
-    server = servers.launch(command, port, servers.ROOT, environment, folder / "server.log")
+    command = [sys.executable, *gunicorn(port, threads), target]
+    server = servers.launch(command, port, servers.ROOT, variables, folder / "server.log")
     try:
         with servers.stopped_at_the_end(server):
             yield Contender(port, app, server)

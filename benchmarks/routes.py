@@ -1,32 +1,31 @@
-"""Measure each route beside the floor: `python -m benchmarks.routes`.
+"""Measure each route beside the floor: `python -m benchmarks.routes`; beside another checkout: `--against PATH`.
 
-The two take turns in short rounds, so that what else the machine does meets both; a figure is the median over the
-rounds of the ratio within a round.
+The two take turns in short rounds, so that what else the machine does meets both; beside the floor a figure is the
+median over the rounds of the ratio within a round. Beside a checkout it is as `against.py` says.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
-import json
 import statistics
+import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import cycle, islice
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
 
-from . import report
-from .contenders import COMMAND, Contender, floor, service
-from .load import Run, drive, post
+from tests.support.servers import ROOT
+
+from . import against, report
+from .cases import CASES, Case
+from .checkouts import Checkout
+from .contenders import Contender, floor, service
+from .load import Run
 
 CONNECTIONS = (1, 16)
-_RECENT = 100
-_WAITING = 5
 
 
 @dataclass(frozen=True)
@@ -39,82 +38,6 @@ class Size:
 
 FULL = Size(rounds=11, requests=600)
 SMALLEST = Size(rounds=1, requests=16)
-
-
-@dataclass(frozen=True)
-class Case:
-    """A route with what is posted to it."""
-
-    name: str
-    jobs: int
-    """How many jobs a reply holds."""
-    bodies: Callable[[Contender, int], Sequence[dict[str, Any]]]
-    """Prepares the database for so many requests, and gives their bodies."""
-
-    @property
-    def route(self) -> str:
-        """Give the address."""
-        return f"/jobs/{self.name.split(',')[0]}"
-
-    def run(self, contender: Contender, requests: int, connections: int) -> Run:
-        """Measure one round; also checks that the last reply holds what it should."""
-        written = [post(self.route, json.dumps(body).encode()) for body in self.bodies(contender, requests)]
-        gc.collect()
-        run = drive(contender.port, written, connections)
-        assert run.body.count(b'"statusId"') == self.jobs, run.body
-        return run
-
-
-def _new(contender: Contender, requests: int) -> Sequence[dict[str, Any]]:
-    contender.take("new")  # what waits does not pile up from round to round
-    return [COMMAND | {"site": "new"}] * requests
-
-
-def _nothing(_contender: Contender, requests: int) -> Sequence[dict[str, Any]]:
-    return [{"site": "nothing"}] * requests
-
-
-def _some_wait(contender: Contender, requests: int) -> Sequence[dict[str, Any]]:
-    sites = [f"site-{number}" for number in range(requests)]
-    contender.send(sites, _WAITING)
-    return [{"site": site} for site in sites]
-
-
-def _reports(status: str | None) -> Callable[[Contender, int], Sequence[dict[str, Any]]]:
-    said: dict[str, Any] = {"secondsUntilComplete": 60} | ({"newStatus": status} if status else {})
-
-    def bodies(contender: Contender, requests: int) -> Sequence[dict[str, Any]]:
-        sent = contender.send(["running"], _RECENT)
-        contender.take("running")
-        return [{"site": "running", "ulid": job.ulid} | said for job in islice(cycle(sent), requests)]
-
-    return bodies
-
-
-def _one(contender: Contender, requests: int) -> Sequence[dict[str, Any]]:
-    (job,) = contender.send(["one"], 1)
-    contender.take("one")
-    for status in ("STARTED", "COMPLETE"):
-        contender.report(job, status)
-    return [{"site": "one", "ulid": job.ulid}] * requests
-
-
-def _recent(contender: Contender, requests: int) -> Sequence[dict[str, Any]]:
-    if not contender.knows("recent"):
-        contender.send(["recent"], _RECENT)
-        contender.take("recent")
-    return [{"site": "recent"}] * requests
-
-
-CASES = (
-    Case("newjob", 1, _new),
-    Case("getnewjobs, empty", 0, _nothing),
-    Case(f"getnewjobs, {_WAITING} jobs", _WAITING, _some_wait),
-    Case("updatejobstatus", 1, _reports("EXPOSING")),
-    Case("startjob", 1, _reports(None)),
-    Case("getjob", 1, _one),
-    Case(f"getrecentjobs, {_RECENT} jobs", _RECENT, _recent),
-)
 
 
 @dataclass
@@ -196,17 +119,46 @@ def _client_us(results: Sequence[Result]) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print the table as it stands in README.md."""
-    parser = argparse.ArgumentParser(description="Measure each route of the service beside a floor.")
+    chosen = _parser().parse_args(arguments)
+    cases = [case for case in CASES if chosen.only in case.name]
+    log_level = "warning" if chosen.without_log else "info"
+    if chosen.against:
+        _against(cases, chosen, log_level)
+    else:
+        _beside_the_floor(cases, chosen, log_level)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Measure each route of the service beside a floor, or a checkout.")
     parser.add_argument("--smallest", action="store_true", help="only show that it runs, in a few seconds")
     parser.add_argument("--only", default="", help="measure the routes whose name holds this text")
     parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
-    parser.add_argument("--rounds", type=int, default=FULL.rounds)
-    parser.add_argument("--requests", type=int, default=FULL.requests, help="requests in a round")
+    parser.add_argument("--rounds", type=int, help="beside a checkout, at most so many")
+    parser.add_argument("--requests", type=int, help="requests in a round")
     parser.add_argument("--without-log", action="store_true", help="no line for each request, as the floor has none")
-    chosen = parser.parse_args(arguments)
-    size = SMALLEST if chosen.smallest else Size(chosen.rounds, chosen.requests)
-    cases = [case for case in CASES if chosen.only in case.name]
-    log_level = "warning" if chosen.without_log else "info"
+    other = parser.add_argument_group("beside another checkout")
+    other.add_argument("--against", type=Path, metavar="PATH", help="the other checkout, which counts as the old one")
+    other.add_argument("--python", type=Path, help="what runs it; its own .venv/bin/python unless given")
+    other.add_argument("--minutes", type=float, default=12, help="begin no round after so long")
+    other.add_argument(
+        "--precision", type=float, default=2, help="measure until the interval is within so many per cent"
+    )
+    other.add_argument("--target", type=float, default=1, help="the ratio of requests a second that is aimed at")
+    return parser
+
+
+def _against(cases: Sequence[Case], chosen: argparse.Namespace, log_level: str) -> None:
+    size = against.SMALLEST if chosen.smallest else against.FULL
+    size = replace(size, minutes=chosen.minutes, precision=chosen.precision / 100)
+    size = replace(size, most_rounds=chosen.rounds or size.most_rounds, requests=chosen.requests or size.requests)
+    folder = chosen.against.resolve()
+    old = Checkout(folder, (chosen.python or folder / ".venv" / "bin" / "python").absolute())
+    new = Checkout(ROOT, Path(sys.executable))
+    against.show(cases, chosen.connections, old, new, size, chosen.target, log_level)
+
+
+def _beside_the_floor(cases: Sequence[Case], chosen: argparse.Namespace, log_level: str) -> None:
+    size = SMALLEST if chosen.smallest else Size(chosen.rounds or FULL.rounds, chosen.requests or FULL.requests)
     results = measure(cases, chosen.connections, size, Console(stderr=True), log_level)
     print(report.machine())
     print(f"The load generator itself spent {_client_us(results):.0f} us of processor time a request.\n")

@@ -27,6 +27,14 @@ def taken(process_id: int) -> Taken:
     return Taken(sum(map(_seconds, family)), sum(map(_memory_kb, family)), sum(map(_threads, family)))
 
 
+def processor_ns(process_id: int) -> int:
+    """Return the processor time of the threads that a process and all that it started have now, in nanoseconds.
+
+    Finer than `taken`, whose seconds come in ticks; a thread that ended counts no more.
+    """
+    return sum(map(_threads_ns, _family(process_id)))
+
+
 def machine_seconds() -> float:
     """Give the processor time that all programs of the machine have taken."""
     user, nice, system, _idle, _waiting, *rest = map(int, (_PROC / "stat").read_text().split("\n", 1)[0].split()[1:9])
@@ -53,6 +61,15 @@ def _seconds(process_id: int) -> float:
         values = (_PROC / str(process_id) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return sum(map(int, values[11:15])) / _TICKS
     return 0.0
+
+
+def _threads_ns(process_id: int) -> int:
+    total = 0
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for task in (_PROC / str(process_id) / "task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                total += int((task / "schedstat").read_text().split()[0])
+    return total
 
 
 def _memory_kb(process_id: int) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
-from benchmarks import history, live, many, pages, routes
+from benchmarks import cases, history, live, many, pages, routes
 from benchmarks import servers as several
+from benchmarks.checkouts import Checkout
 
 from ..support import postgres
 from ..support.programs import missing, needs
@@ -30,8 +32,30 @@ def test_each_route_is_measured_beside_the_floor() -> None:
     assert done.returncode == 0, done.stderr
     rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")][2:]
     measured = [(row[0].removeprefix("| "), int(row[1])) for row in rows]
-    assert measured == [(case.name, connections) for case in routes.CASES for connections in routes.CONNECTIONS]
+    assert measured == [(case.name, connections) for case in cases.CASES for connections in routes.CONNECTIONS]
     assert all(float(row[2]) > 0 for row in rows)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process takes")
+def test_a_route_is_measured_beside_another_checkout() -> None:
+    command = [sys.executable, "-m", "benchmarks.routes", "--against", str(ROOT), "--python", sys.executable]
+    options = ["--smallest", "--only", "getnewjobs, 5", "--rounds", "6", "--target", "0.9"]
+    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert rows[0][5] == "0.90 is met"
+    for connections, row in zip(("1", "16"), rows[2:], strict=True):
+        assert row[:3] == ["getnewjobs, 5 jobs", connections, "6"]
+        low, high = map(float, row[4].split(" to "))
+        assert 0 < low <= float(row[3]) <= high
+        assert float(row[6]) > 0, "no processor time was seen"
+
+
+def test_a_checkout_is_refused_whose_python_serves_another(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="is missing"):
+        Checkout(tmp_path, tmp_path / "python").check()
+    with pytest.raises(SystemExit, match=r"takes jobs_server from .*, not from "):
+        Checkout(tmp_path, Path(sys.executable)).check()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="gunicorn, which is measured, does not run on Windows")
