@@ -11,6 +11,8 @@ from .errors import BadReply
 NO_ESTIMATE = -1
 _STOP_ACTIONS = frozenset({"stop", "cancel", "cancel_all_commands"})
 _EVERYTHING = "all"
+_CANCEL_REQUESTED = "cancel requested"  # the service's mark of such a change
+_BY_A_STOP = "canceled by "  # the service's message with this mark, when a stop asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,13 @@ class Job:
 
     def __str__(self) -> str:
         return f"{self.action} {self.device} {self.instance} {self.ulid}"
+
+
+def stopped_ms(job: Job) -> int | None:
+    """Return when a stop last asked to end a job, by its history; None when none did."""
+    asked = [event for event in job.history if event.mark == _CANCEL_REQUESTED]
+    stopped = [event.timestamp_ms for event in asked if (event.message or "").startswith(_BY_A_STOP)]
+    return max(stopped, default=None)
 
 
 def read_job(value: object, *, alternate_queue: bool = False) -> Job:

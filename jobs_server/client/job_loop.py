@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,9 +16,10 @@ from typing import Self
 from .api import SiteApi
 from .backoff import Backoff
 from .claimer import Claimer
-from .errors import BadReply, Conflict, NotFound, Refused, Unreachable
+from .errors import BadReply, Conflict, NotFound, Refused, SiteClientError, Unreachable
 from .freshness import age_seconds
-from .job import Job
+from .halts import Halt
+from .job import Job, stopped_ms
 from .ledger import Entry, Ledger, Stage
 from .reporter import Report, Reporter
 from .running_job import CANCELED, ClaimedJob
@@ -29,6 +32,7 @@ LOST = "LOST"
 STARTED = "STARTED"
 _ACKNOWLEDGE_SECONDS = 5.0  # how long an end that the service does not know yet holds up the next job
 _CLOSE_SECONDS = 5.0
+_STOPS_REMEMBERED = 50
 
 _NOT_KNOWN = (
     "the site's program ended while this job ran: what became of it is not known; look at the telescope before going on"
@@ -64,6 +68,7 @@ class Claims:
         self._reporter = Reporter(
             client,
             self._acknowledged,
+            self._cancel,
             look_seconds=rules.look_seconds,
             heartbeat_seconds=rules.heartbeat_seconds,
             alternate_queue=rules.alternate_queue,
@@ -75,6 +80,8 @@ class Claims:
         """When the service was first asked in vain whether a job may begin, by the monotonic clock."""
         self._obeyed: set[str] = set()
         """Stops that were obeyed although they could not be kept."""
+        self._stops: deque[tuple[Job, Halt]] = deque(maxlen=_STOPS_REMEMBERED)
+        """The stops that came last, and what carries them out."""
         self._ending: dict[str, ClaimedJob] = {}
         self._failure: Exception | None = None
         self._closing = self._released = False
@@ -235,22 +242,52 @@ class Claims:
 
         Called with the lock held, so that nothing begins or ends between.
         """
-        for run in [run for run in self._runs.values() if stop.job.covers(run.job)]:
-            run.request_cancel()
-        self._reporter.look_now()  # the service may be set to let it cover more
+        covered = [run for run in self._runs.values() if stop.job.covers(run.job) or run.awaits_stop]
+        halt = None
         if self._rules.on_stop is not None:
             # Until the stop is obeyed nothing begins that may not run beside it.
             run = self._runs[stop.job.ulid] = ClaimedJob(stop, self, self._rules.abort_seconds)
-            threading.Thread(target=self._run_stop, args=(run, self._rules.on_stop), name="stop", daemon=True).start()
+            halt = Halt(partial(self._rules.on_stop, run), lambda: run.failure)
+            self._stops.append((stop.job, halt))
+            threading.Thread(target=self._run_stop, args=(run, halt), name="stop", daemon=True).start()
+        for each in covered:
+            each.request_cancel(halt)
+        self._reporter.look_now()  # the service may be set to let it cover more
 
-    def _run_stop(self, run: ClaimedJob, on_stop: Callable[[ClaimedJob], object]) -> None:
+    def _cancel(self, run: ClaimedJob, known: Job) -> None:
+        """Ask a job to end since the service says so (called by the reporter).
+
+        Somebody canceled this job alone, or sent a stop, which is maybe still on its way: then the stop has to halt it.
+        """
+        if run.cancel_requested and not run.awaits_stop:
+            return
+        run.request_cancel(awaits_stop=self._rules.on_stop is not None)
+        if run.awaits_stop:
+            try:
+                known = known if known.history else self._client.get(known)
+            except (NotFound, BadReply):  # an older service does not know the route
+                pass
+            except SiteClientError as error:
+                log.warning("cannot ask whether a stop ends %s, trying again: %s", run.job, error)
+                return
+            self._await_stop(run, stopped_ms(known))
+
+    def _await_stop(self, run: ClaimedJob, since_ms: int | None) -> None:
+        with self._changed:
+            if since_ms is None:
+                run.await_no_stop()
+            for stop, halt in self._stops:
+                if since_ms is not None and stop.timestamp_ms >= since_ms and stop.ulid > run.ulid:
+                    run.request_cancel(halt)  # the service is set to let it cover more
+
+    def _run_stop(self, run: ClaimedJob, halt: Halt) -> None:
         try:
             self._ledger.started(run.entry)
         except OSError as error:
             log.error("%s cannot be kept, it is obeyed all the same: %s", run.job, error)  # noqa: TRY400
         with run:
             run.report(STARTED)
-            on_stop(run)
+            halt.call()
 
     def _enqueue(self, entries: list[Entry]) -> None:
         with self._changed:
@@ -268,7 +305,9 @@ class Claims:
         limit, first = self._rules.max_age_seconds, self._first_tried.get(run.ulid)
         if limit is None or first is None or run.job.is_stop or time.monotonic() - first <= limit:
             return True
-        run.end(EXPIRED, f"not begun: for {time.monotonic() - first:.0f} s the service did not say that it may")
+        run.end_before_begin(
+            EXPIRED, f"not begun: for {time.monotonic() - first:.0f} s the service did not say that it may"
+        )
         return False
 
     def _next_run(self) -> ClaimedJob | None:
@@ -297,7 +336,7 @@ class Claims:
         if answer.cancel_requested:
             run.request_cancel()
         if run.cancel_requested:  # a stop was quicker than the answer, and has been obeyed already
-            run.end(CANCELED, "not begun: it was canceled first")
+            run.end_before_begin(CANCELED, "not begun: it was canceled first")
             return False
         self._ledger.started(run.entry)
         self._reporter.watch(run)

@@ -43,14 +43,15 @@ class Reporter:
         self,
         client: SiteApi,
         acknowledged: Callable[[str], None],
+        cancel: Callable[[ClaimedJob, Job], None],
         *,
         look_seconds: float,
         heartbeat_seconds: float,
         alternate_queue: bool,
     ) -> None:
-        """Take the function to call with a job's id once the service knows its end."""
+        """Take what to call once the service knows how a job ended, and when it asks for a job's end."""
         self._client = client.with_patience(0)
-        self._acknowledged = acknowledged
+        self._acknowledged, self._cancel = acknowledged, cancel
         self._look_seconds, self._heartbeat_seconds = look_seconds, heartbeat_seconds
         self._alternate_queue = alternate_queue
         self._changed = threading.Condition()
@@ -195,7 +196,7 @@ class Reporter:
         with self._changed:
             run = self._running.get(job.ulid)
         if run is not None and job.cancel_requested:
-            run.request_cancel()
+            self._cancel(run, job)
 
     def _drop_old_reports(self) -> None:
         """Keep the newest report of each job alone: sent late, the others would look like news. Another job is next."""

@@ -23,7 +23,11 @@ ENDS = frozenset(
     ("complete", "completed", "failed", "error", "canceled", "cancelled", "aborted", "stopped", "expired", "lost")
 )
 """What the service takes for an end, in any case of letters; each other word is a status of a job that goes on."""
+_STANDS_STILL = frozenset(("canceled", "cancelled", "aborted", "stopped"))
+"""Ends that say that nothing moves any more for this job."""
+_FAILURES = frozenset(("failed", "error"))
 ABORT_SECONDS = 10.0
+_LONGEST_REASON = 240
 _LONGEST_MESSAGE = 500
 _LONGEST_STATUS = 64
 
@@ -49,8 +53,10 @@ class ClaimedJob:
     """A job that has begun. Carry it out inside `with job:`, which reports its end.
 
     COMPLETE when the block ends; FAILED with the message when it raises, which goes to the log and no further, so that
-    the next job can follow; CANCELED when somebody asked for that and the block obeyed, by `check` or `wait` or any
-    exception after it.
+    the next job can follow; CANCELED when somebody asked for that and the block obeyed, by `check` or `wait`. CANCELED
+    says that what moved stands still. So it is FAILED when an abort (`when_canceled`) or, for a job without one, the
+    `on_stop` of the stop that covers the job raised or did not return in time; and when the block raised anything else
+    after the cancel, unless that was raised from Canceled, or something halted the job, whose work breaks off then.
     """
 
     def __init__(self, entry: Entry, sink: ReportSink, abort_seconds: float = ABORT_SECONDS) -> None:
@@ -68,6 +74,8 @@ class ClaimedJob:
         self._when_canceled: list[Halt] = []
         self._halts = Halts(abort_seconds)
         self._ended = False
+        self.failure: str | None = None
+        """Why the job failed, once it has."""
 
     @property
     def ulid(self) -> str:
@@ -153,7 +161,15 @@ class ClaimedJob:
         line = _fit(message)
         if self._end_once():
             self._halts.wait()
+            status, line = self._as_it_stands(status, line)
+            if status.strip().casefold() in _FAILURES:
+                self.failure = line or status
             self._sink.end(self, status, line)
+
+    def end_before_begin(self, status: str, message: str) -> None:
+        """Report the end of a job that has moved nothing, so that nothing has to halt the job."""
+        if self._end_once():
+            self._sink.end(self, status, message)
 
     def abandon(self) -> None:
         """Report nothing more of this job, as a program that hangs: for simulations."""
@@ -161,11 +177,27 @@ class ClaimedJob:
             self._halts.wait()
             self._sink.abandon(self)
 
-    def request_cancel(self) -> None:
-        """Note that somebody asked to end this job."""
+    @property
+    def awaits_stop(self) -> bool:
+        """Whether a stop may be on its way that is to halt this job."""
+        return self._halts.awaits_stop
+
+    def await_no_stop(self) -> None:
+        """Note that no stop is on its way."""
+        self._halts.await_no_stop()
+
+    def request_cancel(self, stop: Halt | None = None, *, awaits_stop: bool = False) -> None:
+        """Note that somebody asked to end this job; `stop` carries out the stop command that asked.
+
+        `awaits_stop` when the service alone says so, and such a command may be on its way.
+        """
         with self._lock:
+            if stop is not None:
+                self._halts.add_stop(stop)
             if self.cancel_requested:
                 return
+            if awaits_stop:
+                self._halts.await_stop()
             halts = [] if self._ended else self._when_canceled
             for halt in halts:  # before anybody sees the cancel: an end that follows it has to wait for them
                 self._halts.add(halt)
@@ -187,16 +219,44 @@ class ClaimedJob:
             self.end(FAILED, f"the site's program was ended while this ran ({type(error).__name__})")
             return False
         elif self.cancel_requested:
-            self.end(CANCELED, f"ended when it was canceled: {error}")
+            log.warning("%s broke off after it was canceled", self.job, exc_info=error)
+            self._end_broken_off(error)
         else:
             log.error("%s failed", self.job, exc_info=error)
             self.end(FAILED, f"{type(error).__name__}: {error}")
         return True
 
+    def _end_broken_off(self, error: Exception) -> None:
+        self._halts.wait()
+        if _is_raised_from_cancel(error) or self._halts.succeeded:
+            self.end(CANCELED, f"ended when it was canceled: {error}")
+        elif self._halts.failure is not None:
+            self.end(FAILED, f"{type(error).__name__}: {error}")
+        else:
+            self.end(FAILED, _not_stopped("it was canceled", f"{type(error).__name__}: {error}"))
+
+    def _as_it_stands(self, status: str, line: str | None) -> tuple[str, str | None]:
+        """Return the end that is true when what was to halt the job may not have done so."""
+        failure = self._halts.failure
+        if failure is None:
+            return status, line
+        stands_still = status.strip().casefold() in _STANDS_STILL
+        return FAILED if stands_still else status, _not_stopped(line or "it was canceled", failure)
+
     def _end_once(self) -> bool:
         with self._lock:
             first, self._ended = not self._ended, True
         return first
+
+
+def _is_raised_from_cancel(error: BaseException) -> bool:
+    """Whether code says so itself, by `raise ... from` the Canceled that it caught."""
+    cause = error.__cause__
+    return cause is not None and (isinstance(cause, Canceled) or _is_raised_from_cancel(cause))
+
+
+def _not_stopped(line: str, failure: str) -> str | None:
+    return _fit(f"{line[:_LONGEST_REASON]}; could not be stopped: {failure[:_LONGEST_REASON]}")
 
 
 def _checked(status: str) -> str:

@@ -117,8 +117,10 @@ def test_a_job_that_breaks_off_when_canceled_is_canceled(client: SiteClient, led
     job = sends(client)
 
     def expose(run: ClaimedJob) -> None:
+        aborted = threading.Event()
+        run.when_canceled(aborted.set)
         client.cancel(job, **WHO)
-        until(lambda: run.cancel_requested)
+        assert aborted.wait(60)
         raise OSError("exposure aborted")
 
     take_some(take(client, ledger), 1, expose)
