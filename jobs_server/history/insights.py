@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from ..observatory import sky
 from . import night as reports
-from .now import Told
+from .now import JobWithTiming
 
 BINS_A_DECADE = 4
 SHORTEST_MS = 10.0
-"""Where the first bin of a distribution begins; what is shorter is in it."""
+"""Where the first bin of a distribution begins; shorter durations are in it too."""
 
 
 Span = tuple[int, int]
@@ -64,31 +64,31 @@ class Night(NamedTuple):
     silences: tuple[Span, ...]
     """When the site's software was silent, as far as that was noted, or took none of the jobs that waited."""
     waits: tuple[Span, ...]
-    """The part of it in which jobs waited."""
+    """The part of the silences in which jobs waited."""
 
     @property
     def silent_ms(self) -> int:
-        """Give how long the site's software was silent."""
+        """Return for how long the site's software was silent."""
         return sum(end - begin for begin, end in self.silences)
 
     @property
     def longest_ms(self) -> int:
-        """Give how long the longest silence was; 0 when there was none."""
+        """Return how long the longest silence was; 0 when there was none."""
         return max((end - begin for begin, end in self.silences), default=0)
 
     @property
     def waited_ms(self) -> int:
-        """Give how long jobs waited in silence."""
+        """Return for how long jobs waited in silence."""
         return sum(end - begin for begin, end in self.waits)
 
     @property
     def total(self) -> int:
-        """Give how many jobs there were."""
+        """Return how many jobs there were."""
         return self.results.total()
 
 
 def spread(durations_ms: Iterable[float]) -> Spread | None:
-    """Tell how durations are spread; none when there are none."""
+    """Return how durations are spread; None when there are no durations."""
     known = sorted(durations_ms)
     if not known:
         return None
@@ -97,34 +97,34 @@ def spread(durations_ms: Iterable[float]) -> Spread | None:
     return Spread(len(known), low, middle, high, known[-1], tuple(sorted(bins.items())))
 
 
-def by_action(jobs: Iterable[Told]) -> list[Habit]:
+def by_action(jobs: Iterable[JobWithTiming]) -> list[Habit]:
     """Sum up the jobs of each action, the most frequent first."""
-    grouped = defaultdict[tuple[str, str], list[Told]](list)
-    for told in jobs:
-        grouped[told.job.device, told.job.action].append(told)
+    grouped = defaultdict[tuple[str, str], list[JobWithTiming]](list)
+    for each in jobs:
+        grouped[each.job.device, each.job.action].append(each)
     habits = [
-        Habit(device, action, len(each), spread(_seen(each)), spread(_started(each)), spread(_ran(each)))
-        for (device, action), each in grouped.items()
+        Habit(device, action, len(same), spread(_seen(same)), spread(_started(same)), spread(_ran(same)))
+        for (device, action), same in grouped.items()
     ]
     return sorted(habits, key=lambda habit: (-habit.number, habit.device, habit.action))
 
 
 def by_night(
-    jobs: Sequence[Told], silences: Sequence[Span], zone: tzinfo, silent_after_ms: float, now_ms: int
+    jobs: Sequence[JobWithTiming], silences: Sequence[Span], zone: tzinfo, silent_after_ms: float, now_ms: int
 ) -> list[Night]:
     """Sum up each night in which something was posted or the site was silent, oldest first.
 
     `silences` are those that were noted when they happened.
     """
-    grouped = defaultdict[date, list[Told]](list)
-    for told in jobs:
-        grouped[sky.night_of(told.life.posted_ms, zone)].append(told)
+    grouped = defaultdict[date, list[JobWithTiming]](list)
+    for each in jobs:
+        grouped[sky.night_of(each.timing.posted_ms, zone)].append(each)
     waits = unseen(jobs, silent_after_ms, now_ms)
     silent, waited = (_parted(spans, zone) for spans in (reports.together([*silences, *waits]), waits))
     return [
         Night(
             night,
-            Counter(told.life.result or "open" for told in grouped[night]),
+            Counter(each.timing.result or "open" for each in grouped[night]),
             spread(_seen(grouped[night])),
             spread(_started(grouped[night])),
             spread(_ran(grouped[night])),
@@ -135,17 +135,17 @@ def by_night(
     ]
 
 
-def unseen(jobs: Sequence[Told], after_ms: float, now_ms: int) -> list[Span]:
-    """List the times, longer than so long, in which jobs waited and none was taken, oldest first.
+def unseen(jobs: Sequence[JobWithTiming], after_ms: float, now_ms: int) -> list[Span]:
+    """Return the times longer than `after_ms` in which jobs waited and none was taken, oldest first.
 
-    A job waits from when it may be handed over until the site sees it, or it ends unseen, or now.
+    A job waits from the time at which it may be handed over until the site sees it, or it ends unseen, or now.
     """
     waits = [
         (begin_ms, end_ms)
-        for job, life in jobs
-        if (end_ms := life.seen_ms or life.ended_ms or now_ms) > (begin_ms := life.posted_ms + job.hold_ms)
+        for job, timing in jobs
+        if (end_ms := timing.seen_ms or timing.ended_ms or now_ms) > (begin_ms := timing.posted_ms + job.hold_ms)
     ]
-    taken = sorted(told.life.seen_ms for told in jobs if told.life.seen_ms)
+    taken = sorted(each.timing.seen_ms for each in jobs if each.timing.seen_ms)
     return [
         (from_ms, to_ms)
         for begin_ms, end_ms in reports.together(waits)
@@ -171,17 +171,17 @@ def _parted(spans: Iterable[Span], zone: tzinfo) -> defaultdict[date, list[Span]
     return parts
 
 
-def _seen(jobs: Iterable[Told]) -> list[float]:
-    return [told.life.waited_ms for told in jobs if told.life.waited_ms is not None]
+def _seen(jobs: Iterable[JobWithTiming]) -> list[float]:
+    return [each.timing.waited_ms for each in jobs if each.timing.waited_ms is not None]
 
 
-def _started(jobs: Iterable[Told]) -> list[float]:
-    lives = (told.life for told in jobs)
-    return [max(0, life.started_ms - life.seen_ms) for life in lives if life.started_ms and life.seen_ms]
+def _started(jobs: Iterable[JobWithTiming]) -> list[float]:
+    timings = (each.timing for each in jobs)
+    return [max(0, each.started_ms - each.seen_ms) for each in timings if each.started_ms and each.seen_ms]
 
 
-def _ran(jobs: Iterable[Told]) -> list[float]:
-    return [told.life.ran_ms for told in jobs if told.life.ran_ms is not None]
+def _ran(jobs: Iterable[JobWithTiming]) -> list[float]:
+    return [each.timing.ran_ms for each in jobs if each.timing.ran_ms is not None]
 
 
 def _bin(ms: float) -> int:
@@ -189,7 +189,7 @@ def _bin(ms: float) -> int:
 
 
 def _quantile(known: Sequence[float], share: float) -> float:
-    """Interpolate between the two nearest (method 7 of Hyndman and Fan)."""
+    """Interpolate between the two nearest durations (method 7 of Hyndman and Fan)."""
     place = share * (len(known) - 1)
     below = int(place)
     above = min(below + 1, len(known) - 1)

@@ -1,4 +1,4 @@
-"""What a night came to: each job with its life, gaps without work, counts. Read-only, and pure sums on top."""
+"""What a night came to: each job with its timing, gaps without work, counts. Read-only, and pure sums on top."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, and_, bindparam, func, select
 
 from ..jobs.queries import EVENT, JOB, EventRow, JobRow
-from ..jobs.timing import Result, life
+from ..jobs.timing import Result, timing_of
 from ..storage.models import Job, JobEvent
 from ..storage.statement import Connection, Statement
-from .now import Told
+from .now import JobWithTiming
 
 LONGEST = 20_000
-"""Jobs that a report takes in; what is more is said, and the CSV has it."""
+"""How many jobs a report takes in; it says how many more there are, and the CSV has them all."""
 GAP_MS = 10 * 60 * 1000
-"""From how long on a time without work is called a gap."""
+"""A time without work is called a gap from this length on."""
 
 _IN_RANGE = and_(
     Job.site == bindparam("site"),
@@ -47,7 +47,7 @@ class Gap(NamedTuple):
 
     @property
     def length_ms(self) -> int:
-        """Give how long it was."""
+        """Return for how long nothing ran."""
         return self.to_ms - self.from_ms
 
 
@@ -55,20 +55,20 @@ class Gap(NamedTuple):
 class Report:
     """What happened at a site in a stretch of time; each figure is worked out once, when it is first asked for."""
 
-    jobs: list[Told]
+    jobs: list[JobWithTiming]
     """Oldest first; the newest `LONGEST` of them."""
     left_out: int
-    """How many older ones there are beside."""
+    """How many older jobs there are beside."""
 
     @cached_property
     def by_result(self) -> Counter[str]:
-        """Count the jobs by how they came out; what has not ended is `open`."""
-        return Counter(told.life.result.value if told.life.result else "open" for told in self.jobs)
+        """Count the jobs by how they came out; a job that has not ended is `open`."""
+        return Counter(each.timing.result.value if each.timing.result else "open" for each in self.jobs)
 
     @cached_property
     def exposures(self) -> list[tuple[float, int]]:
-        """List the exposures of jobs that were done: seconds each, and how many."""
-        done = (told.job for told in self.jobs if told.life.result is Result.DONE)
+        """Return the exposures of jobs that were done: seconds each, and how many."""
+        done = (each.job for each in self.jobs if each.timing.result is Result.DONE)
         return [exposure for job in done if (exposure := _exposure(job))]
 
     @cached_property
@@ -83,13 +83,13 @@ class Report:
 
     @cached_property
     def gaps(self) -> list[Gap]:
-        """List the times without work between the first run and the last."""
+        """Return the times without work between the first run and the last."""
         return [Gap(end, begin) for (_, end), (begin, _) in pairwise(self._runs) if begin - end >= GAP_MS]
 
     @cached_property
     def _runs(self) -> list[tuple[int, int]]:
-        lives = (told.life for told in self.jobs)
-        return together([(life.started_ms, life.ended_ms) for life in lives if life.started_ms and life.ended_ms])
+        timings = (each.timing for each in self.jobs)
+        return together([(each.started_ms, each.ended_ms) for each in timings if each.started_ms and each.ended_ms])
 
 
 def report(connection: Connection, site: str, from_ms: int, to_ms: int, count: int = LONGEST) -> Report:
@@ -102,7 +102,7 @@ def report(connection: Connection, site: str, from_ms: int, to_ms: int, count: i
     histories = defaultdict[int, list[EventRow]](list)
     for job_id, *event in connection.rows(_EVENTS, **values, oldest_ms=jobs[0].timestamp_ms):
         histories[job_id].append(EventRow._make(event))
-    return Report([Told(job, life(job.timestamp_ms, histories[job.id])) for job in jobs], left_out)
+    return Report([JobWithTiming(job, timing_of(job.timestamp_ms, histories[job.id])) for job in jobs], left_out)
 
 
 def _exposure(job: JobRow) -> tuple[float, int] | None:

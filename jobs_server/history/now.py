@@ -11,35 +11,35 @@ from sqlalchemy.orm import aliased
 from ..domain.lifecycle import UNFINISHED, Phase, Queue
 from ..jobs import queries
 from ..jobs.queries import JOB, JobRow, in_phase
-from ..jobs.timing import Life, life
+from ..jobs.timing import JobTiming, timing_of
 from ..storage.models import Job
 from ..storage.statement import Connection, Statement
 
 IN_HANDS = 12
 WAITING = 200
 LATEST = 20
-_AMONG_NEWEST = 2000  # newest jobs among which the ended ones are looked for: old software never ends any
+_AMONG_NEWEST = 2000  # The ended jobs are sought among so many newest ones, since old software never ends any.
 _STOPS_AMONG = 200
 
 
-class Told(NamedTuple):
-    """A job and its life."""
+class JobWithTiming(NamedTuple):
+    """A job, and when each of its steps was."""
 
     job: JobRow
-    life: Life
+    timing: JobTiming
 
 
-class Board(NamedTuple):
+class Present(NamedTuple):
     """A site's present."""
 
-    in_hands: list[Told]
-    """Handed over and not ended: what the site last spoke of goes first."""
+    in_hands: list[JobWithTiming]
+    """Jobs that were handed over and have not ended: the job that the site last spoke of goes first."""
     more_in_hands: bool
     waiting: list[JobRow]
-    """In the order in which they will be handed over."""
+    """Jobs in the order in which they will be handed over."""
     waiting_count: int
-    latest: list[Told]
-    """What ended, newest first."""
+    latest: list[JobWithTiming]
+    """Jobs that have ended, newest first."""
 
 
 _THIS_SITE = Job.site == bindparam("site")
@@ -59,7 +59,7 @@ _newest = aliased(Job, select(Job).where(_THIS_SITE).order_by(*_NEWEST_FIRST).li
 _newest_columns = [getattr(_newest, name) for name in JobRow._fields]
 _LATEST = Statement(
     select(*_newest_columns)
-    .where(_newest.phase.in_([literal_column(f"'{phase}'") for phase in _ENDED]))  # in the order of the inner select
+    .where(_newest.phase.in_([literal_column(f"'{phase}'") for phase in _ENDED]))  # The inner select gives the order.
     .limit(literal_column(str(LATEST)))
 )
 _STOPS = Statement(
@@ -74,31 +74,35 @@ _LAST_INSTANCE = Statement(
 )
 
 
-def board(connection: Connection, site: str) -> Board:
+def present(connection: Connection, site: str) -> Present:
     """Read a site's present."""
     in_hands = _jobs(connection.rows(_IN_HANDS, site=site))
     waiting = _jobs(connection.rows(_WAITING, site=site))
     count = len(waiting) if len(waiting) < WAITING else connection.rows(_COUNT_WAITING, site=site)[0][0]
     latest = _jobs(connection.rows(_LATEST, site=site, among=_AMONG_NEWEST))
-    return Board(
-        told(connection, in_hands[:IN_HANDS]), len(in_hands) > IN_HANDS, waiting, count, told(connection, latest)
+    return Present(
+        with_timing(connection, in_hands[:IN_HANDS]),
+        len(in_hands) > IN_HANDS,
+        waiting,
+        count,
+        with_timing(connection, latest),
     )
 
 
-def stops(connection: Connection, site: str, since_ms: int) -> list[Told]:
-    """List the newest stop commands accepted since a time, newest first."""
-    return told(connection, _jobs(connection.rows(_STOPS, site=site, among=_STOPS_AMONG, since_ms=since_ms)))
+def stops(connection: Connection, site: str, since_ms: int) -> list[JobWithTiming]:
+    """Return the newest stop commands accepted since a time, newest first."""
+    return with_timing(connection, _jobs(connection.rows(_STOPS, site=site, among=_STOPS_AMONG, since_ms=since_ms)))
 
 
 def last_instance(connection: Connection, site: str, device: str) -> str | None:
-    """Tell which device of a type was last commanded at a site, among its newest jobs."""
+    """Return which device of a type was last commanded at a site, among its newest jobs; None when none was."""
     row = connection.row(_LAST_INSTANCE, site=site, device=device, among=_STOPS_AMONG)
     return row[0] if row else None
 
 
-def told(connection: Connection, jobs: Iterable[JobRow]) -> list[Told]:
-    """Give each job its life."""
-    return [Told(job, life(job.timestamp_ms, queries.history(connection, job.id))) for job in jobs]
+def with_timing(connection: Connection, jobs: Iterable[JobRow]) -> list[JobWithTiming]:
+    """Return each job with its timing."""
+    return [JobWithTiming(job, timing_of(job.timestamp_ms, queries.history(connection, job.id))) for job in jobs]
 
 
 def _jobs(rows: Iterable[tuple[object, ...]]) -> list[JobRow]:

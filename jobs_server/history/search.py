@@ -15,13 +15,9 @@ from ..jobs.queries import JOB, JobRow, literal
 from ..storage.database import Database
 from ..storage.models import Job
 from ..storage.statement import Connection, Statement
-from .now import Told, told
+from .now import JobWithTiming, with_timing
 
 PAGE = 50
-BUDGET = 20_000
-"""Jobs that one page looks through; a rare word in a long log takes several pages, and each says how far it came."""
-
-_FIRST_TRY = 500  # most pages are filled by the newest few
 _END_OF_TIME_MS = 2**62
 _EXPORT_PAGE = 500
 _GROUPS = {
@@ -47,10 +43,10 @@ START = Place(_END_OF_TIME_MS, "~")
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """What is looked for; blank or none means anything."""
+    """What is looked for; a blank field means anything."""
 
     text: str = ""
-    """Anywhere in names, parameters, status or ULID, whatever the case of the letters a to z."""
+    """A text anywhere in names, parameters, status or ULID, whatever the case of the letters a to z."""
     device: str = ""
     action: str = ""
     user: str = ""
@@ -61,44 +57,64 @@ class Filter:
     """Exclusive."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SearchBudget:
+    """How many jobs one page looks through."""
+
+    first: int = 500
+    """At the first try: most pages are filled by the newest few."""
+    all: int = 20_000
+    """In all: a rare word in a long log takes several pages, and each says how far it came."""
+
+
+BUDGET = SearchBudget()
+
+
 class Found(NamedTuple):
     """A page of the log."""
 
     jobs: list[JobRow]
     next: Place | None
-    """Where to go on; none at the log's end."""
+    """Where the next page begins; None at the log's end."""
     gave_up_at: Place | None
     """How far the search came when it ran out of budget before the page was full."""
 
 
 def place(text: str) -> Place | None:
-    """Read a place as it is written in an address; None when it is none."""
+    """Read a place as it is written in an address; None when the text is no place."""
     timestamp, dash, ulid = text.partition("-")
     return Place(int(timestamp), ulid) if dash and timestamp.isdecimal() and len(timestamp) < 19 else None
 
 
-def find(connection: Connection, site: str, wanted: Filter, before: Place = START, count: int = PAGE) -> Found:
+def find(
+    connection: Connection,
+    site: str,
+    wanted: Filter,
+    before: Place = START,
+    count: int = PAGE,
+    budget: SearchBudget = BUDGET,
+) -> Found:
     """Look for a page of jobs, newest first."""
     values = _values(site, wanted, before)
     jobs: list[JobRow] = []
-    for budget in (_FIRST_TRY, BUDGET):
-        rows = connection.rows(_FIND, **values, budget=max(budget, count + 1), count=count + 1)
+    for most in (budget.first, budget.all):
+        rows = connection.rows(_FIND, **values, budget=max(most, count + 1), count=count + 1)
         jobs = [JobRow._make(row) for row in rows]
         if len(jobs) > count:
             last = jobs[count - 1]
             return Found(jobs[:count], Place(last.timestamp_ms, last.ulid), None)
-    end = connection.row(_BUDGET_END, **{name: values[name] for name in _RANGE_NAMES}, skipped=BUDGET - 1)
+    end = connection.row(_BUDGET_END, **{name: values[name] for name in _RANGE_NAMES}, skipped=budget.all - 1)
     stopped = Place(*end) if end else None
     return Found(jobs, stopped, stopped)
 
 
-def everything(database: Database, site: str, wanted: Filter) -> Iterator[list[Told]]:
-    """List all jobs that are looked for with their lives, newest first, in pages, each on a connection of its own."""
+def everything(database: Database, site: str, wanted: Filter) -> Iterator[list[JobWithTiming]]:
+    """Yield all jobs that are looked for with their timing, newest first, in pages, each on a connection of its own."""
     before: Place | None = START
     while before is not None:
         with database.reading() as connection:
             found = find(connection, site, wanted, before, _EXPORT_PAGE)
-            yield told(connection, found.jobs)
+            yield with_timing(connection, found.jobs)
         before = found.next
 
 

@@ -1,4 +1,4 @@
-"""The life of a job as its history tells it: when it was posted, seen, begun, ended, and how it came out."""
+"""The timing of a job, read from its history: when it was posted, seen, begun and ended, and how it came out."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _LABELS = (CANCELED, EXPIRED, LOST)
 _PRIMARY = Queue.PRIMARY.value
 
 
-class Life(NamedTuple):
-    """When each step of a job was, in ms since 1970 UTC; none for what has not happened."""
+class JobTiming(NamedTuple):
+    """When each step of a job was, in ms since 1970 UTC; None for a step that has not happened."""
 
     posted_ms: int
     seen_ms: int | None = None
@@ -44,19 +44,19 @@ class Life(NamedTuple):
     word_ms: int | None = None
     """When the site last said something."""
     due_ms: int | None = None
-    """When it will be over by the site's own estimate."""
+    """When the job will be over by the site's own estimate."""
     result: Result | None = None
     cancel_ms: int | None = None
-    """When somebody asked to cancel it."""
+    """When somebody asked to cancel the job."""
 
     @property
     def waited_ms(self) -> int | None:
-        """Give how long it waited for the site to see it."""
+        """Return for how long the job waited until the site saw it."""
         return None if self.seen_ms is None else max(0, self.seen_ms - self.posted_ms)
 
     @property
     def ran_ms(self) -> int | None:
-        """Give how long it ran."""
+        """Return for how long the job ran."""
         if self.started_ms is None or self.ended_ms is None:
             return None
         return max(0, self.ended_ms - self.started_ms)
@@ -64,14 +64,14 @@ class Life(NamedTuple):
 
 @lru_cache(1024)
 def result_of(status: str) -> Result | None:
-    """Tell what an end means; None for a status that is no end."""
+    """Return what an end means; None for a status that is no end."""
     return _RESULTS.get(status.strip().casefold())
 
 
-_report = lru_cache(1024)(classify)  # a night has tens of thousands of events, and few words
+_report = lru_cache(1024)(classify)  # A night has tens of thousands of events, and few different statuses.
 
 
-def life(posted_ms: int, history: Iterable[EventRow]) -> Life:
+def timing_of(posted_ms: int, history: Iterable[EventRow]) -> JobTiming:
     """Read a job's history, oldest first, on the queue that everybody reads."""
     seen_ms = started_ms = ended_ms = word_ms = due_ms = cancel_ms = None
     result = None
@@ -95,4 +95,4 @@ def life(posted_ms: int, history: Iterable[EventRow]) -> Life:
             seconds = event.seconds_until_complete
             started_ms = started_ms or at_ms
             due_ms = at_ms + seconds * 1000 if seconds is not None and seconds >= 0 else None
-    return Life(posted_ms, seen_ms, started_ms, ended_ms, word_ms, due_ms, result, cancel_ms)
+    return JobTiming(posted_ms, seen_ms, started_ms, ended_ms, word_ms, due_ms, result, cancel_ms)

@@ -16,7 +16,7 @@ from ..config import Settings
 from ..domain.actors import Actor
 from ..domain.lifecycle import Queue
 from ..history import now
-from ..history.now import Told
+from ..history.now import JobWithTiming
 from ..jobs import lockouts, queries, reservations
 from ..jobs.lockouts import LockoutRow
 from ..jobs.reservations import Held
@@ -41,7 +41,7 @@ class Frame(NamedTuple):
     """Codes of all sites that are known."""
     position: str
     """Where the stream stood: an open page follows from there. Blank when that cannot be told."""
-    stops: list[Told]
+    stops: list[JobWithTiming]
     """Stop commands whose receipts are shown."""
     lockout: LockoutRow | None
     holders: list[Held]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import orjson
 from flask import Response
 
-from ..history.now import Told
+from ..history.now import JobWithTiming
 from ..jobs import wire
 from ..observatory import describe
 from . import formats
@@ -30,36 +30,36 @@ def cell(value: str | float | None) -> str:
     return f"{value:g}" if isinstance(value, int) else f"{value:.3f}"
 
 
-def csv_file(pages: Iterable[list[Told]], name: str) -> Response:
+def csv_file(pages: Iterable[list[JobWithTiming]], name: str) -> Response:
     """Answer with a CSV file."""
     response = Response(_csv(pages), content_type="text/csv; charset=utf-8")
     return _named(response, f"{name}.csv")
 
 
-def json_file(pages: Iterable[list[Told]], name: str) -> Response:
-    """Answer with a JSON file: the jobs as the API shows them, each with the times of its life."""
+def json_file(pages: Iterable[list[JobWithTiming]], name: str) -> Response:
+    """Answer with a JSON file: the jobs as the API shows them, each with the times of its timing."""
     return _named(Response(_json(pages), content_type="application/json"), f"{name}.json")
 
 
-def _csv(pages: Iterable[list[Told]]) -> Iterator[str]:
+def _csv(pages: Iterable[list[JobWithTiming]]) -> Iterator[str]:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for page in pages:
-        writer.writerows([cell(value) for value in _row(told)] for told in page)
+        writer.writerows([cell(value) for value in _row(each)] for each in page)
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
 
 
-def _row(told: Told) -> list[str | float | None]:
-    job, life = told
-    times = (life.posted_ms, life.seen_ms, life.started_ms, life.ended_ms)
-    spans = (life.waited_ms, life.ran_ms)
+def _row(row: JobWithTiming) -> list[str | float | None]:
+    job, timing = row
+    times = (timing.posted_ms, timing.seen_ms, timing.started_ms, timing.ended_ms)
+    spans = (timing.waited_ms, timing.ran_ms)
     return [
         *(None if ms is None else formats.iso(ms) for ms in times),
         *(None if ms is None else ms / 1000 for ms in spans),
-        life.result.value if life.result else "",
+        timing.result.value if timing.result else "",
         job.status,
         describe.describe_texts(job.device, job.action, job.required_params, job.optional_params),
         *(job.device, job.instance, job.action, job.user_name, job.user_id),
@@ -67,11 +67,11 @@ def _row(told: Told) -> list[str | float | None]:
     ]
 
 
-def _json(pages: Iterable[list[Told]]) -> Iterator[bytes]:
+def _json(pages: Iterable[list[JobWithTiming]]) -> Iterator[bytes]:
     separator = b"["
     for page in pages:
-        for told in page:
-            yield separator + orjson.dumps(wire.job_object(told.job) | {"life": told.life._asdict()})
+        for each in page:
+            yield separator + orjson.dumps(wire.job_object(each.job) | {"life": each.timing._asdict()})
             separator = b",\n"
     yield b"[]" if separator == b"[" else b"]"
 

@@ -11,10 +11,10 @@ from flask import Response, make_response, render_template, request
 from ..auth import Access, needs
 from ..errors import BadRequest, NotFound
 from ..history import now, search
-from ..history.now import Told
+from ..history.now import JobWithTiming
 from ..history.search import Filter
 from ..jobs import queries
-from ..jobs.timing import life
+from ..jobs.timing import timing_of
 from ..observatory import sky
 from ..service import service
 from . import export
@@ -55,7 +55,7 @@ def log() -> Response:
         except BadRequest as error:
             wanted, fault = Filter(), error.sentence
         found = search.find(connection, page().site, wanted, before)
-        rows = now.told(connection, found.jobs)
+        rows = now.with_timing(connection, found.jobs)
     shown = render_template(
         "pages/log.html",
         asked=asked,
@@ -91,11 +91,11 @@ def job(ulid: str) -> Response:
         history = queries.history(connection, found.id) if found else []
     if found is None or (request.args.get("site") and found.site != page().site):
         raise NotFound(f"Error: site {page().site} has no job {ulid}")
-    shown = render_template("pages/job.html", job=found, history=history, life=life(found.timestamp_ms, history))
+    shown = render_template("pages/job.html", job=found, history=history, timing=timing_of(found.timestamp_ms, history))
     return make_response(shown)
 
 
-def _everything() -> Iterator[list[Told]]:
+def _everything() -> Iterator[list[JobWithTiming]]:
     return search.everything(service().database, page().site, _filter(_asked()))
 
 

@@ -13,7 +13,7 @@ from ..auth import Access, needs
 from ..errors import NotFound
 from ..history import now, search
 from ..history.night import report as read_report
-from ..history.now import Told
+from ..history.now import JobWithTiming
 from ..history.search import Filter
 from ..jobs import events
 from ..live import sse
@@ -90,7 +90,7 @@ def timeline() -> Response:
     return jsonify(span | {"light": light, "left_out": report.left_out, "lanes": _lanes(report.jobs)})
 
 
-def _changed(connection: Connection, since: sse.Position | None) -> list[Told] | None:
+def _changed(connection: Connection, since: sse.Position | None) -> list[JobWithTiming] | None:
     """List the jobs that have changed since a position; none when there are too many, or it is none to go on from."""
     begin = sse.start(connection, since, page().site)
     if since is None or begin.reset:
@@ -98,22 +98,22 @@ def _changed(connection: Connection, since: sse.Position | None) -> list[Told] |
     found = events.after(connection, since.seq, CHANGED, page().site)
     if len(found) == CHANGED:
         return None
-    return now.told(connection, {change.job.id: change.job for change in found}.values())
+    return now.with_timing(connection, {change.job.id: change.job for change in found}.values())
 
 
-def _lanes(jobs: Iterable[Told]) -> list[dict[str, Any]]:
+def _lanes(jobs: Iterable[JobWithTiming]) -> list[dict[str, Any]]:
     lanes: dict[str, list[list[Any]]] = {}
-    for told in jobs:
-        lanes.setdefault(told.job.device, []).append(_bar(told))
+    for each in jobs:
+        lanes.setdefault(each.job.device, []).append(_bar(each))
     return [{"device": device, "jobs": lanes[device]} for device in sorted(lanes)]
 
 
-def _bar(told: Told) -> list[Any]:
-    job, life = told
+def _bar(row: JobWithTiming) -> list[Any]:
+    job, timing = row
     line = describe.describe_texts(job.device, job.action, job.required_params, job.optional_params)
-    begin_ms = life.started_ms or life.seen_ms or life.posted_ms
-    result = life.result.value if life.result else ("running" if life.started_ms else "waiting")
-    return [job.ulid, describe.shorten(line, 80), begin_ms, life.ended_ms, result, job.status, job.user_name[:80]]
+    begin_ms = timing.started_ms or timing.seen_ms or timing.posted_ms
+    result = timing.result.value if timing.result else ("running" if timing.started_ms else "waiting")
+    return [job.ulid, describe.shorten(line, 80), begin_ms, timing.ended_ms, result, job.status, job.user_name[:80]]
 
 
 def _light(from_ms: int, to_ms: int) -> list[sky.Span]:

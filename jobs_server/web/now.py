@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response, make_response, render_template
 
 from ..auth import Access, needs
-from ..history.now import board
+from ..history.now import present
 from .blueprint import bp
 from .context import page
 
@@ -15,10 +15,10 @@ from .context import page
 def now() -> Response:
     """Show a site's present."""
     with page().reading() as connection:
-        present = board(connection, page().site) if page().site else None
-    if present is None:
+        shown = present(connection, page().site) if page().site else None
+    if shown is None:
         return make_response(render_template("pages/no_site.html"))
-    return make_response(render_template("pages/now.html", present=present))
+    return make_response(render_template("pages/now.html", present=shown))
 
 
 @bp.get("/part/frame")

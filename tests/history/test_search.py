@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs_server.history import night, search
-from jobs_server.history.search import Filter
+from jobs_server.history.search import Filter, SearchBudget
 from jobs_server.service import reading
 from jobs_server.web.export import COLUMNS, cell
 
@@ -22,13 +23,13 @@ from ..support.clocks import HOUR, Clocks
 from ..support.observatory import Observatory
 
 
-def found(app: Flask, wanted: Filter, count: int = 50) -> list[str]:
+def found(app: Flask, wanted: Filter, count: int = 50, budget: SearchBudget = search.BUDGET) -> list[str]:
     """The ULIDs of all pages."""
     ulids: list[str] = []
     before: search.Place | None = search.START
     with app.app_context(), reading() as connection:
         while before is not None:
-            page = search.find(connection, "wmd", wanted, before, count)
+            page = search.find(connection, "wmd", wanted, before, count, budget)
             ulids += [job.ulid for job in page.jobs]
             before = page.next
     return ulids
@@ -99,16 +100,16 @@ def test_times_are_a_day_a_minute_or_a_second(app: Flask, observatory: Observato
 def test_a_search_that_runs_out_of_budget_says_where_it_stopped(
     app: Flask, observatory: Observatory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "BUDGET", 4)
-    monkeypatch.setattr(search, "_FIRST_TRY", 1)
+    small = SearchBudget(first=1, all=4)
     rare = observatory.sends(user_name="Rare")["ulid"]
     for _ in range(10):
         observatory.sends()
     with app.app_context(), reading() as connection:
-        page = search.find(connection, "wmd", Filter(user="rare"), count=2)
+        page = search.find(connection, "wmd", Filter(user="rare"), count=2, budget=small)
     assert (page.jobs, page.gave_up_at, page.next) == ([], page.next, page.gave_up_at)
     assert page.next is not None
-    assert found(app, Filter(user="rare"), count=2) == [rare]
+    assert found(app, Filter(user="rare"), count=2, budget=small) == [rare]
+    monkeypatch.setattr(search, "find", partial(search.find, budget=small))
     assert "Search on before" in app.test_client().get("/jobs-log?site=wmd&user=rare").text
 
 
@@ -152,7 +153,7 @@ def test_the_night_adds_up(app: Flask, observatory: Observatory, clocks: Clocks)
     assert report.open_shutter_seconds == 300
     assert report.worked_ms == 430_000
     assert [gap.length_ms for gap in report.gaps] == [1_802_000]
-    assert [(told.life.waited_ms, told.life.ran_ms) for told in report.jobs] == [
+    assert [(each.timing.waited_ms, each.timing.ran_ms) for each in report.jobs] == [
         (0, 330_000),
         (0, 100_000),
         (None, None),
@@ -163,7 +164,7 @@ def test_a_report_has_a_bound(app: Flask, observatory: Observatory) -> None:
     sent = [observatory.sends()["ulid"] for _ in range(5)]
     with app.app_context(), reading() as connection:
         report = night.report(connection, "wmd", 0, 2**50, count=3)
-    assert ([told.job.ulid for told in report.jobs], report.left_out) == (sent[2:], 2)
+    assert ([each.job.ulid for each in report.jobs], report.left_out) == (sent[2:], 2)
 
 
 def test_the_life_of_a_job_is_told_in_order(app: Flask, observatory: Observatory, clocks: Clocks) -> None:
