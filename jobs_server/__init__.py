@@ -82,7 +82,7 @@ def _service(app: Flask, loaded: Loaded) -> Service:
     from .live.feed import feed_of
     from .observatory.profiles import Kept
     from .service import Service
-    from .storage.database import database_of
+    from .storage.extension import database_of
     from .storage.notifications import listener_of
 
     settings = loaded.settings

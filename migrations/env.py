@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 import jobs_server.storage.models  # noqa: F401  the tables must be known before they are compared
 from jobs_server.service import service_of
-from jobs_server.storage.base import db
+from jobs_server.storage.extension import db
 from jobs_server.storage.postgresql import lock_key
 from jobs_server.storage.sqlite import BEGIN
 from jobs_server.upkeep.startup import make_folder

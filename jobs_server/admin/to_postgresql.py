@@ -15,8 +15,8 @@ from ..config import Settings
 from ..errors import StartRefused, TaskFailed
 from ..service import service_of
 from ..storage import postgresql
-from ..storage.base import db
 from ..storage.database import Database, reason_of
+from ..storage.extension import db
 from ..upkeep import startup
 
 Progress = Callable[[str, int, int], None]

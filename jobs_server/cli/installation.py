@@ -67,18 +67,10 @@ def _load() -> Loaded:
 def _open() -> Database:
     if app := _found_app():
         return _service_of(app).database
-    from sqlalchemy import create_engine
+    from ..storage.database import open_database
 
-    from ..storage import database as db
-
-    in_force = settings()
-    engine = create_engine(
-        in_force.url,
-        **db.engine_options(
-            in_force.url, in_force.threads, in_force.database_connections, in_force.database_timeout_seconds
-        ),
-    )
-    opened = db.Database(engine, in_force.database_timeout_seconds, db.Turns(), db.kind_of(engine))
+    set_to = settings()
+    opened = open_database(set_to.url, set_to.threads, set_to.database_connections, set_to.database_timeout_seconds)
     click.get_current_context().find_root().call_on_close(opened.close)
     return opened
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, Integer, MetaData, Text
 from sqlalchemy.orm import DeclarativeBase, registry
 
@@ -27,7 +26,3 @@ class Base(DeclarativeBase):
             str: Text().with_variant(Text(collation="C"), "postgresql"),
         },
     )
-
-
-db = SQLAlchemy(model_class=Base)
-"""Flask's way to the same tables: it makes each app's engine, and `flask db` asks it."""

@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..errors import BadRequest, JobsError, Unavailable
 from .fair_lock import FairLock
-from .sqlite import BUSY
+from .sqlite import BUSY, refusal
 from .statement import Connection
 
 _FORMER_SECONDS = 0.25
@@ -89,7 +89,7 @@ class Connections:
     def lock(self) -> None:
         """Keep the other writers of this process out. Raises Unavailable when the wait is too long."""
         if self.kind.one_writer and not self.write_lock.acquire(self.timeout_seconds):
-            raise Unavailable(_sentence(BUSY))
+            raise Unavailable(refusal(BUSY))
 
     def unlock(self) -> None:
         """Let the next writer in."""
@@ -141,7 +141,7 @@ class Connections:
             # A connection stays as it was opened: to a file that was read-only, damaged or away for a moment.
             self.close()
             self.kind.repair()
-        return Unavailable(_sentence(meaning))
+        return Unavailable(refusal(meaning))
 
     def _make(self) -> tuple[PoolProxiedConnection, _Stock]:
         with self._ended:
@@ -295,7 +295,3 @@ class Writing(Lent):
             self._commit_seconds = time.perf_counter() - began
         else:
             kind.rollback(raw)
-
-
-def _sentence(reason: str) -> str:
-    return f"Error: the database cannot be used now: {reason}. Nothing was changed; try again in a moment."

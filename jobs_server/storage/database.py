@@ -10,14 +10,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Flask
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..errors import ConfigError, Unavailable
 from . import postgresql, sqlite
-from .base import db
 from .connections import Connections, Kind, Reading, Snapshot, Writing
 from .fair_lock import FairLock
 from .statement import Connection
@@ -101,17 +99,30 @@ def engine_options(url: URL, threads: int, connections: int, timeout_seconds: fl
     return sqlite.engine_options(url, threads, timeout_seconds)
 
 
-def database_of(app: Flask, timeout_seconds: float) -> Database:
-    """Make the database of an app; no connection is made yet. Raises ConfigError when the URL's driver is not there."""
+def open_database(url: URL, threads: int, connections: int, timeout_seconds: float) -> Database:
+    """Return the database at a URL, without an app; no connection is made yet.
+
+    Raises ConfigError when the URL's driver is not there.
+    """
+    with missing_driver_refused():
+        engine = create_engine(url, **engine_options(url, threads, connections, timeout_seconds))
+    return database_with(engine, timeout_seconds)
+
+
+def database_with(engine: Engine, timeout_seconds: float) -> Database:
+    """Return the database of an engine that was made with `engine_options`."""
+    return Database(engine, timeout_seconds, FairLock(), kind_of(engine))
+
+
+@contextmanager
+def missing_driver_refused() -> Iterator[None]:
+    """Raise ConfigError where the driver of a database's URL is not installed."""
     try:
-        db.init_app(app)
+        yield
     except ImportError as error:
         raise ConfigError(
             f"JOBS_DATABASE_URL needs {error.name}, which is not installed: pip install 'jobs-server[postgres]'"
         ) from None
-    app.teardown_appcontext_funcs.clear()  # Flask-SQLAlchemy's: after each request it ends a session that none opens
-    with app.app_context():
-        return Database(db.engine, timeout_seconds, FairLock(), kind_of(db.engine))
 
 
 def kind_of(engine: Engine) -> Kind:

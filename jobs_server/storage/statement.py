@@ -6,20 +6,26 @@ An ORM session costs three times the work of a claim.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, cast
 
-from sqlalchemy.dialects.postgresql.base import PGDialect
-from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from . import postgresql, sqlite
+from . import postgresql
 
-_DIALECTS: Mapping[str, Dialect] = {
-    sqlite.NAME: SQLiteDialect(paramstyle="named"),
-    postgresql.NAME: PGDialect(paramstyle="pyformat"),  # type: ignore[no-untyped-call]
-}
+
+@cache
+def _dialect(name: str) -> Dialect:
+    """Return the dialect of a database; that of the other one is never loaded."""
+    if name == postgresql.NAME:
+        from sqlalchemy.dialects.postgresql.base import PGDialect
+
+        return PGDialect(paramstyle="pyformat")  # type: ignore[no-untyped-call]
+    from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+
+    return SQLiteDialect(paramstyle="named")
 
 
 class Statement:
@@ -36,7 +42,7 @@ class Statement:
         """Return the SQL text and the values that are fixed in it."""
         found = self._compiled.get(dialect)
         if found is None:
-            found = self._compiled[dialect] = self._compile(_DIALECTS[dialect])
+            found = self._compiled[dialect] = self._compile(_dialect(dialect))
         return found
 
     def _compile(self, dialect: Dialect) -> tuple[str, dict[str, Any]]:

@@ -33,8 +33,8 @@ from ..jobs import remote_calendar
 from ..live import feed, presence_store
 from ..service import Service, service_of
 from ..storage import network_share, postgresql, revisions, sqlite, sqlite_driver
-from ..storage.base import db
 from ..storage.database import Database, reason_of
+from ..storage.extension import db
 from ..storage.sqlite import is_memory
 from ..storage.statement import Statement
 from ..worker import Worker

@@ -29,8 +29,8 @@ from jobs_server.jobs.operations import Event
 from jobs_server.jobs.reservations import ReservationRow
 from jobs_server.service import service_of
 from jobs_server.storage import postgresql, revisions
-from jobs_server.storage.base import db
 from jobs_server.storage.database import Database
+from jobs_server.storage.extension import db
 from jobs_server.storage.statement import Statement
 from jobs_server.upkeep import startup
 

@@ -18,8 +18,8 @@ from jobs_server.history import night, now, search
 from jobs_server.jobs import queries, statements
 from jobs_server.service import service_of
 from jobs_server.storage import sqlite_driver
-from jobs_server.storage.base import db
 from jobs_server.storage.database import Database
+from jobs_server.storage.extension import db
 from jobs_server.storage.fair_lock import FairLock
 from jobs_server.storage.models import Job
 from jobs_server.storage.sqlite_driver import driver

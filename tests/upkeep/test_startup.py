@@ -18,7 +18,7 @@ from jobs_server import create_app
 from jobs_server.errors import ConfigError, StartRefused
 from jobs_server.service import service_of
 from jobs_server.storage import revisions
-from jobs_server.storage.base import db
+from jobs_server.storage.extension import db
 from jobs_server.storage.sqlite_driver import driver
 from jobs_server.upkeep import startup
 
