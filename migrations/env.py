@@ -1,21 +1,19 @@
-"""Run the migrations on the running app's database, all of them in one explicit transaction."""
+"""Run the migrations on the database that Alembic's configuration names, all of them in one explicit transaction."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from alembic import context
-from flask import current_app
 from sqlalchemy import Connection
 
 import jobs_server.storage.models  # noqa: F401  the tables must be known before they are compared
-from jobs_server.service import service_of
-from jobs_server.storage.extension import db
+from jobs_server.storage.base import Base
+from jobs_server.storage.migrations import DATABASE, INSTANCE, PREPARE_SECONDS, make_folder
 from jobs_server.storage.postgresql import lock_key
 from jobs_server.storage.sqlite import BEGIN
-from jobs_server.upkeep.startup import make_folder
 
-LOCK_WAIT_MS = 60_000
+LOCK_WAIT_MS = PREPARE_SECONDS * 1000
 
 
 def migrate(connection: Connection) -> None:
@@ -51,7 +49,7 @@ def _migrate_sqlite(connection: Connection) -> None:
 def _run(connection: Connection) -> None:
     context.configure(
         connection=connection,
-        target_metadata=db.metadata,
+        target_metadata=Base.metadata,
         render_as_batch=True,
         transactional_ddl=True,
         compare_type=True,
@@ -67,6 +65,7 @@ def _is_here(thing: Any, _name: str | None, _kind: str, _reflected: bool, _compa
 
 if context.is_offline_mode():
     raise SystemExit("migrations run on the database itself: there is no offline mode")
-make_folder(service_of(current_app).settings)
-with current_app.app_context(), db.engine.connect() as engine_connection:
+if INSTANCE in context.config.attributes:
+    make_folder(context.config.attributes[INSTANCE])
+with context.config.attributes[DATABASE].engine.connect() as engine_connection:
     migrate(engine_connection)

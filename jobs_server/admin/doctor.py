@@ -23,7 +23,7 @@ from ..errors import TaskFailed, Unavailable
 from ..jobs import queries
 from ..jobs.remote_calendar import RemoteCalendar
 from ..service import service_of
-from ..storage import network_share, postgresql, revisions, sqlite
+from ..storage import migrations, network_share, postgresql, sqlite
 from ..storage.database import reason_of
 from ..storage.models import Job
 from ..storage.sqlite_driver import driver, has_wal_bug
@@ -163,7 +163,7 @@ def _clock(installation: Installation) -> Iterator[Finding]:
 
 
 def _indexes(installation: Installation) -> Iterator[Finding]:
-    if installation.file is None or installation.revision != revisions.newest():
+    if installation.file is None or installation.revision != migrations.newest():
         return  # a migration makes those that are new
     if slow := repairs.slow(installation):
         sentence = f"polls do not use {', '.join(slow)}: they will be slow with a long history."
@@ -297,7 +297,7 @@ def _postgresql(installation: Installation) -> Iterator[Finding]:
     yield from _migration(installation)
     if installation.is_there:
         yield from _clock(installation)
-    if installation.is_there and installation.revision == revisions.newest():  # a migration makes those that are new
+    if installation.is_there and installation.revision == migrations.newest():  # a migration makes those that are new
         yield from _postgresql_indexes(installation)
 
 

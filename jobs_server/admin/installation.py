@@ -10,7 +10,7 @@ from sqlalchemy import inspect
 
 from ..config import Settings
 from ..service import service_of
-from ..storage import sqlite
+from ..storage import migrations, sqlite
 from ..storage.database import Database
 from ..upkeep import checks
 
@@ -50,7 +50,7 @@ class Installation:
     def revision(self) -> str | None:
         """Return the migration that its database is at."""
         with self.database.reading() as connection:
-            return checks.revision_of(connection)
+            return migrations.revision(connection)
 
     @property
     def file(self) -> Path | None:

@@ -12,10 +12,11 @@ from sqlalchemy import Index, Table, inspect, text
 from ..domain.lifecycle import Queue
 from ..errors import StartRefused, TaskFailed
 from ..jobs import statements
+from ..storage import migrations
 from ..storage.database import Database
 from ..storage.models import Job, JobEvent
 from ..storage.statement import Statement
-from ..upkeep import backups, startup
+from ..upkeep import backups
 from .installation import Installation
 
 _LOOKS = 20
@@ -42,7 +43,8 @@ def prepare(installation: Installation) -> str:
     if _is_in_use(installation):
         raise TaskFailed("a server has it open: restart that one, which does the same")
     try:
-        startup.prepare(installation.app)
+        migrations.make_folder(installation.settings.instance)
+        migrations.prepare(installation.database)
     except StartRefused as refused:
         raise TaskFailed(refused.message) from None
     return "the database is prepared for this version."

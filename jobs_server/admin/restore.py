@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy.engine import URL
 
-from .. import clock, create_app
+from .. import clock
 from ..auth import site_tokens
 from ..auth.site_tokens import SiteTokenRow
 from ..clock import Now
@@ -19,11 +19,11 @@ from ..domain.actors import Actor, Known
 from ..errors import StartRefused, TaskFailed
 from ..jobs import events, expiry, lockouts
 from ..jobs.lockouts import LockoutRow
-from ..service import service_of
-from ..storage.database import Database
+from ..storage import migrations
+from ..storage.database import Database, open_database
 from ..storage.sqlite_driver import driver, open_file
 from ..storage.statement import Connection
-from ..upkeep import backups, startup
+from ..upkeep import backups
 from ..upkeep.backups import Counts, Progress
 
 
@@ -46,7 +46,7 @@ def restore(archive: Path, settings: Settings, progress: Progress = lambda *_: N
     live = backups.database_file(settings.url)
     if live.exists():
         backups.check_unused(live)
-    startup.make_folder(settings)
+    migrations.make_folder(settings.instance)
     new = live.with_name(f"{live.name}.restoring")
     try:
         backups.unpack(archive, new, progress)
@@ -92,12 +92,10 @@ def _let_nothing_old_come_alive(
 
     Who has been locked out since stays so, and site tokens that were revoked since stay revoked.
     """
-    url = URL.create("sqlite", database=str(new))
-    app = create_app({"INSTANCE": settings.instance, "DATABASE_URL": url.render_as_string()})
-    database = service_of(app).database
+    database = open_database(URL.create("sqlite", database=str(new)), settings)
     reason = f"restored from the backup {archive.name[:100]}: what was unfinished in it is not run"
     try:
-        startup.prepare(app)
+        migrations.prepare(database)
         with database.transaction() as connection:
             events.begin_epoch(connection)
             held = Held(

@@ -10,14 +10,11 @@ from sqlalchemy import Column, Connection, Table, func, insert, select, text, tu
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from .. import create_app
 from ..config import Settings
 from ..errors import StartRefused, TaskFailed
-from ..service import service_of
-from ..storage import postgresql
-from ..storage.database import Database, reason_of
-from ..storage.extension import db
-from ..upkeep import startup
+from ..storage import migrations, postgresql
+from ..storage.base import Base
+from ..storage.database import Database, open_database, reason_of
 
 Progress = Callable[[str, int, int], None]
 """Told the table, how many of its rows are done, and how many there are."""
@@ -39,12 +36,11 @@ def move(settings: Settings, source: Database, to: URL, progress: Progress = lam
     The server must not be running. What an earlier run copied is verified and gone on from. Raises TaskFailed when the
     database holds anything else, or when a checksum differs; then nothing is served from it.
     """
-    app = create_app({"INSTANCE": settings.instance, "DATABASE_URL": to.render_as_string(hide_password=False)})
-    target = service_of(app).database
+    target = open_database(to, settings)
     if target.kind.name != postgresql.NAME:
         raise TaskFailed("name a PostgreSQL database: --to postgresql+psycopg://user:password@host/name")
     try:
-        startup.prepare(app)
+        migrations.prepare(target)
         with source.engine.connect() as here, target.engine.connect() as there:
             return _move(here, there, progress)
     except StartRefused as refusal:
@@ -56,7 +52,7 @@ def move(settings: Settings, source: Database, to: URL, progress: Progress = lam
 
 
 def _move(here: Connection, there: Connection, progress: Progress) -> Moved:
-    tables = [table for table in db.metadata.sorted_tables if table.name not in _NOT_MOVED]
+    tables = [table for table in Base.metadata.sorted_tables if table.name not in _NOT_MOVED]
     _take_over_epoch(here, there)
     before = sum(_count(there, table) for table in tables)
     counts = {}
@@ -71,7 +67,7 @@ def _move(here: Connection, there: Connection, progress: Progress) -> Moved:
 
 def _take_over_epoch(here: Connection, there: Connection) -> None:
     """Keep the positions in the feed good; refuse a database that has a history of its own."""
-    table = db.metadata.tables["feed_record"]
+    table = Base.metadata.tables["feed_record"]
     theirs, ours = there.execute(select(table)).one(), here.execute(select(table)).one()
     if theirs.epoch != ours.epoch:
         if there.execute(text("SELECT EXISTS (SELECT 1 FROM job) OR EXISTS (SELECT 1 FROM lockout)")).scalar_one():

@@ -44,7 +44,7 @@ from ..errors import Forbidden, Unavailable
 from ..jobs.operations import Change
 from ..jobs.queries import in_phase
 from ..service import service_of
-from ..storage import storage
+from ..storage import migrations
 from ..storage.models import Job
 from ..storage.statement import Connection, Statement
 from ..upkeep import backups, checks, request_ids
@@ -162,7 +162,7 @@ class Looked(Collector):
         try:
             with service_of(self._app).database.reading() as connection:
                 yield from _queue_figures(connection)
-                yield from _sizes(database=storage.look(connection).size_bytes)
+                yield from _sizes(database=migrations.storage(connection).size_bytes)
         except Unavailable:
             yield GaugeMetricFamily("jobs_database_up", "Whether the database can be read.", 0)
         else:

@@ -69,8 +69,7 @@ def _open() -> Database:
         return _service_of(app).database
     from ..storage.database import open_database
 
-    set_to = settings()
-    opened = open_database(set_to.url, set_to.threads, set_to.database_connections, set_to.database_timeout_seconds)
+    opened = open_database(settings().url, settings())
     click.get_current_context().find_root().call_on_close(opened.close)
     return opened
 

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from ..config import Settings
 from ..errors import ConfigError, Unavailable
 from . import postgresql, sqlite
 from .connections import Connections, Kind, Reading, Snapshot, Writing
@@ -99,14 +100,15 @@ def engine_options(url: URL, threads: int, connections: int, timeout_seconds: fl
     return sqlite.engine_options(url, threads, timeout_seconds)
 
 
-def open_database(url: URL, threads: int, connections: int, timeout_seconds: float) -> Database:
+def open_database(url: URL, settings: Settings) -> Database:
     """Return the database at a URL, without an app; no connection is made yet.
 
     Raises ConfigError when the URL's driver is not there.
     """
+    options = engine_options(url, settings.threads, settings.database_connections, settings.database_timeout_seconds)
     with missing_driver_refused():
-        engine = create_engine(url, **engine_options(url, threads, connections, timeout_seconds))
-    return database_with(engine, timeout_seconds)
+        engine = create_engine(url, **options)
+    return database_with(engine, settings.database_timeout_seconds)
 
 
 def database_with(engine: Engine, timeout_seconds: float) -> Database:

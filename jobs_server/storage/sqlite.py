@@ -83,7 +83,8 @@ def is_memory(url: URL) -> bool:
 
 def engine_options(url: URL, threads: int, timeout_seconds: float) -> dict[str, Any]:
     """Give the options with which SQLAlchemy makes the engine."""
-    options: dict[str, Any] = {"module": driver, "connect_args": {"timeout": timeout_seconds * _OWN}}
+    connect_args = {"timeout": timeout_seconds * _OWN, "check_same_thread": False}
+    options: dict[str, Any] = {"module": driver, "connect_args": connect_args}
     if not is_memory(url):
         # Each thread may hold one connection of `Database` and one of the engine's own, as ORM sessions do.
         options |= {"pool_size": threads, "max_overflow": threads, "pool_timeout": timeout_seconds}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import cast
 
 from flask import Flask
-from sqlalchemy import URL, column, func, select, table
+from sqlalchemy import URL, func, select
 
 from .. import clock
 from ..domain.lifecycle import Phase, Queue
@@ -25,10 +25,10 @@ from ..errors import TaskFailed, Unavailable
 from ..jobs.queries import in_phase
 from ..live.presence import State
 from ..service import Service, service_of
-from ..storage import revisions
+from ..storage import migrations
 from ..storage.database import reason_of
 from ..storage.models import Job
-from ..storage.statement import Connection, Statement
+from ..storage.statement import Statement
 from ..worker import Worker
 from . import backups, maintenance
 from .maintenance import DailyWork
@@ -41,7 +41,6 @@ _WRITE_SECONDS = 1.0  # a monitor does not wait for longer
 _KEPT_SECONDS = 1.0  # anybody may ask, so an answer is good for a moment
 _BACKUP_AGE = timedelta(hours=48)
 
-_REVISION = Statement(select(column("version_num")).select_from(table("alembic_version")))
 _WAITING = Statement(
     select(Job.site, func.count(), func.min(Job.accepted_ms))
     .where(in_phase(Queue.PRIMARY, Phase.WAITING))
@@ -82,7 +81,7 @@ def database(service: Service) -> Iterator[Finding]:
     nobody_told = replace(service.database, timeout_seconds=_WRITE_SECONDS, on_commit=[])  # nothing is written
     try:
         with nobody_told.transaction(_PROBE) as connection:
-            found = revision_of(connection)
+            found = migrations.revision(connection)
     except Unavailable as error:
         sentence = f"cannot be used: {reason_of(error)}"
         yield Finding("database", Grade.BAD, sentence, public=f"the database {sentence}")
@@ -90,15 +89,9 @@ def database(service: Service) -> Iterator[Finding]:
         yield revision(found)
 
 
-def revision_of(connection: Connection) -> str | None:
-    """Return the migration that a database is at; none where none was ever run."""
-    row = connection.row(_REVISION)
-    return row[0] if row else None
-
-
 def revision(found: str | None) -> Finding:
     """Judge the migration that a database is at."""
-    newest = revisions.newest()
+    newest = migrations.newest()
     if found == newest:
         return Finding("database", Grade.GOOD, f"its tables are this version's (migration {found}).")
     return Finding(

@@ -6,7 +6,6 @@ Preparing is no part of `create_app`: commands such as `flask settings` must run
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import signal
 import socket
@@ -15,42 +14,29 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, cast
+from typing import Any
 
 import click
 from flask import Flask
 from flask.cli import run_command
-from sqlalchemy import URL, Connection, inspect, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL
 from werkzeug.serving import is_running_from_reloader
 
 from .. import auth, create_app
 from ..config import Settings
-from ..errors import StartRefused, Unavailable
+from ..errors import StartRefused
 from ..jobs import remote_calendar
 from ..live import feed, presence_store
 from ..service import Service, service_of
-from ..storage import network_share, postgresql, revisions, sqlite, sqlite_driver
-from ..storage.database import Database, reason_of
+from ..storage import migrations, postgresql, sqlite
+from ..storage.database import Database
 from ..storage.extension import db
-from ..storage.sqlite import is_memory
-from ..storage.statement import Statement
 from ..worker import Worker
 from . import alerts, checks, logs, maintenance
 
-if TYPE_CHECKING:
-    from alembic.config import Config
-
-log = logging.getLogger(__name__)
-
-_MIGRATION_SECONDS = 60
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-_REVISION = text("SELECT version_num FROM alembic_version")
-_TOUCH = Statement(text("UPDATE alembic_version SET version_num = version_num"))
 
 
 def set_up(app: Flask) -> None:
@@ -165,83 +151,27 @@ def _end_well_on(number: signal.Signals, live: feed.Feed) -> None:
 
 
 def prepare(app: Flask) -> None:
-    """Create or migrate the database; two processes that start together do it once.
+    """Make what an app's database and sessions are kept in, and bring the database up to this version.
 
-    Raises StartRefused when it is no database, not writable, newer than this code, or somebody else's.
+    Raises StartRefused when that cannot be done, or would be wrong.
     """
-    settings = _settings(app)
-    database = _database(app)
+    settings, database = _settings(app), _database(app)
     if not database.in_memory:
-        make_folder(settings)
+        migrations.make_folder(settings.instance)
     auth.sessions.prepare(app, settings)
-    where = settings.url.render_as_string(hide_password=True)
-    on_sqlite = database.kind.name == sqlite.NAME
-    try:
-        database.kind.repair()
-        if on_sqlite and not database.in_memory:
-            sqlite.use_write_ahead_log(database.engine, _MIGRATION_SECONDS)
-        with database.engine.connect() as connection:
-            if not on_sqlite:
-                postgresql.check(connection)
-            behind = _is_behind(connection, where)
-        if behind:
-            _migrate(app)
-        with database.transaction() as transaction:
-            transaction.run(_TOUCH)  # shows that it can be written
-    except (DBAPIError, Unavailable, database.kind.failure) as error:
-        raise StartRefused(f"the database {where} cannot be used: {reason_of(error)}") from None
-    if on_sqlite:
-        _warn_of_old_sqlite()
-        _warn_of_network_share(settings)
-
-
-def _is_behind(connection: Connection, where: str) -> bool:
-    """Tell whether migrations are to be run. Raises StartRefused when running them would be wrong."""
-    inspector = inspect(connection)
-    found = connection.execute(_REVISION).scalar() if inspector.has_table("alembic_version") else None
-    if found is None:
-        foreign = [name for name in inspector.get_table_names() if name != "alembic_version"]
-        if foreign:
-            raise StartRefused(
-                f"{where} holds tables that are not this service's ({', '.join(foreign[:3])});"
-                " name another database with JOBS_DATABASE_URL"
-            )
-    elif found not in revisions.known():
-        raise StartRefused(
-            f"{where} was written by a newer version of jobs_server (migration {found});"
-            " install that version, or name another database with JOBS_DATABASE_URL"
-        )
-    return found != revisions.newest()
-
-
-def _migrate(app: Flask) -> None:
-    from alembic import command
-
-    with app.app_context():
-        command.upgrade(migrations(app), "head")
-
-
-def migrations(app: Flask) -> Config:
-    """Give what Alembic's commands take, for an app whose context is pushed."""
-    _set_up_migrations(app)
-    return cast("Config", app.extensions["migrate"].migrate.get_config())
+    migrations.prepare(database)
 
 
 def _set_up_migrations(app: Flask) -> None:
+    """Give an app the commands `flask db`, which find its database by Alembic's configuration."""
     from flask_migrate import Migrate
 
-    Migrate(app, db, directory=str(revisions.MIGRATIONS))
+    migrate = Migrate(app, db, directory=str(migrations.MIGRATIONS))
 
-
-def make_folder(settings: Settings) -> None:
-    """Make the instance folder; a database named elsewhere must be in a folder that is there already."""
-    try:
-        Path(settings.instance).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StartRefused(
-            f"the instance folder {settings.instance} cannot be made ({error.strerror});"
-            " name another with JOBS_INSTANCE"
-        ) from None
+    @migrate.configure
+    def on_configure(config: Any) -> Any:
+        config.attributes |= {migrations.DATABASE: _database(app), migrations.INSTANCE: _settings(app).instance}
+        return config
 
 
 def announce(app: Flask) -> None:
@@ -277,27 +207,6 @@ def _reached_at(host: str) -> str:
         except OSError:
             return socket.gethostname()
         return str(probe.getsockname()[0])
-
-
-def _warn_of_network_share(settings: Settings) -> None:
-    if settings.url.database and not is_memory(settings.url):
-        folder = Path(settings.url.database).parent
-        if share := network_share.network_share(folder if folder.is_dir() else Path(settings.instance)):
-            log.warning(
-                "%s is on a network share (%s): SQLite's locks do not hold there, and two servers would damage the"
-                " database; name a folder on a disk of this machine with JOBS_INSTANCE",
-                folder,
-                share,
-            )
-
-
-def _warn_of_old_sqlite() -> None:
-    if sqlite_driver.has_wal_bug(sqlite_driver.driver.sqlite_version_info):
-        log.warning(
-            "SQLite %s has a rare bug that can damage a database; there is no newer one for this machine among the"
-            " packages, so keep backups, or use a Python built with SQLite 3.51.3 or newer",
-            sqlite_driver.driver.sqlite_version,
-        )
 
 
 def _settings(app: Flask) -> Settings:

@@ -20,8 +20,8 @@ from ..errors import BadRequest
 from ..jobs import lockouts
 from ..observatory import profiles
 from ..service import service
-from ..storage import sqlite, storage
-from ..storage.storage import Storage
+from ..storage import migrations, sqlite
+from ..storage.migrations import Storage
 from ..upkeep import backups, checks
 from .actions import done
 from .blueprint import bp
@@ -55,7 +55,7 @@ def show(made: tuple[SiteTokenRow, str] | None = None) -> str:
     with page().reading() as connection:
         past = lockouts.past(connection, page().site, 10)
         tokens = site_tokens.list_all(connection) if page().may_administer else []
-        kept_in = storage.look(connection)
+        kept_in = migrations.storage(connection)
     return render_template(
         "pages/settings.html",
         past=past,

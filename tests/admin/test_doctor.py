@@ -15,7 +15,7 @@ from jobs_server import create_app
 from jobs_server.admin import doctor
 from jobs_server.admin.installation import Installation
 from jobs_server.service import service_of
-from jobs_server.storage import network_share
+from jobs_server.storage import migrations, network_share
 from jobs_server.storage.database import Database
 from jobs_server.upkeep import startup
 from jobs_server.upkeep.checks import Grade
@@ -84,7 +84,7 @@ def test_a_database_behind_this_version_is_bad_and_mended(app: Flask) -> None:
     from alembic import command
 
     with app.app_context():
-        command.downgrade(startup.migrations(app), "-1")
+        command.downgrade(migrations.alembic_config(service_of(app).database), "-1")
     database(app).close()
     code, found = consult(app)
     assert (code, found["database"]["grade"]) == (1, "bad")

@@ -11,6 +11,7 @@ from flask import Flask
 
 from jobs_server import clock, create_app
 from jobs_server.service import service_of
+from jobs_server.storage import migrations
 from jobs_server.upkeep import startup
 
 from ..conftest import inside
@@ -77,7 +78,7 @@ def test_a_database_behind_this_version_is_mended_when_no_server_has_it_open(
     url = cluster.database()
     app, other = served(url), served(url)
     with app.app_context():
-        command.downgrade(startup.migrations(app), "-1")
+        command.downgrade(migrations.alembic_config(service_of(app).database), "-1")
     code, found = consult(app)
     assert (code, found["database"]["grade"]) == (1, "bad")
     with service_of(other).database.reading():

@@ -10,16 +10,19 @@ from typing import Any
 import pytest
 from alembic import command
 from flask import Flask
+from sqlalchemy import URL
 
 from jobs_server import create_app
+from jobs_server.config import Settings
 from jobs_server.errors import StartRefused
 from jobs_server.service import service_of
-from jobs_server.storage import revisions
+from jobs_server.storage import migrations
+from jobs_server.storage.database import open_database
 from jobs_server.upkeep import backups, startup
 
 from ..conftest import inside
 from ..faults import ledger
-from ..support.commands import run
+from ..support.commands import run, run_apart
 from ..support.disks import fill, mounted
 from ..support.observatory import Observatory
 
@@ -48,7 +51,7 @@ def of_the_first_version(folder: Path, jobs: int) -> Path:
     app = create_app({"INSTANCE": str(folder)})
     folder.mkdir(parents=True, exist_ok=True)
     with app.app_context():
-        command.upgrade(startup.migrations(app), FIRST)
+        command.upgrade(migrations.alembic_config(service_of(app).database), FIRST)
     database = service_of(app).database
     with database.engine.begin() as connection:
         connection.exec_driver_sql(COPIES.format(count=jobs))
@@ -81,7 +84,7 @@ def test_a_hundred_thousand_jobs_of_the_first_version_open_with_nothing_lost(
     app, site = opened(tmp_path)
     tell(f"{JOBS:,} jobs of the first version, opened by this one in {time.perf_counter() - began:.2f} s")
     assert contents(path) == before
-    assert ledger.select(path, "SELECT version_num FROM alembic_version") == [(revisions.newest(),)]
+    assert ledger.select(path, "SELECT version_num FROM alembic_version") == [(migrations.newest(),)]
     assert ledger.select(path, "PRAGMA integrity_check") == [("ok",)]
     assert ledger.select(path, "PRAGMA foreign_key_check") == []
     last = f"01{JOBS:024d}"
@@ -118,3 +121,18 @@ def test_on_a_full_disk_the_start_is_refused_and_the_database_stays_as_it_was(tm
         app, site = opened(folder)
         assert len(site.lists(timeRange=10**15)) == 200
         close(app)
+
+
+def test_a_database_is_prepared_without_an_app(tmp_path: Path) -> None:
+    opened = open_database(URL.create("sqlite", database=str(tmp_path / "100%.db")), Settings())
+    migrations.prepare(opened)
+    with opened.reading() as connection:
+        assert migrations.revision(connection) == migrations.newest()
+    opened.close()
+
+
+def test_flasks_own_command_makes_the_folder_and_the_database(tmp_path: Path) -> None:
+    instance = tmp_path / "new"
+    ended = run_apart(instance, "db", "upgrade")
+    assert ended.returncode == 0, ended
+    assert ledger.select(instance / "jobs.db", "SELECT version_num FROM alembic_version") == [(migrations.newest(),)]

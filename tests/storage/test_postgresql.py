@@ -28,7 +28,7 @@ from jobs_server.jobs import events, operations, queries, reservations
 from jobs_server.jobs.operations import Event
 from jobs_server.jobs.reservations import ReservationRow
 from jobs_server.service import service_of
-from jobs_server.storage import postgresql, revisions
+from jobs_server.storage import migrations, postgresql
 from jobs_server.storage.database import Database
 from jobs_server.storage.extension import db
 from jobs_server.storage.statement import Statement
@@ -293,7 +293,7 @@ class TestMigrations:
         startup.prepare(app)
         assert inside(app).sends()
         with app.app_context():
-            config = startup.migrations(app)
+            config = migrations.alembic_config(service_of(app).database)
             command.downgrade(config, "base")
             with database(app).engine.connect() as connection:
                 left = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
@@ -306,7 +306,7 @@ class TestMigrations:
 
     def test_the_tables_are_what_the_models_say(self, app: Flask) -> None:
         with app.app_context():
-            command.check(startup.migrations(app))
+            command.check(migrations.alembic_config(service_of(app).database))
         with database(app).engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             assert compare_metadata(context, db.metadata) == []
@@ -318,7 +318,7 @@ class TestMigrations:
         ]
         assert [process.wait(60) for process in started] == [0, 0, 0]
         name = url.rpartition("/")[2]
-        assert cluster.run("SELECT version_num FROM alembic_version", name) == [(revisions.newest(),)]
+        assert cluster.run("SELECT version_num FROM alembic_version", name) == [(migrations.newest(),)]
 
     def test_history_cannot_be_changed(self, app: Flask) -> None:
         inside(app).sends()

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, make_url
 from jobs_server import create_app
 from jobs_server.errors import ConfigError, StartRefused
 from jobs_server.service import service_of
-from jobs_server.storage import revisions
+from jobs_server.storage import migrations
 from jobs_server.storage.extension import db
 from jobs_server.storage.sqlite_driver import driver
 from jobs_server.upkeep import startup
@@ -52,7 +52,7 @@ def close(app: Flask) -> None:
 def move_to(app: Flask, revision: str) -> None:
     """Run the migrations up or down to a revision."""
     with app.app_context():
-        config = startup.migrations(app)
+        config = migrations.alembic_config(service_of(app).database)
         step = command.downgrade if revision == "base" else command.upgrade
         step(config, revision)
 
@@ -78,7 +78,7 @@ def test_preparing_again_keeps_what_is_there(file_app: Flask) -> None:
 @pytest.mark.sqlite("its schema, and its file")
 def test_the_migrations_make_exactly_the_declared_tables(file_app: Flask, tmp_path: Path) -> None:
     with file_app.app_context():
-        command.check(startup.migrations(file_app))
+        command.check(migrations.alembic_config(service_of(file_app).database))
     engine = create_engine(f"sqlite:///{tmp_path}/declared.db", module=driver)
     with engine.begin() as connection:
         db.metadata.create_all(connection)
@@ -122,8 +122,8 @@ def test_two_that_start_together_prepare_it_once(tmp_path: Path) -> None:
 
 
 def test_migrations_are_found_by_the_names_of_their_files() -> None:
-    scripts = ScriptDirectory(str(revisions.MIGRATIONS)).walk_revisions()
-    assert revisions.known() == tuple(script.revision for script in scripts)[::-1]
+    scripts = ScriptDirectory(str(migrations.MIGRATIONS)).walk_revisions()
+    assert migrations.known() == tuple(script.revision for script in scripts)[::-1]
 
 
 def test_a_server_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
