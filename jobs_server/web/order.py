@@ -13,7 +13,7 @@ import orjson
 from ..domain import commands, lifecycle
 from ..domain.commands import SubmitJob
 from ..errors import BadRequest
-from ..observatory import catalogue, describe, risks
+from ..observatory import catalogue, describe
 from . import forms
 from .context import Page
 
@@ -40,8 +40,8 @@ class Order:
 
     @property
     def risks(self) -> list[str]:
-        """Say what is risky about it."""
-        found = (risks.risk_of(body["device"], body["action"], body["required_params"]) for body in self.bodies)
+        """Return what is risky about the order, a sentence for each risk."""
+        found = (catalogue.risk(body["device"], body["action"], body["required_params"]) for body in self.bodies)
         return [risk for risk in found if risk]
 
     def missing_roles(self, own: Collection[str]) -> list[str]:

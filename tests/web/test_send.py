@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs_server import create_app
-from jobs_server.observatory import catalogue, risks
+from jobs_server.observatory import catalogue
 from jobs_server.observatory.profiles import Device, Profile
 from jobs_server.web import forms
 
@@ -148,13 +148,6 @@ def test_what_moves_the_roof_asks_first(browser: FlaskClient, observatory: Obser
     assert observatory.polls() == []
     assert sends(browser, **roof, sure=sure[1]).status_code == 303
     assert [job["action"] for job in observatory.polls()] == ["open"]
-
-
-def test_a_protection_may_be_switched_on_without_asking() -> None:
-    assert risks.risk_of("obs", "configure_sun_safety", {"mode": "on"}) is None
-    assert risks.risk_of("obs", "configure_sun_safety", {"mode": "off"})
-    assert risks.risk_of("mount", "park", {}) is None
-    assert risks.risk_of("mount", "unpark", {})
 
 
 def cautions(page: str) -> dict[str, str]:
