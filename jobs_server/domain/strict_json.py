@@ -25,9 +25,15 @@ def read(text: bytes) -> object:
     value = from_json(text, allow_inf_nan=False)
     if _MAY_OVERFLOW.search(text) and any(isinstance(item, float) and math.isinf(item) for item in _items(value)):
         raise ValueError("a number is beyond what a double can hold")
-    if text.count(b"[") + text.count(b"{") > MAX_NESTING and _nesting(value) > MAX_NESTING:
-        raise ValueError(f"it is nested deeper than {MAX_NESTING} levels")
+    if text.count(b"[") + text.count(b"{") > MAX_NESTING:
+        check_nesting(value)
     return value
+
+
+def check_nesting(value: object) -> None:
+    """Raise ValueError when objects and lists stand within each other deeper than `MAX_NESTING`."""
+    if _nesting(value) > MAX_NESTING:
+        raise ValueError(f"it is nested deeper than {MAX_NESTING} levels")
 
 
 def _items(value: object) -> Iterator[object]:

@@ -80,7 +80,8 @@ def name() -> Response:
 def command(device: str, instance: str, action: str, **more: object) -> SubmitJob:
     """Make a command without parameters, from whoever looks at this page."""
     actor = page().actor
-    made = SubmitJob.model_validate(
+    made = commands.checked(
+        SubmitJob,
         {
             "site": _site(),
             "device": device,
@@ -91,7 +92,7 @@ def command(device: str, instance: str, action: str, **more: object) -> SubmitJo
             "required_params": {},
             "optional_params": {},
             **more,
-        }
+        },
     )
     commands.check_site(made, page().settings.sites)
     return made

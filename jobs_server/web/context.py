@@ -150,7 +150,8 @@ class Page:
     @property
     def name(self) -> str:
         """Return the name that the visitor has chosen; blank when none was."""
-        return unquote(request.cookies.get("name", ""))[:NAME_LONGEST].strip()
+        chosen = unquote(request.cookies.get("name", ""))[:NAME_LONGEST].strip()
+        return "" if "\0" in chosen else chosen
 
     @property
     def caller(self) -> str:

@@ -8,9 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
-from ..domain import commands, lifecycle
+from ..domain import commands, lifecycle, strict_json
 from ..domain.commands import SubmitJob
 from ..errors import BadRequest
 from ..observatory import catalogue, describe
@@ -71,19 +69,19 @@ class Order:
         return any(lifecycle.is_stop(body["action"], body["required_params"]) for body in self.bodies)
 
     def submits(self, page: Page) -> list[SubmitJob]:
-        """Give the commands. Raises BadRequest when one is not what the service takes."""
-        made = [commands.parse(SubmitJob, orjson_or_json(body)) for body in self.bodies]
+        """Return the commands. Raises BadRequest when one is not what the service takes."""
+        made = [_command(body) for body in self.bodies]
         for each in made:
             commands.check_site(each, page.settings.sites)
         return made
 
 
-def orjson_or_json(body: Mapping[str, Any]) -> bytes:
-    """Write a body; orjson refuses integers beyond 64 bits, which parameters may hold."""
+def _command(body: Mapping[str, Any]) -> SubmitJob:
     try:
-        return orjson.dumps(body)
-    except TypeError:
-        return json.dumps(body, ensure_ascii=False).encode()
+        strict_json.check_nesting(body)  # each parameter was read by itself, and stands deeper in the body
+    except ValueError as error:
+        raise BadRequest(f"Error: the body is not JSON: {error}") from None
+    return commands.checked(SubmitJob, body)
 
 
 def from_form(page: Page, given: Mapping[str, str]) -> Order:

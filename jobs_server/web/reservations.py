@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-import orjson
 from flask import Response, jsonify, make_response, render_template, request
 
 from .. import auth, clock
@@ -114,7 +113,7 @@ def _parse(form: Mapping[str, str]) -> Reserve:
     body |= {"site": page().site, "creator_id": actor.id, "creator": actor.name}
     if form.get("event_id"):
         body["event_id"] = form["event_id"]
-    command = commands.parse(Reserve, orjson.dumps(body))
+    command = commands.checked(Reserve, body)
     commands.check_site(command, page().settings.sites)
     return command
 

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-import orjson
 from flask import Response, make_response, render_template, request
 
 from .. import config
@@ -96,7 +95,7 @@ def lift() -> Response:
 def _asked(model: type[commands.AnyCommand], **more: object) -> commands.AnyCommand:
     """Make a command of whoever looks at this page."""
     who = {"site": page().site, "user_id": page().actor.id, "user_name": page().actor.name}
-    made = commands.parse(model, orjson.dumps({**who, **more}))
+    made = commands.checked(model, {**who, **more})
     commands.check_site(made, page().settings.sites)
     return made
 

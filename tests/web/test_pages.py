@@ -191,6 +191,12 @@ def test_a_park_that_is_refused_takes_no_stop_back(browser: FlaskClient, observa
     assert {job["action"] for job in observatory.polls()} == {"cancel_all_commands"}
 
 
+def test_a_stop_goes_out_whatever_name_the_browser_holds(browser: FlaskClient, observatory: Observatory) -> None:
+    browser.set_cookie("name", "a%00b")
+    assert posts(browser, "/act/stop", how="now").status_code == 303
+    assert [job["action"] for job in observatory.polls()] == ["cancel_all_commands"]
+
+
 def test_cancel_waiting_leaves_what_runs(browser: FlaskClient, observatory: Observatory) -> None:
     running = observatory.sends()
     observatory.polls()

@@ -166,6 +166,18 @@ def test_the_form_says_when_the_site_will_refuse(browser: FlaskClient) -> None:
     assert cautions(with_role.get("/send?site=wmd&device=mount&action=park").text) == {}
 
 
+def test_parameters_that_nest_too_deep_are_refused_as_on_the_wire(
+    browser: FlaskClient, observatory: Observatory
+) -> None:
+    job = {"device": "lamp", "instance": "lamp1", "action": "blink", "optional_params": "{}"}
+    for lists, status in ((198, 303), (199, 400)):
+        nested = '{"x": ' + "[" * lists + "]" * lists + "}"
+        sent = sends(browser, **job, required_params=nested)
+        assert sent.status_code == status
+    assert "the body is not JSON: it is nested deeper than 200 levels" in sent.text
+    assert len(observatory.polls()) == 1
+
+
 @pytest.mark.parametrize("how", ["again", "edit"])
 def test_a_job_that_the_site_will_refuse_again_is_warned_of_again(
     browser: FlaskClient, observatory: Observatory, how: str
