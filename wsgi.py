@@ -1,5 +1,5 @@
 """Where WSGI servers and `flask` find the app: `gunicorn wsgi:app`, `flask run`."""
 
-from jobs_server.upkeep.startup import application
+from jobs_server.wsgi import application
 
 app = application()

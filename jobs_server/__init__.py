@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def create_app(config: Mapping[str, object] | None = None) -> Flask:
     """Make the app; `config` holds settings by name (such as `DATABASE_URL`) and Flask's own keys.
 
-    Nothing is written: the database is prepared when serving begins (`serving.begin`), except one in memory, which
+    Nothing is written: the database is prepared when serving begins (`startup.begin`), except one in memory, which
     lives no longer than the app. Raises ConfigError when a setting is wrong or unknown.
     """
     # Imported here, so that `import jobs_server.client` loads nothing of the server.

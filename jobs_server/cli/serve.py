@@ -89,7 +89,7 @@ def _become_gunicorn(settings: Settings) -> NoReturn:
     if processes(settings) > 1:
         metrics.count_together()
     command = [sys.executable, "-m", "gunicorn", "--config", "python:jobs_server.gunicorn_conf"]
-    os.execv(sys.executable, [*command, "jobs_server.upkeep.startup:application()"])  # noqa: S606
+    os.execv(sys.executable, [*command, "jobs_server.wsgi:application()"])  # noqa: S606
 
 
 def _run_waitress(app: Flask, settings: Settings, host: str, port: int) -> None:

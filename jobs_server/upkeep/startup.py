@@ -23,7 +23,7 @@ from flask.cli import run_command
 from sqlalchemy import URL
 from werkzeug.serving import is_running_from_reloader
 
-from .. import auth, create_app
+from .. import auth
 from ..config import Settings
 from ..errors import StartRefused
 from ..jobs import remote_calendar
@@ -62,17 +62,6 @@ def processes(settings: Settings) -> int:
     if settings.workers:
         return settings.workers
     return 1 if settings.url.get_backend_name() == sqlite.NAME else min(4, os.cpu_count() or 1)
-
-
-def application() -> Flask:
-    """Make the app for a WSGI server: prepared, or the process ended with one sentence."""
-    if click.get_current_context(silent=True) is not None:
-        return create_app()  # loaded by a `flask` command, which shows refusals itself
-    with refusals_end_the_process():
-        app = create_app()
-        begin(app)
-    announce(app)
-    return app
 
 
 def begin(app: Flask) -> None:

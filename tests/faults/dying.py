@@ -10,7 +10,7 @@ import signal
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from jobs_server.upkeep.startup import application
+from jobs_server.wsgi import application
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
