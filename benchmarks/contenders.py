@@ -16,7 +16,7 @@ from jobs_server import clock, create_app
 from jobs_server.domain import actors
 from jobs_server.domain.commands import ClaimJobs, SubmitJob, UpdateStatus
 from jobs_server.jobs import operations, queries
-from jobs_server.jobs.queries import JobRow
+from jobs_server.jobs.rows import JobRow
 from jobs_server.service import service_of
 from jobs_server.storage.database import Database
 from jobs_server.upkeep import startup

@@ -20,6 +20,7 @@ from ulid import ULID
 from jobs_server import clock
 from jobs_server.domain.lifecycle import Queue, Report
 from jobs_server.jobs import queries, statements
+from jobs_server.jobs.rows import EventRow, JobRow
 from jobs_server.storage.sqlite_driver import driver
 from jobs_server.storage.statement import Statement
 
@@ -47,7 +48,7 @@ _ANY = _Sql(queries._ANY_DELIVERABLE[Queue.PRIMARY])
 _CLAIM = _Sql(statements.CLAIM[Queue.PRIMARY])
 _REPORT = _Sql(statements.REPORT[Queue.PRIMARY, Report.RUNNING])
 _JOB, _HISTORY, _RECENT = _Sql(queries._JOB), _Sql(queries._HISTORY), _Sql(queries._RECENT)
-_NAMES = queries.JobRow._fields
+_NAMES = JobRow._fields
 _ID, _ULID, _SITE, _STATUS = (_NAMES.index(name) for name in ("id", "ulid", "site", "status"))
 
 
@@ -149,7 +150,7 @@ def get_job() -> Response:
     connection = _connection()
     row = _JOB.rows(connection, orjson.loads(request.get_data()))[0]
     history, before = [], None
-    for event in map(queries.EventRow._make, _HISTORY.rows(connection, {"job_id": row[_ID]})):
+    for event in map(EventRow._make, _HISTORY.rows(connection, {"job_id": row[_ID]})):
         told: dict[str, Any] = {
             "timestamp_ms": event.at_ms,
             "from": before,

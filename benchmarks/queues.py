@@ -18,7 +18,7 @@ from jobs_server import clock, create_app
 from jobs_server.domain import actors
 from jobs_server.domain.commands import ClaimJobs, StartJob, SubmitJob, UpdateStatus
 from jobs_server.jobs import operations
-from jobs_server.jobs.queries import JobRow
+from jobs_server.jobs.rows import JobRow
 from jobs_server.live import long_poll
 from jobs_server.live.disconnect import Client
 from jobs_server.service import service_of

@@ -13,7 +13,7 @@ from .. import clock
 from ..client.backoff import Backoff
 from ..domain import actors, commands, lifecycle, strict_json
 from ..errors import Unavailable
-from ..jobs import operations, queries, wire
+from ..jobs import operations, queries, rows, wire
 from ..observatory import catalogue
 from .common import json_option, needed_site, site_option, user_option
 from .installation import database, desk, settings
@@ -150,7 +150,7 @@ def _value(text: str) -> object:
         return text
 
 
-def _submit(body: dict[str, Any], key: str | None = None) -> queries.JobRow:
+def _submit(body: dict[str, Any], key: str | None = None) -> rows.JobRow:
     """Queue a job, again while the database is busy: the key makes sure that it is queued once."""
     command = commands.parse(commands.SubmitJob, json.dumps(body).encode())
     in_force = settings()
@@ -167,5 +167,5 @@ def _submit(body: dict[str, Any], key: str | None = None) -> queries.JobRow:
             time.sleep(pause)
 
 
-def _print(job: queries.JobRow, sentence: str, as_json: bool) -> None:
+def _print(job: rows.JobRow, sentence: str, as_json: bool) -> None:
     click.echo(wire.job(job) if as_json else sentence)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ..auth.site_tokens import SiteTokenRow
     from ..client import JobChange
     from ..jobs.lockouts import LockoutRow
-    from ..jobs.queries import EventRow, JobRow
     from ..jobs.reservations import ReservationRow
+    from ..jobs.rows import EventRow, JobRow
 
 
 def print_jobs(rows: Iterable[JobRow]) -> None:

@@ -9,7 +9,7 @@ import click
 
 from ..client import JobChange, PresenceChange, SiteClient, SiteClientError
 from ..jobs import events as changes
-from ..jobs import queries, wire
+from ..jobs import queries, rows, wire
 from ..live import feed, sse
 from ..live.disconnect import Client
 from . import terminal
@@ -67,5 +67,5 @@ def _watch_there(url: str, site: str, as_json: bool) -> None:
                 click.echo(f"Something may have been missed: {change.reason}.", err=True)
 
 
-def _change(event: queries.EventRow, row: queries.JobRow) -> dict[str, Any]:
+def _change(event: rows.EventRow, row: rows.JobRow) -> dict[str, Any]:
     return {"job": wire.job_object(row), "event": wire.event_object(event)}

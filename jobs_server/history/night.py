@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from sqlalchemy import BigInteger, and_, bindparam, func, select
 
-from ..jobs.queries import EVENT, JOB, EventRow, JobRow
+from ..jobs.queries import EVENT, JOB
+from ..jobs.rows import EventRow, JobRow
 from ..jobs.timing import Result, timing_of
 from ..storage.models import Job, JobEvent
 from ..storage.statement import Connection, Statement

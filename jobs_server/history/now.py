@@ -10,7 +10,8 @@ from sqlalchemy.orm import aliased
 
 from ..domain.lifecycle import UNFINISHED, Phase, Queue
 from ..jobs import queries
-from ..jobs.queries import JOB, JobRow, in_phase
+from ..jobs.queries import JOB, in_phase
+from ..jobs.rows import JobRow
 from ..jobs.timing import JobTiming, timing_of
 from ..storage.models import Job
 from ..storage.statement import Connection, Statement

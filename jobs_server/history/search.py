@@ -11,7 +11,8 @@ from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, bindparam,
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from ..domain.lifecycle import UNFINISHED, Phase
-from ..jobs.queries import JOB, JobRow, literal
+from ..jobs.queries import JOB, literal
+from ..jobs.rows import JobRow
 from ..storage.database import Database
 from ..storage.models import Job
 from ..storage.statement import Connection, Statement

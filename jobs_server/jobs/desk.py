@@ -16,8 +16,8 @@ from ..domain.commands import CancelJob, LiftLockout, LockOut, SubmitJob
 from ..storage.database import Database
 from . import lockouts, operations, remote_calendar
 from .lockouts import LockoutRow
-from .queries import JobRow
 from .remote_calendar import RemoteCalendar
+from .rows import JobRow
 
 if TYPE_CHECKING:
     from .limits import Limits  # a command loads none of it

@@ -15,7 +15,7 @@ from ..domain.lifecycle import EXPIRED, LOST, Phase, Queue
 from ..storage.statement import Connection
 from . import idempotency, statements
 from .operations import Event, record
-from .queries import JobRow
+from .rows import JobRow
 from .statements import Label
 
 _BATCH = 500

@@ -10,7 +10,7 @@ from ..domain.commands import SubmitJob
 from ..errors import KeyReused
 from ..storage.statement import Connection
 from . import statements
-from .queries import JobRow
+from .rows import JobRow
 
 LIFE_MS = 24 * 60 * 60 * 1000
 """How long a key is remembered."""

@@ -36,7 +36,7 @@ from ..errors import Conflict, NotFound, shown
 from ..storage.statement import Connection
 from . import admission, idempotency, lockouts, queries, statements
 from .lockouts import LockoutRow
-from .queries import JobRow
+from .rows import JobRow
 
 _NO_LIMIT = 2**31
 _STEP_BITS = 60

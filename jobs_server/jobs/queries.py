@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -27,70 +27,11 @@ from ..errors import NotFound, shown
 from ..storage.database import Database
 from ..storage.models import Job, JobEvent, Lockout
 from ..storage.statement import Connection, Statement
+from .rows import EventRow, JobRow
 
 _CLOCKS_DIFFER_MS = 60_000  # how far two machines' clocks may be apart
 _END_OF_TIME_MS = 2**63 - 1
 _PAGE = 500  # jobs read at once: keeps memory bounded however long the list is
-
-
-class JobRow(NamedTuple):
-    """One row of the table `job`; see `models.Job`."""
-
-    id: int
-    ulid: str
-    site: str
-    device: str
-    instance: str
-    action: str
-    required_params: str
-    optional_params: str
-    user_name: str
-    user_id: str
-    user_roles: str
-    is_stop: int
-    timestamp_ms: int
-    accepted_ms: int
-    accepted_boot_ms: int
-    hold_ms: int
-    expires_after_ms: int
-    seconds_until_complete: int | None
-    cancel_requested: int
-    against_label: int
-    status: str
-    phase: str
-    claim_id: str | None
-    replica_status: str
-    replica_phase: str
-    replica_claim_id: str | None
-
-    def standing(self, queue: Queue) -> Standing:
-        """Tell how the job stands on one queue."""
-        if queue is Queue.PRIMARY:
-            return Standing(self.status, self.phase, self.claim_id)
-        return Standing(self.replica_status, self.replica_phase, self.replica_claim_id)
-
-
-class Standing(NamedTuple):
-    """How a job stands on one queue."""
-
-    status: str
-    phase: str
-    claim_id: str | None
-
-
-class EventRow(NamedTuple):
-    """One row of the table `job_event`; see `models.JobEvent`."""
-
-    seq: int
-    at_ms: int
-    queue: int
-    status: str
-    seconds_until_complete: int | None
-    actor_known: str
-    actor_id: str
-    actor_name: str
-    message: str | None
-    mark: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,9 @@ from ..domain.lifecycle import (
 )
 from ..storage.models import IdempotencyKey, Job, JobEvent, Lockout, Reservation
 from ..storage.statement import Statement
-from .queries import JOB, ON, JobRow, at_most, deliverable, in_phase, literal, not_locked_out, older_than
+from .queries import JOB, ON, at_most, deliverable, in_phase, literal, not_locked_out, older_than
 from .reservations import now_at_site
+from .rows import JobRow
 
 ZERO: ColumnElement[int] = literal_column("0")
 ONE: ColumnElement[int] = literal_column("1")

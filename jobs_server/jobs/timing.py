@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..domain.actors import Known
 from ..domain.lifecycle import CANCELED, EXPIRED, LOST, Mark, Queue, Report, classify
-from .queries import EventRow
+from .rows import EventRow
 
 
 class Result(StrEnum):

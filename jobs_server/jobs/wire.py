@@ -11,7 +11,7 @@ import orjson
 from ..domain.lifecycle import UNREAD, Queue
 from .events import Change
 from .lockouts import LockoutRow
-from .queries import EventRow, JobRow
+from .rows import EventRow, JobRow
 
 
 def job(row: JobRow) -> bytes:

@@ -14,7 +14,7 @@ from ..domain.commands import parse_key
 from ..errors import JobsError, NotFound
 from ..history import now
 from ..jobs import queries
-from ..jobs.queries import JobRow
+from ..jobs.rows import JobRow
 from ..observatory import catalogue
 from ..service import service
 from ..storage.statement import Connection
