@@ -21,6 +21,7 @@ from .freshness import age_seconds
 from .halts import Halt
 from .job import Job, stopped_ms
 from .ledger import Entry, Ledger, Stage
+from .lost_jobs import LOST, NOT_KNOWN, LostJobs
 from .reporter import Report, Reporter
 from .running_job import CANCELED, ClaimedJob
 from .waiting_jobs import WaitingJobs
@@ -28,15 +29,10 @@ from .waiting_jobs import WaitingJobs
 log = logging.getLogger(__name__)
 
 EXPIRED = "EXPIRED"
-LOST = "LOST"
 STARTED = "STARTED"
 _ACKNOWLEDGE_SECONDS = 5.0  # how long an end that the service does not know yet holds up the next job
 _CLOSE_SECONDS = 5.0
 _STOPS_REMEMBERED = 50
-
-_NOT_KNOWN = (
-    "the site's program ended while this job ran: what became of it is not known; look at the telescope before going on"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +40,7 @@ class Rules:
     """How a site takes and watches its jobs; see `SiteClient.claims`."""
 
     on_stop: Callable[[ClaimedJob], object] | None
+    on_lost: Callable[[list[Job]], object] | None
     beside: Callable[[Job, Job], bool] | None
     max_age_seconds: float | None
     abort_seconds: float
@@ -83,7 +80,9 @@ class Claims:
         self._stops: deque[tuple[Job, Halt]] = deque(maxlen=_STOPS_REMEMBERED)
         """The stops that came last, and what carries them out."""
         self._ending: dict[str, ClaimedJob] = {}
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
+        self._lost: LostJobs | None = None
+        """What an earlier run of the program left moving, for `on_lost` to see to."""
         self._closing = self._released = False
         self._left = self._ledger.entries()  # by an earlier run of the program
         claimer = Claimer(
@@ -163,14 +162,15 @@ class Claims:
 
     def _release_when_idle(self) -> None:
         with self._changed:
-            if not self._closing or self._runs or self._released:
+            if not self._closing or self._runs or self._released or (self._lost and not self._lost.is_over):
                 return
             self._released = True
         self._reporter.close(_CLOSE_SECONDS)
         self._ledger.close()
 
     def _acknowledged(self, ulid: str) -> None:
-        self._ledger.forget(ulid)
+        if self._lost is None or not self._lost.acknowledge(ulid):
+            self._ledger.forget(ulid)
         with self._changed:
             run = self._ending.pop(ulid, None)
         if run is not None:
@@ -181,8 +181,28 @@ class Claims:
         for entry in self._left:
             if entry.stage is Stage.ENDED:
                 self._reporter.send(Report(entry.job, entry.status, message=entry.message, is_end=True))
-            elif entry.stage is Stage.STARTED:
-                self._report_end(entry, LOST, _NOT_KNOWN)
+        begun = [entry for entry in self._left if entry.stage is Stage.STARTED]
+        if begun and self._rules.on_lost is not None:
+            self._lost = LostJobs(begun, self._ledger, self._rules.on_lost)
+            for entry in begun:
+                self._reporter.send(Report(entry.job, LOST, message=NOT_KNOWN, is_end=True))
+            threading.Thread(target=self._see_to, args=(self._lost,), name="lost", daemon=True).start()
+        else:
+            for entry in begun:
+                self._report_end(entry, LOST, NOT_KNOWN)
+
+    def _see_to(self, lost: LostJobs) -> None:
+        """Let the site see to what an earlier run left moving; until then stops alone begin."""
+        failure = None
+        try:
+            lost.see_to()
+        except BaseException as error:  # nothing may begin: whoever waits for the next job gets it
+            log.exception("what an earlier run of the program left moving was not seen to")
+            failure = error
+        with self._changed:
+            self._failure = self._failure or failure
+            self._changed.notify_all()
+        self._release_when_idle()
 
     def _report_end(self, entry: Entry, status: str, message: str | None) -> None:
         try:
@@ -316,7 +336,10 @@ class Claims:
             while not self._closing:
                 if self._failure is not None:
                     raise self._failure
-                entry = self._waiting.take_first([run.job for run in self._runs.values()])
+                running = [run.job for run in self._runs.values()]
+                entry = self._waiting.take_first(
+                    running, stops_only=self._lost is not None and not self._lost.are_seen_to
+                )
                 if entry is not None:
                     run = self._runs[entry.job.ulid] = ClaimedJob(entry, self, self._rules.abort_seconds)
                     return run

@@ -22,6 +22,7 @@ class SiteClient(SiteApi):
         path: str | Path,
         *,
         on_stop: Callable[[ClaimedJob], object] | None = None,
+        on_lost: Callable[[list[Job]], object] | None = None,
         beside: Callable[[Job, Job], bool] | None = None,
         max_age_seconds: float | None = MAX_AGE_SECONDS,
         abort_seconds: float = ABORT_SECONDS,
@@ -39,6 +40,10 @@ class SiteClient(SiteApi):
         job that the service was asked for so long in vain whether it may begin. A stop is obeyed however old it is.
         A second program on the same file is refused.
 
+        After a crash the telescope may still move: `on_lost` is called with the jobs that had begun, in a thread of its
+        own, and may halt what moves or wait until it stands. Until `on_lost` returns nothing begins but a stop, and the
+        program that ends in between calls `on_lost` again when it starts. What `on_lost` raises, the iteration raises.
+
         Jobs are taken while others run, so that a stop acts at once: the jobs it covers get `cancel_requested`, and
         `on_stop` is called with the stop in a thread of its own; without `on_stop` the stop is the next job yielded.
         One job at a time begins, in order, unless `beside(job, other)` says that it may run beside the other, which
@@ -52,6 +57,7 @@ class SiteClient(SiteApi):
         """
         rules = Rules(
             on_stop=on_stop,
+            on_lost=on_lost,
             beside=beside,
             max_age_seconds=max_age_seconds,
             abort_seconds=abort_seconds,

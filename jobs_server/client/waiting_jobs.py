@@ -22,10 +22,12 @@ class WaitingJobs:
         """Put jobs where they belong in the order."""
         self._entries = sorted([*self._entries, *entries], key=lambda entry: (not entry.job.is_stop, entry.job.ulid))
 
-    def take_first(self, running: Iterable[Job]) -> Entry | None:
+    def take_first(self, running: Iterable[Job], *, stops_only: bool = False) -> Entry | None:
         """Remove and return the first job that may run beside what runs, and beside what waits before that job."""
         before = list(running)
         for entry in self._entries[:_FIRST_IN_LINE]:
+            if stops_only and not entry.job.is_stop:
+                return None
             if entry.job.is_stop or not before or self._may_run_beside(entry.job, before):
                 self._entries.remove(entry)
                 return entry
