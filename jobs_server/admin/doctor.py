@@ -217,7 +217,7 @@ def _sign_in(installation: Installation) -> Iterator[Finding]:
     issuer = installation.settings.issuer
     if issuer:
         keys = IssuerKeys(issuer, Path(installation.settings.instance) / KEYS_FILE)
-        if keys.answers():
+        if keys.is_reachable():
             yield Finding("sign-in", Grade.GOOD, f"{issuer} answers; a server keeps its keys for when it does not.")
         else:
             sentence = (

@@ -14,12 +14,12 @@ _MARK = "jobs_server_access"
 
 
 class Access(Enum):
-    """Say who may use a route."""
+    """Who may use a route."""
 
-    ANYBODY = "anybody"  # reads what every screen shows, or is on the way to signing in
-    PERSON = "person"  # commands: somebody who is signed in, or anybody while no sign-in is set
-    SITE = "site"  # the software beside the telescope, with a site token where one is required
-    ADMIN = "admin"  # looks after the server
+    ANYBODY = "anybody"  # The route shows what every screen shows, or lies on the way to signing in.
+    PERSON = "person"  # The route commands: for somebody who is signed in, or anybody while no sign-in is set.
+    SITE = "site"  # The route is for the software beside the telescope, with a site token where one is required.
+    ADMIN = "admin"  # The route is for those who look after the server.
 
 
 def needs(access: Access) -> Callable[[View], View]:
@@ -33,12 +33,12 @@ def needs(access: Access) -> Callable[[View], View]:
 
 
 def declared(app: Flask, endpoint: str) -> Access | None:
-    """Give what an endpoint needs; None when nothing is declared."""
+    """Return what an endpoint needs; None when nothing is declared."""
     if endpoint == "static" or endpoint.endswith(".static"):
-        return Access.ANYBODY  # Flask's own views of the files in a `static` folder
+        return Access.ANYBODY  # These are Flask's own views of the files in a `static` folder.
     return access_of(app.view_functions[endpoint])
 
 
 def access_of(view: Callable[..., Any]) -> Access | None:
-    """Give what a view needs; None when nothing is declared."""
+    """Return what a view needs; None when nothing is declared."""
     return getattr(view, _MARK, None)

@@ -1,6 +1,7 @@
 """Access tokens: checked against the issuer's keys, once each, and remembered by their hash until they end.
 
-A refusal tells nobody why: the reason goes to the log.
+A refusal tells nobody why: the reason goes to the log. The routes are protected by Authlib, with a validator of this
+service, since Auth0's access tokens are of no kind that Authlib's own validators take.
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from threading import Lock
-from typing import Any
+from typing import Any, NoReturn, cast
 
 import httpx
+from authlib.integrations.flask_oauth2 import ResourceProtector
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6750 import BearerTokenValidator, InvalidTokenError
+from flask import request
 from joserfc import jwt
 from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jws import JWSRegistry
 
+from ..errors import Unauthorized, shown
 from .identity import Person
-from .issuer_keys import AnyKey, IssuerKeys, Known
+from .issuer_keys import AnyKey, IssuerKeys, Published
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +34,7 @@ LEEWAY_SECONDS = 30
 LONGEST = 16 * 1024
 """No honest access token is longer, in characters."""
 _KEPT = 2000
-_AGAIN_SECONDS = 60.0  # how soon an issuer that did not tell the roles is asked again
+_AGAIN_SECONDS = 60.0  # So soon an issuer is asked again that did not say the roles.
 _TIMEOUT_SECONDS = 3.0
 ALGORITHMS = ("RS256", "ES256")
 _REGISTRY = JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
@@ -49,11 +55,11 @@ class Tokens:
         self._roles_claim = roles_claim
         self._now = now
         self._kept: OrderedDict[bytes, Person] = OrderedDict()
-        self._kept_with: Known | None = None
+        self._kept_with: Published | None = None
         self._lock = Lock()
 
     def person(self, token: str) -> Person:
-        """Tell whose a token is. Raises InvalidToken."""
+        """Return the person whose token this is. Raises InvalidToken."""
         if len(token) > LONGEST:
             raise InvalidToken(f"it has {len(token)} characters")
         digest = hashlib.sha256(token.encode()).digest()
@@ -64,7 +70,7 @@ class Tokens:
         return found
 
     def roles_in(self, claims: Mapping[str, Any]) -> tuple[str, ...] | None:
-        """Read the roles where the setting says that they stand; none when they stand not there."""
+        """Read the roles where the setting says that they stand; None when there are none at that place."""
         value: Any = claims
         for step in self._roles_claim:
             if not isinstance(value, Mapping) or step not in value:
@@ -72,9 +78,27 @@ class Tokens:
             value = value[step]
         return tuple(str(role) for role in value) if isinstance(value, list) else None
 
+    def userinfo(self, token: str, sub: str) -> dict[str, Any] | None:
+        """Ask the issuer about a token's person; return None when the issuer cannot be reached.
+
+        The answer is empty when the issuer has no such endpoint, or speaks of somebody else.
+        """
+        endpoint = self._keys.known.metadata.get("userinfo_endpoint")
+        if not isinstance(endpoint, str):
+            return {}
+        try:
+            with httpx.Client(timeout=_TIMEOUT_SECONDS) as client:
+                response = client.get(endpoint, headers={"Authorization": f"Bearer {token}"}).raise_for_status()
+            claims = response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            log.warning("the issuer does not tell who %r is, who therefore has no roles: %s", sub, error)
+            return None
+        # Another's answer must not lend its roles (OpenID Connect Core, section 5.3.2).
+        return claims if isinstance(claims, dict) and claims.get("sub") == sub else {}
+
     def _remembered(self, digest: bytes) -> Person | None:
         with self._lock:
-            if self._kept_with is not self._keys.known:  # a key may have been withdrawn
+            if self._kept_with is not self._keys.known:  # A key may have been withdrawn.
                 self._kept.clear()
                 self._kept_with = self._keys.known
             found = self._kept.get(digest)
@@ -95,18 +119,18 @@ class Tokens:
         name, until = claims.get("name"), float(claims["exp"]) + LEEWAY_SECONDS
         roles = self.roles_in(claims)
         if roles is None or not isinstance(name, str):
-            told = self._ask_for_person(token, claims["sub"])
-            if told is None:
+            userinfo = self.userinfo(token, claims["sub"])
+            if userinfo is None:
                 until = min(until, self._now() + _AGAIN_SECONDS)
-            name = name if isinstance(name, str) else (told or {}).get("name")
-            roles = roles if roles is not None else self.roles_in(told or {})
+            name = name if isinstance(name, str) else (userinfo or {}).get("name")
+            roles = roles if roles is not None else self.roles_in(userinfo or {})
         return Person(claims["sub"], name if isinstance(name, str) and name.strip() else None, roles or (), until)
 
     def _decode(self, token: str) -> dict[str, Any]:
         try:
             return jwt.decode(token, self._key_of, registry=_REGISTRY).claims
         except BadSignatureError:
-            if not self._keys.renew():  # a token that names no key may be of a newer one
+            if not self._keys.renew():  # A token that names no key may be of a newer key.
                 raise
             return jwt.decode(token, self._key_of, registry=_REGISTRY).claims
 
@@ -135,20 +159,45 @@ class Tokens:
         if wrong := [claim for claim, is_wrong in faults.items() if is_wrong]:
             raise InvalidToken(f"wrong: {', '.join(wrong)}")
 
-    def _ask_for_person(self, token: str, sub: str) -> dict[str, Any] | None:
-        """Ask the issuer what the token does not tell; none when it cannot be reached."""
-        endpoint = self._keys.known.metadata.get("userinfo_endpoint")
-        if not isinstance(endpoint, str):
-            return {}
+
+class Validator(BearerTokenValidator):  # type: ignore[misc]
+    """Authlib's validator of bearer tokens, which checks them by `tokens`."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        super().__init__()
+        self._tokens = tokens
+
+    def authenticate_token(self, token_string: str) -> Person | None:
+        """Return the person whose token this is; None when the token is not good."""
         try:
-            with httpx.Client(timeout=_TIMEOUT_SECONDS) as client:
-                response = client.get(endpoint, headers={"Authorization": f"Bearer {token}"}).raise_for_status()
-            told = response.json()
-        except (httpx.HTTPError, ValueError) as error:
-            log.warning("the issuer does not tell who %r is, who therefore has no roles: %s", sub, error)
+            return self._tokens.person(token_string)
+        except InvalidToken as error:
+            log.warning("a token from %s was refused: %s", request.remote_addr, shown(str(error)))
             return None
-        # Another's answer must not lend its roles (OpenID Connect Core, section 5.3.2).
-        return told if isinstance(told, dict) and told.get("sub") == sub else {}
+
+    def validate_token(self, token: Person | None, scopes: Any, request: Any) -> None:  # noqa: ARG002
+        """Refuse a token that is not good; scopes are not used here."""
+        if token is None:
+            raise InvalidTokenError
+
+
+class Protector(ResourceProtector):  # type: ignore[misc]
+    """Protect routes, and refuse in this service's own words."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        super().__init__()
+        self.register_token_validator(Validator(tokens))
+
+    def raise_error_response(self, error: OAuth2Error) -> NoReturn:  # noqa: ARG002
+        """Refuse without a word on what was wrong, which would help whoever tries."""
+        raise Unauthorized("Error: sign in first: this needs a valid access token")
+
+    def person(self) -> Person:
+        """Return who sent the request. Raises Unauthorized."""
+        try:
+            return cast(Person, self.acquire_token())
+        except OAuth2Error as error:
+            self.raise_error_response(error)
 
 
 def _is_time(value: object) -> bool:

@@ -1,7 +1,7 @@
-"""The door for browsers: which hosts, origins and proxies are believed, and the headers that every answer carries.
+"""The guard against browsers led astray: hosts, origins and proxies that are believed, and headers of every answer.
 
 A page on the internet can make a browser on the LAN post here, and a name on the internet can be made to point here
-(DNS rebinding). So a request must be for a host that is ours, and a change must come from a page that is ours.
+(DNS rebinding). So a request must be for a host of this service, and a change must come from a page of this service.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HEADERS = (
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
     ),
     ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "same-origin"),  # no-referrer would make the Origin of our own forms `null`
+    ("Referrer-Policy", "same-origin"),  # With no-referrer the Origin of this service's own forms would be `null`.
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
 _HTTPS_ONLY = ("Strict-Transport-Security", "max-age=2592000")
@@ -40,11 +40,11 @@ _HTTPS_ONLY = ("Strict-Transport-Security", "max-age=2592000")
 _LOCAL_SUFFIXES = ("local", "lan", "home", "home.arpa", "internal", "localdomain")
 _LOOPBACK = "127.0.0.1"
 _FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST")
-_SENT_HOST = "jobs_server.host"  # where the `Host` that was sent is kept, when a proxy names another
+_SENT_HOST = "jobs_server.host"  # Here the `Host` that was sent is kept when a proxy names another.
 
 
 class Hosts:
-    """Tell which `Host` headers name this machine."""
+    """The `Host` headers that name this machine."""
 
     def __init__(self, trusted: Sequence[str], machine: str) -> None:
         """Take names that are trusted beside the machine's own; one that begins with a dot stands for all below it."""
@@ -53,7 +53,7 @@ class Hosts:
         listed = [name.lower() for name in trusted]
         self._names = own | {name for name in listed if not name.startswith(".")}
         self._suffixes = tuple(name for name in listed if name.startswith("."))
-        self.are_ours = lru_cache(1024)(self._are_ours)  # the same few come with every request
+        self.are_ours = lru_cache(1024)(self._are_ours)  # The same few come with every request.
 
     def _are_ours(self, host: str) -> bool:
         name = hostname(host)
@@ -63,23 +63,23 @@ class Hosts:
         if name in self._names or name.endswith(self._suffixes):
             return True
         try:
-            return not ip_address(name).is_global  # a number cannot be made to point elsewhere
+            return not ip_address(name).is_global  # A number cannot be made to point elsewhere.
         except ValueError:
             return False
 
 
 def hostname(host: str) -> str | None:
-    """Take the name out of a `Host` header, lower case and without port; None when it is none."""
+    """Return the name in a `Host` header, lower case and without port; None when the header has no good name."""
     try:
         parts = urlsplit(f"//{host}")
-        _ = parts.port  # raises when it is no number
+        _ = parts.port  # This raises when the port is no number.
     except ValueError:
         return None
     return parts.hostname if parts.netloc == host and "@" not in host else None
 
 
 def guard(app: Flask, settings: Settings) -> None:
-    """Refuse what comes through the wrong door before anything else is done, and dress every answer."""
+    """Refuse requests of foreign hosts and pages before anything else is done, and put the headers on every answer."""
     hosts = Hosts(settings.trusted_hosts, socket.gethostname())
     allowed = frozenset(map(str.lower, settings.allowed_origins))
 
@@ -99,11 +99,11 @@ def guard(app: Flask, settings: Settings) -> None:
                 " add its origin to JOBS_ALLOWED_ORIGINS on the server"
             )
 
-    app.wsgi_app = Dressed(Proxies(app.wsgi_app, settings.trusted_proxies))  # type: ignore[method-assign]
+    app.wsgi_app = SecurityHeaders(Proxies(app.wsgi_app, settings.trusted_proxies))  # type: ignore[method-assign]
 
 
 def from_our_pages() -> bool:
-    """Tell whether the request comes from a page of this service, or from no page at all.
+    """Whether the request comes from a page of this service, or from no page at all.
 
     Only host and port are compared: behind a proxy the scheme may not be known.
     """
@@ -123,7 +123,7 @@ def _allowed(environ: WSGIEnvironment, allowed: frozenset[str]) -> bool:
 
 
 class Proxies:
-    """Believe what proxies say of the client, when they are trusted to."""
+    """Middleware that believes what trusted proxies say of the client."""
 
     def __init__(self, inner: WSGIApplication, trusted: Iterable[str]) -> None:
         self._inner = inner
@@ -159,8 +159,8 @@ class Proxies:
         return any(parsed in network for network in self._networks)
 
 
-class Dressed:
-    """Put the security headers on every answer, whoever made it."""
+class SecurityHeaders:
+    """Middleware that puts the security headers on every answer, whoever made it."""
 
     def __init__(self, inner: WSGIApplication) -> None:
         self._inner = inner
@@ -169,7 +169,7 @@ class Dressed:
         """Serve a request."""
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], object]:
-            dress = (*HEADERS, _HTTPS_ONLY) if environ["wsgi.url_scheme"] == "https" else HEADERS
-            return start_response(status, [*headers, *dress], *rest)
+            added = (*HEADERS, _HTTPS_ONLY) if environ["wsgi.url_scheme"] == "https" else HEADERS
+            return start_response(status, [*headers, *added], *rest)
 
         return self._inner(environ, start)

@@ -19,7 +19,7 @@ _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104
 
 
 def create(instance: Path, user: str) -> str:
-    """Make a link for somebody, and give its secret part."""
+    """Make a link for somebody, and return its secret part."""
     secret = secrets.token_urlsafe(32)
     path = _path(instance, secret)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -28,7 +28,7 @@ def create(instance: Path, user: str) -> str:
 
 
 def use(instance: Path, secret: str) -> str | None:
-    """Take a link: gives whose it is, this once; none when it was used, is too old, or never was."""
+    """Take a link away and return whose it was; None when it was used, is too old, or never was."""
     path = _path(instance, secret)
     try:
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -39,7 +39,7 @@ def use(instance: Path, secret: str) -> str | None:
 
 
 def is_local(address: str | None, listens_at: str) -> bool:
-    """Tell whether a request came from this machine: from its loopback, or the very address that is listened at."""
+    """Whether a request came from this machine: from its loopback, or the very address that is listened at."""
     try:
         return address is not None and (ip_address(address).is_loopback or address == listens_at)
     except ValueError:
@@ -47,7 +47,7 @@ def is_local(address: str | None, listens_at: str) -> bool:
 
 
 def place(host: str, port: int) -> str:
-    """Give the address of the service for a browser on this machine, where it listens at a host."""
+    """Return the address of the service for a browser on this machine, where the service listens at a host."""
     host = "127.0.0.1" if host in _ANYWHERE else host
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

@@ -21,9 +21,8 @@ from .identity import Person
 from .site_tokens import SiteTokenRow
 
 if TYPE_CHECKING:
-    from .access_tokens import Tokens
+    from .access_tokens import Protector, Tokens
     from .issuer_keys import IssuerKeys
-    from .protector import Protector
 
 KEYS_FILE = "issuer-keys.json"
 _NOBODY = Actor("", "nobody", Known.SAID)
@@ -41,7 +40,7 @@ class Named(Protocol):
 
 
 class Gate:
-    """Hold what an app needs to know who asks."""
+    """What an app needs to know who asks."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -52,10 +51,9 @@ class Gate:
         self.used_ms: dict[int, int] = {}
         """When the use of each site token was last noted."""
         if not self.is_open:
-            # Imported here: they take a fifth of a second and 15 MB, which no start without sign-in should pay.
-            from .access_tokens import Tokens
+            # Imported here: these take a fifth of a second and 15 MB, which no start without sign-in should pay.
+            from .access_tokens import Protector, Tokens
             from .issuer_keys import IssuerKeys
-            from .protector import Protector
 
             self.keys = IssuerKeys(settings.issuer, Path(settings.instance) / KEYS_FILE)
             self.tokens = Tokens(self.keys, settings.audience, settings.roles_claim)
@@ -67,9 +65,9 @@ def guard(app: Flask, gate: Gate) -> None:
 
     @app.before_request
     def check() -> None:
-        asked = cast(Request, request._get_current_object())  # type: ignore[attr-defined]  # each look through it costs
+        asked = cast(Request, request._get_current_object())  # type: ignore[attr-defined]  # The proxy costs time at each look.
         rule = asked.url_rule
-        if rule is not None and asked.environ["REQUEST_METHOD"] != "OPTIONS":  # such a route, no question about one
+        if rule is not None and asked.environ["REQUEST_METHOD"] != "OPTIONS":  # OPTIONS only asks about a route.
             _check(gate, declared(app, rule.endpoint))
 
 
@@ -79,7 +77,7 @@ def current() -> Gate:
 
 
 def person(command: Named) -> Actor:
-    """Give the person who asks. Raises Forbidden when the command names somebody else and it is no admin who asks."""
+    """Return the person who asks. Raises Forbidden when the command names somebody else and no admin asks."""
     gate = current()
     if gate.is_open:
         return actors.said(command.user_id, command.user_name, gate.settings.open_roles)
@@ -94,24 +92,24 @@ def person(command: Named) -> Actor:
 
 
 def issuer_tokens() -> Tokens:
-    """Give what checks the tokens of the running app, which has a sign-in."""
+    """Return what checks the tokens of the running app, which has a sign-in."""
     return cast("Tokens", current().tokens)
 
 
 def issuer_keys() -> IssuerKeys:
-    """Give the keys of the running app's issuer, which it has when there is a sign-in."""
+    """Return the keys of the issuer of the running app, which has a sign-in."""
     return cast("IssuerKeys", current().keys)
 
 
 def owner(command: Named, actor: Actor) -> tuple[str, str]:
-    """Give the id and name for whom a command is: whom it names, which for all but admins is who asks."""
+    """Return id and name of the person for whom a command is: whom it names, which for all but admins is who asks."""
     if "user_id" in command.model_fields_set and command.user_id != actor.id:
         return command.user_id, command.user_name
     return actor.id, actor.name
 
 
 def visitor(user_id: str, user_name: str) -> Actor:
-    """Give whoever looks at a page: by their word while no sign-in is set, else whoever is signed in, or nobody."""
+    """Return who looks at a page: by their word while no sign-in is set, else whoever is signed in, or nobody."""
     gate = current()
     if gate.is_open:
         return actors.said(user_id, user_name, gate.settings.open_roles)
@@ -123,7 +121,7 @@ def visitor(user_id: str, user_name: str) -> Actor:
 
 
 def site(code: str) -> Actor:
-    """Give the software of a site. Raises Forbidden when it shows the token of another."""
+    """Return the software of a site as an actor. Raises Forbidden when it shows the token of another site."""
     token: SiteTokenRow | None = g.get("site_token")
     if token is None:
         return actors.site(code)
@@ -133,7 +131,7 @@ def site(code: str) -> Actor:
 
 
 def signed_in() -> Person | None:
-    """Give who is signed in with this request, by token or by the pages' session; none when nobody is."""
+    """Return who is signed in with this request, by token or by the pages' session; None when nobody is."""
     if "person" not in g:
         g.person = _find_person()
     return cast("Person | None", g.person)

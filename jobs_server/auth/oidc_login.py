@@ -73,16 +73,16 @@ def finish(tokens: Tokens, lasts_seconds: float) -> Person:
     client = service().sign_in
     try:
         token = client.authorize_access_token()
-        told: dict[str, Any] = dict(token.get("userinfo") or {})
-        if tokens.roles_in(told) is None or not told.get("name"):
+        claims: dict[str, Any] = dict(token.get("userinfo") or {})
+        if tokens.roles_in(claims) is None or not claims.get("name"):
             asked = dict(client.userinfo(token=token))
-            told |= asked if asked.get("sub") == told.get("sub") else {}
+            claims |= asked if asked.get("sub") == claims.get("sub") else {}
     except RequestException as error:
         raise Unavailable(_AWAY) from error
     except (OAuthError, JoseError, ValueError, KeyError) as error:
         current_app.logger.warning("a sign-in failed: %s", error)
         raise Unauthorized("Error: the sign-in did not succeed; begin it again") from None
-    if not told.get("sub"):
+    if not claims.get("sub"):
         raise Unauthorized("Error: the sign-in did not succeed; begin it again")
-    name = str(told.get("name") or told.get("nickname") or told.get("email") or told["sub"])
-    return Person(str(told["sub"]), name, tokens.roles_in(told) or (), time.time() + lasts_seconds)
+    name = str(claims.get("name") or claims.get("nickname") or claims.get("email") or claims["sub"])
+    return Person(str(claims["sub"]), name, tokens.roles_in(claims) or (), time.time() + lasts_seconds)

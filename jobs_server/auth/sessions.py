@@ -20,17 +20,17 @@ _PERSON = "person"
 
 
 class Sessions(SecureCookieSessionInterface):
-    """Keep sessions in a cookie that goes over https alone where the page came over https."""
+    """Sessions in a cookie that goes over https alone where the page came over https."""
 
     def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002
-        """Tell whether the cookie may go over https alone."""
+        """Whether the cookie may go over https alone."""
         from flask import request
 
         return request.is_secure
 
 
 def set_up(app: Flask, settings: Settings) -> None:
-    """Give an app sessions; they begin to work when it has its key (`prepare`)."""
+    """Set an app's sessions up; they begin to work when the app has its key (`prepare`)."""
     app.session_interface = Sessions()
     app.config |= {
         "SESSION_COOKIE_NAME": COOKIE,
@@ -41,7 +41,7 @@ def set_up(app: Flask, settings: Settings) -> None:
 
 
 def prepare(app: Flask, settings: Settings) -> None:
-    """Give an app the key that its sessions are signed with; it outlives the server. Raises StartRefused."""
+    """Read or make the key that an app's sessions are signed with; the key outlives the server. Raises StartRefused."""
     if settings.is_open or app.secret_key is not None:
         return
     path = Path(settings.instance) / KEY_FILE
@@ -60,7 +60,7 @@ def prepare(app: Flask, settings: Settings) -> None:
 
 
 def person() -> Person | None:
-    """Give who is signed in on the pages; none when nobody is, or no longer."""
+    """Return who is signed in on the pages; None when nobody is, or no longer."""
     if current_app.secret_key is None:
         return None
     kept = session.get(_PERSON)

@@ -18,10 +18,10 @@ from ..storage.models import SiteToken
 from ..storage.statement import Connection, Statement
 
 PREFIX = "jobs_site_"
-"""What every token begins with, so that one is recognised where it should not be, such as in a repository."""
+"""Every token begins with this, so that a token is recognised where it should not be, such as in a repository."""
 
 USED_EVERY_MS = 60_000
-"""How often at most the last use is noted: a site polls every second."""
+"""How often at most the last use of a token is noted: a site polls every second."""
 
 
 class SiteTokenRow(NamedTuple):
@@ -52,14 +52,14 @@ _REVOKE = Statement(
 
 
 def create(connection: Connection, site: str, name: str, by: str, now: Now) -> tuple[SiteTokenRow, str]:
-    """Make a token for a site; gives what is kept of it, and the token itself, which is never seen again."""
+    """Make a token for a site; return what is kept of the token, and the token itself, which is never seen again."""
     token = PREFIX + secrets.token_urlsafe(32)
     values = {"site": site, "name": name, "token_hash": _hash(token), "created_ms": now.wall_ms, "created_by": by}
     return SiteTokenRow._make(connection.rows(_INSERT, **values)[0]), token
 
 
 def find(connection: Connection, token: str) -> SiteTokenRow | None:
-    """Find what is kept of a token; none when it was never made, or revoked."""
+    """Return what is kept of a token; None when the token was never made, or was revoked."""
     found = _hash(token)
     row = connection.row(_FIND, token_hash=found)
     if row is None:
@@ -69,7 +69,7 @@ def find(connection: Connection, token: str) -> SiteTokenRow | None:
 
 
 def list_all(connection: Connection) -> list[SiteTokenRow]:
-    """List the tokens of all sites, revoked ones too."""
+    """Return what is kept of the tokens of all sites, revoked ones too."""
     return [SiteTokenRow._make(row) for row in connection.rows(_LIST)]
 
 
@@ -79,7 +79,7 @@ def note_use(connection: Connection, token: SiteTokenRow, now: Now) -> None:
 
 
 def revoke(connection: Connection, token_id: int, now: Now) -> SiteTokenRow:
-    """Revoke a token: it works no more from now on. Raises NotFound when there is none to revoke."""
+    """Revoke a token, which works no more from now on. Raises NotFound when there is no such token to revoke."""
     row = connection.row(_REVOKE, which=token_id, at_ms=now.wall_ms)
     if row is None:
         raise NotFound(f"Error: there is no token {shown(str(token_id))} that could be revoked; `flask tokens list`")

@@ -126,7 +126,6 @@ def test_a_worker_that_has_ended_is_a_problem_whichever_it_is(tmp_path: Path, mo
         """End as a thread does that did not get so far as to its work."""
 
     monkeypatch.setattr(Worker, "_run", ends)
-    monkeypatch.setattr(IssuerKeys, "_ask", lambda _: None)
     elsewhere = "http://127.0.0.1:9"  # where nothing answers
     kept = {"INSTANCE": str(tmp_path), "DATABASE_URL": databases.fresh(), "SITES": ("wmd",)}
     asked = {"ALERT_URL": elsewhere, "CALENDAR_URL": elsewhere, "OIDC_ISSUER": elsewhere, "OIDC_AUDIENCE": "x"}

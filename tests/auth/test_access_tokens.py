@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -24,7 +24,7 @@ from joserfc.jwk import ECKey, RSAKey
 from jobs_server import create_app
 from jobs_server.auth import gate
 from jobs_server.auth.access_tokens import InvalidToken, Tokens
-from jobs_server.auth.issuer_keys import REFRESH_SECONDS, UNKNOWN_KID_SECONDS, IssuerKeys
+from jobs_server.auth.issuer_keys import IssuerKeys, KeyTimes
 from jobs_server.service import service_of
 from jobs_server.upkeep import startup
 
@@ -54,6 +54,12 @@ def app_for(issuer: str, instance: Path, **settings: object) -> Flask:
     own = {"TESTING": True, "DATABASE_URL": databases.fresh(), "INSTANCE": str(instance)}
     app = create_app(own | {"OIDC_ISSUER": issuer, "OIDC_AUDIENCE": "jobs"} | settings)
     startup.prepare(app)
+    return app
+
+
+def asking_at_once(app: Flask) -> Flask:
+    """Have an app ask its issuer for every unknown key id."""
+    cast(IssuerKeys, service_of(app).gate.keys).times = KeyTimes(ask_again_seconds=0.0)
     return app
 
 
@@ -265,25 +271,26 @@ def test_es256_is_taken_where_the_issuer_has_such_a_key(tmp_path: Path) -> None:
 def test_an_unknown_key_id_asks_the_issuer_at_most_once_a_minute(
     issuer: Issuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(IssuerKeys, "_start_refreshing", lambda _: None)
-    tokens = Tokens(IssuerKeys(issuer.url, tmp_path / "keys.json"), "jobs", ("roles",))
+    held = IssuerKeys(issuer.url, tmp_path / "keys.json")
+    tokens = Tokens(held, "jobs", ("roles",))
     tokens.person(issuer.token())
     before = issuer.asked.count("/keys")
     for kid in ("a", "b", "c"):
         with pytest.raises(InvalidToken):
             tokens.person(issuer.token(OTHER_RSA, {"kid": kid}))
     assert issuer.asked.count("/keys") == before  # it was asked a moment ago
-    later = time.monotonic() + UNKNOWN_KID_SECONDS
+    later = time.monotonic() + KeyTimes().ask_again_seconds
     monkeypatch.setattr(time, "monotonic", lambda: later)
     for kid in ("d", "e", "f"):
         with pytest.raises(InvalidToken):
             tokens.person(issuer.token(OTHER_RSA, {"kid": kid}))
     assert issuer.asked.count("/keys") == before + 1
+    held.close()
 
 
 def test_keys_are_renewed_in_the_background(tmp_path: Path) -> None:
     with issuers.own() as issuer:
-        held = IssuerKeys(issuer.url, tmp_path / "keys.json", refresh_seconds=0.01)
+        held = IssuerKeys(issuer.url, tmp_path / "keys.json", KeyTimes(refresh_seconds=0.01))
         tokens = Tokens(held, "jobs", ("roles",))
         old = issuer.token()
         tokens.person(old)
@@ -293,13 +300,12 @@ def test_keys_are_renewed_in_the_background(tmp_path: Path) -> None:
             tokens.person(old)
         assert tokens.person(issuer.token())
         held.close()
-    assert REFRESH_SECONDS == 15 * 60
+    assert KeyTimes().refresh_seconds == 15 * 60
 
 
 def test_a_token_is_checked_once_and_again_when_the_keys_change(
     issuer: Issuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(IssuerKeys, "_start_refreshing", lambda _: None)
     held = IssuerKeys(issuer.url, tmp_path / "keys.json")
     tokens = Tokens(held, "jobs", ("https://photonranch.org/user_metadata", "roles"))
     checks: list[object] = []
@@ -318,6 +324,7 @@ def test_a_token_is_checked_once_and_again_when_the_keys_change(
     with pytest.raises(InvalidToken):
         tokens.person(token)
     issuer.keys = old
+    held.close()
 
 
 def test_a_remembered_token_ends_when_it_ends(issuer: Issuer, tmp_path: Path) -> None:
@@ -400,24 +407,23 @@ class TestAnIssuerThatOthersWrote:
             held = IssuerKeys(url, tmp_path / "keys.json")
             tokens = Tokens(held, "jobs", ("https://photonranch.org/user_metadata", "roles"))
             token = issuers.real_token(url)["access_token"]  # no JWT: this issuer's are for its userinfo alone
-            told = tokens._ask_for_person(token, "vera")
-            assert told is not None
-            assert (told["name"], tokens.roles_in(told)) == ("Vera Rubin", ("observer", "admin"))
-            assert tokens._ask_for_person(token, "tycho") == {}
+            claims = tokens.userinfo(token, "vera")
+            assert claims is not None
+            assert (claims["name"], tokens.roles_in(claims)) == ("Vera Rubin", ("observer", "admin"))
+            assert tokens.userinfo(token, "tycho") == {}
             httpx.post(f"{url}/users/vera/revoke-tokens", trust_env=False).raise_for_status()
-            assert tokens._ask_for_person(token, "vera") is None
+            assert tokens.userinfo(token, "vera") is None
             held.close()
 
     def test_it_is_used_kept_on_disk_missed_and_followed_to_new_keys(
-        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.WARNING)
-        monkeypatch.setattr("jobs_server.auth.issuer_keys.UNKNOWN_KID_SECONDS", 0.0)
         instance = tmp_path / "instance"
         with issuers.real(tmp_path) as url:
             port = int(url.rpartition(":")[2])
             token = issuers.real_token(url)["id_token"]
-            app = app_for(url, instance)
+            app = asking_at_once(app_for(url, instance))
             observatory = inside(app)
             job = sends(observatory, token, user_id="vera").job
             assert (job["user_name"], job["user_roles"]) == ("Vera Rubin", ["observer"])
@@ -425,7 +431,7 @@ class TestAnIssuerThatOthersWrote:
         assert (instance / gate.KEYS_FILE).exists()
         # The issuer is away: the server is started anew, and verifies from disk.
         service_of(app).database.close()
-        app = app_for(url, instance)
+        app = asking_at_once(app_for(url, instance))
         observatory = inside(app)
         assert sends(observatory, token, user_id="vera").status == 200
         # It is back, with new keys: picked up without a restart of ours, and the old ones are no longer believed.
