@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from typing import IO, Any
@@ -10,9 +9,8 @@ from typing import IO, Any
 import click
 
 from .. import clock
-from ..client.backoff import Backoff
 from ..domain import actors, commands, lifecycle, strict_json
-from ..errors import Unavailable
+from ..errors import BadRequest, Unavailable
 from ..jobs import operations, queries, rows, wire
 from ..observatory import catalogue
 from .common import json_option, needed_site, site_option, user_option
@@ -152,19 +150,35 @@ def _value(text: str) -> object:
 
 def _submit(body: dict[str, Any], key: str | None = None) -> rows.JobRow:
     """Queue a job, again while the database is busy: the key makes sure that it is queued once."""
-    command = commands.parse(commands.SubmitJob, json.dumps(body).encode())
+    command = _command(body)
     in_force = settings()
     commands.check_site(command, in_force.sites)
     actor = actors.console(command.user_id, command.user_name, in_force.open_roles)
     key = commands.parse_key(key) or uuid.uuid4().hex
-    backoff = Backoff(_BUSY_SECONDS)
+    return _post(command, actor, key)
+
+
+def _post(command: commands.SubmitJob, actor: actors.Actor, key: str) -> rows.JobRow:
+    until, backoff = time.monotonic() + _BUSY_SECONDS, None
     while True:
         try:
             return desk().post(command, actor, key, counted=False)
         except Unavailable:
+            from ..client.backoff import Backoff  # with it comes the whole client, which is seldom needed
+
+            backoff = backoff or Backoff(until - time.monotonic())
             if (pause := backoff.pause()) is None:
                 raise
             time.sleep(pause)
+
+
+def _command(body: dict[str, Any]) -> commands.SubmitJob:
+    """Check what the body of a request would be. Raises BadRequest."""
+    try:
+        strict_json.check(body)
+    except ValueError as error:
+        raise BadRequest(f"Error: the body is not JSON: {error}") from None
+    return commands.checked(commands.SubmitJob, body)
 
 
 def _print(job: rows.JobRow, sentence: str, as_json: bool) -> None:

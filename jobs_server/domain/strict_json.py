@@ -36,6 +36,24 @@ def check_nesting(value: object) -> None:
         raise ValueError(f"it is nested deeper than {MAX_NESTING} levels")
 
 
+def check(value: object) -> None:
+    """Raise ValueError, saying why, when plain values of texts from outside could not be written as JSON and read."""
+    check_nesting(value)
+    for item in _items(value):
+        for text in item if isinstance(item, dict) else (item,):
+            if isinstance(text, str):
+                _check_unicode(text)
+
+
+def _check_unicode(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text holds half of a character") from None
+
+
+
+
 def _items(value: object) -> Iterator[object]:
     """Walk through all that a value holds, itself included."""
     todo = [value]

@@ -184,13 +184,6 @@ def after_at_site() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return tuple_(*BY_SITE) > tuple_(site, bindparam("seq", type_=BigInteger)), JobEvent.site <= site
 
 
-_EVENTS = select(*EVENT, *JOB).join(Job, Job.id == JobEvent.job_id).limit(at_most(_PAGE))
-_EVENTS_AFTER = Statement(
-    _EVENTS.where(JobEvent.seq > bindparam("seq"), JobEvent.site == bindparam("site")).order_by(JobEvent.seq),
-    on_postgresql=_EVENTS.where(*after_at_site()).order_by(*BY_SITE),
-)
-
-
 def any_deliverable(connection: Connection, site: str, queue: Queue, now: Now) -> bool:
     """Tell whether a poll of a site would get a job."""
     return connection.row(_ANY_DELIVERABLE[queue], site=site, wall_ms=now.wall_ms, boot_ms=now.boot_ms) is not None
@@ -264,10 +257,3 @@ def page(connection: Connection, site: str, since_ms: int, before: str | None, c
         before_ms = border.timestamp_ms
     values = {"site": site, "from_ms": since_ms, "before_ms": before_ms, "before": before or "", "count": count}
     return [JobRow._make(row) for row in reversed(connection.rows(_PAGE_BEFORE, **values))]
-
-
-def events_after(connection: Connection, site: str, seq: int) -> list[tuple[EventRow, JobRow]]:
-    """List what happened at a site after an event, oldest first, with the job as it is now; at most a page."""
-    width = len(EVENT)
-    rows = connection.rows(_EVENTS_AFTER, site=site, seq=seq)
-    return [(EventRow._make(row[:width]), JobRow._make(row[width:])) for row in rows]

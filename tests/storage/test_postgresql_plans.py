@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from jobs_server import create_app
-from jobs_server.jobs import events, queries
+from jobs_server.jobs import events
 from jobs_server.service import service_of
 from jobs_server.storage.database import Database
 from jobs_server.storage.models import Job
@@ -26,7 +26,6 @@ VALUES = {"site": "site1", "ulid": A_ULID, "user_id": "u", "key": A_ULID, "claim
 
 HOT_HERE = HOT | {
     "what happened at a site": (events._AT_SITE, "ix_job_event_site_seq"),
-    "events of a site": (queries._EVENTS_AFTER, "ix_job_event_site_seq"),
     "last events of sites": (events._LAST_EVENTS, "ix_job_event_site_seq"),
     "last event of a site": (events._LAST_EVENT, "ix_job_event_site_seq"),
 }
