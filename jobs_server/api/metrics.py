@@ -42,7 +42,7 @@ from ..domain.lifecycle import (
 )
 from ..errors import Forbidden, Unavailable
 from ..jobs.operations import Change
-from ..jobs.queries import in_phase
+from ..jobs.sql import in_phase
 from ..service import service_of
 from ..storage import migrations
 from ..storage.models import Job

@@ -52,8 +52,6 @@ def _check_unicode(text: str) -> None:
         raise ValueError("a text holds half of a character") from None
 
 
-
-
 def _items(value: object) -> Iterator[object]:
     """Walk through all that a value holds, itself included."""
     todo = [value]

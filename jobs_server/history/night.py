@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from sqlalchemy import BigInteger, and_, bindparam, func, select
 
-from ..jobs.queries import EVENT, JOB
-from ..jobs.rows import EventRow, JobRow
+from ..jobs.rows import EventRow, JobRow, job_rows
+from ..jobs.sql import EVENT, JOB, NEWEST_FIRST, THIS_SITE
 from ..jobs.timing import Result, timing_of
 from ..storage.models import Job, JobEvent
 from ..storage.statement import Connection, Statement
@@ -25,12 +25,11 @@ GAP_MS = 10 * 60 * 1000
 """A time without work is called a gap from this length on."""
 
 _IN_RANGE = and_(
-    Job.site == bindparam("site"),
+    THIS_SITE,
     Job.timestamp_ms >= bindparam("from_ms", type_=BigInteger),
     Job.timestamp_ms < bindparam("to_ms", type_=BigInteger),
 )
-_NEWEST_FIRST = (Job.timestamp_ms.desc(), Job.ulid.desc())
-_JOBS = Statement(select(*JOB).where(_IN_RANGE).order_by(*_NEWEST_FIRST).limit(bindparam("count")))
+_JOBS = Statement(select(*JOB).where(_IN_RANGE).order_by(*NEWEST_FIRST).limit(bindparam("count")))
 _EVENTS = Statement(
     select(JobEvent.job_id, *EVENT)
     .join(Job, Job.id == JobEvent.job_id)
@@ -96,7 +95,7 @@ class Report:
 def report(connection: Connection, site: str, from_ms: int, to_ms: int, count: int = LONGEST) -> Report:
     """Read what was posted to a site from one time up to another."""
     values = {"site": site, "from_ms": from_ms, "to_ms": to_ms}
-    jobs = [JobRow._make(row) for row in connection.rows(_JOBS, **values, count=count)][::-1]
+    jobs = job_rows(connection.rows(_JOBS, **values, count=count))[::-1]
     if not jobs:
         return Report([], 0)
     left_out = 0 if len(jobs) < count else connection.rows(_COUNT, **values)[0][0] - len(jobs)

@@ -10,8 +10,8 @@ from sqlalchemy.orm import aliased
 
 from ..domain.lifecycle import UNFINISHED, Phase, Queue
 from ..jobs import queries
-from ..jobs.queries import JOB, in_phase
-from ..jobs.rows import JobRow
+from ..jobs.rows import JobRow, job_rows
+from ..jobs.sql import JOB, NEWEST_FIRST, THIS_SITE, in_phase, literal
 from ..jobs.timing import JobTiming, timing_of
 from ..storage.models import Job
 from ..storage.statement import Connection, Statement
@@ -43,24 +43,22 @@ class Present(NamedTuple):
     """Jobs that have ended, newest first."""
 
 
-_THIS_SITE = Job.site == bindparam("site")
-_NEWEST_FIRST = (Job.timestamp_ms.desc(), Job.ulid.desc())
 _ENDED = (Phase.ENDED, Phase.WITHDRAWN, Phase.LABELLED, Phase.LOST)
 
 _IN_HANDS = Statement(
     select(*JOB)
-    .where(_THIS_SITE, in_phase(Queue.PRIMARY, *UNFINISHED))
+    .where(THIS_SITE, in_phase(Queue.PRIMARY, *UNFINISHED))
     .order_by(Job.heard_ms.desc())
     .limit(literal_column(str(IN_HANDS + 1)))
 )
-_ALL_WAITING = and_(_THIS_SITE, in_phase(Queue.PRIMARY, Phase.WAITING))
+_ALL_WAITING = and_(THIS_SITE, in_phase(Queue.PRIMARY, Phase.WAITING))
 _WAITING = Statement(select(*JOB).where(_ALL_WAITING).order_by(Job.ulid).limit(literal_column(str(WAITING))))
 _COUNT_WAITING = Statement(select(func.count()).select_from(Job).where(_ALL_WAITING))
-_newest = aliased(Job, select(Job).where(_THIS_SITE).order_by(*_NEWEST_FIRST).limit(bindparam("among")).subquery())
+_newest = aliased(Job, select(Job).where(THIS_SITE).order_by(*NEWEST_FIRST).limit(bindparam("among")).subquery())
 _newest_columns = [getattr(_newest, name) for name in JobRow._fields]
 _LATEST = Statement(
     select(*_newest_columns)
-    .where(_newest.phase.in_([literal_column(f"'{phase}'") for phase in _ENDED]))  # The inner select gives the order.
+    .where(_newest.phase.in_([literal(phase) for phase in _ENDED]))  # The inner select gives the order.
     .limit(literal_column(str(LATEST)))
 )
 _STOPS = Statement(
@@ -77,10 +75,10 @@ _LAST_INSTANCE = Statement(
 
 def present(connection: Connection, site: str) -> Present:
     """Read a site's present."""
-    in_hands = _jobs(connection.rows(_IN_HANDS, site=site))
-    waiting = _jobs(connection.rows(_WAITING, site=site))
+    in_hands = job_rows(connection.rows(_IN_HANDS, site=site))
+    waiting = job_rows(connection.rows(_WAITING, site=site))
     count = len(waiting) if len(waiting) < WAITING else connection.rows(_COUNT_WAITING, site=site)[0][0]
-    latest = _jobs(connection.rows(_LATEST, site=site, among=_AMONG_NEWEST))
+    latest = job_rows(connection.rows(_LATEST, site=site, among=_AMONG_NEWEST))
     return Present(
         with_timing(connection, in_hands[:IN_HANDS]),
         len(in_hands) > IN_HANDS,
@@ -92,7 +90,7 @@ def present(connection: Connection, site: str) -> Present:
 
 def stops(connection: Connection, site: str, since_ms: int) -> list[JobWithTiming]:
     """Return the newest stop commands accepted since a time, newest first."""
-    return with_timing(connection, _jobs(connection.rows(_STOPS, site=site, among=_STOPS_AMONG, since_ms=since_ms)))
+    return with_timing(connection, job_rows(connection.rows(_STOPS, site=site, among=_STOPS_AMONG, since_ms=since_ms)))
 
 
 def last_instance(connection: Connection, site: str, device: str) -> str | None:
@@ -104,7 +102,3 @@ def last_instance(connection: Connection, site: str, device: str) -> str | None:
 def with_timing(connection: Connection, jobs: Iterable[JobRow]) -> list[JobWithTiming]:
     """Return each job with its timing."""
     return [JobWithTiming(job, timing_of(job.timestamp_ms, queries.history(connection, job.id))) for job in jobs]
-
-
-def _jobs(rows: Iterable[tuple[object, ...]]) -> list[JobRow]:
-    return [JobRow._make(row) for row in rows]

@@ -11,8 +11,8 @@ from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, bindparam,
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from ..domain.lifecycle import UNFINISHED, Phase
-from ..jobs.queries import JOB, literal
-from ..jobs.rows import JobRow
+from ..jobs.rows import JobRow, job_rows
+from ..jobs.sql import JOB, NEWEST_FIRST, THIS_SITE, literal
 from ..storage.database import Database
 from ..storage.models import Job
 from ..storage.statement import Connection, Statement
@@ -100,7 +100,7 @@ def find(
     jobs: list[JobRow] = []
     for most in (budget.first, budget.all):
         rows = connection.rows(_FIND, **values, budget=max(most, count + 1), count=count + 1)
-        jobs = [JobRow._make(row) for row in rows]
+        jobs = job_rows(rows)
         if len(jobs) > count:
             last = jobs[count - 1]
             return Found(jobs[:count], Place(last.timestamp_ms, last.ulid), None)
@@ -131,15 +131,12 @@ def _range() -> ColumnElement[bool]:
     """Write the stretch of `ix_job_recent` that is looked through."""
     before_ms = bindparam("before_ms", type_=BigInteger)
     return and_(
-        Job.site == bindparam("site"),
+        THIS_SITE,
         Job.timestamp_ms >= bindparam("from_ms", type_=BigInteger),
         Job.timestamp_ms < bindparam("to_ms", type_=BigInteger),
         Job.timestamp_ms <= before_ms,
         or_(Job.timestamp_ms < before_ms, Job.ulid < bindparam("before")),
     )
-
-
-_NEWEST_FIRST = (Job.timestamp_ms.desc(), Job.ulid.desc())
 
 
 def _is(column: object, name: str) -> ColumnElement[bool]:
@@ -155,7 +152,7 @@ _SEARCHED: tuple[SQLCoreOperations[str], ...] = (
 
 def _find(*, folds_case: bool) -> Select[tuple[object, ...]]:
     """Write the statement for a database whose LIKE does not look at the case of letters, or for one that has ILIKE."""
-    looked_through = select(Job.id).where(_range()).order_by(*_NEWEST_FIRST).limit(bindparam("budget")).subquery()
+    looked_through = select(Job.id).where(_range()).order_by(*NEWEST_FIRST).limit(bindparam("budget")).subquery()
     words: SQLCoreOperations[str] = reduce(lambda text, column: text + " " + column, _SEARCHED)
 
     def is_like(column: SQLCoreOperations[str], name: str) -> ColumnElement[bool]:
@@ -184,14 +181,14 @@ def _find(*, folds_case: bool) -> Select[tuple[object, ...]]:
             or_(status == literal_column("''"), is_like(Job.status, "like_status"), *groups, *phases),
             or_(bindparam("text", type_=Text) == literal_column("''"), is_like(words, "like_text")),
         )
-        .order_by(*_NEWEST_FIRST)
+        .order_by(*NEWEST_FIRST)
         .limit(bindparam("count"))
     )
 
 
 _FIND = Statement(_find(folds_case=True), on_postgresql=_find(folds_case=False))
 _BUDGET_END = Statement(
-    select(Job.timestamp_ms, Job.ulid).where(_range()).order_by(*_NEWEST_FIRST).limit(1).offset(bindparam("skipped"))
+    select(Job.timestamp_ms, Job.ulid).where(_range()).order_by(*NEWEST_FIRST).limit(1).offset(bindparam("skipped"))
 )
 
 

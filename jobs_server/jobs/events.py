@@ -17,8 +17,8 @@ from sqlalchemy.orm import aliased
 from ..domain.lifecycle import CANCELED, EXPIRED, UNREAD, Mark, Phase, Queue
 from ..storage.models import FeedRecord, Job, JobEvent
 from ..storage.statement import Connection, Statement
-from .queries import BY_SITE, EVENT, JOB, after_at_site, at_most
 from .rows import EventRow, JobRow
+from .sql import BY_SITE, EVENT, JOB, after_at_site, at_most
 
 
 class Change(NamedTuple):

@@ -15,7 +15,7 @@ from ..domain.lifecycle import EXPIRED, LOST, Phase, Queue
 from ..storage.statement import Connection
 from . import idempotency, statements
 from .operations import Event, record
-from .rows import JobRow
+from .rows import job_rows
 from .statements import Label
 
 _BATCH = 500
@@ -35,7 +35,7 @@ def put(connection: Connection, site: str, now: Now, started: Now, settings: Set
     values = _values(now, started, settings) | {"site": site}
     count = 0
     for label, queue, status, message in _labels(settings):
-        jobs = [JobRow._make(row) for row in connection.rows(label.step, **values)]
+        jobs = job_rows(connection.rows(label.step, **values))
         count += len(jobs)
         if message is not None:
             record(connection, jobs, Event(queue, status, message=message), SERVER, now)
@@ -59,7 +59,7 @@ def give_up(connection: Connection, now: Now, reason: str) -> int:
     """
     count = 0
     for queue in Queue:
-        jobs = [JobRow._make(row) for row in connection.rows(statements.GIVE_UP[queue], count=_BATCH)]
+        jobs = job_rows(connection.rows(statements.GIVE_UP[queue], count=_BATCH))
         count += len(jobs)
         # On the alternate queue what waited ends in silence, as it always does.
         told = [job for job in jobs if queue is Queue.PRIMARY or job.replica_phase == Phase.LABELLED]

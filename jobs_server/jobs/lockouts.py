@@ -16,7 +16,7 @@ from ..domain.actors import Actor, Known
 from ..errors import Conflict, Forbidden, LockedOut, shown
 from ..storage.models import Lockout
 from ..storage.statement import Connection, Statement
-from .queries import at_most
+from .sql import at_most
 
 
 class LockoutRow(NamedTuple):

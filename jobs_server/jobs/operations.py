@@ -36,7 +36,7 @@ from ..errors import Conflict, NotFound, shown
 from ..storage.statement import Connection
 from . import admission, idempotency, lockouts, queries, statements
 from .lockouts import LockoutRow
-from .rows import JobRow
+from .rows import JobRow, job_rows
 
 _NO_LIMIT = 2**31
 _STEP_BITS = 60
@@ -116,7 +116,7 @@ def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now) ->
     else:
         phase = Phase.RECEIVED if command.claim_id is None else Phase.CLAIMED
         rows = connection.rows(statements.CLAIM_SOME[command.queue, phase], **values, limit=command.limit or _NO_LIMIT)
-    jobs = sorted(map(JobRow._make, rows), key=lambda job: job.ulid)
+    jobs = sorted(job_rows(rows), key=lambda job: job.ulid)
     record(connection, jobs, Event(command.queue, RECEIVED), actor, now)
     return before._replace(jobs=jobs)
 
@@ -129,7 +129,7 @@ def replay(connection: Connection, command: ClaimJobs) -> Handover:
     if command.claim_id is None:
         return Handover()
     got = queries.claimed(connection, command.site, command.queue, command.claim_id)
-    left = [(job, may_move) for job, may_move in got if job.standing(command.queue).phase == Phase.CLAIMED]
+    left = [(job, may_move) for job, may_move in got if job.state(command.queue).phase == Phase.CLAIMED]
     jobs = [job for job, may_move in left if may_move]
     held = len(jobs) < len(left)
     had = any(may_move for _, may_move in got)
@@ -208,7 +208,7 @@ def cancel_waiting(connection: Connection, site: str, actor: Actor, now: Now, se
     admission.admit_stop(connection, site, actor, now, settings)
     counts = []
     for queue in Queue:
-        canceled = [JobRow._make(row) for row in connection.rows(statements.CANCEL_SITE[queue].waiting, site=site)]
+        canceled = job_rows(connection.rows(statements.CANCEL_SITE[queue].waiting, site=site))
         record(connection, canceled, Event(queue, CANCELED, message="canceled with all that waited"), actor, now)
         counts.append(len(canceled))
     return counts[Queue.PRIMARY.value]
@@ -223,7 +223,7 @@ def lift_lockout(connection: Connection, command: LiftLockout, actor: Actor, now
     canceled: set[int] = set()
     for queue, steps in statements.CANCEL_WORK.items() if command.cancel_waiting else ():
         for step in (steps.waiting, steps.claimed):
-            jobs = [JobRow._make(row) for row in connection.rows(step, site=command.site)]
+            jobs = job_rows(connection.rows(step, site=command.site))
             record(connection, jobs, Event(queue, CANCELED, message="waited when the lock-out was lifted"), actor, now)
             canceled |= {job.id for job in jobs}
     return lockout, len(canceled)
@@ -309,28 +309,28 @@ def _found(connection: Connection, site: str, ulid: str) -> JobRow:
 
 def _already_said(job: JobRow, command: UpdateStatus | StartJob) -> JobRow:
     """Answer a report that moved nothing: a retry of the end that stands is fine, everything else is refused."""
-    standing = job.standing(command.queue)
-    if standing.phase == Phase.ENDED and same_status(standing.status, command.status):
+    state = job.state(command.queue)
+    if state.phase == Phase.ENDED and same_status(state.status, command.status):
         return job
-    raise Conflict(f"Error: job {job.ulid} is {shown(standing.status)} and cannot become {shown(command.status)}")
+    raise Conflict(f"Error: job {job.ulid} is {shown(state.status)} and cannot become {shown(command.status)}")
 
 
 def _started_already(connection: Connection, command: StartJob, settings: Settings) -> JobRow:
     """Answer a start that the fence did not let through: fine when it is the same start again, its reply lost."""
     job = _found(connection, command.site, command.ulid)
-    standing = job.standing(command.queue)
-    mine = standing.claim_id == command.claim_id
-    if mine and standing.phase == Phase.GUARDED:
+    state = job.state(command.queue)
+    mine = state.claim_id == command.claim_id
+    if mine and state.phase == Phase.GUARDED:
         return job
-    if standing.phase == Phase.WAITING:
+    if state.phase == Phase.WAITING:
         reason = "was not handed over yet"
     elif not mine:
-        reason = f"was handed over to another claim and is {shown(standing.status)}"
-    elif standing.phase == Phase.CLAIMED:
+        reason = f"was handed over to another claim and is {shown(state.status)}"
+    elif state.phase == Phase.CLAIMED:
         lockouts.refuse(connection, job.site)
         reason = f"was handed over more than {settings.start_within_seconds} seconds ago"
     else:
-        reason = f"is {shown(standing.status)}"
+        reason = f"is {shown(state.status)}"
     raise Conflict(f"Error: job {job.ulid} must not start: it {reason}")
 
 
@@ -353,8 +353,13 @@ def _cancel(
 ) -> None:
     for queue in Queue:
         for step in (steps[queue].waiting, steps[queue].claimed):
-            canceled = map(JobRow._make, connection.rows(step, **which))
-            record(connection, canceled, Event(queue, CANCELED, message=message), actor, now)
-        for job in map(JobRow._make, connection.rows(steps[queue].request, **which)):
-            event = Event(queue, job.standing(queue).status, message=message, mark=Mark.CANCEL_REQUESTED)
+            record(
+                connection,
+                job_rows(connection.rows(step, **which)),
+                Event(queue, CANCELED, message=message),
+                actor,
+                now,
+            )
+        for job in job_rows(connection.rows(steps[queue].request, **which)):
+            event = Event(queue, job.state(queue).status, message=message, mark=Mark.CANCEL_REQUESTED)
             record(connection, [job], event, actor, now)

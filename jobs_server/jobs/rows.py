@@ -1,10 +1,19 @@
-"""Rows of jobs and of their events, for those who read them and those who show them; no SQL and no SQLAlchemy."""
+"""A job and its events as they are read from the tables. It loads nothing of SQLAlchemy: some commands need none."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from ..domain.lifecycle import Queue
+
+
+class QueueState(NamedTuple):
+    """How a job stands on one queue."""
+
+    status: str
+    phase: str
+    claim_id: str | None
 
 
 class JobRow(NamedTuple):
@@ -37,19 +46,11 @@ class JobRow(NamedTuple):
     replica_phase: str
     replica_claim_id: str | None
 
-    def standing(self, queue: Queue) -> Standing:
-        """Tell how the job stands on one queue."""
+    def state(self, queue: Queue) -> QueueState:
+        """Return how the job stands on one queue."""
         if queue is Queue.PRIMARY:
-            return Standing(self.status, self.phase, self.claim_id)
-        return Standing(self.replica_status, self.replica_phase, self.replica_claim_id)
-
-
-class Standing(NamedTuple):
-    """How a job stands on one queue."""
-
-    status: str
-    phase: str
-    claim_id: str | None
+            return QueueState(self.status, self.phase, self.claim_id)
+        return QueueState(self.replica_status, self.replica_phase, self.replica_claim_id)
 
 
 class EventRow(NamedTuple):
@@ -65,3 +66,13 @@ class EventRow(NamedTuple):
     actor_name: str
     message: str | None
     mark: str | None
+
+
+def job_rows(rows: Iterable[Sequence[Any]]) -> list[JobRow]:
+    """Return the jobs of a statement's rows."""
+    return [JobRow._make(row) for row in rows]
+
+
+def event_rows(rows: Iterable[Sequence[Any]]) -> list[EventRow]:
+    """Return the events of a statement's rows."""
+    return [EventRow._make(row) for row in rows]

@@ -43,17 +43,25 @@ from ..domain.lifecycle import (
 )
 from ..storage.models import IdempotencyKey, Job, JobEvent, Lockout, Reservation
 from ..storage.statement import Statement
-from .queries import JOB, ON, at_most, deliverable, in_phase, literal, not_locked_out, older_than
 from .reservations import now_at_site
 from .rows import JobRow
-
-ZERO: ColumnElement[int] = literal_column("0")
-ONE: ColumnElement[int] = literal_column("1")
+from .sql import (
+    JOB,
+    ON,
+    ONE,
+    THIS_JOB,
+    THIS_SITE,
+    ZERO,
+    at_most,
+    deliverable,
+    in_phase,
+    literal,
+    not_locked_out,
+    older_than,
+)
 
 _WALL, _BOOT = bindparam("wall_ms", type_=BigInteger), bindparam("boot_ms", type_=BigInteger)
 _CAP = bindparam("cap", type_=BigInteger)
-_THIS_JOB = and_(Job.ulid == bindparam("ulid"), Job.site == bindparam("site"))
-_THIS_SITE = Job.site == bindparam("site")
 # Written so that no index of sites fits: what is labelled is found by its phase, not in a site's long history.
 _FOUND_AT_THIS_SITE = Job.site.concat(literal_column("''")) == bindparam("site")
 _ALL = true()
@@ -112,7 +120,7 @@ def _report(queue: Queue, kind: Report) -> Statement:
         }
     else:
         values |= {on.heard_ms: _WALL, on.heard_boot_ms: _BOOT}
-    return Statement(update(Job).where(_THIS_JOB, or_(*steps)).values(values).returning(*JOB))
+    return Statement(update(Job).where(THIS_JOB, or_(*steps)).values(values).returning(*JOB))
 
 
 def _start_fenced(queue: Queue) -> Statement:
@@ -124,7 +132,7 @@ def _start_fenced(queue: Queue) -> Statement:
     too_late = older_than(on.heard_ms, on.heard_boot_ms, bindparam("start_within_ms", type_=BigInteger))
     return Statement(
         update(Job)
-        .where(_THIS_JOB, in_phase(queue, Phase.CLAIMED), on.claim_id == bindparam("claim_id"), ~too_late)
+        .where(THIS_JOB, in_phase(queue, Phase.CLAIMED), on.claim_id == bindparam("claim_id"), ~too_late)
         .where(not_locked_out())
         .values(
             {
@@ -154,7 +162,7 @@ class Cancel:
 
 def _cancel_one(queue: Queue) -> Cancel:
     this_job = in_phase(queue, *_IN_ITS_HANDS)
-    return _cancel(queue, _THIS_JOB, and_(_THIS_JOB, in_phase(queue, Phase.CLAIMED)), and_(_THIS_JOB, this_job))
+    return _cancel(queue, THIS_JOB, and_(THIS_JOB, in_phase(queue, Phase.CLAIMED)), and_(THIS_JOB, this_job))
 
 
 def _cancel_at_site(queue: Queue, which: ColumnElement[bool]) -> Cancel:
@@ -169,11 +177,11 @@ def _cancel_at_site(queue: Queue, which: ColumnElement[bool]) -> Cancel:
         _newest(queue, which, in_phase(queue, Phase.LOST)),
     ]
     reached = and_(Job.id.in_(union_all(*begun)), in_phase(queue, *_IN_ITS_HANDS))
-    return _cancel(queue, and_(_THIS_SITE, which), and_(fenced, in_phase(queue, Phase.CLAIMED)), reached)
+    return _cancel(queue, and_(THIS_SITE, which), and_(fenced, in_phase(queue, Phase.CLAIMED)), reached)
 
 
 def _newest(queue: Queue, *which: ColumnElement[bool]) -> Select[tuple[int]]:
-    newest = select(Job.id).where(_THIS_SITE, *which).order_by(ON[queue].heard_ms.desc()).limit(at_most(_REACH))
+    newest = select(Job.id).where(THIS_SITE, *which).order_by(ON[queue].heard_ms.desc()).limit(at_most(_REACH))
     return select(newest.correlate(None).subquery().c.id)
 
 
@@ -254,13 +262,13 @@ MEET = Statement(
     select(
         select(func.max(Job.ulid)).scalar_subquery(),
         select(Job.timestamp_ms)
-        .where(_THIS_SITE, Job.phase == literal(Phase.WAITING))
+        .where(THIS_SITE, Job.phase == literal(Phase.WAITING))
         .order_by(Job.ulid.desc())
         .limit(at_most(1))
         .scalar_subquery(),
         select(Lockout.id).where(Lockout.site == bindparam("site"), Lockout.lifted_ms.is_(None)).scalar_subquery(),
         select(literal_column("1"))
-        .where(_CAP > ZERO, _THIS_SITE, Job.phase == literal(Phase.WAITING))
+        .where(_CAP > ZERO, THIS_SITE, Job.phase == literal(Phase.WAITING))
         .order_by(Job.ulid)
         .limit(at_most(1))
         .offset(case((_CAP > ZERO, _CAP - ONE), else_=ZERO))

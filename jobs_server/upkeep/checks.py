@@ -22,7 +22,7 @@ from sqlalchemy import URL, func, select
 from .. import clock
 from ..domain.lifecycle import Phase, Queue
 from ..errors import TaskFailed, Unavailable
-from ..jobs.queries import in_phase
+from ..jobs.sql import in_phase
 from ..live.presence import State
 from ..service import Service, service_of
 from ..storage import migrations

@@ -17,7 +17,7 @@ from ulid import ULID
 
 from ..domain.lifecycle import Phase
 from ..errors import TaskFailed
-from ..jobs.queries import at_most, literal
+from ..jobs.sql import at_most, literal
 from ..storage.database import Database
 from ..storage.models import IdempotencyKey, Job, JobEvent, PrunePermit, Silence
 from ..storage.statement import Connection, Statement
