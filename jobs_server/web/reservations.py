@@ -93,7 +93,7 @@ def reserve() -> Response:
         if not page().wants_page:
             raise
         return make_response(_show(request.form, fault), error.status)
-    return done("moved" if command.event_id else "kept")
+    return done("moved" if command.event_id else "saved")
 
 
 @bp.post("/act/unreserve")

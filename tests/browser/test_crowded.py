@@ -79,7 +79,7 @@ def test_a_name_of_any_kind_is_shown_whole_and_within_bounds(page: Page, desk: D
 def test_a_right_to_left_name_turns_nothing_beside_it_around(page: Page, desk: Desk) -> None:
     desk.at("turned").sends(**nights.expose("M 31"), user_name="\u05d0\u05d1\u05d2 (1)")
     page.goto(desk.address("/", site="turned"))
-    row = page.locator("#waiting li")
+    row = page.locator("#queue li")
     what, who, age = (row.locator(part).bounding_box() for part in (".what", ".by", ".facts"))
     assert what
     assert who
@@ -119,7 +119,7 @@ def test_a_site_without_a_profile_says_what_is_missing_and_works(page: Page, des
     page.goto(desk.address("/", site="unknown"))
     expect(page.locator(".clocks")).to_contain_text("no place set")
     expect(page.locator("main")).to_contain_text("Twilight and sidereal time need the site’s latitude and longitude")
-    expect(page.locator("#waiting")).to_contain_text("Take arc (spectrograph): lamp ThAr")
+    expect(page.locator("#queue")).to_contain_text("Take arc (spectrograph): lamp ThAr")
     expect(page.locator("[data-timeline] .device")).to_have_text("spectrograph")
     page.get_by_role("link", name="Send a job").click()
     expect(page.get_by_label("Which camera")).to_be_visible()
@@ -129,12 +129,12 @@ def test_two_sites_on_one_server_are_told_apart(page: Page, desk: Desk) -> None:
     desk.at("east").sends(**nights.expose("In the east"))
     desk.at("west").sends(**nights.expose("In the west"))
     page.goto(desk.address("/", site="east"))
-    expect(page.locator("#waiting")).to_contain_text("In the east")
+    expect(page.locator("#queue")).to_contain_text("In the east")
     page.get_by_text("Other sites").click()
     page.get_by_role("link", name="west", exact=True).click()
-    expect(page.locator("#waiting")).to_contain_text("In the west")
-    expect(page.locator("#waiting")).not_to_contain_text("In the east")
+    expect(page.locator("#queue")).to_contain_text("In the west")
+    expect(page.locator("#queue")).not_to_contain_text("In the east")
     page.get_by_role("button", name="Cancel Expose").click()
-    expect(page.locator("#waiting .empty")).to_be_visible()
+    expect(page.locator("#queue .empty")).to_be_visible()
     assert len(desk.at("east").lists()) == 1
     assert desk.at("east").lists()[0]["statusId"].startswith("UNREAD")

@@ -63,7 +63,7 @@ def test_a_bad_gateway_shows_at_once_and_the_page_mends_itself(
     until(lambda: streams(desk) == 0)
     site.sends(**nights.expose("Meanwhile"))
     between.becomes(Mood.PASSES)
-    expect(page.locator("#waiting")).to_contain_text("Meanwhile")
+    expect(page.locator("#queue")).to_contain_text("Meanwhile")
     expect(page.locator("#lost")).to_be_hidden()
     until(lambda: streams(desk) == 1)
 
@@ -90,7 +90,7 @@ def test_what_happens_before_the_stream_is_open_is_shown_too(context: BrowserCon
 
     page.route("**/stream?**", meanwhile)
     page.goto(desk.address("/", site="between"))
-    expect(page.locator("#waiting")).to_contain_text("Just now")
+    expect(page.locator("#queue")).to_contain_text("Just now")
     assert re.search(r"lastEventId=\w+-\d+", asked[0])
 
 
@@ -170,10 +170,10 @@ def test_a_hidden_tab_closes_its_stream_and_is_right_when_it_is_shown(context: B
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     site.sends(**nights.expose("While it was hidden"))
-    assert "While it was hidden" not in page.inner_text("#waiting")
+    assert "While it was hidden" not in page.inner_text("#queue")
     assert asked == []
     page.evaluate(TURN % SHOW)
-    expect(page.locator("#waiting")).to_contain_text("While it was hidden")
+    expect(page.locator("#queue")).to_contain_text("While it was hidden")
     until(lambda: streams(desk) == 1)
 
 
@@ -188,7 +188,7 @@ def test_after_sleep_the_page_is_right_although_its_connections_are_dead(
         site.sends(**nights.expose("While it slept"))
         time.sleep(6)  # longer than a busy page ever holds still
         between.becomes(Mood.PASSES)
-    expect(page.locator("#waiting")).to_contain_text("While it slept")
+    expect(page.locator("#queue")).to_contain_text("While it slept")
     expect(page.locator("#lost")).to_be_hidden()
 
 

@@ -170,7 +170,7 @@ def test_at_night_even_emoji_and_what_the_browser_draws_are_red(browser: Browser
     desk.at("bright").sends(user_name="🔭🟢🟦 in the dome", device="🟩")
     with stage.context(browser, desk.server, stage.PHONE, "night") as context:
         page = stage.open_page(context, desk.address("/", site="bright"))
-        page.locator("#waiting li").wait_for()
+        page.locator("#queue li").wait_for()
         page.evaluate("""() => {
           const patch = document.createElement('p');
           patch.innerHTML = '<input type=search value=typed><input type=date><select><option>native</select>';
@@ -333,7 +333,7 @@ def test_the_night_report_prints_black_on_white_whatever_the_theme(browser: Brow
         heads = page.locator(".log-table thead th")
         assert [head.is_visible() for head in heads.all()] == [True] * 6
         assert overflow(page) <= 0
-        for cell in page.locator(".log-table .person, .log-table .came-out, .figures dd").all()[:40]:
+        for cell in page.locator(".log-table .person, .log-table .outcome, .figures dd").all()[:40]:
             assert cell.evaluate(LINES) == 1, cell.inner_text()
         picture = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
         common = max(picture.getcolors(2**24) or [], key=lambda found: found[0])

@@ -35,20 +35,20 @@ def test_every_page_can_be_read_and_has_stop(page: Page, desk: Desk) -> None:
 def test_a_job_is_sent_and_canceled(page: Page, desk: Desk) -> None:
     page.goto(desk.address("/send", site="scriptless"))
     page.get_by_label("object name").fill("M 1")
-    page.get_by_role("button", name="Check").click()
+    page.get_by_role("button", name="Preview").click()
     expect(page.locator("[data-lines]")).to_contain_text("M 1")
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.locator(".note.done")).to_contain_text("Sent.")
-    expect(page.locator("#waiting")).to_contain_text("M 1")
+    expect(page.locator("#queue")).to_contain_text("M 1")
     page.get_by_role("button", name="Cancel Expose").click()
-    expect(page.locator("#waiting .empty")).to_have_text("Nothing waits.")
+    expect(page.locator("#queue .empty")).to_have_text("The queue is empty.")
 
 
 def test_stop_works(page: Page, desk: Desk) -> None:
     plain = desk.at("plain")
     waiting = plain.sends(**nights.expose("Plain"))
     page.goto(desk.address("/", site="plain"))
-    expect(page.locator("#waiting")).to_contain_text("Plain")
+    expect(page.locator("#queue")).to_contain_text("Plain")
     page.get_by_role("button", name="Stop now").click()
     expect(page.locator(".receipt").first).to_contain_text("Stop everything by Vera")
     assert plain.status(waiting) == "CANCELED"

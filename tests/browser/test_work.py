@@ -50,7 +50,7 @@ def test_what_is_wrong_and_what_is_risky_is_said_where_it_is_seen(page: Page, de
     with page.expect_response(previewed, timeout=SLOW_MS):  # the page that came back has asked again
         page.get_by_role("button", name="Send", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("ra is needed")
-    said = page.locator("[data-field=ra] [data-said]")
+    said = page.locator("[data-field=ra] [data-message]")
     expect(said).to_have_text("ra is needed")
     page.locator("#p-ra").fill("1 30")
     expect(said).to_contain_text("01h 30m")
@@ -85,13 +85,13 @@ def test_what_waits_is_canceled_in_one_tap_and_stop_and_park_says_that_the_park_
     page.goto(desk.address("/", site="taps"))
     page.get_by_role("button", name="Cancel waiting").click()
     expect(page.locator(".note.done")).to_contain_text("2 waiting jobs were canceled.")
-    expect(page.locator("#waiting .empty")).to_have_text("Nothing waits.")
+    expect(page.locator("#queue .empty")).to_have_text("The queue is empty.")
     assert [site.status(job) for job in (first, second)] == ["CANCELED", "CANCELED"]
     site.sends("go", device="mount", instance="eastpier")
     page.get_by_role("button", name="Stop and park").click()
     expect(page.locator(".note.done", has_text="the park follows in 30 s")).to_be_visible()
     expect(page.locator(".receipt").first).to_contain_text("Stop everything by Vera")
-    expect(page.locator("#waiting li", has_text="Park")).to_contain_text("held for")
+    expect(page.locator("#queue li", has_text="Park")).to_contain_text("held for")
     assert [job["action"] for job in site.polls()] == ["cancel_all_commands"]
 
 
@@ -126,7 +126,7 @@ def test_who_says_a_name_is_asked_once_and_a_lock_out_takes_no_letter_of_it(brow
         expect(page.locator("#ask-name")).to_have_value("Caro")
         page.locator("#ask-name").press("End")
         page.keyboard.type("line")
-        page.locator("#banners").get_by_role("button", name="Keep").click()
+        page.locator("#banners").get_by_role("button", name="Save").click()
         expect(page.locator("#ask-name")).to_have_count(0)
         page.goto(desk.address("/send", site="names"))
         expect(page.locator("#ask-name")).to_have_count(0)
@@ -141,7 +141,7 @@ def test_a_waiting_job_is_canceled_and_a_typed_field_keeps_its_text(page: Page, 
     page.get_by_label("Your jobs carry the name").fill("half typed")
     page.get_by_role("button", name="Cancel Expose").click()
     expect(page.locator(".note.done")).to_contain_text("Canceled; the site never got it.")
-    expect(page.locator("#waiting .empty")).to_have_text("Nothing waits.")
+    expect(page.locator("#queue .empty")).to_have_text("The queue is empty.")
     expect(page.get_by_label("Your jobs carry the name")).to_have_value("half typed")
     assert quiet.status(job) == "CANCELED"
 
@@ -219,7 +219,7 @@ def test_a_lost_connection_shows_at_once_and_mends_itself(browser: Browser, tmp_
         with servers.stopped_at_the_end(servers.start("flask", tmp_path, port=server.port)):
             expect(page.locator("#lost")).to_be_hidden(timeout=SLOW_MS)
             over_http(server.url, client).sends(**nights.expose("After the storm"))
-            expect(page.locator("#waiting")).to_contain_text("After the storm", timeout=SLOW_MS)
+            expect(page.locator("#queue")).to_contain_text("After the storm", timeout=SLOW_MS)
         assert page.evaluate("window.mark") == "not loaded anew"
 
 
@@ -231,6 +231,6 @@ def test_clocks_that_differ_change_no_age(browser: Browser, desk: Desk) -> None:
         page.add_init_script("const now = Date.now; Date.now = () => now() - 7200000")
         page.goto(desk.address("/", site="clocks"))
         page.wait_for_timeout(2500)
-        age = page.locator("#waiting .facts").first.text_content() or ""
+        age = page.locator("#queue .facts").first.text_content() or ""
         assert int(age.split()[0]) < 100
         assert age.endswith(" s")

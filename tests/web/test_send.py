@@ -98,7 +98,7 @@ def test_a_fault_is_said_beside_its_field_and_nothing_is_sent(
     answer = sends(browser, **(GO | changed))
     assert answer.status_code == 400
     field = answer.text[answer.text.index(f'data-field="{key}"') :]
-    assert sentence in unescape(field[: field.index("data-said") + 300])
+    assert sentence in unescape(field[: field.index("data-message") + 300])
     assert observatory.polls() == []
 
 

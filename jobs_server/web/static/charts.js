@@ -99,7 +99,7 @@ function drawHistograms(rows, width) {
   data.forEach((each, index) => {
     const y = index * ROW;
     const letters = Math.floor(left / 6.6);
-    svg.append(words(0, y + ROW / 2 + 4, each.name.length > letters ? `${each.name.slice(0, letters - 1)}…` : each.name, "start", "device"));
+    svg.append(textAt(0, y + ROW / 2 + 4, each.name.length > letters ? `${each.name.slice(0, letters - 1)}…` : each.name, "start", "device"));
     const row = shape("g", { class: "spread" });
     const most = Math.max(...each.bins.map(([, count]) => count));
     row.append(telling(shape("rect", { class: "hit", x: left, y, width: width - left, height: ROW }), whole(each)));
@@ -163,12 +163,12 @@ function columns(svg, width, nights, draw) {
   nights.forEach((night, index) => {
     const x = LEFT + index * step + (step - wide) / 2;
     draw(night, x, wide);
-    if (index % Math.ceil(44 / step) === 0) svg.append(words(Math.max(LEFT + 16, x + wide / 2), TALL + 15, night.name.slice(5), "middle"));
+    if (index % Math.ceil(44 / step) === 0) svg.append(textAt(Math.max(LEFT + 16, x + wide / 2), TALL + 15, night.name.slice(5), "middle"));
   });
 }
 
 function rule(svg, width, y, text) {
-  svg.append(shape("line", { class: "rule", x1: LEFT - 4, x2: width, y1: y, y2: y }), words(LEFT - 8, y + 4, text, "end"));
+  svg.append(shape("line", { class: "rule", x1: LEFT - 4, x2: width, y1: y, y2: y }), textAt(LEFT - 8, y + 4, text, "end"));
 }
 
 function ticks(svg, x, from, to, bottom, width) {
@@ -178,7 +178,7 @@ function ticks(svg, x, from, to, bottom, width) {
     last = x(tick);
     svg.append(shape("line", { class: "rule", x1: last, x2: last, y1: 0, y2: bottom }));
     const atTheEdge = last > width - 24;
-    svg.append(words(atTheEdge ? width : last, bottom + 15, short(tick), atTheEdge ? "end" : "middle"));
+    svg.append(textAt(atTheEdge ? width : last, bottom + 15, short(tick), atTheEdge ? "end" : "middle"));
   }
 }
 
@@ -223,7 +223,7 @@ function shape(name, attributes) {
   return made;
 }
 
-function words(x, y, text, anchor, className = "") {
+function textAt(x, y, text, anchor, className = "") {
   const made = shape("text", { x, y, "text-anchor": anchor, class: className });
   made.textContent = text;
   return made;

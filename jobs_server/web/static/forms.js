@@ -1,11 +1,11 @@
-// Forms marked data-act are sent without leaving the page: a success is a note that fades, a refusal one that stays.
+// Forms marked data-in-place are sent without leaving the page: a success is a note that fades, a refusal one that stays.
 
 const FADES_MS = 6000;
 
 export function startForms() {
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.dataset?.act === undefined) return;
+    if (form.dataset?.inPlace === undefined) return;
     event.preventDefault();
     send(form, event.submitter);
   });
@@ -28,14 +28,14 @@ export function note(text, refused) {
   const line = document.createElement("p");
   line.className = refused ? "note refused" : "note done";
   if (refused) line.setAttribute("role", "alert");
-  const words = document.createElement("span");
-  words.textContent = text;
+  const sentence = document.createElement("span");
+  sentence.textContent = text;
   const dismiss = document.createElement("button");
   dismiss.type = "button";
   dismiss.className = "btn btn-sm btn-plain";
   dismiss.textContent = "Dismiss";
   dismiss.addEventListener("click", () => line.remove());
-  line.append(words, dismiss);
+  line.append(sentence, dismiss);
   document.getElementById("notes").append(line);
   line.scrollIntoView({ block: "nearest" });
   if (!refused) fade(line);

@@ -23,7 +23,7 @@ for (const form of document.querySelectorAll("[data-send]")) {
   };
   form.addEventListener("input", soon);
   form.addEventListener("submit", () => setTimeout(() => form.querySelector("[value=send]").setAttribute("aria-busy", "true")));
-  // What was refused stays said beside its field until that is mended.
+  // What was refused stays written beside its field until it is put right.
   for (const field of form.querySelectorAll("[data-field].faulty")) field.classList.add("touched");
   chooseGroup(form);
   form.querySelector(".ask-first")?.scrollIntoView({ block: "center" }); // not behind the bar
@@ -43,17 +43,17 @@ function chooseGroup(form) {
   if (then) form.querySelector(".then-fields").hidden = !then.checked;
 }
 
-function show(form, told) {
-  form.querySelector("[data-lines]").textContent = told.lines.join(", then: ");
-  form.querySelector("[data-preview]").textContent = told.json;
-  for (const caution of form.querySelectorAll("[data-caution]")) caution.hidden = !(caution.dataset.caution in told.cautions);
-  form.querySelector("[data-roles]").textContent = told.cautions.roles ?? "";
+function show(form, preview) {
+  form.querySelector("[data-lines]").textContent = preview.lines.join(", then: ");
+  form.querySelector("[data-preview]").textContent = preview.json;
+  for (const caution of form.querySelectorAll("[data-caution]")) caution.hidden = !(caution.dataset.caution in preview.cautions);
+  form.querySelector("[data-roles]").textContent = preview.cautions.roles ?? "";
   for (const field of form.querySelectorAll("[data-field]")) {
-    const fault = told.faults[field.dataset.field];
-    const said = field.querySelector("[data-said]");
-    const tells = fault && field.classList.contains("touched");
-    field.classList.toggle("faulty", Boolean(tells));
-    const text = (tells ? fault : told.readings[field.dataset.field]) ?? "";
-    if (said && said.textContent !== text) said.textContent = text;
+    const fault = preview.faults[field.dataset.field];
+    const message = field.querySelector("[data-message]");
+    const isShown = fault && field.classList.contains("touched");
+    field.classList.toggle("faulty", Boolean(isShown));
+    const text = (isShown ? fault : preview.readings[field.dataset.field]) ?? "";
+    if (message && message.textContent !== text) message.textContent = text;
   }
 }

@@ -59,16 +59,16 @@ class Timeline {
     const src = this.data?.position ? `${this.src}&since=${this.data.position}` : this.src;
     const answer = await fetch(src, { headers: { "X-Requested-By": "script" } }).catch(() => null);
     if (!answer?.ok) return;
-    const told = await answer.json();
+    const fresh = await answer.json();
     const night = this.data?.from_ms;
-    if (told.changed && night !== told.from_ms) {
+    if (fresh.changed && night !== fresh.from_ms) {
       this.data = null; // the next night has begun
       return this.fetch();
     }
-    if (told.changed) this.merge(told);
-    else this.data = told;
+    if (fresh.changed) this.merge(fresh);
+    else this.data = fresh;
     if (night !== this.data.from_ms) [this.from, this.to] = this.opening();
-    if (!told.changed || told.lanes.length || this.running()) this.draw();
+    if (!fresh.changed || fresh.lanes.length || this.running()) this.draw();
   }
 
   // Put in what has changed since.
@@ -137,9 +137,9 @@ class Timeline {
       const x = this.x(at);
       group.append(shape("line", { x1: x, x2: x, y1: TOP, y2: this.bottom + 4 }));
       if (x > this.width - 18) continue;
-      group.append(words(x, this.bottom + 16, instant(at).slice(0, step < 60000 ? 8 : 5), { "text-anchor": x < this.label + 14 ? "start" : "middle" }));
+      group.append(textAt(x, this.bottom + 16, instant(at).slice(0, step < 60000 ? 8 : 5), { "text-anchor": x < this.label + 14 ? "start" : "middle" }));
     }
-    group.append(words(0, this.bottom + 16, "UTC", {}));
+    group.append(textAt(0, this.bottom + 16, "UTC", {}));
     return group;
   }
 
@@ -147,7 +147,7 @@ class Timeline {
     const group = shape("g", { class: "lane" });
     const name = lane.device.replaceAll("_", " ");
     group.append(shape("line", { class: "rule", x1: 0, x2: this.width, y1: y + LANE, y2: y + LANE }));
-    group.append(words(0, y + LANE / 2 + 4, name.length > 13 ? `${name.slice(0, 12)}…` : name, { class: "device" }));
+    group.append(textAt(0, y + LANE / 2 + 4, name.length > 13 ? `${name.slice(0, 12)}…` : name, { class: "device" }));
     const at = now();
     let last = null;
     for (const job of lane.jobs) {
@@ -157,7 +157,7 @@ class Timeline {
       const x = this.x(begin);
       const width = this.x(end) - x;
       if (last && width < TINY && last.result === result && x < last.end) {
-        last.bar.jobs.push(job); // thousands of them: what cannot be told apart is drawn once
+        last.bar.jobs.push(job); // thousands of them: those that look the same are drawn once
         last.end = Math.max(last.end, x + TINY);
         last.bar.setAttribute("width", last.end - last.begin);
         continue;
@@ -246,7 +246,7 @@ class Timeline {
     const { jobs } = event.target;
     this.tip.hidden = !jobs;
     if (!jobs) return;
-    this.tip.textContent = jobs.length > 1 ? `${jobs.length} jobs from ${instant(jobs[0][2])} to ${instant(jobs.at(-1)[2])} UTC; zoom in, or click, to tell them apart` : told(jobs[0]);
+    this.tip.textContent = jobs.length > 1 ? `${jobs.length} jobs from ${instant(jobs[0][2])} to ${instant(jobs.at(-1)[2])} UTC; zoom in, or click, to tell them apart` : describe(jobs[0]);
     if (event.pointerType === "touch") this.tip.textContent += " · tap again to open it";
     const box = this.holder.getBoundingClientRect();
     const left = Math.min(event.clientX - box.left, box.width - Math.min(300, box.width));
@@ -282,7 +282,7 @@ class Timeline {
   }
 }
 
-function told([, line, begin, ended, result, status, who]) {
+function describe([, line, begin, ended, result, status, who]) {
   const took = ended ? duration(ended - begin) : result === "running" ? `running for ${age(now() - begin)}` : "not begun";
   return `${line} · ${who} · ${instant(begin)} UTC · ${took} · ${status}`;
 }
@@ -298,7 +298,7 @@ function shape(name, attributes) {
   return made;
 }
 
-function words(x, y, text, attributes) {
+function textAt(x, y, text, attributes) {
   const made = shape("text", { x, y, ...attributes });
   made.textContent = text;
   return made;
