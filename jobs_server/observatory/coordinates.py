@@ -26,16 +26,16 @@ def parse(text: str, unit: Unit) -> float:
     """
     plain = text.translate(_LOOKALIKES).strip().lower()
     if match := _PLAIN.fullmatch(plain):
-        sign, number, said = match.groups()
-        return _signed(sign, _converted(float(number), _unit(said), unit))
+        sign, number, unit_text = match.groups()
+        return _signed(sign, _converted(float(number), _unit(unit_text), unit))
     if match := _PARTS.fullmatch(plain):
-        sign, whole, said, minutes, seconds = match.groups()
+        sign, whole, unit_text, minutes, seconds = match.groups()
         if float(minutes) >= 60 or float(seconds or 0) >= 60:
             raise ValueError(f"{text.strip()!r} has minutes or seconds of 60 or more")
         if "." in minutes and seconds is not None:
             raise ValueError(f"{text.strip()!r} has a fraction of minutes and seconds as well")
         value = int(whole) + float(minutes) / 60 + float(seconds or 0) / 3600
-        return _signed(sign, _converted(value, _unit(said), unit))
+        return _signed(sign, _converted(value, _unit(unit_text), unit))
     example = "00 42 44.3, 0h42m44s, 10.68 deg or 0.712" if unit == "h" else "+41 16 09, 41:16:09 or 41.269"
     raise ValueError(f"{text.strip()!r} is no angle; write it as {example}")
 
@@ -60,14 +60,14 @@ def sexagesimal(value: float, unit: Unit) -> str:
     return f"{sign or '+'}{whole:02d}° {minute:02d}′ {second:02d}″"
 
 
-def _unit(said: str | None) -> Unit | None:
-    if said is None or said in {":", " ", "\t"}:
+def _unit(text: str | None) -> Unit | None:
+    if text is None or text in {":", " ", "\t"}:
         return None
-    return "h" if said.startswith("h") else "deg"
+    return "h" if text.startswith("h") else "deg"
 
 
-def _converted(value: float, said: Unit | None, wanted: Unit) -> float:
-    if said is None or said == wanted:
+def _converted(value: float, given: Unit | None, wanted: Unit) -> float:
+    if given is None or given == wanted:
         return value
     return value / 15 if wanted == "h" else value * 15
 

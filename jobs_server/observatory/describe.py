@@ -1,4 +1,4 @@
-"""Jobs in words: what a command asks for, in one line that an observer reads at a glance."""
+"""Jobs in plain language: what a command asks for, in one line that an observer reads at a glance."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Params = Mapping[str, Any]
 
 
 def describe(device: str, action: str, required: Params, optional: Params) -> str:
-    """Say what a command asks for."""
+    """Return what a command asks for, in a line."""
     if is_stop(action, required):
         return "Stop everything" if stop_covers_site(device, "", action) else f"Stop the {_plain(device)}"
-    told = _TOLD.get((device, action))
-    line = told(required, optional) if told else None
+    write = _LINES.get((device, action))
+    line = write(required, optional) if write else None
     return shorten(line or _anything(device, action, required))
 
 
 def describe_texts(device: str, action: str, required: str, optional: str) -> str:
-    """Say what a command asks for whose parameters are JSON texts."""
+    """Return what a command asks for, in a line; its parameters are JSON texts."""
     if len(required) + len(optional) > _REMEMBERED_LENGTH:
         return _described(device, action, required, optional)
     return _remembered(device, action, required, optional)
@@ -95,17 +95,17 @@ def _position(params: Params) -> str | None:
     return None
 
 
-def _moved(name: str, key: str, unit: str, *, relative: bool) -> Callable[[Params, Params], str | None]:
-    def told(required: Params, _optional: Params) -> str | None:
+def _move(name: str, key: str, unit: str, *, relative: bool) -> Callable[[Params, Params], str | None]:
+    def write(required: Params, _optional: Params) -> str | None:
         number = _number(required.get(key))
         if number is None:
             return None
         return f"{name} by {number:+g} {unit}" if relative else f"{name} to {number:g} {unit}"
 
-    return told
+    return write
 
 
-def _said(line: str) -> Callable[[Params, Params], str]:
+def _always(line: str) -> Callable[[Params, Params], str]:
     return lambda _required, _optional: line
 
 
@@ -117,29 +117,29 @@ def _script(required: Params, _optional: Params) -> str:
     return f"Run script {required.get('script', '?')}"
 
 
-_TOLD: Mapping[tuple[str, str], Callable[[Params, Params], str | None]] = {
+_LINES: Mapping[tuple[str, str], Callable[[Params, Params], str | None]] = {
     ("camera", "expose"): _expose,
-    ("camera", "darkslide_open"): _said("Open the dark slide"),
-    ("camera", "darkslide_close"): _said("Close the dark slide"),
+    ("camera", "darkslide_open"): _always("Open the dark slide"),
+    ("camera", "darkslide_close"): _always("Close the dark slide"),
     ("mount", "go"): _go,
-    ("mount", "park"): _said("Park the mount"),
-    ("mount", "unpark"): _said("Unpark the mount"),
-    ("mount", "home"): _said("Home the mount"),
-    ("focuser", "move_relative"): _moved("Move focus", "position", "µm", relative=True),
-    ("focuser", "move_absolute"): _moved("Move focus", "position", "µm", relative=False),
-    ("rotator", "move_relative"): _moved("Turn rotator", "position", "°", relative=True),
-    ("rotator", "move_absolute"): _moved("Turn rotator", "position", "°", relative=False),
+    ("mount", "park"): _always("Park the mount"),
+    ("mount", "unpark"): _always("Unpark the mount"),
+    ("mount", "home"): _always("Home the mount"),
+    ("focuser", "move_relative"): _move("Move focus", "position", "µm", relative=True),
+    ("focuser", "move_absolute"): _move("Move focus", "position", "µm", relative=False),
+    ("rotator", "move_relative"): _move("Turn rotator", "position", "°", relative=True),
+    ("rotator", "move_absolute"): _move("Turn rotator", "position", "°", relative=False),
     ("filter_wheel", "set_name"): _filter,
     ("sequencer", "run"): _script,
-    ("sequencer", "autofocus"): _said("Focus automatically"),
-    ("enclosure", "open"): _said("Open the roof"),
-    ("enclosure", "close"): _said("Close the roof"),
-    ("all", "observatory_restart"): _said("Restart the observatory"),
+    ("sequencer", "autofocus"): _always("Focus automatically"),
+    ("enclosure", "open"): _always("Open the roof"),
+    ("enclosure", "close"): _always("Close the roof"),
+    ("all", "observatory_restart"): _always("Restart the observatory"),
 }
 
 
 def _anything(device: str, action: str, required: Params) -> str:
-    """Say an action that has no words of its own: its name, its device, its first plain parameters."""
+    """Write an action that has no line of its own: its name, its device, its first plain parameters."""
     name = _plain(action)
     line = f"{name[:1].upper()}{name[1:]} ({_plain(device)})"
     plain = [f"{_plain(key)} {value}" for key, value in required.items() if isinstance(value, str | int | float)]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import catalogue
+from .poses import BadParameter, Params, Pose, Request, number, pose_after, separation, short
 
-Params = Mapping[str, Any]
+__all__ = ["BadParameter", "Plan", "Pose", "Step", "plan", "separation"]
 
 READOUT_SECONDS = 3.0
 DITHER_SECONDS = 2.0
@@ -24,33 +25,16 @@ ROTATOR_DEGREES_PER_SECOND = 6.0
 FOCUSER_UM_PER_SECOND = 250.0
 SETTING_SECONDS = 0.5
 
-_LATITUDE_DEGREES = 34.0
-_SIDEREAL_DEGREES_PER_SECOND = 360.9856 / 86400
 _LONGEST_SECONDS = 7 * 24 * 3600.0  # no one thing takes longer
 _MOST_FRAMES = 100_000
-MOST_STEPS = 100  # of one kind: longer rows are told in groups
-
-
-class BadParameter(ValueError):
-    """A parameter is not what the device can take; the message says which and why."""
+MOST_STEPS = 100  # of one kind: longer rows are reported in groups
 
 
 class Step(NamedTuple):
-    """One thing that a device does, under the status that tells of it."""
+    """One thing that a device does, under the status that reports it."""
 
     status: str
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Pose:
-    """How a device stands. Angles in degrees, hour angle too; focus in micrometres."""
-
-    hour_angle: float = 0.0
-    declination: float = _LATITUDE_DEGREES
-    rotator: float = 0.0
-    focus: float = 6000.0
-    dome: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,104 +46,24 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Give how long all of it takes."""
+        """Return how long all steps take together."""
         return sum(step.seconds for step in self.steps)
-
-
-class Order(NamedTuple):
-    """What is asked of a device, how it stands, and when (seconds since 1970 UTC)."""
-
-    required: Params
-    optional: Params
-    pose: Pose
-    now: float
 
 
 def plan(device: str, action: str, required: Params, optional: Params, pose: Pose, now: float) -> Plan:
     """Plan an action. Raises BadParameter when it or what it needs is unknown to this telescope."""
     if not catalogue.action(device, action):
         raise BadParameter(f"this observatory knows no {action} of {device}")
-    order = Order(required, optional, pose, now)
-    moved = _POSES.get((device, action), _stays)(order)
-    steps = _STEPS.get((device, action), _SIMPLE.get(action, _setting))(order, moved)
+    request = Request(required, optional, pose, now)
+    moved = pose_after(device, action, request)
+    steps = _STEPS.get((device, action), _SIMPLE.get(action, _setting))(request, moved)
     return Plan(tuple(steps), moved)
 
 
-def number(params: Params, name: str, default: float | None = None) -> float:
-    """Read a number, also out of a text. Raises BadParameter when it is none and there is no default."""
-    value = params.get(name, default)
-    text = value.strip().strip("\"'") if isinstance(value, str) else value
-    try:
-        if not isinstance(text, bool) and math.isfinite(found := float(text)):
-            return found
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise BadParameter(f"{name} must be a number, not {_short(value)}")
-
-
-def separation(one: Pose, other: Pose) -> float:
-    """Give the angle between two directions, in degrees."""
-    a, b = math.radians(one.declination), math.radians(other.declination)
-    turn = math.radians(one.hour_angle - other.hour_angle)
-    cosine = math.sin(a) * math.sin(b) + math.cos(a) * math.cos(b) * math.cos(turn)
-    return math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
-
-
-def _stays(order: Order) -> Pose:
-    return order.pose
-
-
-def _goes(order: Order) -> Pose:
-    """Read where a mount is to point: right ascension, hour angle, or azimuth and altitude."""
-    if "az" in order.required or "alt" in order.required:
-        return _from_horizon(order.pose, number(order.required, "az"), _within(order.required, "alt", 90))
-    declination = _within(order.required, "dec", 90)
-    if "ha" in order.required:
-        return replace(order.pose, hour_angle=number(order.required, "ha") * 15, declination=declination)
-    sidereal = order.now * _SIDEREAL_DEGREES_PER_SECOND % 360
-    return replace(order.pose, hour_angle=sidereal - number(order.required, "ra") * 15, declination=declination)
-
-
-def _from_horizon(pose: Pose, azimuth: float, altitude: float) -> Pose:
-    az, alt, latitude = math.radians(azimuth), math.radians(altitude), math.radians(_LATITUDE_DEGREES)
-    sine = math.sin(alt) * math.sin(latitude) + math.cos(alt) * math.cos(latitude) * math.cos(az)
-    up = math.sin(alt) * math.cos(latitude) - math.cos(alt) * math.sin(latitude) * math.cos(az)
-    hour_angle = math.degrees(math.atan2(-math.sin(az) * math.cos(alt), up))
-    return replace(pose, hour_angle=hour_angle, declination=math.degrees(math.asin(max(-1.0, min(1.0, sine)))))
-
-
-def _rests(order: Order) -> Pose:
-    return replace(order.pose, hour_angle=0.0, declination=_LATITUDE_DEGREES)
-
-
-def _sees_near(order: Order) -> Pose:
-    return replace(order.pose, hour_angle=order.pose.hour_angle + 10)
-
-
-def _focus_by(order: Order) -> Pose:
-    return replace(order.pose, focus=order.pose.focus + number(order.required, "position"))
-
-
-def _focus_to(order: Order) -> Pose:
-    return replace(order.pose, focus=number(order.required, "position"))
-
-
-def _turn_by(order: Order) -> Pose:
-    return replace(order.pose, rotator=(order.pose.rotator + number(order.required, "position")) % 360)
-
-
-def _turn_to(order: Order) -> Pose:
-    return replace(order.pose, rotator=number(order.required, "position") % 360)
-
-
-def _dome_to(order: Order) -> Pose:
-    return replace(order.pose, dome=number(order.required, "azimuth") % 360)
-
-
-def _exposes(order: Order, _moved: Pose) -> Iterator[Step]:
-    seconds = min(_LONGEST_SECONDS, max(0.0, number(order.required, "time", 1.0)))
-    frames = _count(order.optional, "count", 1)
-    dithers = str(order.optional.get("dither", "off")).strip().lower() == "on"
+def _exposes(request: Request, _moved: Pose) -> Iterator[Step]:
+    seconds = min(_LONGEST_SECONDS, max(0.0, number(request.required, "time", 1.0)))
+    frames = _count(request.optional, "count", 1)
+    dithers = str(request.optional.get("dither", "off")).strip().lower() == "on"
     group = math.ceil(frames / MOST_STEPS)
     for first in range(1, frames + 1, group):
         size = min(group, frames - first + 1)
@@ -170,53 +74,53 @@ def _exposes(order: Order, _moved: Pose) -> Iterator[Step]:
             yield Step("DITHERING", DITHER_SECONDS * size)
 
 
-def _slews(order: Order, moved: Pose) -> Iterator[Step]:
-    yield Step("SLEWING", separation(order.pose, moved) / SLEW_DEGREES_PER_SECOND)
+def _slews(request: Request, moved: Pose) -> Iterator[Step]:
+    yield Step("SLEWING", separation(request.pose, moved) / SLEW_DEGREES_PER_SECOND)
     yield Step("SETTLING", SETTLE_SECONDS)
-    if order.optional.get("do_centering_routine") is True:
+    if request.optional.get("do_centering_routine") is True:
         yield Step("CENTERING", 20.0)
 
 
-def _moves_focus(order: Order, moved: Pose) -> Iterator[Step]:
-    way = min(abs(moved.focus - order.pose.focus), 1e6)
+def _moves_focus(request: Request, moved: Pose) -> Iterator[Step]:
+    way = min(abs(moved.focus - request.pose.focus), 1e6)
     yield Step("MOVING", SETTING_SECONDS + way / FOCUSER_UM_PER_SECOND)
 
 
-def _rotates(order: Order, moved: Pose) -> Iterator[Step]:
-    yield Step("ROTATING", SETTING_SECONDS + _turn(order.pose.rotator, moved.rotator) / ROTATOR_DEGREES_PER_SECOND)
+def _rotates(request: Request, moved: Pose) -> Iterator[Step]:
+    yield Step("ROTATING", SETTING_SECONDS + _turn(request.pose.rotator, moved.rotator) / ROTATOR_DEGREES_PER_SECOND)
 
 
-def _turns_dome(order: Order, moved: Pose) -> Iterator[Step]:
-    yield Step("ROTATING", SETTING_SECONDS + _turn(order.pose.dome, moved.dome) / DOME_DEGREES_PER_SECOND)
+def _turns_dome(request: Request, moved: Pose) -> Iterator[Step]:
+    yield Step("ROTATING", SETTING_SECONDS + _turn(request.pose.dome, moved.dome) / DOME_DEGREES_PER_SECOND)
 
 
-def _pulses(order: Order, _moved: Pose) -> Iterator[Step]:
-    yield Step("PULSING", min(_LONGEST_SECONDS, max(0.0, number(order.required, "period", 1.0))))
+def _pulses(request: Request, _moved: Pose) -> Iterator[Step]:
+    yield Step("PULSING", min(_LONGEST_SECONDS, max(0.0, number(request.required, "period", 1.0))))
 
 
-def _runs_script(order: Order, _moved: Pose) -> Iterator[Step]:
-    name = str(order.required.get("script"))
+def _runs_script(request: Request, _moved: Pose) -> Iterator[Step]:
+    name = str(request.required.get("script"))
     if name not in _SCRIPTS:
-        raise BadParameter(f"this observatory knows no script {_short(order.required.get('script'))}")
+        raise BadParameter(f"this observatory knows no script {short(request.required.get('script'))}")
     for status, count, seconds in _SCRIPTS[name]:
-        frames = count if isinstance(count, int) else _count(order.required, *count)
-        each = seconds if isinstance(seconds, float) else number(order.required, *seconds) + READOUT_SECONDS
+        frames = count if isinstance(count, int) else _count(request.required, *count)
+        each = seconds if isinstance(seconds, float) else number(request.required, *seconds) + READOUT_SECONDS
         yield from _row(status, frames, min(_LONGEST_SECONDS, max(0.0, each)))
 
 
 def _row(status: str, count: int, seconds: float) -> Iterator[Step]:
-    """Tell a long row of the same in at most 20 steps."""
+    """Return a long row of the same in at most 20 steps."""
     group = math.ceil(count / 20)
     for first in range(1, count + 1, group or 1):
         yield Step(f"{status} {first}/{count}", seconds * min(group, count - first + 1))
 
 
-def _setting(_order: Order, _moved: Pose) -> Iterator[Step]:
+def _setting(_request: Request, _moved: Pose) -> Iterator[Step]:
     yield Step("SETTING", SETTING_SECONDS)
 
 
-def _takes(status: str, seconds: float) -> Callable[[Order, Pose], Iterator[Step]]:
-    def steps(_order: Order, _moved: Pose) -> Iterator[Step]:
+def _takes(status: str, seconds: float) -> Callable[[Request, Pose], Iterator[Step]]:
+    def steps(_request: Request, _moved: Pose) -> Iterator[Step]:
         yield Step(status, seconds)
 
     return steps
@@ -226,37 +130,11 @@ def _count(params: Params, name: str, default: int) -> int:
     return int(max(1.0, min(_MOST_FRAMES, number(params, name, default))))
 
 
-def _within(params: Params, name: str, limit: float) -> float:
-    value = number(params, name)
-    if abs(value) > limit:
-        raise BadParameter(f"{name} must be from -{limit:g} to {limit:g}, not {value:g}")
-    return value
-
-
 def _turn(one: float, other: float) -> float:
     return abs((other - one + 180) % 360 - 180)
 
 
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}..."
-
-
-_POSES: Mapping[tuple[str, str], Callable[[Order], Pose]] = {
-    ("mount", "go"): _goes,
-    ("mount", "park"): _rests,
-    ("mount", "home"): _rests,
-    ("mount", "zero"): _rests,
-    ("mount", "slew_to_near_tycho"): _sees_near,
-    ("focuser", "move_relative"): _focus_by,
-    ("focuser", "move_absolute"): _focus_to,
-    ("rotator", "move_relative"): _turn_by,
-    ("rotator", "move_absolute"): _turn_to,
-    ("enclosure", "slew_az"): _dome_to,
-}
-"""How an action leaves its device; where none is named, as it was."""
-
-_STEPS: Mapping[tuple[str, str], Callable[[Order, Pose], Iterator[Step]]] = {
+_STEPS: Mapping[tuple[str, str], Callable[[Request, Pose], Iterator[Step]]] = {
     ("camera", "expose"): _exposes,
     **{("mount", action): _slews for action in ("go", "park", "zero", "slew_to_near_tycho")},
     ("mount", "home"): _takes("HOMING", 20.0),
@@ -292,7 +170,7 @@ _STEPS: Mapping[tuple[str, str], Callable[[Order, Pose], Iterator[Step]]] = {
     ("all", "observatory_restart"): _takes("RESTARTING", 60.0),
 }
 
-_SIMPLE: Mapping[str, Callable[[Order, Pose], Iterator[Step]]] = {
+_SIMPLE: Mapping[str, Callable[[Request, Pose], Iterator[Step]]] = {
     "home": _takes("HOMING", 10.0),
     **{action: _takes("STOPPING", SETTING_SECONDS) for action in ("stop", "cancel", "cancel_all_commands")},
 }

@@ -67,23 +67,23 @@ class Profile(_Table):
 
     @property
     def title(self) -> str:
-        """Give the name for people."""
+        """Return the name for people."""
         return self.name or self.code
 
     @property
     def zone(self) -> tzinfo:
-        """Give the site's time zone."""
+        """Return the site's time zone."""
         return ZoneInfo(self.timezone)
 
     @property
     def place(self) -> tuple[float, float] | None:
-        """Give latitude and longitude in degrees, when they are known."""
+        """Return latitude and longitude in degrees; none when they are not known."""
         if self.latitude_deg is None or self.longitude_deg is None:
             return None
         return self.latitude_deg, self.longitude_deg
 
     def device(self, name: str) -> Device:
-        """Give what the site has of a type of device; nothing when that is not known."""
+        """Return what the site has of a type of device; nothing when that is not known."""
         return self.devices.get(name, Device())
 
 
@@ -97,7 +97,7 @@ class Kept:
         self._profiles = load(folder)
 
     def all(self) -> Mapping[str, Profile]:
-        """Give the profiles; when the file has become wrong, those that were read before."""
+        """Return the profiles by site code; when the file has become wrong, those that were read before."""
         stamp = _stamp(self._folder)
         if stamp != self._stamp:
             with self._lock:
@@ -109,7 +109,7 @@ class Kept:
         return self._profiles
 
     def write(self, profile: Profile) -> None:
-        """Write a site's profile into the file, whose other words and comments stay. Raises ConfigError."""
+        """Write a site's profile into the file, whose comments and other tables stay. Raises ConfigError."""
         with self._lock:
             load(self._folder)  # what is wrong already is for whoever wrote it
             save(self._folder, profile)
@@ -157,7 +157,7 @@ def _table_of(document: tomlkit.TOMLDocument, code: str) -> MutableMapping[str, 
 
 
 def _fill(table: MutableMapping[str, Any], profile: Profile) -> None:
-    """Make a table say what a profile says, and touch only what differs."""
+    """Make a table hold what a profile holds, and touch only what differs."""
     wanted = profile.model_dump(exclude_defaults=True, mode="json")
     devices = wanted.pop("devices", {})
     _update(table, wanted, keep=("devices",))

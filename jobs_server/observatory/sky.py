@@ -29,19 +29,19 @@ class Span(NamedTuple):
 
 
 def night_of(at_ms: int, zone: tzinfo) -> date:
-    """Tell to which night a time belongs: nights go from noon to noon and are named by the day they begin on."""
+    """Return the night that a time belongs to: nights go from noon to noon, and bear the date of their begin."""
     return (datetime.fromtimestamp(at_ms / 1000, zone) - timedelta(hours=12)).date()
 
 
 def night_span(night: date, zone: tzinfo) -> tuple[int, int]:
-    """Give the start and the end of a night: local noon to the next local noon, whatever the clocks do in between."""
+    """Return begin and end of a night in ms: local noon to the next, whatever the clocks do in between."""
     noons = (datetime.combine(day, time(12), zone) for day in (night, night + timedelta(days=1)))
     start, end = (round(noon.timestamp() * 1000) for noon in noons)
     return start, end
 
 
 def sidereal_hours(at_ms: int, longitude_deg: float) -> float:
-    """Give the local mean sidereal time in hours.
+    """Return the local mean sidereal time in hours.
 
     Source: US Naval Observatory, Approximate Sidereal Time (within 0.1 s in this century).
     """
@@ -50,7 +50,7 @@ def sidereal_hours(at_ms: int, longitude_deg: float) -> float:
 
 
 def spans(latitude_deg: float, longitude_deg: float, from_ms: int, to_ms: int) -> list[Span]:
-    """Part a stretch of time by how high the sun stands, also where it never sets or never rises."""
+    """Divide a span of time by how high the sun stands, also where the sun never sets or never rises."""
     observer = Observer(latitude_deg, longitude_deg)
     found: list[Span] = []
     begun_ms, light = from_ms, _light(observer, from_ms)

@@ -25,7 +25,7 @@ __all__ = ["register"]
 
 
 def register(app: Flask) -> None:
-    """Give an app its pages."""
+    """Add the pages to an app."""
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     Bootstrap5(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -1,6 +1,6 @@
-"""What the bar and the small forms do: stop, cancel, choose a theme, say a name.
+"""What the bar and the small forms do: stop, cancel, choose a theme, choose a name.
 
-Each is a plain form post that works without JavaScript; a script that posts the same form gets a line of JSON.
+Each is a plain form post that works without JavaScript; a script that posts the same form gets an object of JSON.
 """
 
 from __future__ import annotations
@@ -70,15 +70,15 @@ def theme() -> Response:
 @bp.post("/act/name")
 @needs(Access.ANYBODY)
 def name() -> Response:
-    """Say which name this browser's jobs carry."""
-    said = " ".join(request.form.get("name", "").split())[:NAME_LONGEST]
-    if not said or "\0" in said:
+    """Remember which name this browser's jobs carry."""
+    chosen = " ".join(request.form.get("name", "").split())[:NAME_LONGEST]
+    if not chosen or "\0" in chosen:
         raise BadRequest("Error: write a name, so that others see who commands")
-    return remember(_back(), "name", said)
+    return remember(_back(), "name", chosen)
 
 
 def command(device: str, instance: str, action: str, **more: object) -> SubmitJob:
-    """Make a command without parameters, from whoever looks at this page."""
+    """Return a command of the visitor without parameters."""
     actor = page().actor
     made = commands.checked(
         SubmitJob,
@@ -98,11 +98,11 @@ def command(device: str, instance: str, action: str, **more: object) -> SubmitJo
     return made
 
 
-def done(what: str, **told: object) -> Response:
-    """Answer that it was done: with a line for a script, else with the page that was left, which says it."""
-    line = render_template("pages/_done.html", what=what, **told).strip()
+def done(what: str, **details: object) -> Response:
+    """Report that something was done: to a script in a line, else on the page that was left."""
+    line = render_template("pages/_done.html", what=what, **details).strip()
     if not page().wants_page:
-        return jsonify({"done": what, "line": line, **told})
+        return jsonify({"done": what, "line": line, **details})
     response = _back()
     response.set_cookie("done", what, max_age=20, httponly=True, samesite="Lax")
     return response
@@ -125,7 +125,7 @@ def _site() -> str:
 
 
 def _back() -> Response:
-    """Go back to the page that was left; only ever to one of ours."""
+    """Redirect to the page that was left, and never to an address elsewhere."""
     left = urlsplit(request.referrer or "")
     path = left.path + (f"?{left.query}" if left.query else "")
     ours = left.netloc == request.host and path.startswith("/") and not path.startswith("//")

@@ -23,7 +23,7 @@ _REFERENCE = "#/components/schemas/"
 @bp.get("/openapi.json")
 @needs(Access.ANYBODY)
 def openapi_json() -> Response:
-    """Give the API's description as OpenAPI 3.1."""
+    """Send the API's description as OpenAPI 3.1."""
     return Response(orjson.dumps(_document()), mimetype="application/json")
 
 
@@ -90,7 +90,7 @@ def _fields(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], bool]
 
 
 def _kind(schema: dict[str, Any]) -> str:
-    """Say in words what a schema takes."""
+    """Return in a few words what a schema takes."""
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(_kind(each) for each in schema["anyOf"] if each.get("type") != "null"))
     if "$ref" in schema:

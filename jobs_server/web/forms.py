@@ -43,19 +43,19 @@ class Field:
 
     @property
     def label(self) -> str:
-        """Give the name for people."""
+        """Return the name for people."""
         return self.key.replace("_", " ")
 
     @property
     def range_text(self) -> str:
-        """Say which values are taken."""
+        """Return which values are taken; blank when any is."""
         if self.low is not None and self.high is not None:
             return f"{self.low:g} to {self.high:g}"
         return f"at least {self.low:g}" if self.low is not None else ""
 
     @property
     def texts(self) -> list[tuple[str, str]]:
-        """Give the choices, each as the form holds it and as it is shown."""
+        """Return the choices, each as the form holds it and as the form shows it."""
         return [(written(choice), str(choice)) for choice in self.choices]
 
     @property
@@ -137,7 +137,7 @@ def read_object(text: str, name: str) -> dict[str, Any]:
 
 
 def fits(form: Form, required: Mapping[str, Any], optional: Mapping[str, Any]) -> bool:
-    """Tell whether a form can hold these parameters, so that a job can be edited in it."""
+    """Whether a form can hold these parameters, so that a job can be edited in the form."""
     keys = {(field.key, field.optional) for field in form.fields}
     sent = {(key, False) for key in required} | {(key, True) for key in optional if key != "username"}
     return sent <= keys
@@ -167,8 +167,9 @@ def _field(
     choices = _choices(device, key, spec, profile)
     low, high = spec.get("range", (spec.get("min"), spec.get("max")))
     unread = spec.get("used_by_site") is False
-    told = unread or kind not in ("text", "yesno") or (kind == "text" and not choices and "default" not in spec)
-    notes = (spec.get("note", "") if told else "", "The public site software does not read it." if unread else "")
+    is_explained = unread or kind not in ("text", "yesno") or (kind == "text" and not choices and "default" not in spec)
+    note = spec.get("note", "") if is_explained else ""
+    notes = (note, "The public site software does not read it." if unread else "")
     default = (
         spec.get("default") if spec.get("ui", True) or not optional else None
     )  # what no interface sends, is not sent

@@ -1,4 +1,4 @@
-"""What a sent form asks for: one job or two, read out of the form, checked, and shown before it goes out."""
+"""What a sent form asks for: one job or two, read out of the form, checked, and shown before they are sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .context import Page
 THEN = "then."
 """Before the names of what follows a slew."""
 
-_LIFE = {"expires_in_seconds": "expiresInSeconds", "not_before_seconds": "notBeforeSeconds"}
+_SECONDS = {"expires_in_seconds": "expiresInSeconds", "not_before_seconds": "notBeforeSeconds"}
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Order:
 
     @property
     def lines(self) -> list[str]:
-        """Say what the jobs ask for."""
+        """Return what the jobs ask for, a line for each job."""
         return [describe.describe(*_what(body)) for body in self.bodies]
 
     @property
@@ -43,15 +43,15 @@ class Order:
         return [risk for risk in found if risk]
 
     def missing_roles(self, own: Collection[str]) -> list[str]:
-        """List the roles that the site wants for it and that jobs which carry these will not have."""
+        """Return the roles that the site wants for the order, and that jobs with these roles lack."""
         wanted = [catalogue.roles(body["device"], body["action"], body["required_params"]) for body in self.bodies]
         return list(dict.fromkeys(role for each in wanted if not set(each) & set(own) for role in each))
 
     @property
-    def fates(self) -> list[str]:
-        """Say in a word each what the public site software does with it, where that is nothing good."""
+    def shortcomings(self) -> list[str]:
+        """Return `ignored` or `broken` where the public site software is known to do so with a job of the order."""
         found = (catalogue.action(body["device"], body["action"]).get("site", "") for body in self.bodies)
-        return [fate for fate in dict.fromkeys(found) if fate in ("ignored", "broken")]
+        return [known for known in dict.fromkeys(found) if known in ("ignored", "broken")]
 
     @property
     def text(self) -> str:
@@ -60,12 +60,12 @@ class Order:
 
     @property
     def digest(self) -> str:
-        """Name exactly this order: who says yes to one has not said it to another."""
+        """Return a name of exactly this order: whoever confirms one order has not confirmed another."""
         return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     @property
     def is_stop(self) -> bool:
-        """Tell whether this is a stop command, which is never held up by a question."""
+        """Whether one of the jobs is a stop command, which is never held up by a question."""
         return any(lifecycle.is_stop(body["action"], body["required_params"]) for body in self.bodies)
 
     def submits(self, page: Page) -> list[SubmitJob]:
@@ -113,14 +113,14 @@ def _from_fields(page: Page, given: Mapping[str, str], order: Order) -> None:
             if not script:
                 order.faults["script"] = "choose a script; a run without one stops the public site software's polling"
     order.bodies.append(_body(page, device, given.get("instance", "").strip(), action, required, optional))
-    for name, key in _LIFE.items():
+    for name, key in _SECONDS.items():
         _add_seconds(order, given, name, key)
     if given.get("then") == "yes" and (device, action) == ("mount", "go"):
         _add_exposure(page, given, order, str(optional.get("object", "")))
 
 
 def _add_exposure(page: Page, given: Mapping[str, str], order: Order, target: str) -> None:
-    """Let an exposure follow a slew: it is posted after it in the same transaction, so it is handed over after it."""
+    """Let an exposure follow a slew: posted after the slew, in the same transaction, it is handed over after it."""
     form = forms.form("camera", "expose", page.profile)
     assert form is not None
     filled = forms.read(form, given, THEN)
@@ -149,7 +149,7 @@ def _body(page: Page, device: str, instance: str, action: str, required: Any, op
 
 
 def _addressed(page: Page, body: dict[str, Any]) -> dict[str, Any]:
-    """Put in who sends it: the person at this page, whatever the JSON says."""
+    """Put in who sends the job: the person at this page, whatever the JSON says."""
     for key in ("required_params", "optional_params"):
         if not isinstance(body.setdefault(key, {}), dict):
             raise BadRequest(f"Error: {key} must be an object")

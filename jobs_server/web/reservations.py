@@ -44,24 +44,24 @@ class Night(NamedTuple):
     light: list[sky.Span]
     reservations: list[ReservationRow]
     elsewhere: list[remote_calendar.Span]
-    """Of a calendar elsewhere, what it told; what is reserved here does not count beside it."""
+    """What is known of the calendar elsewhere, where one is set; reservations here do not count then."""
     known: bool
     """Whether all that will be reserved up to the night's end is known."""
 
     def place(self, at_ms: int) -> float:
-        """Give where a time stands in the drawing."""
+        """Return where a time stands in the drawing, in units of it from the left."""
         part = (min(self.to_ms, max(self.from_ms, at_ms)) - self.from_ms) / (self.to_ms - self.from_ms)
         return round(part * _WIDE, 1)
 
     @property
     def hours(self) -> list[int]:
-        """List the full hours, every four, at which a line is drawn."""
+        """Return the times, every four hours, at which a line is drawn, in ms since 1970 UTC."""
         first_ms = -(-(self.from_ms + 1) // _HOURS_MS) * _HOURS_MS
         return list(range(first_ms, self.to_ms, _HOURS_MS))
 
     @property
     def noon(self) -> int:
-        """Give the time of day at which the night begins, in UTC: it changes where clocks are changed."""
+        """Return the time of day at which the night begins, in ms of UTC: where clocks are changed, it changes."""
         return self.from_ms % (24 * 60 * 60 * 1000)
 
 
@@ -75,7 +75,7 @@ def week() -> Response:
 @bp.post("/act/reserve")
 @needs(Access.PERSON)
 def reserve() -> Response:
-    """Make or move a reservation; asked only to check, say what is wrong with it."""
+    """Make or move a reservation; asked only to check, return what is wrong with it."""
     checks = request.form.get("do") == "check"
     try:
         command = _parse(request.form)
@@ -122,8 +122,8 @@ def _conflict(wanted: ReservationRow) -> str:
     """Return whose reservation is in the way, here or in a calendar elsewhere; blank when none is known."""
     with page().snapshot() as connection:
         others = reservations.between(connection, wanted.site, wanted.start_ms, wanted.end_ms)
-    told, _ = _told_elsewhere(wanted.site, wanted.start_ms, wanted.end_ms)
-    held = [(start_ms, each.end_ms, each.creator_id, each.creator) for start_ms, each in told]
+    known, _ = _known_elsewhere(wanted.site, wanted.start_ms, wanted.end_ms)
+    held = [(start_ms, each.end_ms, each.creator_id, each.creator) for start_ms, each in known]
     held += [
         (each.start_ms, each.end_ms, each.creator_id, each.creator)
         for each in others
@@ -186,11 +186,11 @@ def _night(span: _Span, rows: Sequence[ReservationRow]) -> Night:
     place = page().profile.place
     light = sky.spans(*place, from_ms, to_ms) if place else []
     here = [row for row in rows if row.start_ms < to_ms and row.end_ms > from_ms]
-    told, known = _told_elsewhere(page().site, from_ms, to_ms)
-    return Night(night, from_ms, to_ms, light, here, told, known)
+    elsewhere, known = _known_elsewhere(page().site, from_ms, to_ms)
+    return Night(night, from_ms, to_ms, light, here, elsewhere, known)
 
 
-def _told_elsewhere(site: str, from_ms: int, to_ms: int) -> tuple[list[remote_calendar.Span], bool]:
-    """List what the calendar elsewhere last told of a stretch of time, and whether up to its end; it is not asked."""
+def _known_elsewhere(site: str, from_ms: int, to_ms: int) -> tuple[list[remote_calendar.Span], bool]:
+    """Return what is known of the calendar elsewhere in a span of time, and whether up to its end; nobody is asked."""
     elsewhere = service().calendar
     return elsewhere.ahead(site, from_ms, to_ms) if elsewhere else ([], True)

@@ -1,4 +1,4 @@
-"""The form that sends a job: made from the catalogue and the site's profile, shown as JSON before it goes out."""
+"""The form that sends a job: made from the catalogue and the site's profile, with a preview as JSON."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def send() -> Response:
 @bp.post("/send")
 @needs(Access.PERSON)
 def send_it() -> Response:
-    """Read the form; show what is wrong or risky, or send it."""
+    """Read the form; show what is wrong or risky, or send the jobs."""
     given = dict(request.form)
     order = from_form(page(), given)
     if given.get("do") == "preview" and not page().wants_page:
-        told = {"faults": order.faults, "readings": order.readings, "lines": order.lines, "json": order.text}
-        return jsonify(told | {"risks": order.risks, "cautions": _cautions(order)})
+        preview = {"faults": order.faults, "readings": order.readings, "lines": order.lines, "json": order.text}
+        return jsonify(preview | {"risks": order.risks, "cautions": _cautions(order)})
     if order.faults or given.get("do") == "preview":
         return make_response(_show(given, order), 400 if order.faults else 200)
     if order.risks and given.get("sure") != order.digest:
@@ -105,9 +105,9 @@ def _render(given: Mapping[str, str], order: Order | None, instances: Mapping[st
 
 
 def _cautions(order: Order) -> dict[str, str]:
-    """Give what to say before sending: which roles jobs from here do not carry, and what the site will not do."""
+    """Return what to warn of before sending: roles that jobs from here lack, and what the site will not do."""
     roles = " or ".join(order.missing_roles(page().actor.roles))
-    return ({"roles": roles} if roles else {}) | dict.fromkeys(order.fates, "")
+    return ({"roles": roles} if roles else {}) | dict.fromkeys(order.shortcomings, "")
 
 
 def _named(device: str, action: str, script: str) -> Order:

@@ -1,4 +1,4 @@
-"""Looking after a site: lock-out, the site's profile, and how the service is."""
+"""The page Site: lock-out, the site's profile, tokens, and how the service is."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def settings() -> Response:
 
 
 def show(made: tuple[SiteTokenRow, str] | None = None) -> str:
-    """Render the page, with a token that was just made: it is shown this once."""
+    """Render the page, with a token that was just made and is shown this once."""
     sees_settings = page().is_open or page().actor.is_admin
     with page().reading() as connection:
         past = lockouts.past(connection, page().site, 10)
@@ -93,7 +93,7 @@ def lift() -> Response:
 
 
 def _asked(model: type[commands.AnyCommand], **more: object) -> commands.AnyCommand:
-    """Make a command of whoever looks at this page."""
+    """Return a command of the visitor. Raises BadRequest."""
     who = {"site": page().site, "user_id": page().actor.id, "user_name": page().actor.name}
     made = commands.checked(model, {**who, **more})
     commands.check_site(made, page().settings.sites)

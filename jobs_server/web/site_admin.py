@@ -1,4 +1,4 @@
-"""Looking after the server: a site's profile and the tokens of its software. For admins; without sign-in, at its PC."""
+"""Administration of a site: its profile and the tokens of its software. For admins; without sign-in, at the PC."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..auth import Access, needs, site_tokens
 from ..errors import BadRequest, ConfigError, Forbidden
 from ..observatory.profiles import Profile
 from ..service import service, transaction
-from . import site as upkeep
+from . import site
 from .actions import done
 from .blueprint import bp
 from .context import page
@@ -37,7 +37,7 @@ def profile() -> Response:
 @bp.post("/settings/profile")
 @needs(Access.PERSON)
 def write_profile() -> Response:
-    """Write a site's profile into the file, or say what is wrong with it."""
+    """Write a site's profile into the file, or show what is wrong with the form."""
     _require()
     given = cast("MultiDict[str, str]", request.form)
     table, faults = _read(given)
@@ -57,21 +57,21 @@ def write_profile() -> Response:
 @bp.post("/act/make-token")
 @needs(Access.PERSON)
 def make_token() -> Response:
-    """Make a token for the site's software, and show it this once."""
+    """Make a token for the site's software, and show the token this once."""
     _require()
     name = " ".join(request.form.get("name", "").split())
     if not name or "\0" in name or len(name) > _NAME_LONGEST:
         raise BadRequest(f"Error: say in at most {_NAME_LONGEST} characters who will use the token, such as dome pc")
-    site = _site()
+    code = _site_code()
     with transaction() as connection:
-        made = site_tokens.create(connection, site, name, page().actor.name, clock.read())
-    return make_response(upkeep.show(made=made))
+        made = site_tokens.create(connection, code, name, page().actor.name, clock.read())
+    return make_response(site.show(made=made))
 
 
 @bp.post("/act/revoke-token")
 @needs(Access.PERSON)
 def revoke_token() -> Response:
-    """Revoke a token: it works no more from now on."""
+    """Revoke a token: from now on it is refused."""
     _require()
     number = request.form.get("token", "")
     with transaction() as connection:
@@ -85,7 +85,7 @@ def _require() -> None:
         raise Forbidden(f"Error: profiles and tokens are looked after {where}")
 
 
-def _site() -> str:
+def _site_code() -> str:
     site, known = page().site, page().settings.sites
     if not site.strip() or "\0" in site or (known and site not in known):
         raise BadRequest(f"Error: {errors.shown(site)} is no site of this server")
@@ -113,15 +113,15 @@ def _as_given(known: Profile) -> dict[str, Any]:
 
 
 def _rows(given: MultiDict[str, str]) -> list[dict[str, str]]:
-    """Read the rows of devices; one without a name is none."""
+    """Read the rows of devices, without the blank ones."""
     columns = [given.getlist(name) for name in ("device", *_LISTS)]
     rows = [dict(zip(("device", *_LISTS), row, strict=False)) for row in zip(*columns, strict=False)]
     return [row for row in rows if any(text.strip() for text in row.values())]
 
 
 def _read(given: MultiDict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Read the form into what `site.toml` would hold, with what is wrong that only the form can tell."""
-    table: dict[str, Any] = {"code": _site()}
+    """Read the form into what `site.toml` would hold, and the faults that only the form shows."""
+    table: dict[str, Any] = {"code": _site_code()}
     table |= {name: text for name in _PLAIN if (text := given.get(name, "").strip())}
     devices, faults = dict[str, Any](), dict[str, str]()
     for row in _rows(given):
@@ -139,7 +139,7 @@ def _listed(text: str, *, numbers: bool) -> list[str | int]:
 
 
 def _faults(error: ValidationError) -> dict[str, str]:
-    """Give each fault as a sentence, by the field that it is of."""
+    """Return each fault as a sentence, by the field of the form."""
     found: dict[str, str] = {}
     for fault in error.errors(include_url=False):
         field = str(fault["loc"][0]) if fault["loc"] else "latitude_deg"
