@@ -80,7 +80,7 @@ def _service(app: Flask, loaded: Loaded) -> Service:
     from .jobs.remote_calendar import RemoteCalendar
     from .live import sse
     from .live.feed import feed_of
-    from .observatory.profiles import Kept
+    from .observatory.profiles import ProfilesFile
     from .service import Service
     from .storage.extension import database_of
     from .storage.notifications import listener_of
@@ -98,7 +98,7 @@ def _service(app: Flask, loaded: Loaded) -> Service:
         limits=limits,
         calendar=calendar,
         desk=Desk(settings=settings, database=database, limits=limits, calendar=calendar),
-        profiles=Kept(Path(settings.instance)),
+        profiles=ProfilesFile(Path(settings.instance)),
         gate=Gate(settings),
         sign_in=oidc_login.client_of(app, settings),
     )

@@ -17,7 +17,7 @@ from .jobs.desk import Desk
 from .jobs.limits import Limits
 from .jobs.remote_calendar import RemoteCalendar
 from .live.feed import Feed
-from .observatory.profiles import Kept
+from .observatory.profiles import ProfilesFile
 from .storage.database import Database
 from .storage.notifications import Listener
 from .storage.statement import Connection
@@ -44,7 +44,7 @@ class Service:
     calendar: RemoteCalendar | None
     """The calendar elsewhere, where one is set."""
     desk: Desk
-    profiles: Kept
+    profiles: ProfilesFile
     gate: Gate
     sign_in: Any
     """Authlib's client at the issuer; None where people do not sign in on the pages."""

@@ -87,7 +87,7 @@ class Profile(_Table):
         return self.devices.get(name, Device())
 
 
-class Kept:
+class ProfilesFile:
     """The profiles of an instance folder by site code, read anew when the file has changed. Raises ConfigError."""
 
     def __init__(self, folder: Path) -> None:

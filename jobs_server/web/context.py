@@ -40,12 +40,12 @@ class Frame(NamedTuple):
     sites: list[str]
     """Codes of all sites that are known."""
     position: str
-    """Where the stream stood: an open page follows from there. Blank when that cannot be told."""
+    """Where the stream stood: an open page follows from there. Blank while the database cannot be read."""
     stops: list[JobWithTiming]
     """Stop commands whose receipts are shown."""
     lockout: LockoutRow | None
     holders: list[Held]
-    """Who holds the telescope now; of a calendar elsewhere, by what it last told."""
+    """Who holds the telescope now; of a calendar elsewhere, by what is known of it."""
 
 
 @dataclass

@@ -12,7 +12,7 @@ from flask import Response, jsonify, make_response, render_template, request
 from ..auth import Access, needs
 from ..errors import NotFound
 from ..history import now, search
-from ..history.night import report as read_report
+from ..history.night import report
 from ..history.now import JobWithTiming
 from ..history.search import Filter
 from ..jobs import events
@@ -42,15 +42,15 @@ def night(day: str = "") -> Response:
     with page().reading() as connection:
         asked = _date(day)
         from_ms, to_ms = sky.night_span(asked, page().profile.zone)
-        report = read_report(connection, page().site, from_ms, to_ms)
+        found = report(connection, page().site, from_ms, to_ms)
     days = {"night": asked, "before": asked - timedelta(days=1), "after": asked + timedelta(days=1)}
     tonight = sky.night_of(page().now_ms, page().profile.zone)
     shown = render_template(
         "pages/night.html",
-        report=report,
+        report=found,
         from_ms=from_ms,
         to_ms=to_ms,
-        rows=report.jobs[:SHOWN],
+        rows=found.jobs[:SHOWN],
         tonight=tonight,
         followed=FOLLOWED,
         light=_light(from_ms, to_ms),
@@ -75,19 +75,19 @@ def timeline() -> Response:
 
     With `since`, a `position` that came with an earlier timeline, only the jobs that have changed since then.
     """
-    report = None
+    whole = None
     with page().snapshot() as connection:
         from_ms, to_ms = sky.night_span(_date(request.args.get("night", "")), page().profile.zone)
         position = str(sse.now(connection, page().site))
         changed = _changed(connection, sse.parse_position(request.args.get("since")))
         if changed is None:
-            report = read_report(connection, page().site, from_ms, to_ms, DRAWN)
+            whole = report(connection, page().site, from_ms, to_ms, DRAWN)
     span = {"from_ms": from_ms, "to_ms": to_ms, "now_ms": page().now_ms, "position": position}
-    if report is None:
+    if whole is None:
         inside = [each for each in changed or () if from_ms <= each.job.timestamp_ms < to_ms]
         return jsonify(span | {"changed": True, "lanes": _lanes(inside)})
     light = _light(from_ms, to_ms)
-    return jsonify(span | {"light": light, "left_out": report.left_out, "lanes": _lanes(report.jobs)})
+    return jsonify(span | {"light": light, "left_out": whole.left_out, "lanes": _lanes(whole.jobs)})
 
 
 def _changed(connection: Connection, since: sse.Position | None) -> list[JobWithTiming] | None:

@@ -114,7 +114,7 @@ def test_every_profile_that_is_saved_is_read_as_it_was(written: list[dict[str, A
 
 def test_a_change_by_hand_is_taken_up_and_a_wrong_one_changes_nothing(tmp_path: Path) -> None:
     load(tmp_path, 'code = "wmd"')
-    kept = profiles.Kept(tmp_path)
+    kept = profiles.ProfilesFile(tmp_path)
     load(tmp_path, 'code = "wmd"\nname = "Dome"')
     assert kept.all()["wmd"].title == "Dome"
     (tmp_path / profiles.FILE).write_text('code = "wmd"\nname =', encoding="utf-8")

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from flask import Flask
+from flask import Flask, before_render_template
 from flask.testing import FlaskClient
+from jinja2 import Template
 from werkzeug.test import TestResponse
 
 from jobs_server.service import service_of
+from jobs_server.storage.database import Database
+from jobs_server.storage.statement import Connection
 from jobs_server.web import assets
 
 from ..conftest import inside
@@ -63,6 +68,29 @@ def test_every_page_is_whole_html_under_a_strict_policy(
     assert "anyone on this network may command the telescope" in text_of(page)
     for button in ("Cancel waiting", "Stop now", "Stop and park"):
         assert button in text_of(page)
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/reservations", "/docs", "/sign-in", "/job/none", "/settings/profile"])
+def test_no_connection_is_held_while_a_page_is_rendered(
+    browser: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    database, lent, seen = service_of(app).database, list[str](), list[tuple[str, int]]()
+    open_snapshot = database.snapshot
+
+    @contextmanager
+    def watched() -> Iterator[Connection]:
+        with open_snapshot() as connection:
+            lent.append(path)
+            yield connection
+        lent.pop()
+
+    def note(_app: Flask, template: Template, **_more: object) -> None:
+        seen.append((str(template.name), len(lent)))
+
+    monkeypatch.setattr(Database, "snapshot", lambda _database: watched())
+    with before_render_template.connected_to(note, app):
+        assert browser.get(f"{path}{'&' if '?' in path else '?'}site=wmd").status_code in (200, 404)
+    assert [held for _, held in seen] == [0]
 
 
 @pytest.mark.parametrize(
