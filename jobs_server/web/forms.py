@@ -1,25 +1,19 @@
-"""Forms out of the catalogue: each parameter of an action becomes a field, and a filled form becomes parameters."""
+"""Forms out of the catalogue: each parameter of an action becomes a field."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
-from ..domain import strict_json
-from ..errors import BadRequest
 from ..observatory import catalogue
-from ..observatory.coordinates import Unit, parse, sexagesimal
 from ..observatory.profiles import Profile
 
 Kind = Literal["whole", "number", "angle", "choice", "yesno", "text", "json"]
 
-_PLACEHOLDERS = ("empty", "Unspecified", "NaN")
+PLACEHOLDERS = ("empty", "Unspecified", "NaN")
 _ANGLE_UNITS = ("h", "deg")
-_LARGEST = 2**53
-_FINEST = 6  # decimals of an angle: 0.004 arcsec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +55,7 @@ class Field:
     @property
     def shown_default(self) -> str:
         """Write the default as a form holds it; what stands for nothing is left blank."""
-        return "" if self.default in _PLACEHOLDERS or self.default is None else written(self.default)
+        return "" if self.default in PLACEHOLDERS or self.default is None else written(self.default)
 
 
 class Form(NamedTuple):
@@ -72,17 +66,6 @@ class Form(NamedTuple):
     fields: tuple[Field, ...]
     one_of: tuple[tuple[str, ...], ...]
     """Groups of parameters of which one is to be given."""
-
-
-class Filled(NamedTuple):
-    """What was read out of a filled form."""
-
-    required: dict[str, Any]
-    optional: dict[str, Any]
-    faults: dict[str, str]
-    """By key, a sentence."""
-    readings: dict[str, str]
-    """By key, how an angle was understood."""
 
 
 def form(device: str, action: str, profile: Profile, script: str = "") -> Form | None:
@@ -104,38 +87,6 @@ def form(device: str, action: str, profile: Profile, script: str = "") -> Form |
     return Form(device, action, tuple(field for field in fields if field.key != "username"), groups)
 
 
-def read(form: Form, given: Mapping[str, str], prefix: str = "") -> Filled:
-    """Read a filled form: what it does not hold has its default.
-
-    A blank optional parameter is left out, or its stand-in sent where the site expects one.
-    """
-    filled = Filled({}, {}, {}, {})
-    group = _chosen_group(form, given, prefix)
-    for field in form.fields:
-        if group is not None and field.key not in group and any(field.key in other for other in form.one_of):
-            continue
-        text = given.get(prefix + field.key, field.shown_default).strip()
-        try:
-            value = _value(field, text, filled.readings)
-        except ValueError as error:
-            filled.faults[field.key] = str(error)
-            continue
-        if value is not None:
-            (filled.optional if field.optional else filled.required)[field.key] = value
-    return filled
-
-
-def read_object(text: str, name: str) -> dict[str, Any]:
-    """Read a JSON object that somebody typed. Raises BadRequest."""
-    try:
-        value = strict_json.read(text.encode()) if text.strip() else {}
-    except ValueError as error:
-        raise BadRequest(f"Error: {name} must be JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise BadRequest(f'Error: {name} must be a JSON object, such as {{"filter": "R"}}')
-    return value
-
-
 def fits(form: Form, required: Mapping[str, Any], optional: Mapping[str, Any]) -> bool:
     """Whether a form can hold these parameters, so that a job can be edited in the form."""
     keys = {(field.key, field.optional) for field in form.fields}
@@ -147,7 +98,7 @@ def values_of(form: Form, required: Mapping[str, Any], optional: Mapping[str, An
     """Write parameters as the form holds them."""
     values = {**required, **optional}
     shown = {field.key: written(values[field.key]) for field in form.fields if field.key in values}
-    shown = {key: "" if text in _PLACEHOLDERS else text for key, text in shown.items()}
+    shown = {key: "" if text in PLACEHOLDERS else text for key, text in shown.items()}
     given = {key for key, text in shown.items() if text}
     group = next((number for number, keys in enumerate(form.one_of) if set(keys) <= given), 0)
     return {**shown, "group": str(group)} if form.one_of else shown
@@ -183,7 +134,7 @@ def _field(
         default=default,
         choices=choices,
         note=". ".join(filter(None, notes)),
-        needed=not optional and key not in grouped and default not in _PLACEHOLDERS and spec.get("ui", True),
+        needed=not optional and key not in grouped and default not in PLACEHOLDERS and spec.get("ui", True),
         more=optional and (not spec.get("ui", True) or unread or kind == "json"),
     )
 
@@ -226,74 +177,3 @@ def _choices(device: str, key: str, spec: Mapping[str, Any], profile: Profile) -
     if key == "bin" and own.binnings:
         return tuple(own.binnings)
     return tuple(spec.get("enum") or spec.get("enum_ui") or ())
-
-
-def _chosen_group(form: Form, given: Mapping[str, str], prefix: str) -> tuple[str, ...] | None:
-    """Find which of the groups is meant: the one that was chosen, else the first that is filled in."""
-    if not form.one_of:
-        return None
-    chosen = given.get(f"{prefix}group", "")
-    if chosen.isdecimal() and int(chosen) < len(form.one_of):
-        return form.one_of[int(chosen)]
-    return next(
-        (group for group in form.one_of if all(given.get(prefix + key, "").strip() for key in group)), form.one_of[0]
-    )
-
-
-def _value(field: Field, text: str, readings: dict[str, str]) -> Any:
-    """Read one field. Raises ValueError with a sentence."""
-    if not text:
-        if field.default in _PLACEHOLDERS:
-            return field.default
-        if field.needed or (field.kind == "angle" and not field.optional):
-            raise ValueError(f"{field.label} is needed")
-        return None
-    if field.kind in ("whole", "number", "angle"):
-        return _numeric(field, text, readings)
-    if field.kind == "yesno":
-        return _yes_or_no(field, text)
-    if field.kind == "json":
-        return _json(field, text)
-    if field.kind == "choice":
-        return next((choice for choice in field.choices if written(choice) == text), text)
-    return text
-
-
-def _numeric(field: Field, text: str, readings: dict[str, str]) -> float:
-    if field.kind == "angle":
-        unit = cast(Unit, field.unit)
-        value: float = round(parse(text, unit), _FINEST)
-        other = f" = {value * 15:.4f} deg" if unit == "h" else ""
-        readings[field.key] = f"{sexagesimal(value, unit)} = {value:.6g} {unit}{other}"
-    else:
-        value = _plain_number(field, text)
-    if (field.low is not None and value < field.low) or (field.high is not None and value > field.high):
-        raise ValueError(f"{field.label} must be {field.range_text} {field.unit}".rstrip() + f", not {value:g}")
-    return value
-
-
-def _plain_number(field: Field, text: str) -> float:
-    try:
-        value = float(text.replace(",", "."))
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or "_" in text:
-        raise ValueError(f"{field.label} must be a number, not {text[:40]!r}")
-    if value != int(value) or abs(value) > _LARGEST:
-        if field.kind == "whole":
-            raise ValueError(f"{field.label} must be a whole number, not {text[:40]!r}")
-        return value
-    return int(value)
-
-
-def _yes_or_no(field: Field, text: str) -> bool:
-    if text not in ("true", "false"):
-        raise ValueError(f"{field.label} must be yes or no")
-    return text == "true"
-
-
-def _json(field: Field, text: str) -> Any:
-    try:
-        return strict_json.read(text.encode())
-    except ValueError as error:
-        raise ValueError(f"{field.label} must be JSON: {error}") from None

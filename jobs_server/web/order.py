@@ -12,7 +12,7 @@ from ..domain import commands, lifecycle, strict_json
 from ..domain.commands import SubmitJob
 from ..errors import BadRequest
 from ..observatory import catalogue, describe
-from . import forms
+from . import filled_forms, forms
 from .context import Page
 
 THEN = "then."
@@ -89,7 +89,7 @@ def from_form(page: Page, given: Mapping[str, str]) -> Order:
     order = Order()
     try:
         if "raw" in given:
-            order.bodies.append(_addressed(page, forms.read_object(given["raw"], "the command")))
+            order.bodies.append(_addressed(page, filled_forms.read_object(given["raw"], "the command")))
         else:
             _from_fields(page, given, order)
     except BadRequest as error:
@@ -101,10 +101,10 @@ def _from_fields(page: Page, given: Mapping[str, str], order: Order) -> None:
     device, action, script = (given.get(name, "").strip() for name in ("device", "action", "script"))
     form = forms.form(device, action, page.profile, script)
     if form is None:
-        required = forms.read_object(given.get("required_params", ""), "required_params")
-        optional = forms.read_object(given.get("optional_params", ""), "optional_params")
+        required = filled_forms.read_object(given.get("required_params", ""), "required_params")
+        optional = filled_forms.read_object(given.get("optional_params", ""), "optional_params")
     else:
-        filled = forms.read(form, given)
+        filled = filled_forms.read(form, given)
         order.faults |= filled.faults
         order.readings |= filled.readings
         required, optional = filled.required, filled.optional
@@ -123,7 +123,7 @@ def _add_exposure(page: Page, given: Mapping[str, str], order: Order, target: st
     """Let an exposure follow a slew: posted after the slew, in the same transaction, it is handed over after it."""
     form = forms.form("camera", "expose", page.profile)
     assert form is not None
-    filled = forms.read(form, given, THEN)
+    filled = filled_forms.read(form, given, THEN)
     order.faults |= {THEN + key: sentence for key, sentence in filled.faults.items()}
     optional = filled.optional | ({"object_name": target} if target not in ("", "empty") else {})
     instance = given.get(f"{THEN}instance", "").strip()

@@ -52,12 +52,12 @@ def show(made: tuple[SiteTokenRow, str] | None = None) -> str:
     """Render the page, with a token that was just made and is shown this once."""
     sees_settings = page().is_open or page().actor.is_admin
     with page().reading() as connection:
-        past = lockouts.past(connection, page().site, 10)
+        earlier_lockouts = lockouts.past(connection, page().site, 10)
         tokens = site_tokens.list_all(connection) if page().may_administer else []
         kept_in = migrations.storage(connection)
     return render_template(
         "pages/settings.html",
-        past=past,
+        earlier_lockouts=earlier_lockouts,
         health=_health(page().settings, kept_in),
         sees_settings=sees_settings,
         file=Path(page().settings.instance) / profiles.FILE,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from jobs_server import create_app
 from jobs_server.observatory import catalogue
 from jobs_server.observatory.profiles import Device, Profile
-from jobs_server.web import forms
+from jobs_server.web import filled_forms, forms
 
 from ..conftest import inside
 from ..support import databases
@@ -278,6 +278,6 @@ def test_whatever_is_typed_becomes_json_or_a_fault(which: tuple[str, str, str], 
     form = forms.form(*which[:2], NOWHERE, which[2])
     assert form is not None
     typed = {field.key: data.draw(_ANYTHING) for field in form.fields}
-    filled = forms.read(form, typed | {"group": data.draw(_ANYTHING)})
+    filled = filled_forms.read(form, typed | {"group": data.draw(_ANYTHING)})
     json.dumps([filled.required, filled.optional], allow_nan=False)
     assert all(filled.faults.values())

@@ -1,5 +1,5 @@
 // Charts drawn from the tables behind them: what a chart shows can be read there as well. Pointing at a part, or a tap,
-// tells its numbers.
+// shows its numbers.
 import { duration } from "./clock.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -31,10 +31,10 @@ for (const holder of document.querySelectorAll("[data-chart]")) {
 }
 
 function point(holder, tip, event) {
-  const { tells } = event.target;
-  tip.hidden = !tells;
-  if (!tells) return;
-  tip.textContent = tells;
+  const { tipText } = event.target;
+  tip.hidden = !tipText;
+  if (!tipText) return;
+  tip.textContent = tipText;
   const box = holder.getBoundingClientRect();
   tip.style.left = `${Math.max(0, Math.min(event.clientX - box.left + 10, box.width - 230))}px`;
   tip.style.top = `${event.clientY - box.top + 16}px`;
@@ -55,7 +55,7 @@ function drawNights(rows, width) {
       const tall = (count / most) * (TALL - 12);
       y -= tall;
       const bar = shape("rect", { class: `bar ${KINDS[kind]}`, x, y, width: wide, height: Math.max(1, tall - 1) });
-      svg.append(telling(bar, `${night.name}: ${count} ${KINDS[kind] === "open" ? "not ended" : KINDS[kind]} of ${sum(night.counts)}`));
+      svg.append(withTip(bar, `${night.name}: ${count} ${KINDS[kind] === "open" ? "not ended" : KINDS[kind]} of ${sum(night.counts)}`));
     });
   });
   return svg;
@@ -66,7 +66,7 @@ function drawSilence(rows, width) {
     name: row.cells[0].textContent,
     ms: Number(row.querySelector("[data-silent]").dataset.silent),
     waited: Number(row.querySelector("[data-silent]").dataset.waited),
-    says: `silent for ${row.cells[1].textContent}, ${row.cells[2].textContent} times, longest ${row.cells[3].textContent}`,
+    tipText: `silent for ${row.cells[1].textContent}, ${row.cells[2].textContent} times, longest ${row.cells[3].textContent}`,
     meanwhile: row.cells[4].textContent,
   }));
   const most = Math.max(60000, ...nights.map((night) => night.ms));
@@ -76,11 +76,11 @@ function drawSilence(rows, width) {
     const tall = (ms) => (ms ? Math.max(3, (ms / most) * (TALL - 12)) : 0);
     const [all, waited] = [Math.max(1, tall(night.ms)), tall(night.waited)];
     const meanwhile = night.waited ? `jobs waited for ${night.meanwhile} of it` : "no job waited long";
-    const says = `${night.name}: ${night.ms ? `${night.says}; ${meanwhile}` : "not silent"}`;
+    const tipText = `${night.name}: ${night.ms ? `${night.tipText}; ${meanwhile}` : "not silent"}`;
     for (const [kind, top, height] of [[night.ms ? "open" : "done", all, all - waited], ["lost", waited, waited]]) {
-      if (height > 0) svg.append(telling(shape("rect", { class: `bar ${kind}`, x, y: TALL - top, width: wide, height }), says));
+      if (height > 0) svg.append(withTip(shape("rect", { class: `bar ${kind}`, x, y: TALL - top, width: wide, height }), tipText));
     }
-    svg.append(telling(shape("rect", { class: "hit", x, y: 0, width: wide, height: TALL }), says));
+    svg.append(withTip(shape("rect", { class: "hit", x, y: 0, width: wide, height: TALL }), tipText));
   });
   return svg;
 }
@@ -102,11 +102,11 @@ function drawHistograms(rows, width) {
     svg.append(textAt(0, y + ROW / 2 + 4, each.name.length > letters ? `${each.name.slice(0, letters - 1)}…` : each.name, "start", "device"));
     const row = shape("g", { class: "spread" });
     const most = Math.max(...each.bins.map(([, count]) => count));
-    row.append(telling(shape("rect", { class: "hit", x: left, y, width: width - left, height: ROW }), whole(each)));
+    row.append(withTip(shape("rect", { class: "hit", x: left, y, width: width - left, height: ROW }), whole(each)));
     for (const [bin, count] of each.bins) {
       const tall = Math.max(2, (count / most) * (ROW - 8));
       const bar = shape("rect", { class: "bar", x: left + (bin - first) * wide, y: y + ROW - 3 - tall, width: Math.max(1, wide - 1), height: tall });
-      row.append(telling(bar, `${each.name}: ${count} of ${each.count} took ${bin ? `${duration(edge(bin))} to ` : "up to "}${duration(edge(bin + 1))}`));
+      row.append(withTip(bar, `${each.name}: ${count} of ${each.count} took ${bin ? `${duration(edge(bin))} to ` : "up to "}${duration(edge(bin + 1))}`));
     }
     const middle = x(each.middle);
     row.append(shape("line", { class: "median", x1: middle, x2: middle, y1: y + 3, y2: y + ROW - 3 }));
@@ -136,7 +136,7 @@ function drawBands(rows, width) {
       shape("line", { class: "whisker", x1: middle, x2: middle, y1: y(each.high), y2: y(each.longest) }),
       shape("rect", { class: "bar", x, y: y(each.high), width: wide, height: Math.max(3, y(each.low) - y(each.high)), rx: 2 }),
       shape("line", { class: "median", x1: x, x2: x + wide, y1: y(each.middle), y2: y(each.middle) }),
-      telling(shape("rect", { class: "hit", x, y: 0, width: wide, height: TALL }), whole(each)),
+      withTip(shape("rect", { class: "hit", x, y: 0, width: wide, height: TALL }), whole(each)),
     );
     svg.append(row);
   });
@@ -197,8 +197,8 @@ function nothing() {
   return line;
 }
 
-function telling(made, text) {
-  made.tells = text;
+function withTip(made, text) {
+  made.tipText = text;
   return made;
 }
 
