@@ -9,7 +9,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..api import problems
-from ..errors import JobsError, Unavailable
+from ..errors import JobsError
 from ..jobs import wire
 from ..observatory import describe
 from . import formats
@@ -95,6 +95,5 @@ def _refused(error: JobsError) -> ResponseReturnValue:
     sentence = sentence[:1].upper() + sentence[1:]
     if not page().wants_page:
         return Response(sentence, error.status, problems.headers(error), mimetype="text/plain")
-    if isinstance(error, Unavailable):
-        page().without_database()
+    page().read_what_can_be_read()
     return render_template("pages/refused.html", error=error, sentence=sentence), error.status, problems.headers(error)

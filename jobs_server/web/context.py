@@ -15,6 +15,7 @@ from .. import auth, clock
 from ..config import Settings
 from ..domain.actors import Actor
 from ..domain.lifecycle import Queue
+from ..errors import Unavailable
 from ..history import now
 from ..history.now import JobWithTiming
 from ..jobs import lockouts, queries, reservations
@@ -103,10 +104,13 @@ class Page:
             return elsewhere.known(self.site, self.now_ms) or []
         return reservations.at(connection, self.site, self.now_ms)
 
-    def without_database(self) -> None:
-        """Show the frame blank: the database cannot be read, and the page is to say so."""
-        self.sites = sorted(self.settings.sites or self.profiles)
-        self.frame = Frame(self.sites, "", [], None, [])
+    def read_what_can_be_read(self) -> None:
+        """Read the frame; while the database cannot be read, leave the frame blank, since a refusal is shown anyhow."""
+        try:
+            _ = self.frame
+        except Unavailable:
+            self.sites = sorted(self.settings.sites or self.profiles)
+            self.frame = Frame(self.sites, "", [], None, [])
 
     @cached_property
     def sites(self) -> list[str]:

@@ -15,6 +15,8 @@ from flask.testing import FlaskClient
 from jinja2 import Template
 from werkzeug.test import TestResponse
 
+from jobs_server.errors import Unavailable
+from jobs_server.jobs.desk import Desk
 from jobs_server.service import service_of
 from jobs_server.storage.database import Database
 from jobs_server.storage.statement import Connection
@@ -246,6 +248,19 @@ def test_one_job_is_canceled_under_the_name_of_who_did_it(browser: FlaskClient, 
     refused = posts(browser, "/act/cancel", ulid="01ARZ3NDEKTSV4RRFFQ69G5FAV")
     assert refused.status_code == 404
     assert "has no job" in text_of(refused)
+
+
+def test_a_refusal_shows_what_every_page_shows(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    posts(browser, "/act/lock-out", note="hands on the mount")
+
+    def no_calendar(*_what: object) -> None:
+        raise Unavailable("Error: the calendar that says who has reserved wmd cannot be reached")
+
+    monkeypatch.setattr(Desk, "cancel", no_calendar)
+    refused = posts(browser, "/act/cancel", ulid="x")
+    assert refused.status_code == 503
+    assert "The calendar that says who has reserved wmd cannot be reached" in text_of(refused)
+    assert "hands on the mount" in text_of(refused)
 
 
 def test_a_refusal_is_a_line_for_a_script(browser: FlaskClient) -> None:
