@@ -24,12 +24,13 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     from . import auth, cli, web
     from . import config as configuration
     from .api import calendar, health, jobs, live, metrics, problems
+    from .api.fast_path import App
     from .auth import browser_guard, cors
     from .service import EXTENSION
     from .storage import database
     from .upkeep import logs, request_ids, startup
 
-    app = request_ids.App(__name__, instance_relative_config=True)
+    app = App(__name__, instance_relative_config=True)
     flask_keys, overrides = configuration.split(config or {}, app.default_config)
     loaded = configuration.load(Path(app.instance_path), overrides)
     settings = loaded.settings

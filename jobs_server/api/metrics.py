@@ -246,7 +246,7 @@ def register(app: Flask) -> None:
     database = service_of(app).database
     database.on_changes.append(metrics.changed)
     database.on_commit_seconds.append(metrics.committed)
-    request_ids.tell(app, metrics.answered)
+    request_ids.listen(app, metrics.answered)
     app.register_blueprint(bp)
 
 

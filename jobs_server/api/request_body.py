@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from io import BytesIO
 from typing import TYPE_CHECKING, Protocol, cast
 
 from flask import Request, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from ..errors import BadRequest
+from .fast_path import sent_at_once
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+    pass
 
 DRAIN_BYTES = 16 * 1024 * 1024
 _PIECE_BYTES = 64 * 1024
@@ -30,7 +30,7 @@ def read() -> bytes:
     """
     asked = cast(Request, request._get_current_object())  # type: ignore[attr-defined]  # each look through it costs
     try:
-        body = _sent_at_once(asked.environ, asked.max_content_length)
+        body = sent_at_once(asked.environ, asked.max_content_length)
         if body is not None:
             return body
         body = asked.get_data(cache=False)
@@ -45,22 +45,6 @@ def read() -> bytes:
         raise RequestEntityTooLarge
     if len(body) < (asked.content_length or 0):  # where the server says that it ends the stream, nobody counts
         raise BadRequest(_BROKE_OFF)
-    return body
-
-
-def _sent_at_once(environ: WSGIEnvironment, most: int | None) -> bytes | None:
-    """Read a body whose length is known and allowed, as nearly all are; None, and nothing read, for any other.
-
-    What is read here is what Werkzeug's stream would give, without the five layers that it needs for the others.
-    """
-    said = environ.get("CONTENT_LENGTH", "")
-    if not said.isdecimal() or "HTTP_TRANSFER_ENCODING" in environ or (most is not None and int(said) > most):
-        return None
-    length = int(said)
-    body: bytes = environ["wsgi.input"].read(length)
-    environ["wsgi.input"] = BytesIO()  # a second read must not wait for more
-    if len(body) < length:
-        raise ClientDisconnected
     return body
 
 

@@ -176,7 +176,7 @@ def finish() -> None:
 def register(app: Flask) -> None:
     """Give each request of an app its line, and each change of a job one after its commit."""
     service_of(app).database.on_changes.append(_tell_changes)
-    request_ids.tell(app, _tell_request)
+    request_ids.listen(app, _tell_request)
 
 
 class _Asked(NamedTuple):
