@@ -77,7 +77,7 @@ class Presence(Public):
     last_poll_ms: Annotated[int | None, Field(alias="lastPoll_ms", description="milliseconds since 1970 UTC")]
     silent_since_ms: Annotated[int | None, Field(alias="silentSince_ms")]
     waiting: Annotated[bool, Field(description="whether a poll waits at this moment")]
-    client: Annotated[str, Field(description="the address from which it polls")]
+    client: Annotated[str, Field(description="the software that polls, by its User-Agent")]
 
 
 class SitePresence(Presence):

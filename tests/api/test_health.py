@@ -25,6 +25,7 @@ from jobs_server.worker import Worker
 from ..conftest import inside
 from ..support import databases, servers
 from ..support.waiting import until
+from .test_metrics import figure
 
 
 @pytest.fixture
@@ -70,6 +71,15 @@ def test_looking_writes_nothing(patient: Flask) -> None:
     before = (log.stat().st_size, log.stat().st_mtime_ns)
     readiness(patient)
     assert (log.stat().st_size, log.stat().st_mtime_ns) == before
+
+
+def test_looking_is_counted_as_no_commit(patient: Flask) -> None:
+    inside(patient).sends()
+    before = figure(patient, "jobs_commit_seconds_count")
+    assert before
+    for _ in range(3):
+        readiness(patient)
+    assert figure(patient, "jobs_commit_seconds_count") == before
 
 
 @pytest.mark.sqlite("one writer at a time")

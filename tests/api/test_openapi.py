@@ -84,6 +84,14 @@ def example(document: dict[str, Any], path: str) -> dict[str, Any]:
     return dict(next(iter(content["examples"].values()))["value"])
 
 
+def test_the_client_of_a_queue_is_told_by_its_user_agent(document: dict[str, Any]) -> None:
+    headers = {"User-Agent": "wmd-site/2.1"}
+    assert APP.test_client().post("/jobs/getnewjobs", json={"site": "agents"}, headers=headers).status_code == 200
+    (shown,) = (each for each in APP.test_client().get("/jobs/sites").json or [] if each["site"] == "agents")
+    described = document["components"]["schemas"]["SitePresence"]["properties"]["client"]["description"]
+    assert (shown["client"], "User-Agent" in described) == ("wmd-site/2.1", True)
+
+
 def test_the_description_is_openapi(document: dict[str, Any]) -> None:
     validate(document)
 
