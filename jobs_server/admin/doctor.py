@@ -37,8 +37,8 @@ _AHEAD_MS = 60_000  # a clock that was set back by less is no news
 _NEWEST = Statement(select(func.max(Job.accepted_ms)))
 
 _CLOCKS_DIFFER_MS = 2_000
-_OWN = 1  # connection of each process by which it is told of changes
-_PROCESSES = 4  # of a server that says nothing else, at most
+_OWN = 1  # each process hears of changes by a connection of its own
+_PROCESSES = 4  # a server has so many at most where JOBS_WORKERS is not set
 
 _SERVER = Statement(
     text(
@@ -198,9 +198,9 @@ def _server(installation: Installation) -> Iterator[Finding]:
 
 
 def _readiness(place: str) -> Iterator[Finding]:
-    told = httpx.get(f"{place}/readyz", timeout=5, trust_env=False)
-    if told.status_code != 200:
-        yield from (Finding("server", Grade.BAD, line) for line in told.text.splitlines())
+    answer = httpx.get(f"{place}/readyz", timeout=5, trust_env=False)
+    if answer.status_code != 200:
+        yield from (Finding("server", Grade.BAD, line) for line in answer.text.splitlines())
 
 
 def _sites(place: str) -> Iterator[Finding]:
@@ -291,7 +291,7 @@ def _postgresql_indexes(installation: Installation) -> Iterator[Finding]:
 
 
 def _postgresql(installation: Installation) -> Iterator[Finding]:
-    """Look at all of it, and no further where it does not answer: that is told once."""
+    """Look at all of it, and no further where it does not answer: that is one finding."""
     yield from _postgresql_server(installation)
     yield from _connections(installation)
     yield from _migration(installation)
@@ -309,7 +309,7 @@ CHECKS: Mapping[str, tuple[Callable[[Installation], Iterator[Finding]], ...]] = 
 
 
 def _existing(path: Path) -> Path:
-    """Give the folder that a path is in or will be in."""
+    """Return the folder that a path is in or will be in."""
     return next(parent for parent in (path, *path.absolute().parents) if parent.is_dir())
 
 

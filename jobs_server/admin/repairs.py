@@ -39,7 +39,7 @@ def close(config: Path) -> str:
 
 def prepare(installation: Installation) -> str:
     """Create or migrate the database, when no server has it open."""
-    installation.database.close()  # what was looked at so far holds the file as a server would
+    installation.database.close()  # the checks so far hold the file as a server would
     if _is_in_use(installation):
         raise TaskFailed("a server has it open: restart that one, which does the same")
     try:
@@ -62,7 +62,7 @@ def _is_in_use(installation: Installation) -> bool:
 
 
 def _others_are_connected(database: Database) -> bool:
-    for _ in range(_LOOKS):  # what was just closed is seen there for a moment
+    for _ in range(_LOOKS):  # PostgreSQL lists for a moment what was just closed
         with database.engine.connect() as connection:
             if not connection.execute(_OTHERS).scalar_one():
                 return False

@@ -32,10 +32,14 @@ class Restored:
     """What came of a restore."""
 
     counts: Counts
-    ended: int  # jobs that were unfinished in the backup
-    locked_out: tuple[str, ...]  # sites whose lock-out was put on after the backup, and stays
-    lost_tokens: tuple[str, ...]  # site tokens that were made after the backup, and are none any more
-    aside: Path | None  # where the database that was there is now
+    ended: int
+    """How many jobs were unfinished in the backup."""
+    locked_out: tuple[str, ...]
+    """The sites whose lock-out was put on after the backup, and stays."""
+    lost_tokens: tuple[str, ...]
+    """The site tokens that were made after the backup, and are none any more."""
+    aside: Path | None
+    """Where the database that was there is now."""
 
 
 def restore(archive: Path, settings: Settings, progress: Progress = lambda *_: None) -> Restored:
@@ -51,43 +55,43 @@ def restore(archive: Path, settings: Settings, progress: Progress = lambda *_: N
     try:
         backups.unpack(archive, new, progress)
         counts = backups.verify(new, progress, archive.name)
-        ended, held = _let_nothing_old_come_alive(new, archive, settings, _last_words(live))
-        backups.check_unused(new)  # and so one file, with no log beside it
-        return Restored(counts, ended, *held, backups.put_in_place(new, live))
+        ended, carried_over = _let_nothing_old_come_alive(new, archive, settings, _read_in_force(live))
+        backups.check_unused(new)  # what it left in its log is in the one file now
+        return Restored(counts, ended, *carried_over, backups.put_in_place(new, live))
     finally:
         for suffix in ("", "-wal", "-shm", "-journal"):
             new.with_name(new.name + suffix).unlink(missing_ok=True)
 
 
-class LastWords(NamedTuple):
-    """What the database that is replaced says that must go on to hold."""
+class InForce(NamedTuple):
+    """What holds by the database that is replaced, and must go on to hold."""
 
     lockouts: Sequence[LockoutRow] = ()
     tokens: Sequence[SiteTokenRow] = ()
 
 
-class Held(NamedTuple):
-    """What became of it."""
+class CarriedOver(NamedTuple):
+    """What became of that in the restored database."""
 
     locked_out: tuple[str, ...]
     lost_tokens: tuple[str, ...]
 
 
-def _last_words(live: Path) -> LastWords:
-    """Read them, as far as there is a database that can be read and that knows of such things."""
+def _read_in_force(live: Path) -> InForce:
+    """Read what is in force, as far as there is a database that can be read and has such tables."""
     if not live.exists():
-        return LastWords()
+        return InForce()
     try:
         with closing(open_file(live, "rw")) as raw:
             connection = Connection(raw, "sqlite")
-            return LastWords(lockouts.everywhere(connection), site_tokens.list_all(connection))
+            return InForce(lockouts.everywhere(connection), site_tokens.list_all(connection))
     except driver.Error:
-        return LastWords()  # damaged, which may be why it is replaced, or older than these tables
+        return InForce()  # it is damaged, which may be why it is replaced, or older than these tables
 
 
 def _let_nothing_old_come_alive(
-    new: Path, archive: Path, settings: Settings, last_words: LastWords
-) -> tuple[int, Held]:
+    new: Path, archive: Path, settings: Settings, in_force: InForce
+) -> tuple[int, CarriedOver]:
     """Bring a database up to this version, end what is unfinished in it, and void the positions in its feed.
 
     Who has been locked out since stays so, and site tokens that were revoked since stay revoked.
@@ -98,11 +102,11 @@ def _let_nothing_old_come_alive(
         migrations.prepare(database)
         with database.transaction() as connection:
             events.begin_epoch(connection)
-            held = Held(
-                tuple(_keep_locked_out(connection, last_words.lockouts)),
-                tuple(_keep_revoked(connection, last_words.tokens)),
+            carried_over = CarriedOver(
+                tuple(_keep_locked_out(connection, in_force.lockouts)),
+                tuple(_keep_revoked(connection, in_force.tokens)),
             )
-        return _give_all_up(database, reason), held
+        return _give_all_up(database, reason), carried_over
     except StartRefused as refusal:
         raise TaskFailed(f"{archive.name} was not restored: {refusal.message}") from None
     finally:

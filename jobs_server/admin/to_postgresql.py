@@ -17,17 +17,18 @@ from ..storage.base import Base
 from ..storage.database import Database, open_database, reason_of
 
 Progress = Callable[[str, int, int], None]
-"""Told the table, how many of its rows are done, and how many there are."""
+"""Called with the table, how many of its rows are done, and how many there are."""
 
 BATCH = 1000
-_NOT_MOVED = ("site_presence", "prune_permit")  # of the moment
+_NOT_MOVED = ("site_presence", "prune_permit")  # they hold what is so at the moment
 
 
 class Moved(NamedTuple):
     """What came of a move."""
 
     rows: dict[str, int]
-    already: bool  # all of it was there before
+    already: bool
+    """Whether all rows were there before."""
 
 
 def move(settings: Settings, source: Database, to: URL, progress: Progress = lambda *_: None) -> Moved:
@@ -90,7 +91,7 @@ def _copy(here: Connection, there: Connection, table: Table, progress: Progress)
 
 
 def _verify(here: Connection, there: Connection, table: Table, progress: Progress) -> int:
-    """Compare all rows, a batch at a time; gives how many there are. Raises TaskFailed where they differ."""
+    """Compare all rows, a batch at a time; return how many there are. Raises TaskFailed where they differ."""
     total, done = _count(here, table), 0
     ours, theirs = _pages(here, table, None), _pages(there, table, None)
     for rows in ours:

@@ -85,7 +85,7 @@ def get_event_at_time() -> Response:
 @describe(gives=bool, body=reservation_commands.UserAtTime)
 @needs(Access.ANYBODY)
 def is_user_scheduled() -> Response:
-    """Tell whether a person has reserved a site at a moment."""
+    """Whether a person has reserved a site at a moment."""
     command = _parse(reservation_commands.UserAtTime)
     with reading() as connection:
         held = reservations.at(connection, command.site, command.time_ms)
@@ -96,7 +96,7 @@ def is_user_scheduled() -> Response:
 @describe(gives=bool, body=reservation_commands.UserAtTime)
 @needs(Access.ANYBODY)
 def does_conflicting_event_exist() -> Response:
-    """Tell whether anybody else has reserved a site at a moment."""
+    """Whether anybody else has reserved a site at a moment."""
     command = _parse(reservation_commands.UserAtTime)
     with reading() as connection:
         held = reservations.at(connection, command.site, command.time_ms)

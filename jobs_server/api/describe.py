@@ -1,4 +1,4 @@
-"""What a route takes and gives, said where the route is: the API's description is made of this and of the models."""
+"""What a route takes and gives, noted at the route: the API's description is made of these notes and of the models."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def describe(
     refusals: tuple[type[JobsError], ...] = (),
     media: str = "application/json",
 ) -> Callable[[AnyView], AnyView]:
-    """Say what a route takes and gives; the view itself is left as it is."""
+    """Note what a route takes and gives; the view itself is left as it is."""
     described = Described(gives=gives, body=body, query=query, headers=headers, refusals=refusals, media=media)
 
     def mark(view: AnyView) -> AnyView:
@@ -49,5 +49,5 @@ def describe(
 
 
 def of(view: Callable[..., Any]) -> Described | None:
-    """Give what is said of a view; none when nothing is."""
+    """Return what was noted of a view; none when nothing was."""
     return cast("Described | None", getattr(view, _ATTRIBUTE, None))

@@ -15,7 +15,7 @@ bp = Blueprint("health", __name__)
 @describe(gives=str, media="text/plain")
 @needs(Access.ANYBODY)
 def healthz() -> Response:
-    """Say that the process is alive and answers; whether it can work, readyz says."""
+    """Answer that the process is alive; whether the service can work, readyz answers."""
     return _text(200, ["alive"])
 
 
@@ -23,7 +23,7 @@ def healthz() -> Response:
 @describe(gives=str, media="text/plain")
 @needs(Access.ANYBODY)
 def readyz() -> Response:
-    """Say whether jobs can be taken and handed over now; each problem is a line, with 503."""
+    """Whether jobs can be taken and handed over now; each problem is a line, with 503."""
     found = checks.of(current_app).problems()
     return _text(503 if found else 200, found or ["ready"])
 

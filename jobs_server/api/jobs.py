@@ -60,7 +60,7 @@ def get_new_jobs() -> Response:
 @describe(gives=schemas.Job, body=commands.StartJob, refusals=(NotFound, Conflict))
 @needs(Access.SITE)
 def start_job() -> Response:
-    """Note that a job has begun; with a claim id, tell first whether it still may."""
+    """Note that a job has begun; with a claim id, answer first whether the job still may begin."""
     command = _parse(commands.StartJob)
     with transaction(command.site) as connection:
         job = operations.start(connection, command, auth.site(command.site), clock.read(), _settings())
@@ -145,7 +145,7 @@ def lift_lockout() -> Response:
 @describe(gives=schemas.Lockouts, body=commands.ShowLockout)
 @needs(Access.ANYBODY)
 def get_lockout() -> Response:
-    """Tell whether a telescope is locked out, by whom, since when and why, and who did before."""
+    """Whether a telescope is locked out, by whom, since when and why, and who did before."""
     command = _parse(commands.ShowLockout)
     with reading() as connection:
         rows = lockouts.past(connection, command.site)

@@ -62,13 +62,10 @@ bp = Blueprint("metrics", __name__)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _MOST_SITES = 100  # anybody can make up site codes
 _OTHERS = "(others)"
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # and methods too
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # anybody can make up others
 _OTHER = "(other)"
-_SERVERS_WORDS = {UNREAD, RECEIVED, STARTED, CANCELED, EXPIRED, LOST}
-_IN_STEP = {
-    phase: Statement(select(Job.site, func.count()).where(in_phase(Queue.PRIMARY, phase)).group_by(Job.site))
-    for phase in (Phase.WAITING,)
-}
+_SERVER_STATUSES = {UNREAD, RECEIVED, STARTED, CANCELED, EXPIRED, LOST}
+_WAITING = Statement(select(Job.site, func.count()).where(in_phase(Queue.PRIMARY, Phase.WAITING)).group_by(Job.site))
 _IN_HANDS = Statement(
     select(Job.site, Job.phase, func.count()).where(in_phase(Queue.PRIMARY, *UNFINISHED)).group_by(Job.site, Job.phase)
 )
@@ -81,7 +78,7 @@ _OLDEST = Statement(
 @describe(gives=str, refusals=(Forbidden,), media="text/plain")
 @needs(Access.ANYBODY)
 def get_metrics() -> Response:
-    """Give all figures in Prometheus' text format, to those whom the settings let see them."""
+    """Return all figures in Prometheus' text format, to those whom the settings let see them."""
     address = request.remote_addr or ""
     if not may_see(address, _settings(current_app).metrics_from):
         raise Forbidden(f"Error: metrics are not for {address}; JOBS_METRICS_FROM names the networks that may see them")
@@ -89,7 +86,7 @@ def get_metrics() -> Response:
 
 
 def may_see(address: str, networks: Iterable[str]) -> bool:
-    """Tell whether an address is in one of these networks."""
+    """Whether an address is in one of these networks."""
     try:
         asks = ip_address(address.partition("%")[0])
     except ValueError:
@@ -104,7 +101,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.scraped = self.registry
-        """What is told: what this process counts, or what all do, and what is looked up."""
+        """What is scraped: what this process counts, or what all do, and what is looked up."""
         if SHARED in os.environ:
             self.scraped = CollectorRegistry()
             MultiProcessCollector(self.scraped)  # type: ignore[no-untyped-call]
@@ -134,9 +131,9 @@ class Metrics:
         """Note how long a commit took."""
         self._commits.observe(seconds)
 
-    def changed(self, told: Sequence[Change]) -> None:
+    def changed(self, changes: Sequence[Change]) -> None:
         """Count what happened to jobs."""
-        for change in told:
+        for change in changes:
             key = (self._site(change.job.site), _step(change.event.status))
             child = self._event_children.get(key)
             if child is None:
@@ -151,14 +148,14 @@ class Metrics:
         return site
 
 
-class Looked(Collector):
+class LookedUp(Collector):
     """Look up, at each scrape, what nobody counts."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
 
     def collect(self) -> Iterator[Metric]:
-        """Give the figures; those that cannot be had now are left out."""
+        """Return the figures; those that cannot be had now are left out."""
         try:
             with service_of(self._app).database.reading() as connection:
                 yield from _queue_figures(connection)
@@ -206,7 +203,7 @@ def _sizes(**files: int | None) -> Iterator[Metric]:
 
 def _queue_figures(connection: Connection) -> Iterator[Metric]:
     steps = GaugeMetricFamily("jobs_in_step", "Unfinished jobs by how far they are.", labels=("site", "step"))
-    for site, count in connection.rows(_IN_STEP[Phase.WAITING])[:_MOST_SITES]:
+    for site, count in connection.rows(_WAITING)[:_MOST_SITES]:
         steps.add_metric((site, Phase.WAITING.value), count)
     for site, phase, count in connection.rows(_IN_HANDS)[: _MOST_SITES * len(UNFINISHED)]:
         steps.add_metric((site, phase), count)
@@ -219,9 +216,9 @@ def _queue_figures(connection: Connection) -> Iterator[Metric]:
 
 @lru_cache(256)
 def _step(said: str) -> str:
-    """Name a step; a status of the site's own is told by what it means, lest each makes a figure of its own."""
+    """Name a step; a status of the site's own is counted by what it means, lest each makes a figure of its own."""
     status = said.upper()
-    if status in _SERVERS_WORDS:
+    if status in _SERVER_STATUSES:
         return status.lower()
     return "ended" if classify(status) is Report.END else "running"
 
@@ -240,9 +237,9 @@ def forget_counts() -> None:
 
 
 def register(app: Flask) -> None:
-    """Give an app its figures, and the route that gives them."""
+    """Count what an app does, and register the route that returns the figures."""
     metrics = app.extensions[EXTENSION] = Metrics()
-    metrics.scraped.register(Looked(app))
+    metrics.scraped.register(LookedUp(app))
     database = service_of(app).database
     database.on_changes.append(metrics.changed)
     database.on_commit_seconds.append(metrics.committed)
@@ -251,7 +248,7 @@ def register(app: Flask) -> None:
 
 
 def of(app: Flask) -> Metrics:
-    """Give an app's figures."""
+    """Return an app's figures."""
     return cast(Metrics, app.extensions[EXTENSION])
 
 

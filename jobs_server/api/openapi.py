@@ -1,4 +1,4 @@
-"""The API's description as OpenAPI 3.1, made from the routes, what is said of them, and the models."""
+"""The API's description as OpenAPI 3.1, made from the routes, what is noted of them, and the models."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ from ..auth.sessions import COOKIE
 from ..config import Settings
 from ..errors import BadRequest, Forbidden, JobsError, Unauthorized, Unavailable
 from ..service import service_of
-from . import describe as described
-from . import schemas as public
+from . import describe, schemas
 from .describe import Described
 from .problems import PROBLEM, is_poll
 
 PREFIX = "/jobs"
-"""Routes stand under this and, the same, at the root; they are described once."""
+"""Routes stand under this prefix and, the same, at the root; each is described once."""
 
 HEADERS: dict[str, dict[str, Any]] = {
     "Idempotency-Key": {
@@ -54,10 +53,10 @@ _LIMITS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", 
 _TOO_LARGE = "The body is larger than this service takes"
 _ULID = "01KPR8Z4J6Q3T5V7X9Y0A1B2C3"
 _GIVES_KEYS: dict[type, tuple[str, tuple[str, ...]]] = {
-    public.Job: ("", ("site", "ulid")),
-    public.JobWithHistory: ("", ("site", "ulid")),
-    public.Reserved: ("new_calendar_event/", ("site", "event_id")),
-    public.Reservation: ("", ("site", "event_id")),
+    schemas.Job: ("", ("site", "ulid")),
+    schemas.JobWithHistory: ("", ("site", "ulid")),
+    schemas.Reserved: ("new_calendar_event/", ("site", "event_id")),
+    schemas.Reservation: ("", ("site", "event_id")),
 }
 """What answers hold that other requests need, and where in them."""
 
@@ -83,7 +82,7 @@ SCHEMES: dict[str, dict[str, str]] = {
 
 
 class Operation(NamedTuple):
-    """One route and what is said of it."""
+    """One route and what is noted of it."""
 
     path: str
     method: str
@@ -100,7 +99,7 @@ class _Schema(GenerateJsonSchema):
 
 @cache
 def examples() -> dict[str, dict[str, Any]]:
-    """Give commands as real user interfaces send them, by a short name."""
+    """Return commands as real user interfaces send them, by a short name."""
     text = files(__package__).joinpath("examples.json").read_text(encoding="utf-8")
     return dict(json.loads(text))
 
@@ -109,11 +108,11 @@ def document(app: Flask) -> dict[str, Any]:
     """Describe the API of an app."""
     operations = list(described_operations(app))
     settings = service_of(app).settings
-    schemas, definitions = _schemas(operations)
+    made, definitions = _schemas(operations)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method] = {
-            **_operation(operation, operations, schemas),
+            **_operation(operation, operations, made),
             "security": _security(access_of(operation.view), settings),
         }
     return {
@@ -133,11 +132,11 @@ def _security(access: Access | None, settings: Settings) -> list[dict[str, list[
 
 
 def described_operations(app: Flask) -> Iterator[Operation]:
-    """List the routes of which something is said, each once."""
+    """List the routes of which something is noted, each once."""
     rules = {rule.rule: rule for rule in app.url_map.iter_rules()}
     for path, rule in rules.items():
         view = app.view_functions[rule.endpoint]
-        said = described.of(view)
+        said = describe.of(view)
         if said is not None and PREFIX + path not in rules:
             yield Operation(_braced(path), _method(rule), rule.endpoint.rpartition(".")[2], view, said)
 
@@ -156,7 +155,7 @@ _Schemas = dict[tuple[str, str], dict[str, Any]]
 def _schemas(operations: Iterable[Operation]) -> tuple[_Schemas, dict[str, Any]]:
     """Make the schema of each operation's body, query and answer, keyed by name and kind, and what they refer to."""
     inputs: list[tuple[Any, Any, TypeAdapter[Any]]] = [
-        (("problem", "gives"), "serialization", TypeAdapter(public.Problem))
+        (("problem", "gives"), "serialization", TypeAdapter(schemas.Problem))
     ]
     for name, said in ((each.name, each.described) for each in operations):
         inputs.append(((name, "gives"), "serialization", TypeAdapter(said.gives)))
@@ -168,7 +167,7 @@ def _schemas(operations: Iterable[Operation]) -> tuple[_Schemas, dict[str, Any]]
 
 
 def _renamed(schema: Any) -> Any:
-    """Write a schema's limits in JSON Schema's words: of a union with limits pydantic leaves its own."""
+    """Write a schema's limits by the names of JSON Schema: of a union with limits pydantic leaves its own."""
     if isinstance(schema, list):
         return [_renamed(each) for each in schema]
     if not isinstance(schema, dict):
@@ -176,10 +175,10 @@ def _renamed(schema: Any) -> Any:
     return {_LIMITS.get(key, key): _renamed(value) for key, value in schema.items()}
 
 
-def _operation(operation: Operation, others: list[Operation], schemas: _Schemas) -> dict[str, Any]:
+def _operation(operation: Operation, others: list[Operation], made: _Schemas) -> dict[str, Any]:
     said = operation.described
     summary, _, rest = (operation.view.__doc__ or "").partition("\n")
-    answer: dict[str, Any] = {"schema": schemas[operation.name, "gives"]}
+    answer: dict[str, Any] = {"schema": made[operation.name, "gives"]}
     if _holds_jobs(said.gives):
         answer["example"] = _example_answer(said.gives)
     good: dict[str, Any] = {"description": "Done.", "content": {said.media: answer}}
@@ -193,7 +192,7 @@ def _operation(operation: Operation, others: list[Operation], schemas: _Schemas)
         "responses": {"200": good} | _refusals(operation),
     }
     if said.body is not None:
-        body = {"schema": schemas[operation.name, "takes"], "examples": _example_bodies(said.body)}
+        body = {"schema": made[operation.name, "takes"], "examples": _example_bodies(said.body)}
         found["requestBody"] = {"required": True, "content": {"application/json": body}}
     return found
 
@@ -212,7 +211,7 @@ def _query(said: Described) -> Iterator[dict[str, Any]]:
 
 
 def _refusals(operation: Operation) -> dict[str, Any]:
-    """List the refusals of a route by status; classes of one status are told in one line each."""
+    """List the refusals of a route by status; classes of one status are described in one line each."""
     kinds: list[type[JobsError]] = [BadRequest, *operation.described.refusals, Unavailable]
     if access_of(operation.view) in (Access.PERSON, Access.SITE):
         kinds += [Unauthorized, Forbidden]
@@ -246,11 +245,11 @@ def _refusal(operation: Operation, description: str, header: str | None) -> dict
 
 def _holds_jobs(gives: Any) -> bool:
     item = get_args(gives)[0] if get_origin(gives) is list else gives
-    return isinstance(item, type) and issubclass(item, public.Job)
+    return isinstance(item, type) and issubclass(item, schemas.Job)
 
 
 def _links(operation: Operation, others: list[Operation]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Say which requests an answer leads to: all beside its own that need no more than what it holds."""
+    """Return which requests an answer leads to: all beside its own that need no more than what it holds."""
     known = _known(operation.described.gives)
     beside = [other for other in others if other.path.split("/")[1] == operation.path.split("/")[1]]
     for other in beside if known else ():
@@ -260,7 +259,7 @@ def _links(operation: Operation, others: list[Operation]) -> Iterator[tuple[str,
 
 
 def _known(gives: Any) -> dict[str, str]:
-    """Tell where an answer holds what other requests need."""
+    """Return where an answer holds what other requests need."""
     item, before = (get_args(gives)[0], "0/") if get_origin(gives) is list else (gives, "")
     place, keys = _GIVES_KEYS.get(item, ("", ()))
     return {key: f"$response.body#/{before}{place}{key}" for key in keys}
@@ -312,7 +311,7 @@ def _example_answer(gives: Any) -> Any:
         "required_params": command["required_params"],
         "optional_params": command["optional_params"],
     }
-    if gives is public.JobWithHistory:
+    if gives is schemas.JobWithHistory:
         by = {"id": command["user_id"], "name": command["user_name"], "known": "said"}
         event = {"timestamp_ms": job["timestamp_ms"], "from": None, "to": "UNREAD", "by": by, "alternateQueue": False}
         job["history"] = [event]

@@ -13,7 +13,7 @@ from . import request_body
 
 PROBLEM = "application/problem+json"
 _HEADER_CHARACTERS = 500
-_ASIDE = {"OPTIONS", "HEAD"}  # methods that Flask adds by itself
+_ASIDE = {"OPTIONS", "HEAD"}  # Flask adds these methods by itself
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def _refused(error: JobsError) -> Response:
 
 
 def headers(error: JobsError) -> dict[str, str]:
-    """Give the headers that go with a refusal, on a page as on the wire."""
+    """Return the headers that go with a refusal, on a page as on the wire."""
     found = {}
     if error.status == 401:
         found["WWW-Authenticate"] = 'Bearer realm="jobs"'
@@ -91,12 +91,12 @@ def _problem(status: int, code: str, title: str, sentence: str, faults: tuple[Fa
 
 
 def is_poll(path: str) -> bool:
-    """Tell whether this is the route that answers a refusal with an empty list."""
+    """Whether this is the route that answers a refusal with an empty list."""
     return path.rstrip("/").endswith("/getnewjobs")
 
 
 def _wants_problem() -> bool:
-    """Tell whether problem details are asked for by name: `*/*`, which browsers send, asks for the sentence."""
+    """Whether problem details are asked for by name: `*/*`, which browsers send, asks for the sentence."""
     asked = dict(request.accept_mimetypes)
     return asked.get(PROBLEM, 0) > 0 and asked[PROBLEM] >= request.accept_mimetypes.quality("text/plain")
 

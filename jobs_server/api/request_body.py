@@ -50,7 +50,7 @@ def read() -> bytes:
 
 def drain() -> None:
     """Read off what is left of the body: a client that still sends would not see the answer."""
-    with suppress(Exception):  # it is gone, or sends nonsense: then nobody waits for the rest
+    with suppress(Exception):  # nobody waits for the rest of a client that is gone or sends nonsense
         try:
             _read_off(request.stream, DRAIN_BYTES)
         except RequestEntityTooLarge:
@@ -58,7 +58,7 @@ def drain() -> None:
 
 
 def _goes_on() -> bool:
-    """Tell whether a body without a length goes on: Werkzeug stops reading at the limit and says nothing."""
+    """Whether a body without a length goes on: Werkzeug stops reading at the limit and says nothing."""
     return bool(request.environ["wsgi.input"].read(1))
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask
 
-from ..config import Settings
 from ..domain.lifecycle import LOST
 from ..errors import TaskFailed, Unavailable
 from ..jobs.operations import Change
@@ -23,8 +22,6 @@ from . import checks, maintenance
 if TYPE_CHECKING:
     import httpx
 
-EXTENSION = "jobs_server.alerts"
-
 LOOK_SECONDS = 2.0
 AGAIN_SECONDS = 3600.0
 """The same alert is sent again no sooner, however often it comes and goes."""
@@ -32,14 +29,14 @@ TRIES = 4
 _PAUSE_SECONDS = 1.0
 RETRY_SECONDS = 30.0
 """What could not be sent with all these tries is due again after so long, for as long as it takes."""
-_MOST_LOST = 20  # losses that wait to be told; more are not news
+_MOST_LOST = 20  # more losses that wait to be sent are no news
 _DATABASE = "database"
 
 log = logging.getLogger(__name__)
 
 
 class Alert(NamedTuple):
-    """Something that somebody should look at; the key tells one from another."""
+    """Something that somebody should look at; no two have the same key."""
 
     key: str
     sentence: str
@@ -50,7 +47,7 @@ def post(url: str, sentence: str, transport: httpx.BaseTransport | None = None) 
     import httpx
 
     path = httpx.URL(url).path.strip("/")
-    text_alone = "/" not in path and path != "message"  # https://ntfy.example.org/topic, not Gotify's /message
+    text_alone = "/" not in path and path != "message"  # as https://ntfy.example.org/topic is
     reason = ""
     with httpx.Client(timeout=10, transport=transport) as client:
         for attempt in range(TRIES):
@@ -73,57 +70,57 @@ def post(url: str, sentence: str, transport: httpx.BaseTransport | None = None) 
 
 
 class Watch:
-    """Look at one installation every few seconds, and tell what begins and what is over."""
+    """Look at one installation every few seconds, and send what begins and what is over."""
 
     def __init__(self, app: Flask, send: Callable[[str], None]) -> None:
         self._app = app
         self._send = send
-        self._told: dict[str, float] = {}
-        self._on: dict[str, str] = {}
+        self._sent_at: dict[str, float] = {}
+        self._begun: dict[str, str] = {}
         self._lost: list[Alert] = []
         self._due: dict[str, str] = {}
-        """What is to be told: of one thing only the newest, since what is over before it could be told says both."""
+        """What is to be sent: of one thing only the newest, since what is over before it could be sent says both."""
         self._not_before = -RETRY_SECONDS
 
-    def changed(self, told: Sequence[Change]) -> None:
+    def changed(self, changes: Sequence[Change]) -> None:
         """Note the jobs that were lost."""
-        for change in told:
+        for change in changes:
             if change.event.status == LOST and len(self._lost) < _MOST_LOST:
                 job = change.job
                 sentence = f"{job.site}: {job.action} for {job.device} {job.instance} is lost: no word from the site."
                 self._lost.append(Alert(f"lost {job.ulid}", sentence))
 
     def look(self, now: float) -> None:
-        """Tell what is new and what is over; what cannot be told now stays due."""
+        """Send what is new and what is over; what cannot be sent now stays due."""
         self._note(now)
         if now >= self._not_before:
-            self._tell_due(now)
+            self._send_due(now)
 
     def _note(self, now: float) -> None:
         """Note what is new, and what is over as far as this server can see now."""
         found = {alert.key: alert.sentence for alert in self.found()}
         for key, sentence in found.items():
-            if key not in self._on and now - self._told.get(key, -AGAIN_SECONDS) >= AGAIN_SECONDS:
-                self._on[key] = self._due[key] = sentence
-        over = self._on.keys() - found.keys()
+            if key not in self._begun and now - self._sent_at.get(key, -AGAIN_SECONDS) >= AGAIN_SECONDS:
+                self._begun[key] = self._due[key] = sentence
+        over = self._begun.keys() - found.keys()
         if _DATABASE in found or not service_of(self._app).is_on_duty:
             over &= {_DATABASE}
         for key in over:
-            self._due[key] = f"Over: {self._on.pop(key)}"
+            self._due[key] = f"Over: {self._begun.pop(key)}"
         while self._lost and len(self._due) < _MOST_LOST:
             lost = self._lost.pop(0)
             self._due[lost.key] = lost.sentence
 
-    def _tell_due(self, now: float) -> None:
-        """Tell one thing after another; the first that cannot be told is tried again later, behind the others."""
+    def _send_due(self, now: float) -> None:
+        """Send one alert after another; the first that cannot be sent is tried again later, behind the others."""
         for key in list(self._due):
             self._due[key] = sentence = self._due.pop(key)
-            if not self._tell(sentence):
+            if not self._deliver(sentence):
                 self._not_before = now + RETRY_SECONDS
                 return
             del self._due[key]
-            if key in self._on:
-                self._told[key] = now
+            if key in self._begun:
+                self._sent_at[key] = now
 
     def found(self) -> Iterator[Alert]:
         """List what somebody should look at now."""
@@ -134,12 +131,12 @@ class Watch:
             yield Alert(_DATABASE, error.sentence.removeprefix("Error: "))
             return
         if not service.is_on_duty:
-            return  # another server tells
+            return  # another server sends them
         of_all = (*waits, *checks.last_backup(maintenance.of(self._app)), *checks.disk_of_the_jobs(service))
         yield from (Alert(finding.about, finding.alert) for finding in of_all if finding.alert)
 
-    def _tell(self, sentence: str) -> bool:
-        """Tell something; whether it was taken."""
+    def _deliver(self, sentence: str) -> bool:
+        """Send one sentence; return whether it was taken."""
         log.warning("alert: %s", sentence)
         try:
             self._send(sentence)
@@ -151,7 +148,7 @@ class Watch:
 
 def watcher(app: Flask) -> Worker | None:
     """Return what watches an app in the background; none when it is not set where alerts go."""
-    url = _settings(app).alert_url
+    url = service_of(app).settings.alert_url
     if not url:
         return None
     watch = Watch(app, lambda sentence: post(url, sentence))
@@ -163,7 +160,3 @@ def watcher(app: Flask) -> Worker | None:
         does="sends alerts",
         failure="alerts could not be looked for",
     )
-
-
-def _settings(app: Flask) -> Settings:
-    return service_of(app).settings

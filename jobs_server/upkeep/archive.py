@@ -51,13 +51,16 @@ class Imported:
     """What came of reading a file."""
 
     added: int = 0
-    known: int = 0  # were there already
-    ended: int = 0  # came in unfinished, and are ended
-    faults: list[str] = field(default_factory=list)  # lines that are not in, each with why
+    known: int = 0
+    """How many jobs were there already."""
+    ended: int = 0
+    """How many of the added jobs were unfinished in the file, and are ended."""
+    faults: list[str] = field(default_factory=list)
+    """Why a line is not in, for each such line."""
 
 
 def record(row: Sequence[Any], events: Sequence[Sequence[Any]]) -> dict[str, Any]:
-    """Give one job and its history as the object of one line."""
+    """Return one job and its history as the object of one line."""
     return {
         "format": FORMAT,
         "job": dict(zip(JOB_NAMES, row, strict=True)),
@@ -68,20 +71,20 @@ def record(row: Sequence[Any], events: Sequence[Sequence[Any]]) -> dict[str, Any
 def read_back(database: Database, path: Path, now_ms: int, progress: Any = lambda _done, _total: None) -> Imported:
     """Put the jobs of a file into the history; those that are there already are left alone.
 
-    Each line is put in whole or not at all, and lines that are no good are told. May be run again.
+    Each line is put in whole or not at all, and lines that are no good are listed as faults. May be run again.
     """
-    told = Imported()
+    imported = Imported()
     batch: list[Mapping[str, Any]] = []
-    for content in _lines(path, told, progress):
+    for content in _lines(path, imported, progress):
         batch.append(content)
         if len(batch) == BATCH_JOBS:
-            _put_in(database, batch, now_ms, told)
+            _put_in(database, batch, now_ms, imported)
             batch = []
-    _put_in(database, batch, now_ms, told)
-    return told
+    _put_in(database, batch, now_ms, imported)
+    return imported
 
 
-def _lines(path: Path, told: Imported, progress: Any) -> Iterator[Mapping[str, Any]]:
+def _lines(path: Path, imported: Imported, progress: Any) -> Iterator[Mapping[str, Any]]:
     size, number = path.stat().st_size, 0
     try:
         with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as lines:
@@ -90,11 +93,11 @@ def _lines(path: Path, told: Imported, progress: Any) -> Iterator[Mapping[str, A
                 try:
                     yield _checked(line)
                 except (ValueError, ValidationError) as error:
-                    told.faults.append(f"line {number}: {_reason(error)}")
+                    imported.faults.append(f"line {number}: {_reason(error)}")
     except (EOFError, zlib.error, OSError) as error:
         if isinstance(error, OSError) and error.strerror:
             raise TaskFailed(f"{path} cannot be read: {error.strerror}") from None
-        told.faults.append(f"the file breaks off after line {number}")
+        imported.faults.append(f"the file breaks off after line {number}")
 
 
 def _checked(line: bytes) -> Mapping[str, Any]:
@@ -117,22 +120,22 @@ def _reason(error: Exception) -> str:
     return "is not JSON" if isinstance(error, orjson.JSONDecodeError) else str(error)
 
 
-def _put_in(database: Database, batch: Sequence[Mapping[str, Any]], now_ms: int, told: Imported) -> None:
+def _put_in(database: Database, batch: Sequence[Mapping[str, Any]], now_ms: int, imported: Imported) -> None:
     if not batch:
         return
     with database.transaction() as connection:
         for content in batch:
             if connection.row(_FIND, ulid=content["job"]["ulid"]):
-                told.known += 1
+                imported.known += 1
                 continue
             job, events = dict(content["job"]), list(content["events"])
-            told.ended += _end(job, events, now_ms)
+            imported.ended += _end(job, events, now_ms)
             _add(connection, job, events)
-            told.added += 1
+            imported.added += 1
 
 
 def _add(connection: Connection, job: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> None:
-    """Add a job and its events, numbered below all there are: what streams tell is what happens from now on."""
+    """Add a job and its events, numbered below all there are: streams send what happens from now on."""
     job_id = connection.rows(_INSERT, **job)[0][0]
     first = min(connection.rows(_FIRST_SEQ)[0][0] or 0, 0) - len(events)
     numbered = [{**event, "seq": seq, "job_id": job_id} for seq, event in enumerate(events, first)]
@@ -141,7 +144,7 @@ def _add(connection: Connection, job: Mapping[str, Any], events: Sequence[Mappin
 
 
 def _end(job: dict[str, Any], events: list[dict[str, Any]], now_ms: int) -> int:
-    """End a job that comes in unfinished, with an event that says why; gives 1 when it was."""
+    """End a job that comes in unfinished, with an event that says why; return 1 when it was unfinished, else 0."""
     unfinished = [queue for queue in Queue if job[_key(queue, "phase")] in (Phase.WAITING, *UNFINISHED)]
     for queue in unfinished:
         waited = job[_key(queue, "phase")] == Phase.WAITING

@@ -27,17 +27,18 @@ from ..storage.sqlite_driver import driver, open_file
 
 KEEP_DAYS, KEEP_WEEKS, KEEP_MONTHS = 7, 4, 12
 
-_NOTE = "backup-failed.txt"  # in the instance folder, where the server looks
+_NOTE = "backup-failed.txt"
+"""The file in the instance folder by which a backup beside the server tells it of a failure."""
 _NAME = "jobs-%Y%m%dT%H%M%SZ.db.gz"
 _PATTERN = "jobs-*.db.gz"
 _PART = ".part"
-_STALE_SECONDS = 60 * 60  # a part that nothing was written to for so long is of a backup that was cut off
-_PAGES = 500  # copied at once: a few milliseconds, so that others are served in between
+_STALE_SECONDS = 60 * 60  # a part that nothing was written to for so long is left of a backup that was cut off
+_PAGES = 500  # so many are copied in a few milliseconds, and others are served in between
 _CHUNK_BYTES = 1024 * 1024
 _SPARE_BYTES = 16 * 1024 * 1024
 
 Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and how much there is to do."""
+"""Called with what is being done, how much of it is done, and how much there is to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,12 @@ class Made:
     path: Path
     counts: Counts
     size_bytes: int
-    dropped: tuple[Path, ...]  # older ones that nobody needs any more
+    dropped: tuple[Path, ...]
+    """The older backups that nobody needs any more."""
 
 
 def database_file(url: URL) -> Path:
-    """Give the file of a SQLite database. Raises TaskFailed when it has none."""
+    """Return the file of a SQLite database. Raises TaskFailed when it has none."""
     if url.get_backend_name() != "sqlite":
         raise TaskFailed("this is for SQLite; PostgreSQL is backed up with pg_dump and restored with pg_restore")
     if is_memory(url):
@@ -106,7 +108,7 @@ def make(source: Path, folder: Path, progress: Progress = lambda *_: None) -> Ma
 
 
 def note_failure(instance: Path, sentence: str | None) -> None:
-    """Leave word for the server that a backup beside it failed, or take it back."""
+    """Note for the server that a backup beside it failed, or delete the note."""
     note = instance / _NOTE
     if sentence is None:
         note.unlink(missing_ok=True)
@@ -115,7 +117,7 @@ def note_failure(instance: Path, sentence: str | None) -> None:
 
 
 def noted_failure(instance: Path) -> str | None:
-    """Read why a backup beside the server failed; none when no word was left."""
+    """Return why a backup beside the server failed; none when no failure was noted."""
     try:
         return (instance / _NOTE).read_text(encoding="utf-8") or None
     except OSError:
@@ -128,7 +130,7 @@ def verify(path: Path, progress: Progress = lambda *_: None, called: str | None 
     progress("verify", 0, 0)
     with _translated(f"{called} is no good"), closing(open_file(path, "ro")) as connection:
         report = "\n".join(str(row[0]) for row in connection.execute("PRAGMA integrity_check(3)"))
-        faults = report.splitlines()  # one row may hold several
+        faults = report.splitlines()  # one row may hold several faults
         if faults != ["ok"]:
             raise TaskFailed(f"{called} is damaged: {on_one_line('; '.join(faults))}")
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -151,7 +153,7 @@ def unpack(archive: Path, target: Path, progress: Progress = lambda *_: None) ->
 
 
 def put_in_place(new: Path, live: Path) -> Path | None:
-    """Replace a database that nobody serves by another; gives where the old one was put aside.
+    """Replace a database that nobody serves by another; return where the old one was put aside.
 
     Raises TaskFailed when a program has it open.
     """
@@ -185,7 +187,7 @@ def check_unused(live: Path) -> None:
         if "locked" in str(error):
             raise TaskFailed(f"{live} is in use: stop the server first, then restore") from None
     except driver.DatabaseError:
-        pass  # no database any more, which is why another is to take its place: nobody can serve it
+        pass  # it is no database any more, which is why another takes its place: nobody can serve it
 
 
 def _usable(folder: Path) -> Path:
@@ -212,7 +214,7 @@ def _check_room(source: Path, folder: Path) -> None:
 
 @contextmanager
 def _parts(final: Path) -> Iterator[tuple[Path, Path]]:
-    """Give names for the unfinished copy and its compressed form, which are gone afterwards; forget those cut off."""
+    """Name the unfinished copy and its compressed form for a block, and delete both after it; delete those cut off."""
     for old in final.parent.glob(f".jobs-*{_PART}*"):
         with suppress(OSError):
             if time.time() - old.stat().st_mtime > _STALE_SECONDS:
@@ -228,11 +230,11 @@ def _parts(final: Path) -> Iterator[tuple[Path, Path]]:
 
 def _copy(source: Path, target: Path, progress: Progress) -> Counts:
     with closing(open_file(source, "rw")) as reading, closing(open_file(target, "rwc")) as writing:
-        reading.execute("BEGIN")  # one moment of the database: without it, each write meanwhile starts the copy anew
+        reading.execute("BEGIN")  # the copy is of one moment: else each write meanwhile would start it anew
         counts = _count(reading)
         reading.backup(writing, pages=_PAGES, progress=lambda _, left, total: progress("copy", total - left, total))
         reading.execute("ROLLBACK")
-        writing.execute("PRAGMA journal_mode = DELETE")  # a file that needs no other beside it
+        writing.execute("PRAGMA journal_mode = DELETE")  # the copy must need no file beside it
     return counts
 
 
@@ -250,7 +252,7 @@ def _pack(path: Path, packed: Path, progress: Progress) -> None:
         for chunk in iter(lambda: content.read(_CHUNK_BYTES), b""):
             if back.read(len(chunk)) != chunk:
                 raise TaskFailed(f"no backup was made: what was written to {packed.parent} reads back otherwise")
-        back.read(1)  # the end, where the checksum is
+        back.read(1)  # the checksum stands at the end
 
 
 def _count(connection: Any) -> Counts:
@@ -291,7 +293,7 @@ def _keep_names(folder: Path) -> None:
 
 @contextmanager
 def _translated(what: str) -> Iterator[None]:
-    """Say in one sentence why files or the database could not be used."""
+    """Raise TaskFailed, with one sentence, for files or a database that could not be used in a block."""
     try:
         yield
     except (OSError, EOFError, zlib.error, driver.Error) as error:

@@ -36,7 +36,7 @@ from .maintenance import DailyWork
 EXTENSION = "jobs_server.health"
 
 STOP_SECONDS = 10
-_PROBE = "  "  # in the place of a site: no site is blank
+_PROBE = "  "  # it stands in the place of a site, and no site is blank
 _WRITE_SECONDS = 1.0  # a monitor does not wait for longer
 _KEPT_SECONDS = 1.0  # anybody may ask, so an answer is good for a moment
 _BACKUP_AGE = timedelta(hours=48)
@@ -57,8 +57,8 @@ class Grade(StrEnum):
     """How bad a finding is."""
 
     GOOD = "good"
-    NOTE = "note"  # worth knowing; the service works
-    BAD = "bad"  # to be put right
+    NOTE = "note"  # it is worth knowing, and the service works
+    BAD = "bad"  # it is to be put right
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,9 @@ class Finding:
 def database(service: Service) -> Iterator[Finding]:
     """Look whether a write could begin, and whether the tables are this version's."""
     # Nothing is written, so that nobody is woken and no commit is counted.
-    nobody_told = replace(service.database, timeout_seconds=_WRITE_SECONDS, on_commit=[], on_commit_seconds=[])
+    unheard = replace(service.database, timeout_seconds=_WRITE_SECONDS, on_commit=[], on_commit_seconds=[])
     try:
-        with nobody_told.transaction(_PROBE) as connection:
+        with unheard.transaction(_PROBE) as connection:
             found = migrations.revision(connection)
     except Unavailable as error:
         sentence = f"cannot be used: {reason_of(error)}"

@@ -32,7 +32,7 @@ requests = logging.getLogger("jobs_server.requests")
 changes = logging.getLogger("jobs_server.changes")
 
 _REQUEST_ID = "jobs_server_request_id"
-_TOLD = "jobs_server.told"
+_CHANGES = "jobs_server.changes"
 _GATHER_SECONDS = 0.1  # what is logged in this time is written at once
 
 
@@ -61,31 +61,31 @@ class Objects(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record."""
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
         }
         if request_id := getattr(record, _REQUEST_ID, None):
-            told["request_id"] = request_id
-        if isinstance(record.msg, _Asked | _Changed):
-            told |= record.msg.fields()
+            fields["request_id"] = request_id
+        if isinstance(record.msg, _RequestLine | _ChangeLine):
+            fields |= record.msg.fields()
         if record.exc_info:
-            told["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(told, default=str).decode()
+            fields["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(fields, default=str).decode()
 
 
 class Gathered(logging.Handler):
     """Write records to a stream from a thread of its own, many at once; warnings and errors at once.
 
-    No request waits for the disk or the terminal, nor for the words: a record is put into them by that thread too.
+    No request waits for the disk or the terminal, nor for the text: that thread formats the records too.
     """
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
-        self._records = deque[logging.LogRecord | _Told]()
+        self._records = deque[logging.LogRecord | _Entry]()
         self._due = threading.Event()
         self._closed = False
         self._writing = threading.Lock()
@@ -98,10 +98,10 @@ class Gathered(logging.Handler):
         self._records.append(record)
         self._write_soon(record.levelno)
 
-    def take(self, told: Sequence[_Told]) -> None:
-        """Take what is to be records when it is put into words."""
-        self._records.extend(told)
-        self._write_soon(told[0].level)
+    def take(self, entries: Sequence[_Entry]) -> None:
+        """Take entries of one level; the thread makes lines of them."""
+        self._records.extend(entries)
+        self._write_soon(entries[0].level)
 
     def flush(self) -> None:
         """Write what was taken. May be called in a signal handler, whose thread may be writing already."""
@@ -109,9 +109,13 @@ class Gathered(logging.Handler):
             return
         try:
             self._due.clear()
-            self._stream.write("".join(self._worded() for _ in range(len(self._records))))
+            self._stream.write("".join(self._next_line() for _ in range(len(self._records))))
             self._stream.flush()
-        except (OSError, ValueError, RuntimeError):  # nobody reads it any more, which is no reason to stop a telescope
+        except (
+            OSError,
+            ValueError,
+            RuntimeError,
+        ):  # a log that nobody reads any more stops no telescope
             return
         finally:
             self._writing.release()
@@ -135,15 +139,15 @@ class Gathered(logging.Handler):
                     self._thread.start()
             self._due.set()
 
-    def _worded(self) -> str:
+    def _next_line(self) -> str:
         taken = self._records.popleft()
         try:
-            if not isinstance(taken, _Told):
+            if not isinstance(taken, _Entry):
                 return self.format(taken) + "\n"
             if not isinstance(self.formatter, Lines):
                 return self.format(taken.record()) + "\n"
             return self.formatter.line(taken.created, taken.level, str(taken.line), taken.request_id) + "\n"
-        except Exception as error:  # one line that cannot be worded must not take the others with it
+        except Exception as error:  # one line that cannot be formatted must not take the others with it
             return f"a line of {taken.name} could not be written: {error!r}\n"
 
     def _run(self) -> None:
@@ -168,19 +172,19 @@ def begin(settings: Settings) -> None:
 
 
 def finish() -> None:
-    """Write what is not written yet: the process is about to be ended from outside."""
+    """Write what is not written yet: the process is about to end."""
     for handler in ours.handlers:
         handler.flush()
 
 
 def register(app: Flask) -> None:
-    """Give each request of an app its line, and each change of a job one after its commit."""
-    service_of(app).database.on_changes.append(_tell_changes)
-    request_ids.listen(app, _tell_request)
+    """Log a line for each request of an app, and one for each change of a job after its commit."""
+    service_of(app).database.on_changes.append(_log_changes)
+    request_ids.listen(app, _log_request)
 
 
-class _Asked(NamedTuple):
-    """A request and its answer: what is logged of them, and nothing that would keep the rest of them alive."""
+class _RequestLine(NamedTuple):
+    """What is logged of a request and its answer, and nothing that would keep the rest of both alive."""
 
     method: str
     url_path: str
@@ -189,14 +193,14 @@ class _Asked(NamedTuple):
     status: int
     seconds: float
     client: str | None
-    told: Sequence[Change]
+    changes: Sequence[Change]
 
     def __str__(self) -> str:
         line = f"{self.method} {self._path} {self.status} {self.seconds * 1000:.1f} ms {self.client}"
-        if not self.told:
+        if not self.changes:
             return line
-        more = f" and {len(self.told) - 1} more" if len(self.told) > 1 else ""
-        return f"{line} {self.told[0].actor.name} {self.told[0].job.ulid}{more}"
+        more = f" and {len(self.changes) - 1} more" if len(self.changes) > 1 else ""
+        return f"{line} {self.changes[0].actor.name} {self.changes[0].job.ulid}{more}"
 
     def fields(self) -> dict[str, Any]:
         fields = {
@@ -206,18 +210,18 @@ class _Asked(NamedTuple):
             "ms": round(self.seconds * 1000, 1),
             "client": self.client,
         }
-        if not self.told:
+        if not self.changes:
             return fields
-        return fields | {"actor": self.told[0].actor.id, "jobs": [change.job.ulid for change in self.told]}
+        return fields | {"actor": self.changes[0].actor.id, "jobs": [change.job.ulid for change in self.changes]}
 
     @property
     def _path(self) -> str:
-        """Give the path without the secret of a one-time link."""
+        """Return the path without the secret of a one-time link."""
         secret = (self.view_args or {}).get("secret")
         return self.url_path.replace(secret, "...") if secret else self.url_path
 
 
-class _Changed(NamedTuple):
+class _ChangeLine(NamedTuple):
     """A change of a job."""
 
     change: Change
@@ -229,13 +233,13 @@ class _Changed(NamedTuple):
         return _fields(self.change)
 
 
-class _Told(NamedTuple):
-    """What is logged, before anybody wants it as a record."""
+class _Entry(NamedTuple):
+    """A line of the log, before anybody wants a record of it."""
 
     created: float
     name: str
     level: int
-    line: _Asked | _Changed
+    line: _RequestLine | _ChangeLine
     request_id: str | None
 
     def record(self) -> logging.LogRecord:
@@ -246,38 +250,38 @@ class _Told(NamedTuple):
         return record
 
 
-def _tell_request(answer: Answer) -> None:
+def _log_request(answer: Answer) -> None:
     level = logging.WARNING if answer.status >= 500 else logging.INFO
     if requests.isEnabledFor(level):
         environ, asked = answer.environ, answer.request
-        line = _Asked(
+        line = _RequestLine(
             environ["REQUEST_METHOD"],
             asked.path,
             asked.view_args,
             answer.status,
             answer.seconds,
             environ.get("REMOTE_ADDR"),
-            environ.get(_TOLD, ()),
+            environ.get(_CHANGES, ()),
         )
-        _write(requests, [_Told(time.time(), requests.name, level, line, answer.request_id)])
+        _write(requests, [_Entry(time.time(), requests.name, level, line, answer.request_id)])
 
 
-def _write(logger: logging.Logger, told: Sequence[_Told]) -> None:
-    """Write lines of one level; to make their records is left to the log's thread, unless others are to have them."""
+def _write(logger: logging.Logger, entries: Sequence[_Entry]) -> None:
+    """Write entries of one level; the log's thread makes the records, unless other handlers are to have them."""
     match ours.handlers:
         case [Gathered() as alone] if not (logger.handlers or ours.propagate):
-            alone.take(told)
+            alone.take(entries)
         case _:
-            for each in told:
+            for each in entries:
                 logger.handle(each.record())
 
 
-def _tell_changes(told: Sequence[Change]) -> None:
+def _log_changes(made: Sequence[Change]) -> None:
     if has_request_context():
-        request.environ.setdefault(_TOLD, []).extend(told)
+        request.environ.setdefault(_CHANGES, []).extend(made)
     if changes.isEnabledFor(logging.INFO):
         now, request_id = time.time(), request_ids.request_id()
-        _write(changes, [_Told(now, changes.name, logging.INFO, _Changed(change), request_id) for change in told])
+        _write(changes, [_Entry(now, changes.name, logging.INFO, _ChangeLine(change), request_id) for change in made])
 
 
 def _sentence(change: Change) -> str:

@@ -66,7 +66,8 @@ class Pruned:
 
     jobs: int
     events: int
-    file: Path | None  # where they are written
+    file: Path | None
+    """Where the jobs were written before; none when they were only deleted."""
 
 
 def count(connection: Connection, before_ms: int) -> int:

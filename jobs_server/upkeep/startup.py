@@ -40,14 +40,13 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def set_up(app: Flask) -> None:
-    """Give an app its migrations, and its tables where they cannot have been made before.
+    """Register `flask db`, prepare a database in memory, and begin to serve where `flask run` made the app.
 
-    Flask's own `run` command has no hook for the start of serving; it makes the app inside its Click context, so that
-    is where a database is prepared for it.
+    Flask's own `run` command has no hook for the start of serving; it makes the app inside its Click context.
     """
     context = click.get_current_context(silent=True)
     if context is not None:
-        _set_up_migrations(app)  # for `flask db`
+        _set_up_migrations(app)
     if _database(app).in_memory:
         prepare(app)
     if context is not None and context.command is run_command:
@@ -58,7 +57,7 @@ def set_up(app: Flask) -> None:
 
 
 def processes(settings: Settings) -> int:
-    """Give how many processes are to serve; SQLite has one writer, so that more would gain nothing there."""
+    """Return how many processes are to serve; SQLite has one writer, so that more would gain nothing there."""
     if settings.workers:
         return settings.workers
     return 1 if settings.url.get_backend_name() == sqlite.NAME else min(4, os.cpu_count() or 1)
@@ -96,7 +95,7 @@ def start_workers(app: Flask) -> None:
         remote_calendar.start(service.calendar, service.database, service.settings)
         workers.append(service.calendar.worker)
     if service.gate.keys is not None:
-        workers.append(service.gate.keys.worker)  # begins when the first token is shown
+        workers.append(service.gate.keys.worker)  # it begins when the first token is shown
     checks.of(app).workers = tuple(workers)
 
 
@@ -152,7 +151,7 @@ def prepare(app: Flask) -> None:
 
 
 def _set_up_migrations(app: Flask) -> None:
-    """Give an app the commands `flask db`, which find its database by Alembic's configuration."""
+    """Register the commands `flask db`, which find an app's database by Alembic's configuration."""
     from flask_migrate import Migrate
 
     migrate = Migrate(app, db, directory=str(migrations.MIGRATIONS))
@@ -164,7 +163,7 @@ def _set_up_migrations(app: Flask) -> None:
 
 
 def announce(app: Flask) -> None:
-    """Say where the data is, and who may command."""
+    """Print where the data is, and who may command."""
     settings = _settings(app)
     click.echo(f"Jobs are kept in {_kept_in(settings.url)}.", err=True)
     if settings.is_open:
@@ -180,19 +179,19 @@ def _kept_in(url: URL) -> str:
 
 
 def announce_address(command: str, host: str, port: int) -> None:
-    """Say where to look, and how the command opens it to the LAN."""
+    """Print where to look, and how the command opens the port to the LAN."""
     click.echo(f"The service answers at http://{_reached_at(host)}:{port}/jobs.", err=True)
     if host in _LOOPBACK:
         click.echo(f"Only this PC can reach it; open it to the LAN with: {command} --host 0.0.0.0", err=True)
 
 
 def _reached_at(host: str) -> str:
-    """Give the address under which others find a listener; of one that listens everywhere, this PC's on the LAN."""
+    """Return the address under which others find a listener; of one that listens everywhere, this PC's on the LAN."""
     if host not in _ANYWHERE:
         return f"[{host}]" if ":" in host else host
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # sends nothing: only asks which of this PC's addresses would be used
+            probe.connect(("192.0.2.1", 9))  # nothing is sent: the system only chooses the address
         except OSError:
             return socket.gethostname()
         return str(probe.getsockname()[0])
