@@ -7,6 +7,7 @@ machine does meets all. What again is to old is nothing but noise, that between 
 
 from __future__ import annotations
 
+import gc
 import statistics
 import tempfile
 import time
@@ -171,6 +172,7 @@ def show(
     """Measure, and print the table as it stands in README.md; each row on the way too, lest it be lost."""
     for checkout in (old, new):
         checkout.check()
+    gc.freeze()  # what is imported need not be looked through before each run
     console, rows = Console(stderr=True), []
     for result in measure(cases, connections, {"old": old, "new": new, "again": old}, size, log):
         rows.append(result.columns(target, size.precision))
