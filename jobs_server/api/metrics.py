@@ -41,7 +41,7 @@ from ..domain.lifecycle import (
     classify,
 )
 from ..errors import Forbidden, Unavailable
-from ..jobs.operations import Change
+from ..jobs.operations import CommittedChange
 from ..jobs.sql import in_phase
 from ..service import service_of
 from ..storage import migrations
@@ -131,7 +131,7 @@ class Metrics:
         """Note how long a commit took."""
         self._commits.observe(seconds)
 
-    def changed(self, changes: Sequence[Change]) -> None:
+    def changed(self, changes: Sequence[CommittedChange]) -> None:
         """Count what happened to jobs."""
         for change in changes:
             key = (self._site(change.job.site), _step(change.event.status))

@@ -121,12 +121,11 @@ def cancel_all(site: str | None, user: str, as_json: bool) -> None:
 def _read_job(file: IO[str]) -> dict[str, Any]:
     name = getattr(file, "name", "<stdin>")
     try:
-        body = strict_json.read(file.read().encode())
-    except ValueError as error:
+        return strict_json.read_object(file.read().encode(), name, no_object="must hold one JSON object, a job")
+    except UnicodeDecodeError as error:
         raise click.ClickException(f"{name} is not JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise click.ClickException(f"{name} must hold one JSON object, a job")
-    return body
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _place(device: str, action: str, parameters: tuple[str, ...]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 import click
 
 from ..jobs import events, wire
-from ..jobs.events import Change
+from ..jobs.events import EventOfJob
 from ..live import sse
 from ..live.disconnect import Client
 from ..live.feed import Feed
@@ -33,7 +33,7 @@ def follow(site: str, as_json: bool) -> None:
             subscriber.wait(_INTERRUPTIBLE_SECONDS)
 
 
-def line(change: Change, as_json: bool) -> str:
+def line(change: EventOfJob, as_json: bool) -> str:
     """Write one event, for people or for programs; its job is as of the event, as in the stream."""
     if not as_json:
         return terminal.event_line(change.event, change.job)

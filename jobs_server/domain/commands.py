@@ -241,11 +241,9 @@ AnyCommand = TypeVar("AnyCommand", bound=Command)
 def parse(model: type[AnyCommand], body: bytes) -> AnyCommand:
     """Read a body as a command. Raises BadRequest with every fault found."""
     try:
-        value = strict_json.read(body)
+        value = strict_json.read_object(body, "the body")
     except ValueError as error:
-        raise BadRequest(f"Error: the body is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise BadRequest("Error: the body must be a JSON object")
+        raise BadRequest(f"Error: {error}") from None
     return checked(model, value)
 
 

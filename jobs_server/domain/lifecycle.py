@@ -16,14 +16,30 @@ CANCELED = "CANCELED"
 EXPIRED = "EXPIRED"
 LOST = "LOST"
 
-_END_WORDS = frozenset(
-    {
-        *("complete", "completed", "failed", "error", "canceled", "cancelled", "aborted", "stopped"),
-        *("expired", "lost"),  # usually the server's own labels; from a site, an end all the same
-    }
-)
 _STOP_ACTIONS = frozenset({"stop", "cancel", "cancel_all_commands"})
 _EVERYTHING = "all"
+
+
+class Result(StrEnum):
+    """How a job came out."""
+
+    DONE = "done"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    LOST = "lost"
+
+
+END_WORDS: Mapping[Result, tuple[str, ...]] = {
+    Result.DONE: ("complete", "completed"),
+    Result.FAILED: ("failed", "error"),
+    Result.CANCELED: ("canceled", "cancelled", "aborted", "stopped"),
+    Result.EXPIRED: ("expired",),  # usually the server's own label; from a site, an end all the same
+    Result.LOST: ("lost",),
+}
+"""By result, the statuses that end a job with it, in small letters; they are compared without case."""
+
+_RESULTS = {word: result for result, listed in END_WORDS.items() for word in listed}
 
 
 class Queue(Enum):
@@ -103,7 +119,12 @@ def classify(status: str) -> Report | None:
         return None
     if word == _plain(RECEIVED):
         return Report.RECEIVED
-    return Report.END if word in _END_WORDS else Report.RUNNING
+    return Report.END if word in _RESULTS else Report.RUNNING
+
+
+def result_of(status: str) -> Result | None:
+    """Return what an end means; None for a status that is no end."""
+    return _RESULTS.get(_plain(status))
 
 
 def same_status(one: str, other: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from pydantic_core import from_json
 
@@ -27,6 +28,19 @@ def read(text: bytes) -> object:
         raise ValueError("a number is beyond what a double can hold")
     if text.count(b"[") + text.count(b"{") > MAX_NESTING:
         check_nesting(value)
+    return value
+
+
+def read_object(
+    text: bytes, what: str, *, not_json: str = "is not JSON", no_object: str = "must be a JSON object"
+) -> dict[str, Any]:
+    """Read a JSON object, as `read` does. Raises ValueError with a sentence on `what` it was."""
+    try:
+        value = read(text)
+    except ValueError as error:
+        raise ValueError(f"{what} {not_json}: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} {no_object}")
     return value
 
 

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from sqlalchemy import BigInteger, and_, bindparam, func, select
 
+from ..domain.lifecycle import Result
 from ..jobs.rows import EventRow, JobRow, job_rows
 from ..jobs.sql import EVENT, JOB, NEWEST_FIRST, THIS_SITE
-from ..jobs.timing import Result, timing_of
+from ..jobs.timing import timing_of
 from ..storage.models import Job, JobEvent
 from ..storage.statement import Connection, Statement
 from .now import JobWithTiming

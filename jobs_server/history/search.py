@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, bindparam, func, literal_column, or_, select
 from sqlalchemy.sql.elements import SQLCoreOperations
 
-from ..domain.lifecycle import UNFINISHED, Phase
+from ..domain.lifecycle import END_WORDS, UNFINISHED, Phase, Result
 from ..jobs.rows import JobRow, job_rows
 from ..jobs.sql import JOB, NEWEST_FIRST, THIS_SITE, literal
 from ..storage.database import Database
@@ -21,11 +21,7 @@ from .now import JobWithTiming, with_timing
 PAGE = 50
 _END_OF_TIME_MS = 2**62
 _EXPORT_PAGE = 500
-_GROUPS = {
-    "done": ("complete", "completed"),
-    "failed": ("failed", "error"),
-    "canceled": ("canceled", "cancelled", "aborted", "stopped"),
-}
+_RESULTS = (Result.DONE, Result.FAILED, Result.CANCELED)
 _IN_PHASES = {"waiting": (Phase.WAITING,), "unfinished": UNFINISHED}
 
 
@@ -162,10 +158,10 @@ def _find(*, folds_case: bool) -> Select[tuple[object, ...]]:
     status = func.lower(bindparam("status", type_=Text))
     groups = [
         and_(
-            status == literal_column(f"'{group}'"),
-            func.lower(Job.status).in_([literal_column(f"'{word}'") for word in listed]),
+            status == literal_column(f"'{result}'"),
+            func.lower(Job.status).in_([literal_column(f"'{word}'") for word in END_WORDS[result]]),
         )
-        for group, listed in _GROUPS.items()
+        for result in _RESULTS
     ]
     phases = [
         and_(status == literal_column(f"'{name}'"), or_(*(Job.phase == literal(phase) for phase in listed)))

@@ -1,15 +1,50 @@
-"""What a command meets at a site before it is taken: a lock-out, a reservation, too many jobs that wait."""
+"""What a command meets before it is taken: a lock-out, a reservation, too many jobs that wait, or a key that it had.
+
+An idempotency key that is sent with a job makes that the same command, sent again, makes no second job.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import NamedTuple
+
+from sqlalchemy import and_, bindparam, delete, insert, select
 
 from ..clock import Now
 from ..config import Settings
 from ..domain.actors import Actor, Known
-from ..errors import TooMany, shown
-from ..storage.statement import Connection
+from ..domain.commands import SubmitJob
+from ..errors import KeyReused, TooMany, shown
+from ..storage.models import IdempotencyKey, Job
+from ..storage.statement import Connection, Statement
 from . import lockouts, reservations, statements
+from .rows import JobRow
+from .sql import JOB, at_most
+
+KEY_LIFE_MS = 24 * 60 * 60 * 1000
+"""How long an idempotency key is remembered."""
+
+_KEY_IS = and_(
+    IdempotencyKey.site == bindparam("site"),
+    IdempotencyKey.user_id == bindparam("user_id"),
+    IdempotencyKey.key == bindparam("key"),
+)
+_FIND_KEY = Statement(
+    select(IdempotencyKey.command_hash, *JOB)
+    .join(Job, Job.id == IdempotencyKey.job_id)
+    .where(_KEY_IS, IdempotencyKey.created_ms > bindparam("since_ms"))
+)
+_FORGET_KEY = Statement(delete(IdempotencyKey).where(_KEY_IS))
+_KEEP_KEY = Statement(
+    insert(IdempotencyKey).values(
+        {name: bindparam(name) for name in ("site", "user_id", "key", "command_hash", "job_id", "created_ms")}
+    )
+)
+_ANY_OLD_KEY = Statement(
+    select(IdempotencyKey.id).where(IdempotencyKey.created_ms <= bindparam("since_ms")).limit(at_most(1))
+)
+_FORGET_OLD_KEYS = Statement(delete(IdempotencyKey).where(IdempotencyKey.created_ms <= bindparam("since_ms")))
 
 
 class Met(NamedTuple):
@@ -48,3 +83,54 @@ def admit_stop(connection: Connection, site: str, actor: Actor, now: Now, settin
     """
     if not (settings.strangers_may_stop or settings.calendar_url or actor.known is Known.CONSOLE):
         reservations.refuse_others(reservations.holders(connection, site, now), site, actor)
+
+
+def is_known_key(connection: Connection, command: SubmitJob, now: Now, key: str) -> bool:
+    """Whether a key came within a day, with whatever command."""
+    names = {"site": command.site, "user_id": command.user_id, "key": key}
+    return connection.row(_FIND_KEY, **names, since_ms=now.wall_ms - KEY_LIFE_MS) is not None
+
+
+def first_job(connection: Connection, command: SubmitJob, now: Now, key: str) -> JobRow | None:
+    """Find the job that this key made within a day; a key older than that is forgotten.
+
+    Raises KeyReused when it came with another command.
+    """
+    names = {"site": command.site, "user_id": command.user_id, "key": key}
+    row = connection.row(_FIND_KEY, **names, since_ms=now.wall_ms - KEY_LIFE_MS)
+    if row is None:
+        connection.run(_FORGET_KEY, **names)
+        return None
+    command_hash, *job = row
+    if command_hash != _hash(command):
+        raise KeyReused(f"Error: the Idempotency-Key {key} was sent before with another command")
+    return JobRow._make(job)
+
+
+def remember_key(connection: Connection, command: SubmitJob, now: Now, key: str, job: JobRow) -> None:
+    """Note which job a key made."""
+    connection.run(
+        _KEEP_KEY,
+        site=command.site,
+        user_id=command.user_id,
+        key=key,
+        command_hash=_hash(command),
+        job_id=job.id,
+        created_ms=now.wall_ms,
+    )
+
+
+def any_old_keys(connection: Connection, now: Now) -> bool:
+    """Whether there are idempotency keys that are too old to count."""
+    return connection.row(_ANY_OLD_KEY, since_ms=now.wall_ms - KEY_LIFE_MS) is not None
+
+
+def forget_old_keys(connection: Connection, now: Now) -> None:
+    """Forget idempotency keys that are too old to count."""
+    connection.run(_FORGET_OLD_KEYS, since_ms=now.wall_ms - KEY_LIFE_MS)
+
+
+def _hash(command: SubmitJob) -> str:
+    """Return what tells one command from another: its checked fields, in whatever order they came."""
+    text = json.dumps(command.model_dump(), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -21,7 +21,7 @@ from .rows import EventRow, JobRow
 from .sql import BY_SITE, EVENT, JOB, after_at_site, at_most
 
 
-class Change(NamedTuple):
+class EventOfJob(NamedTuple):
     """One event, and its job as of that event."""
 
     event: EventRow
@@ -145,7 +145,7 @@ def lasts(connection: Connection, sites: Iterable[str]) -> dict[str, int]:
     return dict(connection.rows(_LAST_EVENTS, sites=list(sites)))
 
 
-def after(connection: Connection, seq: int, count: int, site: str | None = None) -> list[Change]:
+def after(connection: Connection, seq: int, count: int, site: str | None = None) -> list[EventOfJob]:
     """List what happened after an event, oldest first, at most `count`; everywhere, or at one site."""
     if site is None:
         rows = connection.rows(_EVERYWHERE, seq=seq, count=count)
@@ -155,7 +155,7 @@ def after(connection: Connection, seq: int, count: int, site: str | None = None)
     found = [(row[0], row[1], EventRow._make(row[2:width]), JobRow._make(row[width:])) for row in rows]
     then = _as_of(connection, seq, found[-1][2].seq, site) if any(has_later for _, has_later, *_ in found) else {}
     return [
-        Change(
+        EventOfJob(
             event,
             UNREAD if before is None and event.queue == Queue.ALTERNATE.value else before,
             _as_it_was(job, then[event.seq]) if has_later and event.seq in then else _without_silence(job),

@@ -13,7 +13,7 @@ from ..config import Settings
 from ..domain.actors import SERVER
 from ..domain.lifecycle import EXPIRED, LOST, Phase, Queue
 from ..storage.statement import Connection
-from . import idempotency, statements
+from . import statements
 from .operations import Event, record
 from .rows import job_rows
 from .statements import Label
@@ -40,16 +40,6 @@ def put(connection: Connection, site: str, now: Now, started: Now, settings: Set
         if message is not None:
             record(connection, jobs, Event(queue, status, message=message), SERVER, now)
     return count
-
-
-def any_old_keys(connection: Connection, now: Now) -> bool:
-    """Tell whether there are idempotency keys that are too old to count."""
-    return connection.row(statements.ANY_OLD_KEY, since_ms=now.wall_ms - idempotency.LIFE_MS) is not None
-
-
-def forget_old_keys(connection: Connection, now: Now) -> None:
-    """Forget idempotency keys that are too old to count."""
-    connection.run(statements.FORGET_OLD_KEYS, since_ms=now.wall_ms - idempotency.LIFE_MS)
 
 
 def give_up(connection: Connection, now: Now, reason: str) -> int:

@@ -34,7 +34,7 @@ from ..domain.lifecycle import (
 )
 from ..errors import Conflict, NotFound, shown
 from ..storage.statement import Connection
-from . import admission, idempotency, lockouts, queries, statements
+from . import admission, lockouts, queries, statements
 from .lockouts import LockoutRow
 from .rows import JobRow, job_rows
 
@@ -53,7 +53,7 @@ class Event:
     mark: Mark | None = None
 
 
-class Change(NamedTuple):
+class CommittedChange(NamedTuple):
     """One change of a job, for those who are told after its commit; the job is as the change left it."""
 
     job: JobRow
@@ -87,18 +87,19 @@ def submit(
     With an idempotency key, the same command sent again within a day gives the first job again and makes no second.
     Raises KeyReused when the key came with another command; LockedOut, Unauthorized and TooMany (`admission`).
     """
-    if key is not None and (first := idempotency.first_job(connection, command, now, key)):
+    if key is not None and (first := admission.first_job(connection, command, now, key)):
         return first
     met = admission.meet(connection, command.site, now, settings)
-    if is_stop(command.action, command.required_params):
+    stops = is_stop(command.action, command.required_params)
+    if stops:
         admission.admit_stop(connection, command.site, actor, now, settings)
         _cancel_covered(connection, command, actor, now, settings)
     else:
         admission.admit(connection, command.site, met, actor, now, settings)
-    job = _insert(connection, command, actor, now, settings, met)
+    job = _insert(connection, command, actor, now, settings, met, stops=stops)
     record(connection, [job], Event(Queue.PRIMARY, UNREAD), actor, now)
     if key is not None:
-        idempotency.remember(connection, command, now, key, job)
+        admission.remember_key(connection, command, now, key, job)
     return job
 
 
@@ -242,7 +243,7 @@ def next_ulid(last: str | None, now_ms: int) -> str:
 
 def record(connection: Connection, jobs: Iterable[JobRow], event: Event, actor: Actor, now: Now) -> None:
     """Write the event of a change, for each job that changed."""
-    changes = [Change(job, event, actor) for job in jobs]
+    changes = [CommittedChange(job, event, actor) for job in jobs]
     rows = [
         {
             "job_id": job.id,
@@ -265,7 +266,14 @@ def record(connection: Connection, jobs: Iterable[JobRow], event: Event, actor: 
 
 
 def _insert(
-    connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings, met: admission.Met
+    connection: Connection,
+    command: SubmitJob,
+    actor: Actor,
+    now: Now,
+    settings: Settings,
+    met: admission.Met,
+    *,
+    stops: bool,
 ) -> JobRow:
     hold_ms = round(command.not_before_seconds * 1000)
     expires_in_seconds = command.expires_in_seconds or settings.expires_in_seconds
@@ -280,7 +288,7 @@ def _insert(
         "user_name": actor.name if actor.id == command.user_id else command.user_name,
         "user_id": command.user_id,  # an admin may send for somebody else: the history then shows both
         "user_roles": to_json(actor.roles).decode(),
-        "is_stop": int(is_stop(command.action, command.required_params)),
+        "is_stop": int(stops),
         "timestamp_ms": max(now.wall_ms, met.newest_waiting_ms or 0),
         "accepted_ms": now.wall_ms,
         "accepted_boot_ms": now.boot_ms,

@@ -16,7 +16,7 @@ from ..domain.lifecycle import is_stop
 from ..errors import Unavailable, shown
 from ..storage.database import Database
 from ..worker import Worker
-from . import idempotency, queries, reservations
+from . import admission, queries, reservations
 from .reservation_commands import time_ms
 from .reservations import Held
 
@@ -191,7 +191,7 @@ def check(
         return
     if key is not None:
         with database.reading() as connection:
-            if idempotency.is_known(connection, command, clock.read(), key):
+            if admission.is_known_key(connection, command, clock.read(), key):
                 return
     calendar.check(command, actor, settings)
 

@@ -16,7 +16,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    delete,
     func,
     insert,
     literal_column,
@@ -41,7 +40,7 @@ from ..domain.lifecycle import (
     Queue,
     Report,
 )
-from ..storage.models import IdempotencyKey, Job, JobEvent, Lockout, Reservation
+from ..storage.models import Job, JobEvent, Lockout, Reservation
 from ..storage.statement import Statement
 from .reservations import now_at_site
 from .rows import JobRow
@@ -297,24 +296,3 @@ EXPIRE_WAITING = {queue: _expire_waiting(queue) for queue in Queue}
 EXPIRE_CLAIMED = {queue: _expire_claimed(queue) for queue in Queue}
 LOSE = {queue: _lose(queue) for queue in Queue}
 GIVE_UP = {queue: Statement(_give_up(queue).returning(*JOB)) for queue in Queue}
-
-_KEY_IS = and_(
-    IdempotencyKey.site == bindparam("site"),
-    IdempotencyKey.user_id == bindparam("user_id"),
-    IdempotencyKey.key == bindparam("key"),
-)
-FIND_KEY = Statement(
-    select(IdempotencyKey.command_hash, *JOB)
-    .join(Job, Job.id == IdempotencyKey.job_id)
-    .where(_KEY_IS, IdempotencyKey.created_ms > bindparam("since_ms"))
-)
-FORGET_KEY = Statement(delete(IdempotencyKey).where(_KEY_IS))
-KEEP_KEY = Statement(
-    insert(IdempotencyKey).values(
-        {name: bindparam(name) for name in ("site", "user_id", "key", "command_hash", "job_id", "created_ms")}
-    )
-)
-ANY_OLD_KEY = Statement(
-    select(IdempotencyKey.id).where(IdempotencyKey.created_ms <= bindparam("since_ms")).limit(at_most(1))
-)
-FORGET_OLD_KEYS = Statement(delete(IdempotencyKey).where(IdempotencyKey.created_ms <= bindparam("since_ms")))

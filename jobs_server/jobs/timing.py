@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
 from ..domain.actors import Known
-from ..domain.lifecycle import CANCELED, EXPIRED, LOST, Mark, Queue, Report, classify
+from ..domain.lifecycle import CANCELED, EXPIRED, LOST, Mark, Queue, Report, Result, classify, result_of
 from .rows import EventRow
-
-
-class Result(StrEnum):
-    """How a job came out."""
-
-    DONE = "done"
-    FAILED = "failed"
-    CANCELED = "canceled"
-    EXPIRED = "expired"
-    LOST = "lost"
-
-
-_RESULTS = {
-    **dict.fromkeys(("complete", "completed"), Result.DONE),
-    **dict.fromkeys(("failed", "error"), Result.FAILED),
-    **dict.fromkeys(("canceled", "cancelled", "aborted", "stopped"), Result.CANCELED),
-    "expired": Result.EXPIRED,
-    "lost": Result.LOST,
-}
 
 _LABELS = (CANCELED, EXPIRED, LOST)
 _PRIMARY = Queue.PRIMARY.value
@@ -62,13 +42,8 @@ class JobTiming(NamedTuple):
         return max(0, self.ended_ms - self.started_ms)
 
 
-@lru_cache(1024)
-def result_of(status: str) -> Result | None:
-    """Return what an end means; None for a status that is no end."""
-    return _RESULTS.get(status.strip().casefold())
-
-
-_report = lru_cache(1024)(classify)  # A night has tens of thousands of events, and few different statuses.
+# A night has tens of thousands of events, and few different statuses.
+_report, _result = lru_cache(1024)(classify), lru_cache(1024)(result_of)
 
 
 def timing_of(posted_ms: int, history: Iterable[EventRow]) -> JobTiming:
@@ -83,14 +58,14 @@ def timing_of(posted_ms: int, history: Iterable[EventRow]) -> JobTiming:
             cancel_ms = cancel_ms or at_ms
             continue
         if status in _LABELS and event.actor_known != Known.SITE:
-            ended_ms, result, due_ms = at_ms, result_of(status), None
+            ended_ms, result, due_ms = at_ms, _result(status), None
             continue
         kind = _report(status)
         if kind is None:
             continue
         seen_ms, word_ms, ended_ms, result = seen_ms or at_ms, at_ms, None, None
         if kind is Report.END:
-            ended_ms, result, due_ms = at_ms, result_of(status), None
+            ended_ms, result, due_ms = at_ms, _result(status), None
         elif kind is Report.RUNNING:
             seconds = event.seconds_until_complete
             started_ms = started_ms or at_ms

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from ..domain.lifecycle import UNREAD, Queue
-from .events import Change
+from .events import EventOfJob
 from .lockouts import LockoutRow
 from .rows import EventRow, JobRow
 
@@ -67,7 +67,7 @@ def event_object(row: EventRow, before: str | None = None) -> dict[str, Any]:
     return public
 
 
-def change(row: Change) -> bytes:
+def change(row: EventOfJob) -> bytes:
     """Write one event as the stream carries it: the job as of the event, and the event itself."""
     return message("jobs", row.job.site, _job(row.job) | {"event": event_object(row.event, row.before)})
 

@@ -9,10 +9,10 @@ from threading import Lock
 from typing import NamedTuple
 
 from ..jobs import events
-from ..jobs.events import Change
+from ..jobs.events import EventOfJob
 from ..storage.database import Database
 
-Render = Callable[[str, Change], bytes]
+Render = Callable[[str, EventOfJob], bytes]
 """Write one event as a message, given the epoch of its number."""
 
 

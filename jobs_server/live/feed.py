@@ -22,7 +22,7 @@ from .. import clock
 from ..config import Settings
 from ..domain.lifecycle import UNREAD
 from ..errors import Crowded, Unavailable
-from ..jobs.operations import Change as CommittedChange
+from ..jobs.operations import CommittedChange
 from ..storage.database import Database
 from ..storage.statement import Connection, Statement
 from . import readers

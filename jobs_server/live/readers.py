@@ -12,7 +12,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, union_all
 
 from ..jobs import events
-from ..jobs.events import Change
+from ..jobs.events import EventOfJob
 from ..storage.models import Lockout, Reservation
 from ..storage.statement import Connection, Statement
 from .backlog import Frame, Render
@@ -83,7 +83,7 @@ class AllSitesReader:
             for channel in self._channels.values():
                 channel.begin(tail)
 
-    def _publish(self, found: list[Change], watched: set[str]) -> None:
+    def _publish(self, found: list[EventOfJob], watched: set[str]) -> None:
         rendered = [
             (change.job.site, Frame(change.event.seq, self._render(self._epoch, change)))
             for change in found

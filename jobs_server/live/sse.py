@@ -17,7 +17,7 @@ import orjson
 from .. import clock
 from ..errors import BadRequest, Fault, Unavailable
 from ..jobs import events, wire
-from ..jobs.events import Change, Record
+from ..jobs.events import EventOfJob, Record
 from ..storage.statement import Connection
 from . import presence
 from .feed import Feed
@@ -78,7 +78,7 @@ def _reason_to_reset(record: Record, newest: int, asked: Position) -> str | None
     return None
 
 
-def render(epoch: str, change: Change) -> bytes:
+def render(epoch: str, change: EventOfJob) -> bytes:
     """Write one event."""
     return b"id: %b\ndata: %b\n\n" % (str(Position(epoch, change.event.seq)).encode(), wire.change(change))
 

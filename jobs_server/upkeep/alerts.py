@@ -14,7 +14,7 @@ from flask import Flask
 
 from ..domain.lifecycle import LOST
 from ..errors import TaskFailed, Unavailable
-from ..jobs.operations import Change
+from ..jobs.operations import CommittedChange
 from ..service import service_of
 from ..worker import Worker
 from . import checks, maintenance
@@ -82,7 +82,7 @@ class Watch:
         """What is to be sent: of one thing only the newest, since what is over before it could be sent says both."""
         self._not_before = -RETRY_SECONDS
 
-    def changed(self, changes: Sequence[Change]) -> None:
+    def changed(self, changes: Sequence[CommittedChange]) -> None:
         """Note the jobs that were lost."""
         for change in changes:
             if change.event.status == LOST and len(self._lost) < _MOST_LOST:

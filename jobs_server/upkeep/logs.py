@@ -22,7 +22,7 @@ from flask import Flask, has_request_context, request
 from ..config import Settings
 from ..domain.lifecycle import Queue
 from ..errors import on_one_line
-from ..jobs.operations import Change
+from ..jobs.operations import CommittedChange
 from ..service import service_of
 from . import request_ids
 from .request_ids import Answer
@@ -193,7 +193,7 @@ class _RequestLine(NamedTuple):
     status: int
     seconds: float
     client: str | None
-    changes: Sequence[Change]
+    changes: Sequence[CommittedChange]
 
     def __str__(self) -> str:
         line = f"{self.method} {self._path} {self.status} {self.seconds * 1000:.1f} ms {self.client}"
@@ -224,7 +224,7 @@ class _RequestLine(NamedTuple):
 class _ChangeLine(NamedTuple):
     """A change of a job."""
 
-    change: Change
+    change: CommittedChange
 
     def __str__(self) -> str:
         return _sentence(self.change)
@@ -276,7 +276,7 @@ def _write(logger: logging.Logger, entries: Sequence[_Entry]) -> None:
                 logger.handle(each.record())
 
 
-def _log_changes(made: Sequence[Change]) -> None:
+def _log_changes(made: Sequence[CommittedChange]) -> None:
     if has_request_context():
         request.environ.setdefault(_CHANGES, []).extend(made)
     if changes.isEnabledFor(logging.INFO):
@@ -284,7 +284,7 @@ def _log_changes(made: Sequence[Change]) -> None:
         _write(changes, [_Entry(now, changes.name, logging.INFO, _ChangeLine(change), request_id) for change in made])
 
 
-def _sentence(change: Change) -> str:
+def _sentence(change: CommittedChange) -> str:
     job, event, actor = change
     queue = " on the alternate queue" if event.queue is Queue.ALTERNATE else ""
     remark = "".join(f", {part}" for part in (event.mark, event.message) if part)
@@ -294,7 +294,7 @@ def _sentence(change: Change) -> str:
     )
 
 
-def _fields(change: Change) -> dict[str, Any]:
+def _fields(change: CommittedChange) -> dict[str, Any]:
     job, event, actor = change
     fields: dict[str, Any] = {
         "job": job.ulid,

@@ -17,7 +17,7 @@ from .. import clock
 from ..clock import Now
 from ..config import Settings
 from ..errors import TaskFailed, Unavailable
-from ..jobs import expiry
+from ..jobs import admission, expiry
 from ..live.presence_store import note_silences
 from ..service import Service, service_of
 from ..storage.database import Database
@@ -39,14 +39,14 @@ def sweep(database: Database, settings: Settings, started: Now) -> int:
     """Label what is to be labelled now, site by site; nothing is written when there is nothing."""
     with database.reading() as connection:
         sites = expiry.sites_to_label(connection, clock.read(), started, settings)
-        old_keys = expiry.any_old_keys(connection, clock.read())
+        old_keys = admission.any_old_keys(connection, clock.read())
     count = 0
     for site in sites:
         with database.transaction(site) as connection:
             count += expiry.put(connection, site, clock.read(), started, settings)
     if old_keys:
         with database.transaction() as connection:
-            expiry.forget_old_keys(connection, clock.read())
+            admission.forget_old_keys(connection, clock.read())
     return count
 
 

@@ -49,13 +49,13 @@ def read(form: Form, given: Mapping[str, str], prefix: str = "") -> Filled:
 
 def read_object(text: str, name: str) -> dict[str, Any]:
     """Read a JSON object that somebody typed. Raises BadRequest."""
+    if not text.strip():
+        return {}
+    wanted = 'must be a JSON object, such as {"filter": "R"}'
     try:
-        value = strict_json.read(text.encode()) if text.strip() else {}
+        return strict_json.read_object(text.encode(), name, not_json="must be JSON", no_object=wanted)
     except ValueError as error:
-        raise BadRequest(f"Error: {name} must be JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise BadRequest(f'Error: {name} must be a JSON object, such as {{"filter": "R"}}')
-    return value
+        raise BadRequest(f"Error: {error}") from None
 
 
 def _chosen_group(form: Form, given: Mapping[str, str], prefix: str) -> tuple[str, ...] | None:

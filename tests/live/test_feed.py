@@ -12,7 +12,7 @@ from flask import Flask
 
 from jobs_server.errors import Unavailable
 from jobs_server.jobs import events
-from jobs_server.jobs.events import Change
+from jobs_server.jobs.events import EventOfJob
 from jobs_server.live import readers, sse
 from jobs_server.live.backlog import Backlog, BacklogBounds, Frame
 from jobs_server.live.disconnect import Client
@@ -70,7 +70,7 @@ def rendered(file_app: Flask) -> list[int]:
     """The numbers of the events that were rendered."""
     numbers: list[int] = []
 
-    def render(epoch: str, change: Change) -> bytes:
+    def render(epoch: str, change: EventOfJob) -> bytes:
         numbers.append(change.event.seq)
         return sse.render(epoch, change)
 
@@ -135,7 +135,7 @@ def test_pages_of_the_backlog_are_kept_within_bounds(file_app: Flask) -> None:
         inside(file_app).sends()
     rendered: list[int] = []
 
-    def render(_epoch: str, change: Change) -> bytes:
+    def render(_epoch: str, change: EventOfJob) -> bytes:
         rendered.append(change.event.seq)
         return b"x" * 500
 
@@ -157,7 +157,7 @@ def test_a_database_that_fails_holds_changes_up_and_loses_none(
     feeds.put_in(file_app, FeedTimes(first_pause_seconds=0.01))
     read, troubles = events.after, [Unavailable("Error: the disk is gone"), RuntimeError("a fault of ours")]
 
-    def fails_twice(*arguments: Any) -> list[Change]:
+    def fails_twice(*arguments: Any) -> list[EventOfJob]:
         if troubles:
             raise troubles.pop(0)
         return read(*arguments)

@@ -15,7 +15,7 @@ from jobs_server import create_app
 from jobs_server.domain.lifecycle import Phase, Queue, Report
 from jobs_server.errors import Unavailable
 from jobs_server.history import night, now, search
-from jobs_server.jobs import queries, statements
+from jobs_server.jobs import admission, queries, statements
 from jobs_server.service import service_of
 from jobs_server.storage import sqlite_driver
 from jobs_server.storage.database import Database
@@ -135,8 +135,8 @@ HOT: dict[str, tuple[Statement, str]] = {
     "end of a search": (search._BUDGET_END, "ix_job_recent"),
     "jobs of a night": (night._JOBS, "ix_job_recent"),
     "events of a night": (night._EVENTS, "ix_job_event_job_id"),
-    "find a key": (statements.FIND_KEY, "sqlite_autoindex_idempotency_key_1"),
-    "forget old keys": (statements.FORGET_OLD_KEYS, "ix_idempotency_key_created_ms"),
+    "find a key": (admission._FIND_KEY, "sqlite_autoindex_idempotency_key_1"),
+    "forget old keys": (admission._FORGET_OLD_KEYS, "ix_idempotency_key_created_ms"),
 }
 for queue, prefix in BY_QUEUE.items():
     HOT |= {
