@@ -13,16 +13,15 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from .cli import COMMANDS
-from .cli.named import NamedCommand, Place, add
+from .cli import add_to
+from .cli.named import NamedCommand, Place
 
 FLASKS: Mapping[str, Place] = {
-    "db": Place("flask_migrate.cli:db", "Perform database migrations."),
     "routes": Place("flask.cli:routes_command", "Show the routes for the app."),
     "run": Place("flask.cli:run_command", "Run a development server."),
     "shell": Place("flask.cli:shell_command", "Run a shell in the app context."),
 }
-"""The commands of Flask and of its extension for migrations."""
+"""The commands of Flask itself."""
 
 
 class FlasksCommand(NamedCommand):
@@ -76,7 +75,7 @@ def main() -> None:
     """Serve the observatory's jobs, send and watch them, and look after the installation."""
 
 
-add(main, COMMANDS)
+add_to(main)
 for _name, _place in FLASKS.items():
     main.add_command(FlasksCommand(_name, _place))
 

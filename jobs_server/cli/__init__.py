@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import click
+
+from .migrations import MigrationCommands
 from .named import Place, add
 
 if TYPE_CHECKING:
@@ -49,6 +52,15 @@ COMMANDS: Mapping[str, Place] = {
 }
 
 
+DB = Place("flask_migrate.cli:db", "Perform database migrations.")
+
+
+def add_to(group: click.Group) -> None:
+    """Add all commands to a group."""
+    add(group, COMMANDS)
+    group.add_command(MigrationCommands("db", DB))
+
+
 def register(app: Flask) -> None:
     """Give an app its commands."""
-    add(app.cli, COMMANDS)
+    add_to(app.cli)

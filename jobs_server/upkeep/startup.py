@@ -40,13 +40,11 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def set_up(app: Flask) -> None:
-    """Register `flask db`, prepare a database in memory, and begin to serve where `flask run` made the app.
+    """Prepare a database in memory, and begin to serve where `flask run` made the app.
 
     Flask's own `run` command has no hook for the start of serving; it makes the app inside its Click context.
     """
     context = click.get_current_context(silent=True)
-    if context is not None:
-        _set_up_migrations(app)
     if _database(app).in_memory:
         prepare(app)
     if context is not None and context.command is run_command:
@@ -150,7 +148,7 @@ def prepare(app: Flask) -> None:
     migrations.prepare(database)
 
 
-def _set_up_migrations(app: Flask) -> None:
+def set_up_migrations(app: Flask) -> None:
     """Register the commands `flask db`, which find an app's database by Alembic's configuration."""
     from flask_migrate import Migrate
 
@@ -180,7 +178,8 @@ def _kept_in(url: URL) -> str:
 
 def announce_address(command: str, host: str, port: int) -> None:
     """Print where to look, and how the command opens the port to the LAN."""
-    click.echo(f"The service answers at http://{_reached_at(host)}:{port}/jobs.", err=True)
+    address = f"http://{_reached_at(host)}:{port}"
+    click.echo(f"The pages are at {address}/ and programs call {address}/jobs", err=True)
     if host in _LOOPBACK:
         click.echo(f"Only this PC can reach it; open it to the LAN with: {command} --host 0.0.0.0", err=True)
 
