@@ -185,7 +185,7 @@ def test_a_port_that_another_program_has_is_bad(app: Flask, port: int) -> None:
 
 def test_a_running_server_is_asked_and_its_sites_are_told(tmp_path: Path, port: int) -> None:
     server = servers.start("serve", tmp_path / "instance", {"JOBS_PORT": str(port)}, port)
-    with servers.stopped_at_the_end(server), httpx.Client(trust_env=False) as client:
+    with servers.stopped_at_the_end(server), httpx.Client(trust_env=False, timeout=60) as client:
         over_http(server.url, client).polls()
         app = create_app({"INSTANCE": str(tmp_path / "instance")})
         code, found = consult(app)
@@ -285,7 +285,7 @@ def test_a_calendar_elsewhere_is_asked(app: Flask, tmp_path: Path) -> None:
 def test_a_silent_site_is_told(tmp_path: Path, port: int) -> None:
     quiet = {"JOBS_PORT": str(port), "JOBS_SILENT_AFTER_SECONDS": "1"}
     server = servers.start("serve", tmp_path / "instance", quiet, port)
-    with servers.stopped_at_the_end(server), httpx.Client(trust_env=False) as client:
+    with servers.stopped_at_the_end(server), httpx.Client(trust_env=False, timeout=60) as client:
         over_http(server.url, client).polls()
         until(lambda: client.get(f"{server.url}/sites").json()[0]["state"] == "silent")
         _, found = consult(create_app({"INSTANCE": str(tmp_path / "instance")}))

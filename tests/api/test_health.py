@@ -55,7 +55,10 @@ def readiness(app: Flask) -> tuple[int, list[str]]:
 
 @pytest.mark.parametrize("kind", ["flask", "gunicorn"])
 def test_a_server_that_was_just_started_is_alive_and_ready(kind: str, tmp_path: Path) -> None:
-    with servers.running(kind, tmp_path) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+    with (
+        servers.running(kind, tmp_path) as server,
+        httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client,
+    ):
         told = [(reply.status_code, reply.text) for reply in (client.get("/healthz"), client.get("/readyz"))]
     assert told == [(200, "alive\n"), (200, "ready\n")]
 

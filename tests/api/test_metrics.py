@@ -55,17 +55,20 @@ def test_several_processes_of_a_server_count_together(tmp_path: Path) -> None:
             )
 
         for _ in range(12):  # each on a connection of its own, which any process may take
-            assert httpx.post(f"{server.url}/jobs/newjob", json=a_command(), trust_env=False).status_code == 200
+            assert (
+                httpx.post(f"{server.url}/jobs/newjob", json=a_command(), trust_env=False, timeout=60).status_code
+                == 200
+            )
         assert [told() for _ in range(6)] == [(12, 12)] * 6
         os.kill(worker(server), signal.SIGKILL)
-        assert httpx.post(f"{server.url}/jobs/newjob", json=a_command(), trust_env=False).status_code == 200
+        assert httpx.post(f"{server.url}/jobs/newjob", json=a_command(), trust_env=False, timeout=60).status_code == 200
         assert [told() for _ in range(6)] == [(13, 13)] * 6
         assert counted(server.url, "jobs_in_step", site="wmd", step="waiting") == 13
     assert list((tmp_path / "tmp").glob("jobs-server-counts-*")) == []
 
 
 def counted(url: str, name: str, **labels: str) -> float:
-    scraped = httpx.get(f"{url}/metrics", trust_env=False).text
+    scraped = httpx.get(f"{url}/metrics", trust_env=False, timeout=60).text
     samples = [each for family in text_string_to_metric_families(scraped) for each in family.samples]
     (value,) = [each.value for each in samples if (each.name, each.labels) == (name, labels)]
     return value

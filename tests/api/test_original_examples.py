@@ -17,7 +17,7 @@ import requests
 from ..support import servers
 
 UI = "https://ui.example.org"
-SECONDS = 30
+SECONDS = 60
 DAY_MS = 1000 * 60 * 60 * 24
 
 

@@ -17,7 +17,7 @@ from ..support import servers
 from ..support.observatory import a_command
 
 LIMIT = 262144
-SECONDS = 20.0
+SECONDS = 60.0
 
 Answer = tuple[int, dict[str, str], bytes]
 """Status, headers by lower-case name, and body."""
@@ -80,7 +80,7 @@ def padded(length: int) -> bytes:
 
 def accepts(server: servers.Server) -> bool:
     """Tell whether the next good request works."""
-    return httpx.post(f"{server.url}/jobs/newjob", json=a_command(), trust_env=False).status_code == 200
+    return httpx.post(f"{server.url}/jobs/newjob", json=a_command(), trust_env=False, timeout=60).status_code == 200
 
 
 @pytest.mark.parametrize("size", [7, 1000, LIMIT])
@@ -155,7 +155,7 @@ def test_what_is_sent_wrongly_is_no_failure_of_the_server(server: servers.Server
 
 
 def listed(server: servers.Server) -> list[Any]:
-    reply = httpx.post(f"{server.url}/jobs/getrecentjobs", json={"site": "wmd"}, trust_env=False)
+    reply = httpx.post(f"{server.url}/jobs/getrecentjobs", json={"site": "wmd"}, trust_env=False, timeout=60)
     assert reply.status_code == 200
     return list(reply.json())
 

@@ -411,7 +411,7 @@ class TestAnIssuerThatOthersWrote:
             assert claims is not None
             assert (claims["name"], tokens.roles_in(claims)) == ("Vera Rubin", ("observer", "admin"))
             assert tokens.userinfo(token, "tycho") == {}
-            httpx.post(f"{url}/users/vera/revoke-tokens", trust_env=False).raise_for_status()
+            httpx.post(f"{url}/users/vera/revoke-tokens", trust_env=False, timeout=60).raise_for_status()
             assert tokens.userinfo(token, "vera") is None
             held.close()
 

@@ -18,7 +18,7 @@ from tests.support.observatory import Observatory
 
 from . import stage
 
-expect.set_options(timeout=20_000)  # for what it waits, a busy machine may take a while
+expect.set_options(timeout=60_000)  # for what it waits, a busy machine may take a while
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def served(folder: Path, *, past: bool = True) -> Iterator[tuple[servers.Server,
     """Serve a site with a past."""
     if past:
         a_past(folder)
-    with servers.running("gunicorn", folder) as server, httpx.Client(trust_env=False) as client:
+    with servers.running("gunicorn", folder) as server, httpx.Client(trust_env=False, timeout=60) as client:
         yield server, over_http(server.url, client)
 
 
@@ -120,7 +120,7 @@ def door(folder: Path) -> Iterator[Door]:
     settings |= {"JOBS_OIDC_CLIENT_ID": "jobs"}
     with servers.running("flask", folder, settings) as server:
         link = issuers.run_flask(["admin", "link", "--user", "Vera"], folder, settings).splitlines()[0]
-        answer = httpx.get(link.replace(":5000", f":{server.port}"), trust_env=False)
+        answer = httpx.get(link.replace(":5000", f":{server.port}"), trust_env=False, timeout=60)
         yield Door(server, answer.cookies["jobs_session"])
 
 

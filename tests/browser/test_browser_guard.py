@@ -64,7 +64,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def jobs(service: servers.Server) -> list[Any]:
-    listed = httpx.post(f"{service.url}/jobs/getrecentjobs", json={"site": "wmd"}, trust_env=False).json()
+    listed = httpx.post(f"{service.url}/jobs/getrecentjobs", json={"site": "wmd"}, trust_env=False, timeout=60).json()
     return list(listed)
 
 

@@ -15,7 +15,7 @@ from tests.support.waiting import until
 from . import stage
 from .conftest import Desk, at_work
 
-SLOW_MS = 20_000
+SLOW_MS = 60_000
 SCROLLED_TO = """(element) => {
     element.scrollIntoView({block: 'center'});
     const box = element.getBoundingClientRect();

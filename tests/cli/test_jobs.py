@@ -319,7 +319,10 @@ def test_every_command_has_a_help(run: Run, command: str) -> None:
 @pytest.mark.parametrize("as_json", [False, True])
 @pytest.mark.parametrize("afar", [False, True], ids=["here", "afar"])
 def test_watch_prints_what_happens_as_it_happens(tmp_path: Path, as_json: bool, afar: bool) -> None:
-    with servers.running("gunicorn", tmp_path / "instance") as server, httpx.Client(trust_env=False) as client:
+    with (
+        servers.running("gunicorn", tmp_path / "instance") as server,
+        httpx.Client(trust_env=False, timeout=60) as client,
+    ):
         check_watch(over_http(server.url, client), tmp_path / "instance", server.url if afar else None, as_json)
 
 

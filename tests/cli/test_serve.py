@@ -17,7 +17,7 @@ from ..support import servers
 
 @pytest.mark.parametrize("kind", ["serve", "serve-waitress"])
 def test_it_serves(kind: str, tmp_path: Path) -> None:
-    with servers.running(kind, tmp_path / "instance") as server, httpx.Client(trust_env=False) as client:
+    with servers.running(kind, tmp_path / "instance") as server, httpx.Client(trust_env=False, timeout=60) as client:
         job = over_http(server.url, client).sends()
         assert over_http(server.url, client).polls() == [job]
 
@@ -38,7 +38,7 @@ def test_gunicorn_started_by_hand_takes_the_same_settings(tmp_path: Path) -> Non
     command = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "wsgi:app"]
     environment = servers.environment(tmp_path, {"JOBS_PORT": str(port)})
     server = servers.launch(command, port, servers.ROOT, environment, tmp_path / "log")
-    with servers.stopped_at_the_end(server), httpx.Client(trust_env=False) as client:
+    with servers.stopped_at_the_end(server), httpx.Client(trust_env=False, timeout=60) as client:
         assert over_http(server.url, client).sends()
 
 

@@ -25,7 +25,7 @@ from jobs_server.storage.statement import Connection
 
 from ..conftest import inside
 from ..support import feeds
-from .test_long_poll import until
+from ..support.waiting import until
 
 SOMEBODY = Client("a browser", "127.0.0.1")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -20,8 +19,9 @@ from ..conftest import inside, over_http
 from ..support import databases, servers
 from ..support.observatory import Observatory
 from ..support.streams import Viewer
+from ..support.waiting import until
 
-LONG = 50  # seconds that no test waits for
+LONG = 60  # As long as a poll may wait, and so long that no test waits for its end.
 
 
 class Poll(threading.Thread):
@@ -35,26 +35,18 @@ class Poll(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        with httpx.Client(trust_env=False, timeout=LONG) as client, suppress(httpx.TransportError):
+        with httpx.Client(trust_env=False, timeout=2 * LONG) as client, suppress(httpx.TransportError):
             self.jobs = over_http(self._url, client, self._site).polls(**self._options)
 
     def gets(self) -> list[str]:
-        self.join(LONG / 2)
+        self.join(LONG - 5)
         assert not self.is_alive(), "the poll was not answered"
         return [job["ulid"] for job in self.jobs]
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that will come; how soon is no matter of a test."""
-    deadline = time.monotonic() + LONG / 2
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def someone_waits(url: str, site: str) -> Callable[[], bool]:
     def look() -> bool:
-        sites = httpx.get(f"{url}/sites", trust_env=False).json()
+        sites = httpx.get(f"{url}/sites", trust_env=False, timeout=60).json()
         return any(
             each["waiting"] or each.get("alternateQueue", each)["waiting"] for each in sites if each["site"] == site
         )
@@ -102,7 +94,10 @@ def test_it_is_answered_when_a_lock_out_is_lifted_that_kept_what_waited(live: st
 
 
 def test_it_is_answered_when_another_process_lifts_the_lock_out(tmp_path: Path) -> None:
-    with servers.running("gunicorn", tmp_path / "instance") as server, httpx.Client(trust_env=False) as client:
+    with (
+        servers.running("gunicorn", tmp_path / "instance") as server,
+        httpx.Client(trust_env=False, timeout=60) as client,
+    ):
         site = over_http(server.url, client)
         job = site.sends()
         app = create_app(databases.at(tmp_path / "instance"))
@@ -124,11 +119,13 @@ def test_who_watches_hears_of_lock_outs_and_reservations(live: str, people: Obse
         lifted = people.posts("liftlockout", {"site": people.site} | VERA)
         viewer.sees(4, "presence")
         span = {"start": "2999-01-01T00:00Z", "end": "2999-01-01T01:00Z", "creator_id": "auth0|vera", "creator": "Vera"}
-        reserved = httpx.post(f"{live}/calendar/newevent", json={"site": people.site} | span, trust_env=False)
+        reserved = httpx.post(
+            f"{live}/calendar/newevent", json={"site": people.site} | span, trust_env=False, timeout=60
+        )
         assert (locked.status, lifted.status, reserved.status_code) == (200, 200, 200)
         viewer.sees(5, "presence")
         event_id = reserved.json()["new_calendar_event"]["event_id"]
-        httpx.post(f"{live}/calendar/delete", json={"event_id": event_id} | span, trust_env=False)
+        httpx.post(f"{live}/calendar/delete", json={"event_id": event_id} | span, trust_env=False, timeout=60)
         viewer.sees(6, "presence")
 
 
@@ -149,7 +146,7 @@ def test_while_it_waits_it_holds_no_connection(app: Flask) -> None:
     poll.start()
     until(lambda: service_of(app).feed.counts() == (0, 1))
     job = inside(app).sends()
-    poll.join(LONG)
+    poll.join(LONG - 5)
     assert [each["ulid"] for each in got] == [job["ulid"]]
     service_of(app).feed.stop()
 
@@ -173,14 +170,17 @@ def test_much_is_cut(app: Flask, seconds: float) -> None:
     live = service_of(app).feed
     until(lambda: live.counts() == (0, 1))
     live.stop()
-    poll.join(LONG)
+    poll.join(LONG - 5)
     assert not poll.is_alive()
     assert live.counts() == (0, 0)
 
 
 def test_too_many_are_told_to_come_back(tmp_path: Path) -> None:
     few = {"JOBS_THREADS": "18"}
-    with servers.running("gunicorn", tmp_path / "instance", few) as server, httpx.Client(trust_env=False) as client:
+    with (
+        servers.running("gunicorn", tmp_path / "instance", few) as server,
+        httpx.Client(trust_env=False, timeout=60) as client,
+    ):
         site = over_http(server.url, client)
         with ExitStack() as crowd:
             for _ in range(4):

@@ -157,13 +157,11 @@ def test_viewers_are_told_when_a_site_comes_back(live: str, people: Observatory)
 
 
 def test_viewers_are_told_when_a_site_falls_silent(app: Flask) -> None:
-    feeds.put_in(app, FeedTimes(tend_seconds=0.05), silent_after_seconds=1)
+    live = feeds.put_in(app, FeedTimes(tend_seconds=0.05), silent_after_seconds=1)
     inside(app).polls()
-    reply = app.test_client().get("/stream?site=wmd", buffered=False)
-    states: list[bytes] = []
-    for message in reply.iter_encoded():
-        states += [word for word in (b"online", b"silent") if b'"state":"%b"' % word in message]
-        if states[-1] == b"silent":
-            break
+    with live.presence.waiting("wmd", Queue.PRIMARY):  # The site is there until the stream has begun.
+        reply = app.test_client().get("/stream?site=wmd", buffered=False)
+        messages = reply.iter_encoded()
+        assert b'"state":"online"' in next(messages)
+    assert any(b'"state":"silent"' in message for message in messages)
     reply.close()
-    assert states[0] == b"online"

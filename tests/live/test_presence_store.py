@@ -135,7 +135,7 @@ def test_old_silences_go_with_old_jobs(hall: Hall, clocks: Clocks) -> None:
 
 def test_insights_show_a_silence_in_which_nothing_waited(tmp_path: Path) -> None:
     soon = {"JOBS_SILENT_AFTER_SECONDS": "1", "JOBS_SWEEP_SECONDS": "0.2", "JOBS_SITES": "wmd"}
-    with servers.running("gunicorn", tmp_path, soon) as server, httpx.Client(trust_env=False) as client:
+    with servers.running("gunicorn", tmp_path, soon) as server, httpx.Client(trust_env=False, timeout=60) as client:
 
         def silent() -> list[str]:
             return re.findall(

@@ -22,7 +22,8 @@ from ..conftest import over_http
 from ..support import databases, nginx, servers
 from ..support.observatory import Observatory
 from ..support.streams import Viewer
-from .test_long_poll import Poll, someone_waits, until
+from ..support.waiting import until
+from .test_long_poll import Poll, someone_waits
 
 # A page as any page does it: EventSource comes back by itself, except after an answer that is no stream.
 PAGE = """() => {
@@ -63,7 +64,7 @@ def told(instance: Path) -> list[tuple[str, str, str]]:
 
 
 def test_what_one_process_commits_the_other_tells_at_once(tmp_path: Path) -> None:
-    with two_servers(tmp_path) as (one, other), httpx.Client(trust_env=False) as client:
+    with two_servers(tmp_path) as (one, other), httpx.Client(trust_env=False, timeout=60) as client:
         people = over_http(one.url, client)
         poll = Poll(other.url, "wmd")
         until(someone_waits(other.url, "wmd"))

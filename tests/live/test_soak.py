@@ -19,12 +19,14 @@ from ..conftest import over_http
 from ..support import databases, servers
 from ..support.processes import holds, worker
 from ..support.streams import Viewer
-from .test_long_poll import Poll, until
+from ..support.waiting import until
+from .test_long_poll import Poll
 
 DROPPED = 1000
 AT_ONCE = 40
 MOST_VIEWERS = 48  # of 64 threads, 16 stay free
 GROWTH_KB = 6 * 1024  # of memory, once all is warm
+LEAST_ROUNDS = 5  # in each stretch of time, however slow the machine is
 
 
 def drop_connections(server: servers.Server, count: int) -> None:
@@ -51,7 +53,7 @@ def test_a_thousand_dropped_connections_leave_nothing_behind(tmp_path: Path) -> 
         until(lambda: holds(process_id).handles <= start.handles + pool)
         # gunicorn keeps its 64 threads once it has made them, and the feed's is one more.
         assert holds(process_id).threads <= start.threads + 64 + 1
-        with Viewer(server.url), httpx.Client(trust_env=False) as client:
+        with Viewer(server.url), httpx.Client(trust_env=False, timeout=60) as client:
             assert over_http(server.url, client).sends()
 
 
@@ -62,10 +64,11 @@ def test_all_stays_flat_while_people_come_and_go(tmp_path: Path, pytestconfig: p
         people, process_id = over_http(server.url, client), worker(server)
 
         def goes_on(seconds: float, viewers_count: int) -> int:
-            done, end = 0, time.monotonic() + seconds
+            done, rounds, end = 0, 0, time.monotonic() + seconds
             with ExitStack() as watching:
                 viewers = [watching.enter_context(Viewer(server.url)) for _ in range(viewers_count)]
-                while time.monotonic() < end:
+                while rounds < LEAST_ROUNDS or time.monotonic() < end:
+                    rounds += 1
                     waiting = Poll(server.url, "wmd")
                     job = people.sends()
                     waiting.gets()
@@ -82,7 +85,7 @@ def test_all_stays_flat_while_people_come_and_go(tmp_path: Path, pytestconfig: p
                 crowd.enter_context(Viewer(server.url))
         for _ in range(2):  # fills what else is bounded: the kept events, the connections, the caches
             changes += goes_on(seconds / 4, viewers_count=12)
-        until(lambda: httpx.get(f"{server.url}/sites", trust_env=False).json()[0]["waiting"] is False)
+        until(lambda: httpx.get(f"{server.url}/sites", trust_env=False, timeout=60).json()[0]["waiting"] is False)
         warm = holds(process_id)
         changes += goes_on(seconds / 2, viewers_count=5)
         until(lambda: holds(process_id).threads <= warm.threads and holds(process_id).handles <= warm.handles)

@@ -95,14 +95,16 @@ def test_a_position_of_another_epoch_is_reset(live: str, people: Observatory) ->
     "position", ["abc", "12", "-1", "abcdef01--1", "abcdef01-x", "ABC-1", "a-1 ", "☄-1", "a-\uff11"]
 )
 def test_what_is_no_position_is_refused(live: str, position: str) -> None:
-    reply = httpx.get(f"{live}/jobs/stream", params={"site": "wmd", "lastEventId": position}, trust_env=False)
+    reply = httpx.get(
+        f"{live}/jobs/stream", params={"site": "wmd", "lastEventId": position}, trust_env=False, timeout=60
+    )
     assert reply.status_code == 400
     assert reply.text.startswith("Error: lastEventId must be the id of an event")
 
 
 @pytest.mark.parametrize("query", ["", "?site=", "?site=%00", "?sites=wmd"])
 def test_a_site_is_needed(live: str, query: str) -> None:
-    reply = httpx.get(f"{live}/stream{query}", trust_env=False)
+    reply = httpx.get(f"{live}/stream{query}", trust_env=False, timeout=60)
     assert (reply.status_code, reply.text[:6]) == (400, "Error:")
 
 
@@ -112,7 +114,7 @@ def test_an_unknown_site_is_an_empty_stream(live: str) -> None:
 
 
 def test_asking_for_the_head_takes_no_place(live: str) -> None:
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         for _ in range(60):
             assert client.head(f"{live}/stream?site=wmd").status_code == 200
 

@@ -16,7 +16,7 @@ from jobs_server.live.times import FeedTimes
 
 from ..conftest import inside
 from ..support import feeds
-from .test_long_poll import until
+from ..support.waiting import until
 
 LARGE = {"note": "m" * 200_000}  # the system keeps some megabytes of what is sent for a reader that takes nothing
 ENOUGH = 60

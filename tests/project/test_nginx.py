@@ -16,10 +16,11 @@ from jobs_server.domain import commands
 from jobs_server.live.times import FeedTimes
 
 from ..conftest import over_http
-from ..live.test_long_poll import LONG, Poll, someone_waits, until
+from ..live.test_long_poll import LONG, Poll, someone_waits
 from ..support import nginx, servers
 from ..support.observatory import Observatory, a_command
 from ..support.streams import Viewer
+from ..support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def test_the_service_learns_who_asks_and_how(tmp_path: Path) -> None:
         with nginx.before(ear.server_port, tmp_path / "n") as url:
             for path in ("/", "/stream", "/jobs/stream"):
                 said = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Host": "localhost"}
-                httpx.get(url + path, headers=said, trust_env=False)
+                httpx.get(url + path, headers=said, trust_env=False, timeout=60)
         ear.shutdown()
     for headers in heard[-3:]:
         assert headers["X-Forwarded-For"] == "203.0.113.7, 127.0.0.1"
@@ -111,4 +112,4 @@ def test_the_service_learns_who_asks_and_how(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["/", "/jobs/sites", "/stream?site=wmd"])
 def test_a_page_under_a_name_that_points_here_reads_nothing(url: str, path: str) -> None:
     rebound = {"Host": "evil.example:5000", "X-Forwarded-Host": "localhost"}
-    assert httpx.get(url + path, headers=rebound, trust_env=False).status_code == 403
+    assert httpx.get(url + path, headers=rebound, trust_env=False, timeout=60).status_code == 403

@@ -85,7 +85,7 @@ def started(debian: Debian) -> Iterator[tuple[servers.Server, list[bytes]]]:
 
 def test_the_service_tells_systemd_when_it_is_ready_serves_a_page_and_ends_well(debian: Debian) -> None:
     assert service("jobs-server.service")["Type"] == "notify"
-    with started(debian) as (server, told), httpx.Client(trust_env=False) as client:
+    with started(debian) as (server, told), httpx.Client(trust_env=False, timeout=60) as client:
         assert any(b"READY=1" in word for word in told)
         page = client.get(f"{server.url}/")
         assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
@@ -94,22 +94,22 @@ def test_the_service_tells_systemd_when_it_is_ready_serves_a_page_and_ends_well(
         server.stop()
         assert server.process.returncode == 0
         assert (debian.at("/var/lib/jobs-server") / "jobs.db").exists()
-    with started(debian) as (server, _), httpx.Client(trust_env=False) as client:
+    with started(debian) as (server, _), httpx.Client(trust_env=False, timeout=60) as client:
         assert over_http(server.url, client).polls() == [job]
 
 
 def test_a_killed_server_comes_back_with_all_that_it_had(debian: Debian) -> None:
     assert service("jobs-server.service")["Restart"] == "always"
-    with started(debian) as (server, _), httpx.Client(trust_env=False) as client:
+    with started(debian) as (server, _), httpx.Client(trust_env=False, timeout=60) as client:
         job = over_http(server.url, client).sends()
         server.kill()
-    with started(debian) as (server, _), httpx.Client(trust_env=False) as client:
+    with started(debian) as (server, _), httpx.Client(trust_env=False, timeout=60) as client:
         assert over_http(server.url, client).polls() == [job]
 
 
 def test_the_backup_unit_backs_up_beside_it(debian: Debian) -> None:
     unit = "jobs-server-backup.service"
-    with started(debian) as (server, _), httpx.Client(trust_env=False) as client:
+    with started(debian) as (server, _), httpx.Client(trust_env=False, timeout=60) as client:
         over_http(server.url, client).sends()
         done = subprocess.run(
             debian.command(unit), env=debian.environment(unit), capture_output=True, text=True, timeout=60, check=False
@@ -164,7 +164,7 @@ def test_the_command_reads_the_settings_as_systemd_does_and_no_shell(tmp_path: P
 
 def test_the_doctor_finds_it(debian: Debian) -> None:
     with started(debian) as (server, _):
-        until(lambda: httpx.get(f"{server.url}/readyz", trust_env=False).status_code == 200)
+        until(lambda: httpx.get(f"{server.url}/readyz", trust_env=False, timeout=60).status_code == 200)
         variables = debian.environment("jobs-server.service", JOBS_HOST="127.0.0.1", JOBS_PORT=str(server.port))
         program = str(debian.at("/opt/jobs-server/bin/jobs-server"))
         done = subprocess.run(

@@ -29,7 +29,7 @@ def test_an_installed_wheel_serves_from_an_empty_folder(tmp_path: Path) -> None:
     environment |= {"PYTHONPATH": str(site_packages), "JOBS_INSTANCE": str(empty / "instance")}
     command = [sys.executable, "-m", "flask", "--app", "jobs_server", "run", "--port", str(port)]
     server = servers.launch(command, port, empty, environment, tmp_path / "log")
-    with servers.stopped_at_the_end(server), httpx.Client(trust_env=False) as client:
+    with servers.stopped_at_the_end(server), httpx.Client(trust_env=False, timeout=60) as client:
         job = over_http(server.url, client).sends()
         assert over_http(server.url, client).polls() == [job]
     assert (empty / "instance" / "jobs.db").exists()

@@ -35,9 +35,10 @@ from jobs_server.storage.statement import Statement
 from jobs_server.upkeep import startup
 
 from ..conftest import inside
-from ..live.test_long_poll import Poll, someone_waits, until
+from ..live.test_long_poll import Poll, someone_waits
 from ..support import postgres, servers
 from ..support.observatory import Observatory
+from ..support.waiting import until
 
 PREPARE = """
 import sys
@@ -84,7 +85,7 @@ def at_once(deeds: Sequence[Callable[[], Any]]) -> list[Any]:
     gate = threading.Barrier(len(deeds))
 
     def do(deed: Callable[[], object]) -> object:
-        gate.wait(10)
+        gate.wait(60)
         return deed()
 
     with ThreadPoolExecutor(len(deeds)) as pool:
@@ -198,11 +199,11 @@ class TestOrder:
                 assert found
                 operations.record(connection, [found], Event(Queue.PRIMARY, "SLEWING"), actors.SERVER, clock.read())
                 drawn.set()
-                assert go.wait(20)
+                assert go.wait(60)
 
         late = threading.Thread(target=report_late)
         late.start()
-        assert drawn.wait(20)
+        assert drawn.wait(60)
         second = threading.Thread(target=lambda: site.reports(job, "EXPOSING"))
         second.start()
         inside(there, "mrc").reports(other, "COMPLETE")  # another site goes on, with a larger number
@@ -212,8 +213,8 @@ class TestOrder:
             assert events.after(connection, began, 10, "wmd") == []
         assert second.is_alive()
         go.set()
-        late.join(20)
-        second.join(20)
+        late.join(60)
+        second.join(60)
         with database(there).reading() as connection:
             told = events.after(connection, began, 10, "wmd")
         assert [change.event.status for change in told] == ["SLEWING", "EXPOSING"]
@@ -222,7 +223,7 @@ class TestOrder:
     def test_whoever_waits_too_long_for_a_site_is_refused_and_others_are_served(
         self, make: Callable[..., Flask]
     ) -> None:
-        here, there = make(), make(DATABASE_TIMEOUT_SECONDS=0.3)
+        here, there = make(), make(DATABASE_TIMEOUT_SECONDS=1)
         with database(here).transaction("wmd"):
             refused = inside(there).asks()
             assert (refused.status, refused.headers["Retry-After"]) == (503, "2")

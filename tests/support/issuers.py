@@ -39,7 +39,7 @@ def real_token(issuer: str, who: str = "vera", client_id: str = CLIENT) -> dict[
     """Sign somebody in at the real issuer, without a browser; gives its answer with id_token and access_token."""
     back = "http://127.0.0.1:1/back"
     asked = {"client_id": client_id, "response_type": "code", "redirect_uri": back, "scope": "openid profile"}
-    with httpx.Client(base_url=issuer, trust_env=False) as client:
+    with httpx.Client(base_url=issuer, trust_env=False, timeout=60) as client:
         answer = client.post("/oauth2/authorize", params=asked, data={"sub": who})
         code = parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0]
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": back, "client_id": client_id}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 _CHUNK = 65536
-_FORWARD_SECONDS = 10.0
+_FORWARD_SECONDS = 30.0
 
 
 class Fate(StrEnum):

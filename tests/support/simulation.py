@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import servers
 
-END_SECONDS = 30.0
+END_SECONDS = 60.0
 
 
 @dataclass

@@ -56,8 +56,7 @@ def test_a_backup_made_under_load_is_one_whole_moment(tmp_path: Path) -> None:
     with servers.running("gunicorn", instance) as server:
         load = Load(server.url, posters=4, claimers=2)
         with load.running():
-            while len(load.finished) < 20:
-                time.sleep(0.05)
+            until(lambda: len(load.finished) >= 20)
             known = set(load.acknowledged.values())
             ended = run_apart(instance, "backup", str(folder))
     assert ended.returncode == 0, ended.stderr

@@ -28,7 +28,9 @@ def logged(kind: str, folder: Path, **settings: str) -> tuple[str, list[str]]:
     """Run a job through a real server, and give its ulid and the log's lines about it."""
     environment = {f"JOBS_{name}": value for name, value in settings.items()}
     with servers.running(kind, folder, environment) as server:
-        with httpx.Client(trust_env=False, headers={"X-Request-ID": "night-7", "User-Agent": "test"}) as client:
+        with httpx.Client(
+            trust_env=False, timeout=60, headers={"X-Request-ID": "night-7", "User-Agent": "test"}
+        ) as client:
             site = over_http(server.url, client)
             job = site.sends(user_name="Vera\n2026-01-01 forged line")
             site.polls(claimId="a")
@@ -83,7 +85,7 @@ def test_a_level_is_a_level(tmp_path: Path) -> None:
 def test_no_token_cookie_or_body_is_ever_logged(form: str, tmp_path: Path) -> None:
     with servers.running("gunicorn", tmp_path, {"JOBS_LOG_FORMAT": form, "JOBS_LOG_LEVEL": "debug"}) as server:
         headers = {"Authorization": "Bearer opensesame", "Cookie": "session=c00kie"}
-        with httpx.Client(trust_env=False, headers=headers, auth=("vera", "basic-s3cret")) as client:
+        with httpx.Client(trust_env=False, timeout=60, headers=headers, auth=("vera", "basic-s3cret")) as client:
             for path in ("/jobs/newjob", "/jobs/getnewjobs", "/jobs/getjob", "/nowhere", "/jobs/canceljob"):
                 body = a_command(required_params={"password": "pass-in-params"}, ulid="x")
                 client.post(f"{server.url}{path}?token=t0ken-in-query", json=body)

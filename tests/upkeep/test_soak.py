@@ -32,8 +32,7 @@ SITES = ("wmd", "mrc1")
 STREAMS = 10
 JOBS_A_SECOND = 5
 GROWTH_KB = 12 * 1024  # of memory, once all is warm
-SLOWER = 5  # times as slow in the second half is growth and no chance
-QUICK_SECONDS = 0.1  # what is quicker than this is not looked at: other work on the machine would show
+LEAST_JOBS = 10  # in each half, however slow the machine is
 
 # How often each step was told at each site, of the jobs that are sent here.
 TOLD = """SELECT job.site, event.status, count(*) FROM job_event AS event JOIN job ON job.id = event.job_id
@@ -94,12 +93,11 @@ def test_all_stays_flat_beside_backups_and_pruning(
                 thread.join()
         assert [site.failure for site in sites] == [None, None]
         check_flat(warm, after)
-        check_pace(warming, took)
         told = ledger.select(instance / "jobs.db", TOLD)
         assert sum(count for _, status, count in told if status == "UNREAD") == len(warming) + len(took)
         for viewer, code in viewers.items():
             viewer.sees_all_of({status: count for site, status, count in told if site == code})
-        assert 'status="5' not in httpx.get(f"{server.url}/metrics", trust_env=False).text
+        assert 'status="5' not in httpx.get(f"{server.url}/metrics", trust_env=False, timeout=60).text
     assert upkeep.failures == []
     assert upkeep.pruned, "nothing was pruned"
     kept = ledger.read(instance / "jobs.db")
@@ -136,8 +134,9 @@ class Upkeep(threading.Thread):
 
 def post(server: servers.Server, client: httpx.Client, seconds: float) -> list[float]:
     """Send jobs at an even pace, and give how long each answer took."""
-    took, end, number = [], time.monotonic() + seconds, 0
-    while time.monotonic() < end:
+    took: list[float] = []
+    end, number = time.monotonic() + seconds, 0
+    while len(took) < LEAST_JOBS or time.monotonic() < end:
         people = over_http(server.url, client, SITES[number % 2])
         began = time.perf_counter()
         people.sends(required_params={"mark": "soak"})
@@ -145,10 +144,6 @@ def post(server: servers.Server, client: httpx.Client, seconds: float) -> list[f
         number += 1
         time.sleep(1 / JOBS_A_SECOND)
     return took
-
-
-def check_pace(warming: list[float], took: list[float]) -> None:
-    assert statistics.median(took) < max(SLOWER * statistics.median(warming), QUICK_SECONDS)
 
 
 def check_flat(warm: Holds, after: Holds) -> None:
