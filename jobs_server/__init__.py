@@ -51,14 +51,14 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = made = _service(app, loaded)
-    request_ids.register(app)
-    logs.register(app)
+    request_ids.register(app, made.answer_listeners)
+    logs.register(made)
     for blueprint in (jobs.bp, live.bp):
         app.register_blueprint(blueprint, url_prefix="/jobs")
         app.register_blueprint(blueprint, name=f"{blueprint.name}_at_root")
     app.register_blueprint(health.bp)
     app.register_blueprint(calendar.bp)
-    metrics.register(app)
+    metrics.register(app, made)
     web.register(app)
     problems.register(app)
     browser_guard.guard(app, settings)
@@ -74,6 +74,7 @@ def _service(app: Flask, loaded: Loaded) -> Service:
     """Make what an app is made of."""
     from pathlib import Path
 
+    from .api.metrics import Metrics
     from .auth import oidc_login
     from .auth.gate import Gate
     from .jobs.desk import Desk
@@ -85,16 +86,19 @@ def _service(app: Flask, loaded: Loaded) -> Service:
     from .service import Service
     from .storage.extension import database_of
     from .storage.notifications import listener_of
+    from .upkeep.checks import Health
+    from .upkeep.maintenance import DailyWork
 
     settings = loaded.settings
     database = database_of(app, settings.database_timeout_seconds)
+    listener = listener_of(database)
     limits = Limits(settings)
     calendar = RemoteCalendar(settings.calendar_url) if settings.calendar_url else None
     return Service(
         settings=settings,
         origins=loaded.origins,
         database=database,
-        listener=listener_of(database),
+        listener=listener,
         feed=feed_of(database, settings, sse.render),
         limits=limits,
         calendar=calendar,
@@ -102,4 +106,8 @@ def _service(app: Flask, loaded: Loaded) -> Service:
         profiles=ProfilesFile(Path(settings.instance)),
         gate=Gate(settings),
         sign_in=oidc_login.client_of(app, settings),
+        daily_work=DailyWork(settings, database, lambda: listener is None or listener.on_duty),
+        health=Health(),
+        metrics=Metrics(),
+        answer_listeners=[],
     )

@@ -23,7 +23,11 @@ from .storage.notifications import Listener
 from .storage.statement import Connection
 
 if TYPE_CHECKING:
+    from .api.metrics import Metrics
     from .auth.gate import Gate
+    from .upkeep.checks import Health
+    from .upkeep.maintenance import DailyWork
+    from .upkeep.request_ids import Listener as AnswerListener
 
 EXTENSION = "jobs_server"
 """Where an app keeps its `Service`, among its extensions."""
@@ -48,6 +52,11 @@ class Service:
     gate: Gate
     sign_in: Any
     """Authlib's client at the issuer; None where people do not sign in on the pages."""
+    daily_work: DailyWork
+    health: Health
+    metrics: Metrics
+    answer_listeners: list[AnswerListener]
+    """Called for each answer that leaves."""
 
     @property
     def is_on_duty(self) -> bool:

@@ -28,7 +28,7 @@ from ..storage.database import reason_of
 from ..storage.models import Job
 from ..storage.sqlite_driver import driver, has_wal_bug
 from ..storage.statement import Statement
-from ..upkeep import backups, checks, maintenance
+from ..upkeep import backups, checks
 from ..upkeep.checks import Finding, Grade
 from . import repairs
 from .installation import Installation
@@ -174,7 +174,7 @@ def _indexes(installation: Installation) -> Iterator[Finding]:
 
 def _backups(installation: Installation) -> Iterator[Finding]:
     if installation.file is not None:
-        for finding in checks.newest_backup(maintenance.of(installation.app)):
+        for finding in checks.newest_backup(service_of(installation.app).daily_work):
             missed = finding.grade is Grade.NOTE
             yield replace(finding, fix=lambda: repairs.back_up(installation)) if missed else finding
 

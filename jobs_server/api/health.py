@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
 
 from ..auth import Access, needs
-from ..upkeep import checks
+from ..service import service
 from .describe import describe
 
 bp = Blueprint("health", __name__)
@@ -24,7 +24,7 @@ def healthz() -> Response:
 @needs(Access.ANYBODY)
 def readyz() -> Response:
     """Whether jobs can be taken and handed over now; each problem is a line, with 503."""
-    found = checks.of(current_app).problems()
+    found = service().health.problems(service())
     return _text(503 if found else 200, found or ["ready"])
 
 

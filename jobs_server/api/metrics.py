@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Blueprint, Flask, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -26,7 +26,6 @@ from sqlalchemy import func, select
 
 from .. import clock
 from ..auth import Access, needs
-from ..config import Settings
 from ..domain.lifecycle import (
     CANCELED,
     EXPIRED,
@@ -43,15 +42,13 @@ from ..domain.lifecycle import (
 from ..errors import Forbidden, Unavailable
 from ..jobs.operations import CommittedChange
 from ..jobs.sql import in_phase
-from ..service import service_of
+from ..service import Service, service
 from ..storage import migrations
 from ..storage.models import Job
 from ..storage.statement import Connection, Statement
-from ..upkeep import backups, checks, request_ids
+from ..upkeep import backups, checks
 from ..upkeep.request_ids import Answer
 from .describe import describe
-
-EXTENSION = "jobs_server.metrics"
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 """Names to prometheus_client, before it is imported, the folder into which all processes of one server count."""
@@ -80,9 +77,9 @@ _OLDEST = Statement(
 def get_metrics() -> Response:
     """Return all figures in Prometheus' text format, to those whom the settings let see them."""
     address = request.remote_addr or ""
-    if not may_see(address, _settings(current_app).metrics_from):
+    if not may_see(address, service().settings.metrics_from):
         raise Forbidden(f"Error: metrics are not for {address}; JOBS_METRICS_FROM names the networks that may see them")
-    return Response(generate_latest(of(current_app).scraped), content_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(service().metrics.scraped), content_type=CONTENT_TYPE_LATEST)
 
 
 def may_see(address: str, networks: Iterable[str]) -> bool:
@@ -151,13 +148,13 @@ class Metrics:
 class LookedUp(Collector):
     """Look up, at each scrape, what nobody counts."""
 
-    def __init__(self, app: Flask) -> None:
-        self._app = app
+    def __init__(self, service: Service) -> None:
+        self._service = service
 
     def collect(self) -> Iterator[Metric]:
         """Return the figures; those that cannot be had now are left out."""
         try:
-            with service_of(self._app).database.reading() as connection:
+            with self._service.database.reading() as connection:
                 yield from _queue_figures(connection)
                 yield from _sizes(database=migrations.storage(connection).size_bytes)
         except Unavailable:
@@ -168,7 +165,7 @@ class LookedUp(Collector):
         yield from self._files()
 
     def _live(self) -> Iterator[Metric]:
-        live = service_of(self._app).feed
+        live = self._service.feed
         streams, polls = live.counts()
         yield GaugeMetricFamily("jobs_streams", "Live streams.", streams)
         yield GaugeMetricFamily("jobs_waiting_polls", "Polls that wait for a job.", polls)
@@ -181,7 +178,7 @@ class LookedUp(Collector):
         yield silence
 
     def _files(self) -> Iterator[Metric]:
-        settings = service_of(self._app).settings
+        settings = self._service.settings
         yield from _sizes(**checks.file_sizes(settings.url))
         try:
             made = backups.listed(settings.backups) if checks.file_of(settings.url) else []
@@ -236,21 +233,11 @@ def forget_counts() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def register(app: Flask) -> None:
-    """Count what an app does, and register the route that returns the figures."""
-    metrics = app.extensions[EXTENSION] = Metrics()
-    metrics.scraped.register(LookedUp(app))
-    database = service_of(app).database
-    database.on_changes.append(metrics.changed)
-    database.on_commit_seconds.append(metrics.committed)
-    request_ids.listen(app, metrics.answered)
+def register(app: Flask, service: Service) -> None:
+    """Count what a service does, and register the route that returns the figures."""
+    metrics = service.metrics
+    metrics.scraped.register(LookedUp(service))
+    service.database.on_changes.append(metrics.changed)
+    service.database.on_commit_seconds.append(metrics.committed)
+    service.answer_listeners.append(metrics.answered)
     app.register_blueprint(bp)
-
-
-def of(app: Flask) -> Metrics:
-    """Return an app's figures."""
-    return cast(Metrics, app.extensions[EXTENSION])
-
-
-def _settings(app: Flask) -> Settings:
-    return service_of(app).settings

@@ -10,14 +10,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from flask import Flask
-
 from ..domain.lifecycle import LOST
 from ..errors import TaskFailed, Unavailable
 from ..jobs.operations import CommittedChange
-from ..service import service_of
+from ..service import Service
 from ..worker import Worker
-from . import checks, maintenance
+from . import checks
 
 if TYPE_CHECKING:
     import httpx
@@ -72,8 +70,8 @@ def post(url: str, sentence: str, transport: httpx.BaseTransport | None = None) 
 class Watch:
     """Look at one installation every few seconds, and send what begins and what is over."""
 
-    def __init__(self, app: Flask, send: Callable[[str], None]) -> None:
-        self._app = app
+    def __init__(self, service: Service, send: Callable[[str], None]) -> None:
+        self._service = service
         self._send = send
         self._sent_at: dict[str, float] = {}
         self._begun: dict[str, str] = {}
@@ -103,7 +101,7 @@ class Watch:
             if key not in self._begun and now - self._sent_at.get(key, -AGAIN_SECONDS) >= AGAIN_SECONDS:
                 self._begun[key] = self._due[key] = sentence
         over = self._begun.keys() - found.keys()
-        if _DATABASE in found or not service_of(self._app).is_on_duty:
+        if _DATABASE in found or not self._service.is_on_duty:
             over &= {_DATABASE}
         for key in over:
             self._due[key] = f"Over: {self._begun.pop(key)}"
@@ -124,7 +122,7 @@ class Watch:
 
     def found(self) -> Iterator[Alert]:
         """List what somebody should look at now."""
-        service = service_of(self._app)
+        service = self._service
         try:
             waits = list(checks.what_waits(service))
         except Unavailable as error:
@@ -132,7 +130,7 @@ class Watch:
             return
         if not service.is_on_duty:
             return  # another server sends them
-        of_all = (*waits, *checks.last_backup(maintenance.of(self._app)), *checks.disk_of_the_jobs(service))
+        of_all = (*waits, *checks.last_backup(service.daily_work), *checks.disk_of_the_jobs(service))
         yield from (Alert(finding.about, finding.alert) for finding in of_all if finding.alert)
 
     def _deliver(self, sentence: str) -> bool:
@@ -146,13 +144,13 @@ class Watch:
         return True
 
 
-def watcher(app: Flask) -> Worker | None:
-    """Return what watches an app in the background; none when it is not set where alerts go."""
-    url = service_of(app).settings.alert_url
+def watcher(service: Service) -> Worker | None:
+    """Return what watches a service in the background; none when it is not set where alerts go."""
+    url = service.settings.alert_url
     if not url:
         return None
-    watch = Watch(app, lambda sentence: post(url, sentence))
-    service_of(app).database.on_changes.append(watch.changed)
+    watch = Watch(service, lambda sentence: post(url, sentence))
+    service.database.on_changes.append(watch.changed)
     return Worker(
         "alerts",
         LOOK_SECONDS,

@@ -14,9 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import cast
 
-from flask import Flask
 from sqlalchemy import URL, func, select
 
 from .. import clock
@@ -24,16 +22,14 @@ from ..domain.lifecycle import Phase, Queue
 from ..errors import TaskFailed, Unavailable
 from ..jobs.sql import in_phase
 from ..live.presence import State
-from ..service import Service, service_of
+from ..service import Service
 from ..storage import migrations
 from ..storage.database import reason_of
 from ..storage.models import Job
 from ..storage.statement import Statement
 from ..worker import Worker
-from . import backups, maintenance
+from . import backups
 from .maintenance import DailyWork
-
-EXTENSION = "jobs_server.health"
 
 STOP_SECONDS = 10
 _PROBE = "  "  # it stands in the place of a site, and no site is blank
@@ -203,11 +199,9 @@ def file_sizes(url: URL) -> Mapping[str, int]:
 
 
 class Health:
-    """Look at one app that is served, and keep for a moment what was found."""
+    """Look at a service, and keep for a moment what was found."""
 
-    def __init__(self, service: Service, daily_work: DailyWork) -> None:
-        self._service = service
-        self._daily_work = daily_work
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._looked = -_KEPT_SECONDS
         self._problems: list[str] = []
@@ -216,27 +210,19 @@ class Health:
         self.workers: Sequence[Worker] = ()
         """What was started beside the requests when serving began."""
 
-    def problems(self) -> list[str]:
+    def problems(self, service: Service) -> list[str]:
         """List what keeps the service from its work; what was found a moment ago is given again."""
         with self._lock:
             if time.monotonic() - self._looked >= _KEPT_SECONDS:
-                self._problems = [finding.public for finding in self.look() if finding.public]
+                self._problems = [finding.public for finding in self.look(service) if finding.public]
                 self._looked = time.monotonic()
             return self._problems
 
-    def look(self) -> Iterator[Finding]:
+    def look(self, service: Service) -> Iterator[Finding]:
         """Look at everything now."""
-        yield from database(self._service)
-        yield from disk_of_the_jobs(self._service)
-        yield from threads(self._service, self.workers)
-        yield from last_backup(self._daily_work)
+        yield from database(service)
+        yield from disk_of_the_jobs(service)
+        yield from threads(service, self.workers)
+        yield from last_backup(service.daily_work)
         if self.serving_since is not None:
-            yield from newest_backup(self._daily_work, timedelta(seconds=time.monotonic() - self.serving_since))
-
-
-def of(app: Flask) -> Health:
-    """Return an app's health, made when it is first asked for."""
-    made = app.extensions.get(EXTENSION)
-    if made is None:
-        made = app.extensions.setdefault(EXTENSION, Health(service_of(app), maintenance.of(app)))
-    return cast(Health, made)
+            yield from newest_backup(service.daily_work, timedelta(seconds=time.monotonic() - self.serving_since))

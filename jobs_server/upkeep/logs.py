@@ -17,13 +17,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TextIO, cast
 
 import orjson
-from flask import Flask, has_request_context, request
+from flask import has_request_context, request
 
 from ..config import Settings
 from ..domain.lifecycle import Queue
 from ..errors import on_one_line
 from ..jobs.operations import CommittedChange
-from ..service import service_of
+from ..service import Service
 from . import request_ids
 from .request_ids import Answer
 
@@ -177,10 +177,10 @@ def finish() -> None:
         handler.flush()
 
 
-def register(app: Flask) -> None:
-    """Log a line for each request of an app, and one for each change of a job after its commit."""
-    service_of(app).database.on_changes.append(_log_changes)
-    request_ids.listen(app, _log_request)
+def register(service: Service) -> None:
+    """Log a line for each request, and one for each change of a job after its commit."""
+    service.database.on_changes.append(_log_changes)
+    service.answer_listeners.append(_log_request)
 
 
 class _RequestLine(NamedTuple):

@@ -9,9 +9,6 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import cast
-
-from flask import Flask
 
 from .. import clock
 from ..clock import Now
@@ -19,14 +16,11 @@ from ..config import Settings
 from ..errors import TaskFailed, Unavailable
 from ..jobs import admission, expiry
 from ..live.presence_store import note_silences
-from ..service import Service, service_of
+from ..service import Service
 from ..storage.database import Database
 from ..storage.sqlite import is_memory
 from ..worker import Worker, attempt
 from . import backups, retention
-
-EXTENSION = "jobs_server.daily_work"
-"""Where an app keeps its `DailyWork`, among its extensions."""
 
 FIRST_LOOK_SECONDS = 300.0  # a server that was just started has other things to do
 LOOK_SECONDS = 60.0
@@ -69,15 +63,15 @@ def sweeper(service: Service) -> Worker:
 class DailyWork:
     """Do once a day what an installation needs, and remember what could not be done."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, on_duty: Callable[[], bool] = lambda: True) -> None:
+        """`on_duty`: whether it is this server, of several on one database, that is to prune."""
         self.settings = settings
         self._database = database
         self._pruned_on: date | None = None
         self.backup_failure: str | None = None
         """Why the last backup that was due could not be made; none when it was, or when none was due yet."""
         self._not_before = 0.0
-        self.on_duty: Callable[[], bool] = lambda: True
-        """Whether it is this server, of several on one database, that is to prune."""
+        self._on_duty = on_duty
         self.worker = Worker(
             "daily work",
             lambda: LOOK_SECONDS,
@@ -107,7 +101,7 @@ class DailyWork:
             attempt("the daily work could not be done", partial(work, now))
 
     def _prune_if_due(self, now: datetime) -> None:
-        if not self.settings.keep_days or now.date() == self._pruned_on or not self.on_duty():
+        if not self.settings.keep_days or now.date() == self._pruned_on or not self._on_duty():
             return
         self._pruned_on = now.date()
         folder = Path(self.settings.archive_folder).expanduser() if self.settings.archive_folder else None
@@ -142,12 +136,3 @@ def is_due(newest: datetime | None, now: datetime) -> bool:
     if now < noon:
         noon -= timedelta(days=1)
     return newest is None or newest < noon
-
-
-def of(app: Flask) -> DailyWork:
-    """Return an app's daily work, made when it is first asked for."""
-    if EXTENSION not in app.extensions:
-        service = service_of(app)
-        made = app.extensions[EXTENSION] = DailyWork(service.settings, service.database)
-        made.on_duty = lambda: service.is_on_duty
-    return cast(DailyWork, app.extensions[EXTENSION])

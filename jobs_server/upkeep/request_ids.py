@@ -18,7 +18,6 @@ from flask import Flask, Request, has_request_context, request
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-EXTENSION = "jobs_server.request_ids"
 REQUEST_ID = "X-Request-ID"
 
 _ID = "jobs_server.request_id"
@@ -49,16 +48,9 @@ class Answer(NamedTuple):
 Listener = Callable[[Answer], None]
 
 
-def register(app: Flask) -> None:
-    """Put the middleware around an app."""
-    listeners: list[Listener] = []
-    app.extensions[EXTENSION] = listeners
+def register(app: Flask, listeners: list[Listener]) -> None:
+    """Give each request of an app its id, and call the listeners for each answer."""
     app.wsgi_app = RequestIds(app.wsgi_app, listeners)  # type: ignore[method-assign]
-
-
-def listen(app: Flask, listener: Listener) -> None:
-    """Call a listener for each answer of an app."""
-    cast(list[Listener], app.extensions[EXTENSION]).append(listener)
 
 
 def request_id() -> str | None:

@@ -33,7 +33,7 @@ from ..storage import migrations, postgresql, sqlite
 from ..storage.database import Database
 from ..storage.extension import db
 from ..worker import Worker
-from . import alerts, checks, logs, maintenance
+from . import alerts, logs, maintenance
 
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -69,7 +69,7 @@ def begin(app: Flask) -> None:
     logs.begin(_settings(app))
     prepare(app)
     start_workers(app)
-    checks.of(app).serving_since = time.monotonic()
+    service_of(app).health.serving_since = time.monotonic()
     if threading.current_thread() is threading.main_thread():  # only there may signals be set
         for number in (signal.SIGTERM, signal.SIGINT):
             _end_well_on(number, service_of(app).feed)
@@ -80,13 +80,13 @@ def begin(app: Flask) -> None:
 
 def start_workers(app: Flask) -> None:
     """Start what works beside the requests, and have `/readyz` know all of it."""
-    service, daily_work = service_of(app), maintenance.of(app)
+    service = service_of(app)
     workers = _hear_others(service)
     sweeper = maintenance.sweeper(service)
     sweeper.start()
-    daily_work.start()
-    workers += [sweeper, daily_work.worker]
-    if watcher := alerts.watcher(app):
+    service.daily_work.start()
+    workers += [sweeper, service.daily_work.worker]
+    if watcher := alerts.watcher(service):
         watcher.start()
         workers.append(watcher)
     if service.calendar is not None:
@@ -94,7 +94,7 @@ def start_workers(app: Flask) -> None:
         workers.append(service.calendar.worker)
     if service.gate.keys is not None:
         workers.append(service.gate.keys.worker)  # it begins when the first token is shown
-    checks.of(app).workers = tuple(workers)
+    service.health.workers = tuple(workers)
 
 
 def _hear_others(service: Service) -> list[Worker]:

@@ -19,7 +19,7 @@ from jobs_server import create_app
 from jobs_server.auth.issuer_keys import IssuerKeys
 from jobs_server.service import service_of
 from jobs_server.storage.sqlite_driver import driver
-from jobs_server.upkeep import backups, checks, maintenance, startup
+from jobs_server.upkeep import backups, checks, startup
 from jobs_server.worker import Worker
 
 from ..conftest import inside
@@ -32,13 +32,13 @@ from .test_metrics import figure
 def patient(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
     """An app that looks at itself anew each time, and that has been serving for three days."""
     monkeypatch.setattr(checks, "_KEPT_SECONDS", 0.0)
-    checks.of(file_app).serving_since = time.monotonic() - timedelta(days=3).total_seconds()
+    service_of(file_app).health.serving_since = time.monotonic() - timedelta(days=3).total_seconds()
     backup_made(file_app, datetime.now(UTC))
     return file_app
 
 
 def backup_made(app: Flask, at: datetime) -> Path:
-    folder = maintenance.of(app).settings.backups
+    folder = service_of(app).daily_work.settings.backups
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     made = folder / at.strftime("jobs-%Y%m%dT%H%M%SZ.db.gz")
@@ -146,7 +146,7 @@ def test_a_worker_that_has_ended_is_a_problem_whichever_it_is(tmp_path: Path, mo
     startup.prepare(app)
     startup.start_workers(app)
     assert cast(IssuerKeys, service_of(app).gate.keys).known.keys == ()  # which begins to renew them
-    until(lambda: all(worker.has_died for worker in checks.of(app).workers))
+    until(lambda: all(worker.has_died for worker in service_of(app).health.workers))
     ended = (OF_POSTGRESQL if service_of(app).listener else []) + WORKERS
     assert readiness(app) == (503, [f"the thread that {does} has ended: restart the server" for does in ended])
     service_of(app).database.close()
@@ -163,13 +163,13 @@ def test_a_backup_that_is_too_old_is_a_problem(patient: Flask, days: int, ready:
 def test_no_backup_is_a_problem_only_when_there_was_time_for_one(patient: Flask) -> None:
     backup_made(patient, datetime.now(UTC)).unlink()
     assert readiness(patient) == (503, ["there is no backup yet"])
-    checks.of(patient).serving_since = time.monotonic()
+    service_of(patient).health.serving_since = time.monotonic()
     assert readiness(patient) == (200, ["ready"])
 
 
 @pytest.mark.sqlite("PostgreSQL has backups of its own")
 def test_a_backup_that_failed_is_a_problem_without_its_path(patient: Flask) -> None:
-    maintenance.of(patient).backup_failure = "no backup can be made in /srv/secret: No space left on device"
+    service_of(patient).daily_work.backup_failure = "no backup can be made in /srv/secret: No space left on device"
     assert readiness(patient) == (503, ["the last backup failed; the log says why"])
 
 
@@ -181,7 +181,7 @@ def test_a_backup_of_a_timer_that_failed_is_a_problem_until_one_is_made(patient:
     assert readiness(patient) == (200, ["ready"])  # who types it sees it
     assert commands.invoke(args=["backup", "--alert", str(tmp_path / "full" / "b")]).exit_code == 1
     assert readiness(patient) == (503, ["the last backup failed; the log says why"])
-    assert str(tmp_path / "full" / "b") in (maintenance.of(patient).failing or "")
+    assert str(tmp_path / "full" / "b") in (service_of(patient).daily_work.failing or "")
     assert commands.invoke(args=["backup", "--alert", str(tmp_path / "disk2")]).exit_code == 0
     assert readiness(patient) == (200, ["ready"])
 
@@ -206,7 +206,7 @@ def broken_disk(*_: object) -> None:
 @pytest.mark.sqlite("the disk that its file is on")
 def test_all_problems_are_told_together(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
-    maintenance.of(patient).backup_failure = "x"
+    service_of(patient).daily_work.backup_failure = "x"
     assert len(readiness(patient)[1]) == 2
 
 

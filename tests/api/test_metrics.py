@@ -13,7 +13,7 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
 from jobs_server import create_app
-from jobs_server.api import metrics
+from jobs_server.service import service_of
 
 from ..conftest import inside
 from ..support import databases, servers
@@ -180,6 +180,6 @@ def metrics_in(expression: str) -> set[str]:
 
 def test_a_route_is_looked_up_once(app: Flask) -> None:
     inside(app).sends()
-    before = dict(metrics.of(app)._request_children)
+    before = dict(service_of(app).metrics._request_children)
     inside(app).sends()
-    assert metrics.of(app)._request_children == before
+    assert service_of(app).metrics._request_children == before

@@ -32,7 +32,7 @@ class Told:
 
     def __init__(self, app: Flask) -> None:
         self.sentences: list[str] = []
-        self.watch = alerts.Watch(app, self.sentences.append)
+        self.watch = alerts.Watch(service_of(app), self.sentences.append)
         service_of(app).database.on_changes.append(self.watch.changed)
         databases.put_on_duty(app)
 
@@ -69,7 +69,7 @@ def test_a_silent_site_is_told_only_with_work_waiting_and_once(
 
 
 def test_the_same_comes_again_only_after_an_hour(app: Flask, told: Told) -> None:
-    keeper = maintenance.of(app)
+    keeper = service_of(app).daily_work
     keeper.backup_failure = "the disk is full"
     assert len(told.after(0)) == 1
     keeper.backup_failure = None
@@ -125,7 +125,7 @@ def test_a_backup_that_fails_is_told_and_when_one_is_made_again(file_app: Flask,
     (tmp_path / "disk2").touch()
     instance = service_of(file_app).settings.instance
     app = create_app({"INSTANCE": instance, "BACKUP_FOLDER": str(tmp_path / "disk2"), "DISK_FREE_MB": 0})
-    keeper, told = maintenance.of(app), Told(app)
+    keeper, told = service_of(app).daily_work, Told(app)
     keeper.look(datetime.now().astimezone())
     [sentence] = told.after(0)
     assert sentence.startswith(f"A backup failed: no backup can be made in {tmp_path}/disk2")
@@ -220,7 +220,7 @@ class Unreachable(Told):
         super().__init__(app)
         self.away = True
         self.refused = ""
-        self.watch = alerts.Watch(app, self._take)
+        self.watch = alerts.Watch(service_of(app), self._take)
         service_of(app).database.on_changes.append(self.watch.changed)
 
     def _take(self, sentence: str) -> None:
@@ -237,14 +237,14 @@ def unreachable(app: Flask) -> Unreachable:
 def test_an_alert_that_could_not_be_sent_is_sent_when_it_can_be(
     app: Flask, unreachable: Unreachable, caplog: pytest.LogCaptureFixture
 ) -> None:
-    maintenance.of(app).backup_failure = "the disk is full"
+    service_of(app).daily_work.backup_failure = "the disk is full"
     assert unreachable.after(0) == []
     assert "could not be sent" in caplog.text
     unreachable.away = False
     assert unreachable.after(2) == []  # not every two seconds
     assert unreachable.after(30) == ["A backup failed: the disk is full."]
     assert unreachable.after(60) == []
-    maintenance.of(app).backup_failure = None
+    service_of(app).daily_work.backup_failure = None
     unreachable.away = True
     assert unreachable.after(90) == []
     unreachable.away = False
@@ -252,12 +252,12 @@ def test_an_alert_that_could_not_be_sent_is_sent_when_it_can_be(
 
 
 def test_what_is_over_before_it_could_be_told_is_told_once(app: Flask, unreachable: Unreachable) -> None:
-    maintenance.of(app).backup_failure = "the disk is full"
+    service_of(app).daily_work.backup_failure = "the disk is full"
     assert unreachable.after(0) == []
-    maintenance.of(app).backup_failure = None
+    service_of(app).daily_work.backup_failure = None
     unreachable.away = False
     assert unreachable.after(30) == ["Over: A backup failed: the disk is full."]
-    maintenance.of(app).backup_failure = "the disk is full"
+    service_of(app).daily_work.backup_failure = "the disk is full"
     assert unreachable.after(60) == ["A backup failed: the disk is full."]  # which nobody was told before
 
 
@@ -271,14 +271,14 @@ def test_a_lost_job_is_told_when_it_can_be(app: Flask, unreachable: Unreachable,
 
 def test_an_alert_that_is_never_taken_holds_no_other_up(app: Flask, unreachable: Unreachable, clocks: Clocks) -> None:
     loses_a_job(app, clocks)
-    maintenance.of(app).backup_failure = "the disk is full"
+    service_of(app).daily_work.backup_failure = "the disk is full"
     unreachable.away, unreachable.refused = False, "A backup failed: the disk is full."
     told = unreachable.after(0) + unreachable.after(30)
     assert told == ["wmd: expose for camera camera_1_1 is lost: no word from the site."]
 
 
 def test_what_cannot_be_seen_now_is_not_called_over(app: Flask, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    maintenance.of(app).backup_failure = "the disk is full"
+    service_of(app).daily_work.backup_failure = "the disk is full"
     assert len(told.after(0)) == 1
 
     def fails(_: object) -> None:

@@ -217,7 +217,7 @@ class TestDaily:
         assert maintenance.is_due(newest, now) is due
 
     def test_it_is_made_once(self, file_app: Flask, tmp_path: Path) -> None:
-        keeper, now = maintenance.of(file_app), datetime.now().astimezone()
+        keeper, now = service_of(file_app).daily_work, datetime.now().astimezone()
         for _ in range(3):
             keeper.look(now)
         assert len(backups.listed(tmp_path / "instance" / "backups")) == 1
@@ -229,7 +229,7 @@ class TestDaily:
         monkeypatch.setattr(maintenance, "RETRY_SECONDS", 0.0)
         obstacle = tmp_path / "instance" / "backups"
         obstacle.touch()
-        keeper, now = maintenance.of(file_app), datetime.now().astimezone()
+        keeper, now = service_of(file_app).daily_work, datetime.now().astimezone()
         keeper.look(now)
         assert keeper.backup_failure == f"no backup can be made in {obstacle}: File exists"
         assert "backup failed: no backup can be made" in caplog.text
@@ -246,7 +246,7 @@ class TestDaily:
         monkeypatch.setattr(maintenance, "FIRST_LOOK_SECONDS", 0.01)
         monkeypatch.setattr(maintenance, "LOOK_SECONDS", 0.01)
         monkeypatch.setattr(maintenance, "RETRY_SECONDS", 0.0)
-        keeper = maintenance.of(file_app)
+        keeper = service_of(file_app).daily_work
         with monkeypatch.context() as broken:
             broken.setattr(backups, "listed", fails)
             keeper.start()
@@ -264,19 +264,19 @@ class TestDaily:
         app = create_app({"INSTANCE": str(tmp_path), "KEEP_DAYS": 9})
         startup.prepare(app)
         monkeypatch.setattr(retention, "prune", fails)
-        maintenance.of(app).look(datetime.now().astimezone())
+        service_of(app).daily_work.look(datetime.now().astimezone())
         assert "the daily work could not be done" in caplog.text
         assert len(backups.listed(tmp_path / "backups")) == 1
         service_of(app).database.close()
 
     def test_it_can_be_switched_off(self, tmp_path: Path) -> None:
         app = create_app({"INSTANCE": str(tmp_path), "BACKUP_DAILY": False})
-        maintenance.of(app).look(datetime.now().astimezone())
+        service_of(app).daily_work.look(datetime.now().astimezone())
         assert not (tmp_path / "backups").exists()
 
     def test_it_runs_beside_the_server(self, file_app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(maintenance, "FIRST_LOOK_SECONDS", 0.01)
-        maintenance.of(file_app).start()
+        service_of(file_app).daily_work.start()
         while not backups.listed(tmp_path / "instance" / "backups"):
             time.sleep(0.01)
-        maintenance.of(file_app).worker.stop()
+        service_of(file_app).daily_work.worker.stop()

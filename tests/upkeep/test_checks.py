@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import make_url
 
 from jobs_server.service import service_of
-from jobs_server.upkeep import backups, checks, maintenance
+from jobs_server.upkeep import backups, checks
 from jobs_server.upkeep.checks import Grade
 
 
@@ -53,7 +53,7 @@ def test_a_disk_with_room_is_good_and_nobody_is_told(file_app: Flask, monkeypatc
 def test_an_old_backup_is_a_problem_only_of_a_server_that_had_time_for_one(
     file_app: Flask, age_days: int | None, serving_days: int | None, grade: Grade, public: str
 ) -> None:
-    daily_work = maintenance.of(file_app)
+    daily_work = service_of(file_app).daily_work
     folder = daily_work.settings.backups
     folder.mkdir()
     if age_days is not None:

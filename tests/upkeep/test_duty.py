@@ -13,7 +13,7 @@ import pytest
 from jobs_server import create_app
 from jobs_server.service import service_of
 from jobs_server.storage import postgresql
-from jobs_server.upkeep import maintenance, startup
+from jobs_server.upkeep import startup
 
 from ..conftest import inside, over_http
 from ..support import databases, postgres, servers
@@ -75,9 +75,9 @@ def test_only_the_server_on_duty_prunes(clocks: Clocks, tmp_path: Path) -> None:
     finished(inside(app), 2)
     later = datetime.fromtimestamp(clocks.now.wall_ms / 1000).astimezone() + timedelta(days=11)
     databases.put_on_duty(app)
-    maintenance.of(other).look(later)
+    service_of(other).daily_work.look(later)
     assert (service_of(other).is_on_duty, rows(app, "job")) == (False, 2)
-    maintenance.of(app).look(later)
+    service_of(app).daily_work.look(later)
     assert rows(app, "job") == 0
     for each in (app, other):
         service_of(each).database.close()

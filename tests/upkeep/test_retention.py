@@ -22,7 +22,7 @@ from jobs_server.jobs import events as changes
 from jobs_server.service import service_of
 from jobs_server.storage.database import Database
 from jobs_server.storage.models import JobEvent
-from jobs_server.upkeep import archive, maintenance, retention, startup
+from jobs_server.upkeep import archive, retention, startup
 
 from ..conftest import inside
 from ..faults import ledger
@@ -359,7 +359,7 @@ def test_the_server_prunes_once_a_day_by_itself(clocks: Clocks, tmp_path: Path) 
     startup.prepare(app)
     databases.put_on_duty(app)
     finished(inside(app), 2)
-    keeper = maintenance.of(app)
+    keeper = service_of(app).daily_work
     now = datetime.fromtimestamp(clocks.now.wall_ms / 1000).astimezone()
     keeper.look(now + timedelta(days=9))
     assert rows(app, "job") == 2
