@@ -99,7 +99,7 @@ def get_job() -> Response:
         history = queries.history(connection, job.id) if job else []
     if job is None:
         raise NotFound(f"Error: site {shown(command.site)} has no job {shown(command.ulid)}")
-    return _json(wire.job_with_history(job, history))
+    return _json(wire.job_with_history(job, history, _settings().expires_in_seconds))
 
 
 @bp.post("/getrecentjobs")

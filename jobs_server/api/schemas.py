@@ -68,6 +68,13 @@ class JobWithHistory(Job):
     """A job and all that happened to it, oldest first."""
 
     history: list[Event]
+    expires_in_seconds: Annotated[
+        float | None,
+        Field(alias="expiresInSeconds", description="its own time to live, where that is not the usual one"),
+    ] = None
+    not_before_seconds: Annotated[
+        float | None, Field(alias="notBeforeSeconds", description="how long it was held back, where it was")
+    ] = None
 
 
 class Presence(Public):

@@ -29,10 +29,11 @@ _BATCH = 100  # jobs taken with one claim
 class JobTaker(Protocol):
     """Who takes what is claimed."""
 
-    def take(self, jobs: list[Job], claim_id: str, *, doubtful: bool, held: bool) -> bool:
+    def take(self, jobs: list[Job], claim_id: str, *, retire: bool, unseen_seconds: float | None) -> bool:
         """Keep what an id brought; return False once nothing more is taken.
 
-        `doubtful` when an earlier reply to it may have been lost, `held` when it is going to bring more.
+        `retire` when new jobs need another id, `unseen_seconds` how long ago the service may have handed these over,
+        in a reply that was lost; None when that is not known.
         """
 
     def fail(self, error: Exception) -> bool:
@@ -53,6 +54,10 @@ class Claimer:
         self._alternate_queue = alternate_queue
         self._doubtful = {ledger.claim_id} if ledger.was_there else set[str]()
         self._again = {claim_id: [0.0, ASK_AGAIN_SECONDS[-1] + time.monotonic()] for claim_id in ledger.retired}
+        self._held: set[str] = set()
+        """Ids of whose jobs the service last said that it holds them back."""
+        self._failing_since: float | None = None
+        """When the first call was made of those that failed since the last reply."""
         self._crowded = False
         self._skip_old_ids = False
         """Whether an old id was asked in vain: what fails for that id alone must not hold up a stop."""
@@ -63,14 +68,17 @@ class Claimer:
         pause = 0.0
         while taker.rest(pause):
             claim_id, wait_seconds = self._next_question()
+            asked = time.monotonic()
             try:
                 pause = self._ask(claim_id, wait_seconds, taker.take)
+                self._failing_since = None
                 backoff.reset()
             except Exception as error:  # this thread must not die: without it no stop is heard
                 if isinstance(error, Refused) and error.for_good and taker.fail(error):
                     return
                 unforeseen = None if isinstance(error, SiteClientError | OSError) else error
                 log.warning("no jobs can be had, trying again: %s", error, exc_info=unforeseen)
+                self._failing_since = self._failing_since or asked
                 self._note_failure(claim_id, error)
                 pause = backoff.pause() or 0.0
 
@@ -83,8 +91,10 @@ class Claimer:
         self._crowded = False
         retired = claim_id in self._again
         doubtful = retired or spent or held or claim_id in self._doubtful
-        if not take(jobs, claim_id, doubtful=doubtful, held=held):
+        unseen_seconds = self._unseen_seconds(claim_id) if doubtful else 0.0
+        if not take(jobs, claim_id, retire=held or (doubtful and not jobs), unseen_seconds=unseen_seconds):
             return 0.0  # nothing was kept, so nothing is forgotten: the next start asks with this id again
+        (self._held.add if held else self._held.discard)(claim_id)
         if held:  # for as long as the lock-out lasts
             self._again[claim_id] = [time.monotonic() + HELD_SECONDS]
         elif retired and (jobs or not self._again[claim_id]):
@@ -95,6 +105,12 @@ class Claimer:
         self._doubtful.discard(claim_id)
         waited = wait_seconds and time.monotonic() - asked >= wait_seconds / 2  # an older service cannot
         return 0.0 if jobs or waited or retired else self._poll_seconds
+
+    def _unseen_seconds(self, claim_id: str) -> float | None:
+        """Return how long the site did not hear of an id's jobs; None when it never did, so far."""
+        if claim_id not in self._held:
+            return None
+        return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
 
     def _next_question(self) -> tuple[str, float]:
         """Return the id to ask with, and how long the answer may wait."""

@@ -48,6 +48,10 @@ class Job:
     seconds_until_complete: int | None = None
     cancel_requested: bool = False
     history: tuple[HistoryEvent, ...] = ()
+    expires_in_seconds: float | None = None
+    """Its own time to live, where that is not the usual one (known from `get` alone)."""
+    not_before_seconds: float = 0.0
+    """How long it was held back (known from `get` alone)."""
     wire: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -102,6 +106,8 @@ def _job(value: Mapping[str, Any], status_key: str) -> Job:
         seconds_until_complete=value.get("secondsUntilComplete"),
         cancel_requested=bool(value.get("cancelRequested")),
         history=tuple(map(read_event, value.get("history", ()))),
+        expires_in_seconds=value.get("expiresInSeconds"),
+        not_before_seconds=value.get("notBeforeSeconds") or 0.0,
         wire=value,
     )
 

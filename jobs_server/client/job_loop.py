@@ -17,7 +17,7 @@ from .api import SiteApi
 from .backoff import Backoff
 from .claimer import Claimer
 from .errors import BadReply, Conflict, NotFound, Refused, SiteClientError, Unreachable
-from .freshness import age_seconds
+from .freshness import Doubt, Freshness
 from .halts import Halt
 from .job import Job, stopped_ms
 from .ledger import Entry, Ledger, Stage
@@ -73,6 +73,8 @@ class Claims:
         self._changed = threading.Condition()
         self._waiting = WaitingJobs(rules.beside)
         self._runs: dict[str, ClaimedJob] = {}
+        self._doubts: dict[str, Doubt] = {}
+        """Why a job may be too old; it is looked at when the job's turn comes."""
         self._first_tried: dict[str, float] = {}
         """When the service was first asked in vain whether a job may begin, by the monotonic clock."""
         self._obeyed: set[str] = set()
@@ -119,7 +121,7 @@ class Claims:
         backoff = Backoff()
         while (run := self._next_run()) is not None:
             try:
-                if self._is_worth_asking(run) and self._begin(run):
+                if self._is_worth_asking(run) and self._is_fresh(run) and self._begin(run):
                     return run
                 backoff.reset()
             except (Unreachable, BadReply, Refused, OSError) as error:
@@ -157,6 +159,7 @@ class Claims:
         with self._changed:
             self._runs.pop(run.ulid, None)
             self._first_tried.pop(run.ulid, None)
+            self._doubts.pop(run.ulid, None)
             self._changed.notify_all()
         self._release_when_idle()
 
@@ -211,13 +214,13 @@ class Claims:
             log.error("the end of %s (%s) cannot be kept: %s", entry.job, status, error)  # noqa: TRY400
         self._reporter.send(Report(entry.job, status, message=message, is_end=True))
 
-    def take(self, jobs: list[Job], claim_id: str, *, doubtful: bool, held: bool) -> bool:
+    def take(self, jobs: list[Job], claim_id: str, *, retire: bool, unseen_seconds: float | None) -> bool:
         """Keep what a claim brought; stops act before anything else. Return False once closed."""
         with self._changed:
             if self._closing:
                 return False  # these jobs come again at the next start, by the same claim id
             try:
-                entries = self._keep(jobs, claim_id, doubtful=doubtful, held=held)
+                entries = self._keep(jobs, claim_id, retire=retire, unseen_seconds=unseen_seconds)
             except OSError:
                 for stop in self._new_stops(Entry(job, claim_id, time.time_ns() // 1_000_000) for job in jobs):
                     self._obeyed.add(stop.job.ulid)  # now, although it cannot be kept: it comes again, to be kept then
@@ -228,13 +231,15 @@ class Claims:
             self._enqueue([entry for entry in entries if not (entry.job.is_stop and self._rules.on_stop)])
         return True
 
-    def _keep(self, jobs: list[Job], claim_id: str, *, doubtful: bool, held: bool) -> list[Entry]:
-        if held or (doubtful and not jobs):
+    def _keep(self, jobs: list[Job], claim_id: str, *, retire: bool, unseen_seconds: float | None) -> list[Entry]:
+        if retire:
             self._ledger.retire(claim_id)
         entries = self._ledger.take(jobs, claim_id) if jobs else []
-        if doubtful or self._left:
-            entries = [entry for entry in self._what_was_left() + entries if self._is_fresh(entry)]
-        return entries
+        if unseen_seconds is None or unseen_seconds > (self._rules.max_age_seconds or 0.0):
+            self._doubts.update((entry.job.ulid, Doubt(left=False)) for entry in entries)
+        left = self._what_was_left()
+        self._doubts.update((entry.job.ulid, Doubt(left=True)) for entry in left)
+        return left + entries
 
     def _new_stops(self, entries: Iterable[Entry]) -> list[Entry]:
         return [entry for entry in entries if entry.job.is_stop and entry.job.ulid not in self._obeyed]
@@ -243,19 +248,16 @@ class Claims:
         left, self._left = self._left, []
         return [entry for entry in left if entry.stage is Stage.RECEIVED]
 
-    def _is_fresh(self, entry: Entry) -> bool:
+    def _is_fresh(self, run: ClaimedJob) -> bool:
         """Whether a job of which the site lost sight for a while may still begin; if not, report it. A stop may."""
-        if entry.job.is_stop:
+        doubt, limit = self._doubts.get(run.ulid), self._rules.max_age_seconds
+        if doubt is None or limit is None or run.job.is_stop:
             return True
-        now_ms = time.time_ns() // 1_000_000
-        age = age_seconds(entry.job.timestamp_ms, self._client.server_time_ms(), entry.received_ms, now_ms)
-        if self._rules.max_age_seconds is None or (age is not None and age <= self._rules.max_age_seconds):
-            return True
-        how_old = "of unknown age" if age is None else f"{age:.0f} s old"
-        limit = f"the limit is {self._rules.max_age_seconds:g} s"
-        why = f"not begun: it was out of the site's sight for a while and is {how_old}; {limit}"
-        self._report_end(entry, EXPIRED, why)
-        return False
+        freshness = Freshness(self._client, limit, alternate_queue=self._rules.alternate_queue)
+        why = freshness.why_too_old(run.entry, doubt)
+        if why is not None:
+            run.end_before_begin(EXPIRED, why)
+        return why is None
 
     def _stop(self, stop: Entry) -> None:
         """Ask running jobs that a stop covers to end, here and now, before any call to the service.

@@ -44,9 +44,19 @@ def job_object(row: JobRow) -> dict[str, Any]:
     return json.loads(job(row))  # type: ignore[no-any-return]  # and not orjson, which makes floats of long integers
 
 
-def job_with_history(row: JobRow, events: Iterable[EventRow]) -> bytes:
-    """Write one job and all that happened to it, oldest first."""
-    return orjson.dumps(_job(row) | {"history": list(_history(events))})
+def job_with_history(row: JobRow, events: Iterable[EventRow], usual_life_seconds: float | None = None) -> bytes:
+    """Write one job and all that happened to it, oldest first.
+
+    Beside a usual time to live, in seconds, the job's own is written where it differs, and how long it was held back.
+    """
+    own = {} if usual_life_seconds is None else _own_times(row, round(usual_life_seconds * 1000))
+    return orjson.dumps(_job(row) | own | {"history": list(_history(events))})
+
+
+def _own_times(row: JobRow, usual_life_ms: int) -> dict[str, float]:
+    life_ms = row.expires_after_ms - row.hold_ms
+    own = {"expiresInSeconds": life_ms / 1000} if life_ms != usual_life_ms else {}
+    return own | ({"notBeforeSeconds": row.hold_ms / 1000} if row.hold_ms else {})
 
 
 def event_object(row: EventRow, before: str | None = None) -> dict[str, Any]:
