@@ -47,7 +47,7 @@ def _since_boot_ms() -> int:
 
 @cache
 def _boot_tag() -> int:
-    """Tell this boot from others; where the system does not say, this process from others."""
+    """Return what tells this boot from others; where the system has no name of its boots, this process from others."""
     try:
         name = _BOOT_ID.read_bytes()
     except OSError:

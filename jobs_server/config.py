@@ -208,27 +208,27 @@ class Settings:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether no sign-in is set, so that anyone on the network may command."""
+        """Whether no sign-in is set, so that anyone on the network may command."""
         return not self.issuer
 
     @property
     def issuer(self) -> str:
-        """Give the address of whoever vouches for people, as it stands in tokens; blank while no sign-in is set."""
+        """Return the address of the issuer that signs people in, as tokens name it; blank while no sign-in is set."""
         return f"https://{self.auth0_domain}/" if self.auth0_domain else self.oidc_issuer
 
     @property
     def audience(self) -> str:
-        """Give what access tokens must be made for."""
+        """Return what access tokens must be made for."""
         return self.auth0_audience or self.oidc_audience
 
     @property
     def strangers_may_stop(self) -> bool:
-        """Tell whether a stop command passes although somebody else has reserved the telescope."""
+        """Whether a stop command passes although somebody else has reserved the telescope."""
         return self.is_open if self.anyone_may_stop is None else self.anyone_may_stop
 
     @property
     def url(self) -> URL:
-        """Give the database's URL, the default filled in."""
+        """Return the database's URL, the default filled in."""
         from sqlalchemy.engine import URL
 
         if self.database_url:
@@ -246,7 +246,7 @@ class Settings:
 
     @property
     def backups(self) -> Path:
-        """Give the folder for backups, the default filled in."""
+        """Return the folder for backups, the default filled in."""
         return Path(self.backup_folder).expanduser() if self.backup_folder else Path(self.instance) / "backups"
 
 
@@ -364,7 +364,7 @@ def _coerce(name: str, value: object, origin: str) -> Any:
     try:
         return TypeAdapter(_TYPES[name]).validate_python(value)
     except ValidationError as error:
-        reason = "; ".join(_words(error))
+        reason = "; ".join(_sentences(error))
         raise ConfigError(f"{variable(name)} (from {origin}) is wrong: {reason}") from None
 
 
@@ -380,5 +380,5 @@ def _plain(kind: Any, value: object) -> object:
     return value if type(value) is kind or (is_texts and kind == tuple[str, ...]) else None
 
 
-def _words(error: ValidationError) -> Iterable[str]:
+def _sentences(error: ValidationError) -> Iterable[str]:
     return (fault["msg"][0].lower() + fault["msg"][1:] for fault in error.errors(include_url=False))

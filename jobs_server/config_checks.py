@@ -21,7 +21,7 @@ _ORIGIN = re.compile(r"https?://[^\s/?#@*]+", re.ASCII)
 
 
 def variable(name: str) -> str:
-    """Give the environment variable of a setting."""
+    """Return the environment variable of a setting."""
     return PREFIX + name.upper()
 
 

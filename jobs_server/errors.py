@@ -15,7 +15,7 @@ import click
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Say what is wrong with one key of a body, or with the body itself when there is no key."""
+    """What is wrong with one key of a body, or with the body itself when there is no key."""
 
     key: str | None
     sentence: str
@@ -51,7 +51,7 @@ class JobsError(Exception):
 
     @property
     def title(self) -> str:
-        """Give the kind of refusal in words, the same for every instance (RFC 9457, section 3.1.3)."""
+        """Return the kind of refusal in words, the same for every instance (RFC 9457, section 3.1.3)."""
         return (self.__doc__ or "").splitlines()[0].rstrip(".")
 
 

@@ -148,7 +148,7 @@ def get_lockout() -> Response:
     """Whether a telescope is locked out, by whom, since when and why, and who did before."""
     command = _parse(commands.ShowLockout)
     with reading() as connection:
-        rows = lockouts.past(connection, command.site)
+        rows = lockouts.latest(connection, command.site)
     return _json(wire.lockouts(command.site, rows))
 
 

@@ -59,7 +59,7 @@ def list_lockouts(site: str | None, as_json: bool) -> None:
     """Show whether a telescope is locked out, and when it was before."""
     site = needed_site(site)
     with database().reading() as connection:
-        rows = lockouts.past(connection, site)
+        rows = lockouts.latest(connection, site)
     if as_json:
         click.echo(wire.lockouts(site, rows))
     elif rows:

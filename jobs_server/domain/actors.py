@@ -8,7 +8,7 @@ from functools import lru_cache
 
 
 class Known(StrEnum):
-    """Say how somebody is known."""
+    """How somebody is known."""
 
     SAID = "said"  # a person, by their own word: no sign-in is set
     SIGNED_IN = "signed in"  # a person, by the word of the issuer
@@ -19,7 +19,7 @@ class Known(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Hold who asks, with which roles, known how."""
+    """Who asks, with which roles, and how they are known."""
 
     id: str
     name: str
@@ -29,18 +29,18 @@ class Actor:
 
 
 def said(user_id: str, user_name: str, roles: tuple[str, ...]) -> Actor:
-    """Take a person at their word, as the open mode does: the roles go with their jobs, and nobody is an admin."""
+    """Return a person by their own word, as the open mode does: the roles go with their jobs, nobody is an admin."""
     return Actor(user_id, user_name, Known.SAID, roles)
 
 
 def console(user_id: str, user_name: str, roles: tuple[str, ...] = (), *, is_admin: bool = False) -> Actor:
-    """Name the person at the observatory's PC."""
+    """Return the person at the observatory's PC."""
     return Actor(user_id, user_name, Known.CONSOLE, roles, is_admin)
 
 
 @lru_cache(1024)
 def site(code: str) -> Actor:
-    """Name the software of a site."""
+    """Return the software of a site."""
     return Actor(code, code, Known.SITE)
 
 

@@ -96,7 +96,7 @@ class OnAQueue(Command):
 
     @property
     def queue(self) -> Queue:
-        """Give the queue that is spoken of."""
+        """Return the queue that is spoken of."""
         return Queue.ALTERNATE if self.alternate_queue else Queue.PRIMARY
 
 
@@ -219,17 +219,17 @@ class ListRecent(Command):
 
     @property
     def is_page(self) -> bool:
-        """Tell whether one page is asked for, and not the whole list."""
+        """Whether one page is asked for, and not the whole list."""
         return self.given_limit is not None or self.before is not None
 
     @property
     def limit(self) -> int:
-        """Give how many jobs a page holds at most."""
+        """Return how many jobs a page holds at most."""
         return self.given_limit or PAGE
 
     @property
     def time_range_ms(self) -> int | float:
-        """Give how far back to look: a day, or without end when one leafs through the pages."""
+        """Return how far back to look: a day, or without end when one leafs through the pages."""
         if self.given_range_ms is not None:
             return self.given_range_ms
         return math.inf if self.is_page else DAY_MS

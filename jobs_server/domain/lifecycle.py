@@ -43,14 +43,14 @@ _RESULTS = {word: result for result, listed in END_WORDS.items() for word in lis
 
 
 class Queue(Enum):
-    """Name the two independent queues that every job is in."""
+    """The two independent queues that every job is in."""
 
     PRIMARY = 0
     ALTERNATE = 1
 
 
 class Phase(StrEnum):
-    """Say how far a job has come on one queue."""
+    """How far a job has come on one queue."""
 
     WAITING = "waiting"
     RECEIVED = "received"  # handed over to a plain poll: it may have begun
@@ -64,22 +64,22 @@ class Phase(StrEnum):
 
 
 UNFINISHED = (Phase.RECEIVED, Phase.CLAIMED, Phase.RUNNING, Phase.GUARDED)
-"""In the site's hands."""
+"""The phases of a job in the site's hands."""
 WATCHED = (Phase.CLAIMED, Phase.GUARDED)
-"""What the server labels when nothing is heard of it for too long."""
+"""The phases in which the server labels a job that it has not heard of for too long."""
 LABELS = (Phase.LABELLED, Phase.LOST)
-"""Ended by the server, in the site's hands."""
+"""The phases of a job that the server ended while it was in the site's hands."""
 
 
 class Mark(StrEnum):
-    """Say what is special about an event of a job's history."""
+    """What is special about an event of a job's history."""
 
     CANCEL_REQUESTED = "cancel requested"  # the status stays: the site is asked to stop
     AGAINST_LABEL = "against the label"  # the site reported on a job that the server had ended
 
 
 class Report(Enum):
-    """Sort what a site can say of a job."""
+    """The kinds of what a site can say of a job."""
 
     RECEIVED = "received"
     RUNNING = "running"
@@ -113,7 +113,7 @@ STEPS: Mapping[Report, Mapping[Phase, Phase]] = {
 
 
 def classify(status: str) -> Report | None:
-    """Tell what a status reported by a site means; None for UNREAD, which only the server sets."""
+    """Return what a status reported by a site means; None for UNREAD, which only the server sets."""
     word = _plain(status)
     if word == _plain(UNREAD):
         return None
@@ -128,12 +128,12 @@ def result_of(status: str) -> Result | None:
 
 
 def same_status(one: str, other: str) -> bool:
-    """Tell whether two statuses are the same word: they are compared without case."""
+    """Whether two statuses are the same word: they are compared without case."""
     return _plain(one) == _plain(other)
 
 
 def is_stop(action: str, required_params: Mapping[str, object]) -> bool:
-    """Tell whether a command is a stop command (contract, Stop commands)."""
+    """Whether a command is a stop command (contract, Stop commands)."""
     word = _plain(action)
     if word == "run":
         return _plain(str(required_params.get("script"))) == "stopscript"
@@ -141,7 +141,7 @@ def is_stop(action: str, required_params: Mapping[str, object]) -> bool:
 
 
 def stop_covers_site(device: str, instance: str, action: str) -> bool:
-    """Tell whether a stop command covers the whole site, and not its own device alone."""
+    """Whether a stop command covers the whole site, and not its own device alone."""
     return _plain(action) == "cancel_all_commands" or _EVERYTHING in (_plain(device), _plain(instance))
 
 

@@ -15,17 +15,20 @@ _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def visible(text: str) -> str:
+    """Return a text that is not blank. Raises ValueError."""
     if "\0" in text or not text.strip():
         raise ValueError
     return text
 
 
 def visible_or_none(text: str | None) -> str | None:
+    """Return a text that is not blank, or None. Raises ValueError."""
     return None if text is None else visible(text)
 
 
 def without_nul(text: str | None) -> str | None:
-    if text is not None and "\0" in text:  # PostgreSQL cannot keep it
+    """Return a text that PostgreSQL can keep, or None. Raises ValueError."""
+    if text is not None and "\0" in text:
         raise ValueError
     return text
 
@@ -37,7 +40,7 @@ def _without_hash(text: str) -> str:
 
 
 def _whole_seconds(value: object) -> object:
-    """Take what site software sends as an estimate: a number, a number in a string, or nothing."""
+    """Return whole seconds of what site software sends as an estimate: a number, a number in a string, or nothing."""
     if value is None:
         return NO_ESTIMATE
     if isinstance(value, str):
@@ -58,11 +61,12 @@ def _number(text: str) -> int | float | None:
 
 
 def or_default(default: Any, kind: Any) -> BeforeValidator:
+    """Return a validator that puts a default in the place of null; `kind` is what the schema says."""
     return BeforeValidator(lambda value: default if value is None else value, json_schema_input_type=kind | None)
 
 
 def whole(value: object) -> object:
-    """Take 5.0 for 5: to a JSON schema both are integers, and some languages have no others."""
+    """Return 5 for 5.0: to a JSON schema both are integers, and some languages have no others."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

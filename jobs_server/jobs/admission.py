@@ -1,6 +1,6 @@
 """What a command meets before it is taken: a lock-out, a reservation, too many jobs that wait, or a key that it had.
 
-An idempotency key that is sent with a job makes that the same command, sent again, makes no second job.
+With an idempotency key, a command that is sent again makes no second job.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Met(NamedTuple):
 
 
 def meet(connection: Connection, site: str, now: Now, settings: Settings) -> Met:
-    """See what a new job meets, at the cost of one statement."""
+    """Return what a new job meets, at the cost of one statement."""
     rows = connection.rows(statements.MEET, site=site, cap=settings.max_waiting_jobs, wall_ms=now.wall_ms)
     return Met._make(rows[0])
 
@@ -108,7 +108,7 @@ def first_job(connection: Connection, command: SubmitJob, now: Now, key: str) ->
 
 
 def remember_key(connection: Connection, command: SubmitJob, now: Now, key: str, job: JobRow) -> None:
-    """Note which job a key made."""
+    """Keep which job a key made."""
     connection.run(
         _KEEP_KEY,
         site=command.site,

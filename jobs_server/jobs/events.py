@@ -45,7 +45,7 @@ class AsOf(NamedTuple):
     cancel_requested: int = 0
 
     def after(self, event: EventRow) -> AsOf:
-        """Tell how the job stands after its next event."""
+        """Return how the job stands after its next event."""
         alternate = event.queue == Queue.ALTERNATE.value
         # Only a report has an estimate: without one, this end was put on a job that the site had in hand.
         asked = event.seconds_until_complete is None and (
@@ -117,7 +117,7 @@ _NEW_EPOCH = Statement(update(FeedRecord).values({"epoch": bindparam("epoch")}))
 
 
 def record(connection: Connection) -> Record:
-    """Tell what the database says of the feed as a whole."""
+    """Return what is kept of the feed as a whole."""
     return Record._make(connection.rows(_RECORD)[0])
 
 
@@ -127,12 +127,12 @@ def begin_epoch(connection: Connection) -> None:
 
 
 def newest(connection: Connection) -> int:
-    """Give the number of the newest event of all; 0 when there is none."""
+    """Return the number of the newest event of all; 0 when there is none."""
     return max(connection.rows(_NEWEST)[0][0] or 0, 0)  # what was imported is numbered below
 
 
 def last(connection: Connection, site: str) -> int:
-    """Give a number up to which all that has happened at a site can be read, and nothing above it; 0 at the beginning.
+    """Return a number up to which all that has happened at a site can be read, and nothing above; 0 at the beginning.
 
     On PostgreSQL it is that of the site's own newest event: a larger number may be another site's, seen before a
     smaller one of this site. Pruning happens alone, so that nothing below what was pruned is still to come.
@@ -141,7 +141,7 @@ def last(connection: Connection, site: str) -> int:
 
 
 def lasts(connection: Connection, sites: Iterable[str]) -> dict[str, int]:
-    """Give the same of many sites at once; on PostgreSQL alone."""
+    """Return by site what `last` does, of many sites at once; on PostgreSQL alone."""
     return dict(connection.rows(_LAST_EVENTS, sites=list(sites)))
 
 
@@ -170,7 +170,7 @@ def _as_it_was(job: JobRow, then: AsOf) -> JobRow:
 
 
 def _as_of(connection: Connection, seq: int, last: int, site: str | None) -> dict[int, AsOf]:
-    """Tell, for each event after `seq` up to `last`, how its job stood; told from the jobs' whole histories."""
+    """Return, for each event after `seq` up to `last`, how its job stood, from the jobs' whole histories."""
     if site is None:
         rows = connection.rows(_HISTORIES_EVERYWHERE, seq=seq, last=last)
     else:

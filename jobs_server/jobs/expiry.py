@@ -21,20 +21,20 @@ from .statements import Label
 _BATCH = 500
 
 
-def sites_to_label(connection: Connection, now: Now, started: Now, settings: Settings) -> list[str]:
-    """List the sites at which `put` would change something, without writing."""
+def sites_to_expire(connection: Connection, now: Now, started: Now, settings: Settings) -> list[str]:
+    """List the sites at which `expire` would change something, without writing."""
     values = _values(now, started, settings)
-    return sorted({row[0] for label, *_ in _labels(settings) for row in connection.rows(label.sites, **values)})
+    return sorted({row[0] for label, *_ in _steps(settings) for row in connection.rows(label.sites, **values)})
 
 
-def put(connection: Connection, site: str, now: Now, started: Now, settings: Settings) -> int:
-    """Label what is too old or silent at a site; gives how many jobs were labelled.
+def expire(connection: Connection, site: str, now: Now, started: Now, settings: Settings) -> int:
+    """Label what is too old or silent at a site; return how many jobs that were.
 
     `started` is when this server began to serve: silence before that is not the site's fault.
     """
     values = _values(now, started, settings) | {"site": site}
     count = 0
-    for label, queue, status, message in _labels(settings):
+    for label, queue, status, message in _steps(settings):
         jobs = job_rows(connection.rows(label.step, **values))
         count += len(jobs)
         if message is not None:
@@ -43,22 +43,22 @@ def put(connection: Connection, site: str, now: Now, started: Now, settings: Set
 
 
 def give_up(connection: Connection, now: Now, reason: str) -> int:
-    """End at most a batch of unfinished jobs, for a reason that stands in their history; gives how many, 0 at the end.
+    """End at most a batch of unfinished jobs, for a reason that stands in their history; return how many, 0 at the end.
 
-    For a database that is the past come back: what was to be done then must not be done now.
+    For a database that was restored: what was to be done when it was backed up must not be done now.
     """
     count = 0
     for queue in Queue:
         jobs = job_rows(connection.rows(statements.GIVE_UP[queue], count=_BATCH))
         count += len(jobs)
         # On the alternate queue what waited ends in silence, as it always does.
-        told = [job for job in jobs if queue is Queue.PRIMARY or job.replica_phase == Phase.LABELLED]
-        record(connection, told, Event(queue, EXPIRED, message=reason), SERVER, now)
+        known = [job for job in jobs if queue is Queue.PRIMARY or job.replica_phase == Phase.LABELLED]
+        record(connection, known, Event(queue, EXPIRED, message=reason), SERVER, now)
     return count
 
 
-def _labels(settings: Settings) -> Iterator[tuple[Label, Queue, str, str | None]]:
-    """List the labels, each with its queue, its status and its message; without a message it is put in silence."""
+def _steps(settings: Settings) -> Iterator[tuple[Label, Queue, str, str | None]]:
+    """List the labels, each with its queue, its status and its message; a label without a message is put in silence."""
     too_late = f"was handed over and not started within {settings.start_within_seconds} seconds"
     for queue in Queue:
         # Most sites never read the alternate queue: that nobody took a job from it is no news.

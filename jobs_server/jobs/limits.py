@@ -45,12 +45,12 @@ class Limits:
         """Count an attempt to sign in, by address. Raises TooMany."""
         self._count(self._sign_ins, "sign-in", _named(address), "attempts to sign in")
 
-    def _count(self, item: RateLimitItem | None, what: str, who: str, words: str) -> None:
+    def _count(self, item: RateLimitItem | None, what: str, who: str, named: str) -> None:
         if item is None or self._window.hit(item, what, who):
             return
         reset = self._window.get_window_stats(item, what, who).reset_time
         raise TooMany(
-            f"Error: more than {item.amount} {words} a {item.GRANULARITY.name} of one person; try again in a moment",
+            f"Error: more than {item.amount} {named} a {item.GRANULARITY.name} of one person; try again in a moment",
             retry_after_seconds=max(1, math.ceil(reset - time.time())),
         )
 

@@ -1,7 +1,7 @@
 """Lock-out: while somebody works on a telescope, nothing but stop commands reaches it (lock-out/tag-out).
 
-Putting it on and lifting it are writes of their own; what it does stands in the statements that hand jobs over and let
-them start, and in what a new job meets.
+To put a lock-out on and to lift it are writes of their own. What a lock-out does stands in the statements that hand
+jobs over and let them start, and in what a new job meets.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _LIFT = ("lifted_ms", "lifted_by_known", "lifted_by_id", "lifted_by_name")
 
 _IN_FORCE = Statement(select(*_ALL).where(Lockout.site == bindparam("site"), Lockout.lifted_ms.is_(None)))
 _EVERYWHERE = Statement(select(*_ALL).where(Lockout.lifted_ms.is_(None)).order_by(Lockout.site))
-_PAST = Statement(
+_LATEST = Statement(
     select(*_ALL).where(Lockout.site == bindparam("site")).order_by(Lockout.id.desc()).limit(at_most("count"))
 )
 _INSERT = Statement(insert(Lockout).values({name: bindparam(name) for name in _PUT_ON}).returning(*_ALL))
@@ -54,7 +54,7 @@ _END = Statement(
 
 
 def in_force(connection: Connection, site: str) -> LockoutRow | None:
-    """Find the lock-out of a site; none when it is free."""
+    """Return the lock-out of a site; None when there is none."""
     row = connection.row(_IN_FORCE, site=site)
     return LockoutRow._make(row) if row else None
 
@@ -64,9 +64,9 @@ def everywhere(connection: Connection) -> list[LockoutRow]:
     return [LockoutRow._make(row) for row in connection.rows(_EVERYWHERE)]
 
 
-def past(connection: Connection, site: str, count: int = 20) -> list[LockoutRow]:
+def latest(connection: Connection, site: str, count: int = 20) -> list[LockoutRow]:
     """List the latest lock-outs of a site, newest first, the one in force among them."""
-    return [LockoutRow._make(row) for row in connection.rows(_PAST, site=site, count=count)]
+    return [LockoutRow._make(row) for row in connection.rows(_LATEST, site=site, count=count)]
 
 
 def refuse(connection: Connection, site: str) -> None:
@@ -76,7 +76,7 @@ def refuse(connection: Connection, site: str) -> None:
 
 
 def sentence(lockout: LockoutRow) -> str:
-    """Say in words who locked a telescope out, since when and why."""
+    """Return in words who locked a telescope out, since when and why."""
     since = datetime.fromtimestamp(lockout.since_ms / 1000, UTC)
     who, why = shown(lockout.by_name), shown(lockout.note, longest=500)
     return f"{shown(lockout.site)} is locked out by {who} since {since:%Y-%m-%d %H:%M} UTC: {why}"
@@ -106,7 +106,7 @@ def lift(connection: Connection, site: str, actor: Actor, now: Now) -> LockoutRo
 
 
 def _same_person(lockout: LockoutRow, actor: Actor) -> bool:
-    """Tell whether an actor is who locked out; those who are known by their own word are known by their name too."""
+    """Whether an actor is who locked out; who is known by their own word is known by their name too."""
     by_word = (Known.SAID, Known.CONSOLE)
     if actor.known in by_word and lockout.by_known in by_word:
         return lockout.by_id == actor.id or lockout.by_name.casefold() == actor.name.casefold()

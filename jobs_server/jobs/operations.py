@@ -44,7 +44,7 @@ _STEP_BITS = 60
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What to note of a change."""
+    """What is recorded of a change."""
 
     queue: Queue
     status: str
@@ -54,7 +54,7 @@ class Event:
 
 
 class CommittedChange(NamedTuple):
-    """One change of a job, for those who are told after its commit; the job is as the change left it."""
+    """One change of a job, for `Database.on_changes` after its commit; the job is as the change left it."""
 
     job: JobRow
     event: Event
@@ -70,12 +70,12 @@ class Handover(NamedTuple):
 
     @property
     def spent(self) -> bool:
-        """Tell that the id got jobs before, none of them is to be run any more, and it gets no others."""
+        """Whether the claim id got jobs before, of which none is to be run any more; then it gets no others."""
         return self.replayed and not self.jobs
 
     @property
     def settled(self) -> bool:
-        """Tell that there is nothing to wait for."""
+        """Whether there is nothing to wait for."""
         return self.replayed or bool(self.jobs)
 
 
@@ -123,7 +123,7 @@ def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now) ->
 
 
 def replay(connection: Connection, command: ClaimJobs) -> Handover:
-    """Give what is still to be run of what this claim id got.
+    """Return what is still to be run of what this claim id got.
 
     Not `replayed` when it may claim: it got nothing yet, or nothing that a lock-out lets move; a stop passes one.
     """
@@ -138,7 +138,7 @@ def replay(connection: Connection, command: ClaimJobs) -> Handover:
 
 
 def start(connection: Connection, command: StartJob, actor: Actor, now: Now, settings: Settings) -> JobRow:
-    """Note that a job has begun; with a claim id, tell first whether it still may (the fence).
+    """Record that a job has begun; with a claim id, check first whether it still may (the fence).
 
     Raises Conflict with the reason when it may not, LockedOut while there are hands on the telescope: then nothing
     must move.
@@ -162,9 +162,10 @@ def start(connection: Connection, command: StartJob, actor: Actor, now: Now, set
 
 
 def report(connection: Connection, command: UpdateStatus | StartJob, actor: Actor, now: Now) -> JobRow:
-    """Note what a site says of a job; the report of an end already noted changes nothing.
+    """Record what a site says of a job; the report of an end that is recorded already changes nothing.
 
-    The site's word stands: an end that the server put on a job already handed over is left by it.
+    What the site says goes before what the server assumed: a job leaves an end that the server put on it after it was
+    handed over.
     Raises NotFound when the site has no such job, Conflict when the job's life allows no such step.
     """
     kind = classify(command.status)
@@ -177,7 +178,7 @@ def report(connection: Connection, command: UpdateStatus | StartJob, actor: Acto
         **now._asdict(),
     )
     if not row:
-        return _already_said(_found(connection, command.site, command.ulid), command)
+        return _reported_already(_found(connection, command.site, command.ulid), command)
     job = JobRow._make(row)
     mark = Mark.AGAINST_LABEL if job.against_label else None
     event = Event(command.queue, command.status, estimated=True, message=command.message, mark=mark)
@@ -202,7 +203,7 @@ def cancel(connection: Connection, command: CancelJob, actor: Actor, now: Now, s
 
 
 def cancel_waiting(connection: Connection, site: str, actor: Actor, now: Now, settings: Settings) -> int:
-    """Cancel what waits at a site on the queue that everybody reads, and give how many jobs that were.
+    """Cancel what waits at a site on the queue that everybody reads, and return how many jobs that were.
 
     What is in the site's hands goes on.
     """
@@ -216,7 +217,7 @@ def cancel_waiting(connection: Connection, site: str, actor: Actor, now: Now, se
 
 
 def lift_lockout(connection: Connection, command: LiftLockout, actor: Actor, now: Now) -> tuple[LockoutRow, int]:
-    """Lift a lock-out and, unless told to keep it, cancel what waited; gives how many jobs that were.
+    """Lift a lock-out, cancel what waited where the command says so; return the lock-out and how many jobs that were.
 
     Stop commands stay. Raises Conflict when there is none to lift, Forbidden when it is somebody else's.
     """
@@ -315,8 +316,8 @@ def _found(connection: Connection, site: str, ulid: str) -> JobRow:
     return job
 
 
-def _already_said(job: JobRow, command: UpdateStatus | StartJob) -> JobRow:
-    """Answer a report that moved nothing: a retry of the end that stands is fine, everything else is refused."""
+def _reported_already(job: JobRow, command: UpdateStatus | StartJob) -> JobRow:
+    """Return the job of a report that moved nothing, when it repeats the end that stands. Raises Conflict otherwise."""
     state = job.state(command.queue)
     if state.phase == Phase.ENDED and same_status(state.status, command.status):
         return job
@@ -324,7 +325,10 @@ def _already_said(job: JobRow, command: UpdateStatus | StartJob) -> JobRow:
 
 
 def _started_already(connection: Connection, command: StartJob, settings: Settings) -> JobRow:
-    """Answer a start that the fence did not let through: fine when it is the same start again, its reply lost."""
+    """Return the job of a start that the fence did not let through, when it is the same start again, its reply lost.
+
+    Raises Conflict otherwise.
+    """
     job = _found(connection, command.site, command.ulid)
     state = job.state(command.queue)
     mine = state.claim_id == command.claim_id

@@ -86,12 +86,12 @@ _HISTORY = Statement(select(*EVENT).where(JobEvent.job_id == bindparam("job_id")
 
 
 def any_deliverable(connection: Connection, site: str, queue: Queue, now: Now) -> bool:
-    """Tell whether a poll of a site would get a job."""
+    """Whether a poll of a site would get a job."""
     return connection.row(_ANY_DELIVERABLE[queue], site=site, wall_ms=now.wall_ms, boot_ms=now.boot_ms) is not None
 
 
 def next_due_ms(connection: Connection, site: str, queue: Queue, now: Now) -> int | None:
-    """Tell how long it is until the first of the jobs that are held back may go; None when there is none."""
+    """Return in how many ms the first of the jobs that are held back may go; None when there is none."""
     due_ms: int | None = connection.rows(_NEXT_DUE[queue], site=site, **now._asdict())[0][0]
     return due_ms
 

@@ -1,4 +1,4 @@
-"""Who holds the telescope when, as a calendar elsewhere says, with what it said before for when it does not answer."""
+"""Who holds the telescope when, as a calendar elsewhere says, or said before where it does not answer now."""
 
 from __future__ import annotations
 
@@ -106,13 +106,13 @@ class RemoteCalendar:
         return [held for start_ms, held in spans if start_ms <= now_ms < held.end_ms]
 
     def ahead(self, site: str, from_ms: int, to_ms: int) -> tuple[list[Span], bool]:
-        """List what was told of a stretch of time, and tell whether it was told up to its end."""
+        """List what is known of a stretch of time; return that, and whether it is known up to its end."""
         known_until, spans = self._ahead.get(site, (0, []))
         touching = [(start_ms, held) for start_ms, held in spans if start_ms < to_ms and held.end_ms > from_ms]
         return touching, to_ms <= known_until
 
     def fault(self, site: str, now_ms: int) -> str | None:
-        """Ask, and say why there is no answer that can be read; none when there is one."""
+        """Ask, and return why there is no answer that can be read; None when there is one."""
         try:
             list(_spans(self._ask("get-event-at-time", {"site": site, "time": reservations.in_utc(now_ms)})))
         except (NoAnswer, ValueError) as error:

@@ -66,8 +66,8 @@ def _nothing_said(schema: dict[str, Any]) -> None:
     """Write that null stands for what is not said."""
     for key, field in schema["properties"].items():
         if key not in schema["required"]:
-            told = {name: field.pop(name) for name in ("title", "description", "default") if name in field}
-            schema["properties"][key] = {"anyOf": [field, {"type": "null"}], **told}
+            outside = {name: field.pop(name) for name in ("title", "description", "default") if name in field}
+            schema["properties"][key] = {"anyOf": [field, {"type": "null"}], **outside}
 
 
 class Reserve(Command):
@@ -96,11 +96,11 @@ class Reserve(Command):
     @model_validator(mode="before")
     @classmethod
     def _without_nothing(cls, value: Any) -> Any:
-        """Take null for what is not said."""
+        """Leave out null, which stands for what is not said."""
         return {key: each for key, each in value.items() if each is not None} if isinstance(value, dict) else value
 
     def row(self, user_id: str, user_name: str) -> ReservationRow:
-        """Give the reservation as it is kept, for this person. Raises BadRequest when it ends before it begins."""
+        """Return the reservation as it is kept, for this person. Raises BadRequest when it ends before it begins."""
         if self.end_ms <= self.start_ms:
             raise _refusal("end", "end must be after start")
         if self.end_ms - self.start_ms > LONGEST_MS:

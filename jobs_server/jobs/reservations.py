@@ -191,7 +191,7 @@ def in_utc(time_ms: int) -> str:
 
 
 def public(row: ReservationRow) -> dict[str, Any]:
-    """Give a reservation under the names of the public calendar service."""
+    """Return a reservation under the names of the public calendar service."""
     return {
         "event_id": row.event_id,
         "start": in_utc(row.start_ms),

@@ -1,7 +1,7 @@
 """Every statement that writes a job, built once.
 
 The life of a job (`lifecycle`) stands here as conditions: each statement changes a row only where its step is legal,
-and gives back the rows that it changed.
+and returns the rows that it changed.
 """
 
 from __future__ import annotations

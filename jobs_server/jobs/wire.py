@@ -40,7 +40,7 @@ def job_pages(pages: Iterable[list[JobRow]]) -> Iterator[bytes]:
 
 
 def job_object(row: JobRow) -> dict[str, Any]:
-    """Give one job as an object of plain values, for programs that go on from it."""
+    """Return one job as an object of plain values, for programs that go on from it."""
     return json.loads(job(row))  # type: ignore[no-any-return]  # and not orjson, which makes floats of long integers
 
 
@@ -60,7 +60,7 @@ def _own_times(row: JobRow, usual_life_ms: int) -> dict[str, float]:
 
 
 def event_object(row: EventRow, before: str | None = None) -> dict[str, Any]:
-    """Give one event of a job's history; `before` is the status that it left."""
+    """Return one event of a job's history; `before` is the status that it left."""
     public: dict[str, Any] = {
         "timestamp_ms": row.at_ms,
         "from": before,
@@ -88,7 +88,7 @@ def message(topic: str, site: str, data: object) -> bytes:
 
 
 def lockout(row: LockoutRow) -> dict[str, Any]:
-    """Give one lock-out as an object of plain values."""
+    """Return one lock-out as an object of plain values."""
     public: dict[str, Any] = {
         "site": row.site,
         "since_ms": row.since_ms,

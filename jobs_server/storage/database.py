@@ -24,16 +24,18 @@ from .statement import Connection
 
 @dataclass(slots=True)
 class Database:
-    """Hold one engine, its connections, the lock of its writers, and who is to be told of each commit."""
+    """Hold one engine, its connections, the lock of its writers, and what is called after each commit."""
 
     engine: Engine
     timeout_seconds: float
     write_lock: FairLock
     kind: Kind
     on_commit: list[Callable[[str | None], None]] = field(default_factory=list)
-    """Told which site's write unit was committed; None: one of the whole database."""
+    """Called with the site whose write unit was committed; None: one of the whole database."""
     on_changes: list[Callable[[Sequence[Any]], None]] = field(default_factory=list)
+    """Called with the changes of jobs that were committed."""
     on_commit_seconds: list[Callable[[float], None]] = field(default_factory=list)
+    """Called with how long a commit took."""
     _connections: Connections = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,7 +60,7 @@ class Database:
         After the commit `on_commit` is called, and `on_changes` when jobs were changed, with nothing held.
         Raises Unavailable when the database is busy, full, read-only or broken; then nothing was changed.
         """
-        return Writing(self._connections, site, self._tell)
+        return Writing(self._connections, site, self._call_back)
 
     def reading(self) -> AbstractContextManager[Connection]:
         """Open a connection for reading; each statement sees the last commit before it."""
@@ -82,15 +84,15 @@ class Database:
         """Close all connections; see `Connections.close`."""
         self._connections.close()
 
-    def _tell(self, site: str | None, commit_seconds: float, changes: list[Any]) -> None:
-        """Tell what was committed."""
-        for tell in self.on_commit:
-            tell(site)
-        for tell_seconds in self.on_commit_seconds:
-            tell_seconds(commit_seconds)
+    def _call_back(self, site: str | None, commit_seconds: float, changes: list[Any]) -> None:
+        """Call what waits for commits."""
+        for committed in self.on_commit:
+            committed(site)
+        for took in self.on_commit_seconds:
+            took(commit_seconds)
         if changes:
-            for tell_changes in self.on_changes:
-                tell_changes(changes)
+            for changed in self.on_changes:
+                changed(changes)
 
 
 def engine_options(url: URL, threads: int, connections: int, timeout_seconds: float) -> dict[str, Any]:

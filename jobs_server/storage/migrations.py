@@ -1,7 +1,7 @@
 """What keeps the jobs: at which revision, how large, and how a database is brought up to this version.
 
-The migrations are told by their files' names: Alembic takes a quarter of a second and ten megabytes, which no start
-should pay that has nothing to migrate.
+Which migrations there are is read off their files' names: Alembic takes a quarter of a second and ten megabytes, which
+no start should pay that has nothing to migrate.
 """
 
 from __future__ import annotations

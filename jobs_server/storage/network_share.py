@@ -16,7 +16,7 @@ _NETWORK = re.compile(
 
 
 def network_share(folder: Path) -> str | None:
-    """Give the kind of network share that a folder is on; none when it is on a disk of this machine, or unknown."""
+    """Return the kind of network share that a folder is on; None for a disk of this machine, or where it is unknown."""
     if sys.platform == "win32":
         return _windows_share(folder)
     kind = mounted_as(folder.absolute(), _MOUNTS.read_text(encoding="utf-8")) if _MOUNTS.exists() else ""

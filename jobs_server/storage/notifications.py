@@ -1,4 +1,4 @@
-"""What the servers on one PostgreSQL tell each other, heard on a connection of its own.
+"""The notices by which the servers on one PostgreSQL hear of each other's commits, on a connection of their own.
 
 A notice says at which site something was committed. By the same connection one of the servers is on duty for what only
 one should do: labels, pruning, alerts. It is on duty for as long as the connection stands; then another one is.
@@ -30,7 +30,7 @@ class Listener:
         self.on_duty = False
         self.hears = False
         self.on_notice: list[Callable[[str | None], None]] = []
-        """Told the site of each commit of another process; None: of any site, perhaps of many."""
+        """Called with the site of each commit of another process; None: of any site, perhaps of many."""
         self._database = database
         self._pause_seconds = _FIRST_PAUSE_SECONDS
         self.worker = Worker(
@@ -60,14 +60,14 @@ class Listener:
         with closing(self._connect()) as raw:
             raw.execute(f"LISTEN {postgresql.CHANNEL}")
             self.hears = _hears_itself(raw)
-            self._tell(None)  # what was said before was missed
+            self._call_back(None)  # what was committed before was missed
             while True:
                 ask = "true" if self.on_duty else f"pg_try_advisory_lock({postgresql.lock_key('duty')})"
                 self.on_duty = raw.execute(f"SELECT {ask}").fetchone()[0]  # fails when the connection is lost
                 for notice in raw.notifies(timeout=_DUTY_SECONDS):
                     process, _, site = notice.payload.partition(" ")
                     if process != postgresql.PROCESS:
-                        self._tell(site or None)
+                        self._call_back(site or None)
 
     def _connect(self) -> Any:
         """Make a connection beside the pool's."""
@@ -76,13 +76,13 @@ class Listener:
         made.detach()
         return raw
 
-    def _tell(self, site: str | None) -> None:
-        for tell in self.on_notice:
-            tell(site)
+    def _call_back(self, site: str | None) -> None:
+        for noticed in self.on_notice:
+            noticed(site)
 
 
 def _hears_itself(raw: Any) -> bool:
-    """Tell whether notices come through: a pooler that lends a connection for a transaction swallows them."""
+    """Whether notices come through: a pooler that lends a connection for a transaction swallows them."""
     raw.execute("SELECT pg_notify(%s, %s)", (postgresql.CHANNEL, postgresql.notice(None)))
     if any(notice.payload.startswith(postgresql.PROCESS) for notice in raw.notifies(timeout=_HEARING_SECONDS)):
         return True

@@ -42,7 +42,7 @@ NAME = "postgresql"
 OLDEST = 13
 """The oldest major version that is served."""
 CHANNEL = "jobs_server"
-"""Where commits are told; the payload is the process that made it, a space and the site (none: the whole database)."""
+"""The channel of commits; a notice is the process that made it, a space and the site (none: the whole database)."""
 PROCESS = f"{os.urandom(6).hex()}"
 
 _UNKNOWN = (
@@ -86,7 +86,7 @@ class PostgreSQL:
         raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     def commit(self, raw: Any, site: str | None) -> None:
-        """End a write unit, then wake other processes: the latter needs no disk and holds up nobody."""
+        """Commit a write unit, then wake other processes: to wake them needs no disk and holds up nobody."""
         from psycopg import InterfaceError, OperationalError, sql
         from psycopg.pq import TransactionStatus
 
@@ -107,10 +107,10 @@ class PostgreSQL:
             raw.rollback()
 
     def repair(self) -> None:
-        """Do nothing: a failure of PostgreSQL leaves nothing behind that is ours to put right."""
+        """Do nothing: a failure of PostgreSQL leaves nothing behind that is for a client to put right."""
 
     def meaning(self, error: Exception) -> str | type[Exception]:
-        """Say why the database failed; BadRequest when it cannot keep a value, Exception when the fault is ours."""
+        """Return why the database failed; BadRequest when it cannot keep a value, Exception when the fault is ours."""
         from psycopg import DataError, IntegrityError, ProgrammingError, errors
 
         if isinstance(error, errors.ProgramLimitExceeded) or (
@@ -125,19 +125,19 @@ class PostgreSQL:
 
 
 def lock_key(*names: str) -> int:
-    """Give the number of an advisory lock."""
+    """Return the number of an advisory lock."""
     name = "\0".join((_LOCKS, *names)).encode()
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big", signed=True)
 
 
 def notice(site: str | None) -> str:
-    """Write what other processes are told of a commit."""
-    told = site or ""
-    return f"{PROCESS} {told if len(told.encode()) <= _LONGEST_NOTICE else ''}"
+    """Write the notice of a commit, for other processes; a site code that is too long is left out."""
+    at = site or ""
+    return f"{PROCESS} {at if len(at.encode()) <= _LONGEST_NOTICE else ''}"
 
 
 def engine_options(connections: int, timeout_seconds: float) -> dict[str, Any]:
-    """Give the options with which SQLAlchemy makes the engine."""
+    """Return the options with which SQLAlchemy makes the engine."""
     return {
         "pool_size": connections,
         "max_overflow": 0,
@@ -202,7 +202,7 @@ def set_up(connection: Any) -> None:
 
 
 def is_lost(connection: Any) -> bool:
-    """Tell whether an idle connection was closed from the other side; costs no round trip."""
+    """Whether an idle connection was closed from the other side; this costs no round trip."""
     if connection.closed:
         return True
     poll = select.poll() if hasattr(select, "poll") else None
@@ -213,13 +213,13 @@ def is_lost(connection: Any) -> bool:
 
 
 def reason(error: BaseException) -> str:
-    """Say in a few words why the database failed."""
+    """Return in a few words why the database failed."""
     state = getattr(error, "sqlstate", None) or ""
-    for sign, words in _STATES.items():
+    for sign, sentence in _STATES.items():
         if state.startswith(sign):
-            return words
+            return sentence
     text = str(error)
-    found = next((words for sign, words in _SIGNS.items() if sign in text.lower()), None)
+    found = next((sentence for sign, sentence in _SIGNS.items() if sign in text.lower()), None)
     return found or (text.splitlines()[0] if text else "the connection to it was lost")
 
 

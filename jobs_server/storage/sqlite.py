@@ -53,7 +53,7 @@ class SQLite:
         raw.execute("BEGIN")
 
     def commit(self, raw: Any, _site: str | None) -> None:
-        """End a write unit; other processes see it by themselves."""
+        """Commit a write unit; other processes see its changes by themselves."""
         raw.commit()
 
     def rollback(self, raw: Any) -> None:
@@ -63,7 +63,8 @@ class SQLite:
     def repair(self) -> None:
         """Let the files beside the database be written by whom it may be.
 
-        SQLite makes them with its mode; made while it was read-only, they would keep it so for good.
+        SQLite makes these files with the mode of the database. Made while that was read-only, they would keep it so for
+        good.
         """
         for beside in () if self.in_memory else (Path(f"{self._file}-wal"), Path(f"{self._file}-shm")):
             with suppress(OSError):
@@ -72,17 +73,17 @@ class SQLite:
                     beside.chmod(mode | wider)
 
     def meaning(self, error: Exception) -> str | type[Exception]:
-        """Say why the database failed."""
+        """Return why the database failed; Exception when the fault is ours."""
         return Exception if isinstance(error, _OURS) else reason(error)
 
 
 def is_memory(url: URL) -> bool:
-    """Tell whether a URL names SQLite in memory."""
+    """Whether a URL names SQLite in memory."""
     return url.get_backend_name() == NAME and url.database in (None, "", ":memory:")
 
 
 def engine_options(url: URL, threads: int, timeout_seconds: float) -> dict[str, Any]:
-    """Give the options with which SQLAlchemy makes the engine."""
+    """Return the options with which SQLAlchemy makes the engine."""
     connect_args = {"timeout": timeout_seconds * _OWN, "check_same_thread": False}
     options: dict[str, Any] = {"module": driver, "connect_args": connect_args}
     if not is_memory(url):
@@ -135,9 +136,9 @@ def refusal(reason: str) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Say in a few words why the database failed."""
+    """Return in a few words why the database failed."""
     text = str(error).lower()
-    return next((words for sign, words in _SIGNS.items() if sign in text), text.splitlines()[0] if text else BUSY)
+    return next((sentence for sign, sentence in _SIGNS.items() if sign in text), text.splitlines()[0] if text else BUSY)
 
 
 _SIGNS = {

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 
 def has_wal_bug(version: tuple[int, ...]) -> bool:
-    """Tell whether a SQLite may corrupt a WAL database (fixed in 3.51.3; backports 3.44.6 and 3.50.7).
+    """Whether a SQLite may corrupt a WAL database (fixed in 3.51.3; backports 3.44.6 and 3.50.7).
 
     Source: https://sqlite.org/wal.html#walresetbug.
     """
@@ -21,7 +21,7 @@ def has_wal_bug(version: tuple[int, ...]) -> bool:
 def _choose_driver() -> ModuleType:
     """Take the interpreter's SQLite unless it has the WAL bug and a newer one is installed.
 
-    Two SQLite libraries in one process drop each other's file locks, so this is the only place that chooses.
+    Two SQLite libraries in one process drop each other's file locks, so no other place chooses.
     """
     if has_wal_bug(sqlite3.sqlite_version_info):
         try:

@@ -61,7 +61,7 @@ class Connection:
         self._raw = raw
         self._dialect = dialect
         self.changes: list[Any] = []
-        """What a write unit changed, for those who are told after its commit."""
+        """What a write unit changed, for `Database.on_changes` after its commit."""
 
     def rows(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""

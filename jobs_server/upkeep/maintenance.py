@@ -32,12 +32,12 @@ log = logging.getLogger(__name__)
 def sweep(database: Database, settings: Settings, started: Now) -> int:
     """Label what is to be labelled now, site by site; nothing is written when there is nothing."""
     with database.reading() as connection:
-        sites = expiry.sites_to_label(connection, clock.read(), started, settings)
+        sites = expiry.sites_to_expire(connection, clock.read(), started, settings)
         old_keys = admission.any_old_keys(connection, clock.read())
     count = 0
     for site in sites:
         with database.transaction(site) as connection:
-            count += expiry.put(connection, site, clock.read(), started, settings)
+            count += expiry.expire(connection, site, clock.read(), started, settings)
     if old_keys:
         with database.transaction() as connection:
             admission.forget_old_keys(connection, clock.read())

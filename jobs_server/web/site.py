@@ -52,7 +52,7 @@ def show(made: tuple[SiteTokenRow, str] | None = None) -> str:
     """Render the page, with a token that was just made and is shown this once."""
     sees_settings = page().is_open or page().actor.is_admin
     with page().reading() as connection:
-        earlier_lockouts = lockouts.past(connection, page().site, 10)
+        earlier_lockouts = lockouts.latest(connection, page().site, 10)
         tokens = site_tokens.list_all(connection) if page().may_administer else []
         kept_in = migrations.storage(connection)
     return render_template(
