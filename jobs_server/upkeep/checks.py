@@ -28,7 +28,7 @@ from ..storage.database import reason_of
 from ..storage.models import Job
 from ..storage.statement import Statement
 from ..worker import Worker
-from . import backups
+from . import backups, logs
 from .maintenance import DailyWork
 
 STOP_SECONDS = 10
@@ -165,6 +165,8 @@ def threads(service: Service, workers: Sequence[Worker]) -> Iterator[Finding]:
     ended = [f"the thread that {worker.does} has ended" for worker in workers if worker.has_died]
     if not service.feed.is_well():
         ended.insert(0, "the thread that watches for changes has ended, and live pages are late")
+    if logs.has_died():
+        ended.append("the thread that writes the log has ended")
     for sentence in ended:
         yield Finding("server", Grade.BAD, f"{sentence}: restart the server", public=f"{sentence}: restart the server")
 

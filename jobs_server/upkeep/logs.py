@@ -129,6 +129,11 @@ class Gathered(logging.Handler):
         self.flush()
         super().close()
 
+    @property
+    def has_died(self) -> bool:
+        """Whether the thread has ended though nobody closed the handler."""
+        return self._thread is not None and not self._thread.is_alive() and not self._closed
+
     def _write_soon(self, level: int) -> None:
         if level >= logging.WARNING or self._closed:
             self.flush()
@@ -175,6 +180,11 @@ def finish() -> None:
     """Write what is not written yet: the process is about to end."""
     for handler in ours.handlers:
         handler.flush()
+
+
+def has_died() -> bool:
+    """Whether the thread that writes the log has ended, so that only warnings and errors are still written."""
+    return any(handler.has_died for handler in ours.handlers if isinstance(handler, Gathered))
 
 
 def register(service: Service) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import shutil
 import threading
@@ -19,7 +21,7 @@ from jobs_server import create_app
 from jobs_server.auth.issuer_keys import IssuerKeys
 from jobs_server.service import service_of
 from jobs_server.storage.sqlite_driver import driver
-from jobs_server.upkeep import backups, checks, startup
+from jobs_server.upkeep import backups, checks, logs, startup
 from jobs_server.worker import Worker
 
 from ..conftest import inside
@@ -122,6 +124,20 @@ def test_the_thread_of_the_feed_that_has_ended_is_a_problem(patient: Flask, monk
             "the thread that watches for changes has ended, and live pages are late: restart the server",
         ],
     )
+
+
+def test_the_thread_of_the_log_that_has_ended_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs.Gathered, "_run", lambda _: None)
+    handler = logs.Gathered(io.StringIO())
+    logs.ours.addHandler(handler)
+    try:
+        handler.handle(logs.ours.makeRecord("jobs_server", logging.INFO, "", 0, "hello", (), None))
+        until(lambda: handler.has_died)
+        assert readiness(patient) == (503, ["the thread that writes the log has ended: restart the server"])
+    finally:
+        logs.ours.removeHandler(handler)
+        handler.close()
+    assert readiness(patient) == (200, ["ready"])
 
 
 WORKERS = [
