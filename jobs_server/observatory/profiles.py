@@ -21,6 +21,7 @@ import tomlkit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import ConfigError
+from .sky import Place
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Profile(_Table):
     longitude_deg: Annotated[float | None, Field(ge=-180, le=360)] = None
     """East of Greenwich is positive."""
     elevation_m: Annotated[float, Field(ge=-500, le=9000)] = 0
+    """Above the land or sea at the horizon, which is seen the lower for it: it counts in sunset, not in twilight."""
     timezone: Annotated[str, AfterValidator(_zone_name)] = "UTC"
     devices: dict[str, Device] = {}
 
@@ -76,11 +78,11 @@ class Profile(_Table):
         return ZoneInfo(self.timezone)
 
     @property
-    def place(self) -> tuple[float, float] | None:
-        """Return latitude and longitude in degrees; none when they are not known."""
+    def place(self) -> Place | None:
+        """Return where the site is, when that is known."""
         if self.latitude_deg is None or self.longitude_deg is None:
             return None
-        return self.latitude_deg, self.longitude_deg
+        return Place(self.latitude_deg, self.longitude_deg, self.elevation_m)
 
     def device(self, name: str) -> Device:
         """Return what the site has of a type of device; nothing when that is not known."""

@@ -143,7 +143,7 @@ class Page:
     def sidereal_hours(self) -> float | None:
         """Return the site's local mean sidereal time in hours; none when its place is not known."""
         place = self.profile.place
-        return None if place is None else sky.sidereal_hours(self.now_ms, place[1])
+        return None if place is None else sky.sidereal_hours(self.now_ms, place.longitude_deg)
 
     @property
     def theme(self) -> str:

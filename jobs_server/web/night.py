@@ -54,6 +54,8 @@ def night(day: str = "") -> Response:
         tonight=tonight,
         followed=FOLLOWED,
         light=_light(from_ms, to_ms),
+        moon=_moon(from_ms, to_ms),
+        moonlit=sky.moonlit_percent((from_ms + to_ms) // 2),
         **days,
     )
     return make_response(shown)
@@ -118,7 +120,12 @@ def _bar(row: JobWithTiming) -> list[Any]:
 
 def _light(from_ms: int, to_ms: int) -> list[sky.Span]:
     place = page().profile.place
-    return sky.spans(*place, from_ms, to_ms) if place else []
+    return sky.spans(place, from_ms, to_ms) if place else []
+
+
+def _moon(from_ms: int, to_ms: int) -> list[sky.Span]:
+    place = page().profile.place
+    return sky.moon_spans(place, from_ms, to_ms) if place else []
 
 
 def _date(text: str) -> date:

@@ -184,7 +184,7 @@ def _spans(first: date) -> list[_Span]:
 def _night(span: _Span, rows: Sequence[ReservationRow]) -> Night:
     night, from_ms, to_ms = span
     place = page().profile.place
-    light = sky.spans(*place, from_ms, to_ms) if place else []
+    light = sky.spans(place, from_ms, to_ms) if place else []
     here = [row for row in rows if row.start_ms < to_ms and row.end_ms > from_ms]
     elsewhere, known = _known_elsewhere(page().site, from_ms, to_ms)
     return Night(night, from_ms, to_ms, light, here, elsewhere, known)

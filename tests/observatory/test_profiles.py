@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jobs_server import create_app
 from jobs_server.errors import ConfigError
 from jobs_server.observatory import profiles
+from jobs_server.observatory.sky import Place
 
 from ..support.nights import PROFILE
 
@@ -29,7 +30,7 @@ def test_no_file_is_no_profile(tmp_path: Path) -> None:
 
 def test_one_site(tmp_path: Path) -> None:
     profile = load(tmp_path, PROFILE)["wmd"]
-    assert (profile.title, profile.place) == ("Wendelstein Dome", (47.7036, 12.0123))
+    assert (profile.title, profile.place) == ("Wendelstein Dome", Place(47.7036, 12.0123, 1838))
     assert profile.device("camera").filters[1] == "R"
     assert profile.device("dome") == profiles.Device()
 
