@@ -31,7 +31,8 @@ from .sql import (
 )
 
 _END_OF_TIME_MS = 2**63 - 1
-_PAGE = 500  # jobs read at once: keeps memory bounded however long the list is
+PAGE_JOBS = 500
+"""How many jobs of a list are read at once, so that memory stays bounded however long the list is."""
 
 
 def _next_due(queue: Queue) -> Statement:
@@ -131,17 +132,18 @@ def history(connection: Connection, job_id: int) -> list[EventRow]:
     return event_rows(connection.rows(_HISTORY, job_id=job_id))
 
 
-def recent(database: Database, site: str, since_ms: int) -> Iterator[list[JobRow]]:
-    """List a site's jobs accepted since a time, oldest first, in pages, each read on a connection of its own."""
+def recent(database: Database, site: str, since_ms: int, page_jobs: int = PAGE_JOBS) -> Iterator[list[JobRow]]:
+    """Yield a site's jobs accepted since a time, oldest first, in pages, each read on a connection of its own."""
     after_ms, after = since_ms, ""
     while True:
         with database.reading() as connection:
-            rows = connection.rows(_RECENT, site=site, from_ms=after_ms, after_ms=after_ms, after=after, count=_PAGE)
+            values = {"site": site, "from_ms": after_ms, "after_ms": after_ms, "after": after, "count": page_jobs}
+            rows = connection.rows(_RECENT, **values)
         page = job_rows(rows)
         if page:
             yield page
             after_ms, after = page[-1].timestamp_ms, page[-1].ulid
-        if len(page) < _PAGE:
+        if len(page) < page_jobs:
             return
 
 

@@ -63,10 +63,11 @@ _WALL, _BOOT = bindparam("wall_ms", type_=BigInteger), bindparam("boot_ms", type
 _CAP = bindparam("cap", type_=BigInteger)
 # Written so that no index of sites fits: what is labelled is found by its phase, not in a site's long history.
 _FOUND_AT_THIS_SITE = Job.site.concat(literal_column("''")) == bindparam("site")
-_ALL = true()
+ALL = true()
 _WORK = Job.is_stop == ZERO
-_DEVICE = and_(Job.device == bindparam("device"), Job.instance == bindparam("instance"))
-_REACH = 2000  # of what no fence holds, how many jobs a stop command reaches: twice what may wait at a site
+DEVICE = and_(Job.device == bindparam("device"), Job.instance == bindparam("instance"))
+REACH_JOBS = 2000
+"""How many jobs that no fence holds a stop command reaches: twice what may wait at a site."""
 _IN_ITS_HANDS = (Phase.RECEIVED, Phase.RUNNING, Phase.GUARDED, Phase.LOST)  # and it may have begun
 _EVENT_VALUES = (
     *("job_id", "site", "at_ms", "queue", "status", "seconds_until_complete"),
@@ -164,7 +165,7 @@ def _cancel_one(queue: Queue) -> Cancel:
     return _cancel(queue, THIS_JOB, and_(THIS_JOB, in_phase(queue, Phase.CLAIMED)), and_(THIS_JOB, this_job))
 
 
-def _cancel_at_site(queue: Queue, which: ColumnElement[bool]) -> Cancel:
+def cancel_at_site(queue: Queue, which: ColumnElement[bool], reach_jobs: int = REACH_JOBS) -> Cancel:
     """Write the steps for the jobs of a site in `which`: all that wait or are held by the fence, and the newest others.
 
     Old software ends no job that it does not report on; what it left unfinished in years must not slow a stop down.
@@ -172,15 +173,15 @@ def _cancel_at_site(queue: Queue, which: ColumnElement[bool]) -> Cancel:
     fenced = and_(_FOUND_AT_THIS_SITE, which, in_phase(queue, *WATCHED))
     begun = [
         select(Job.id).where(fenced, in_phase(queue, Phase.GUARDED)).correlate(None),
-        _newest(queue, which, in_phase(queue, *UNFINISHED)),
-        _newest(queue, which, in_phase(queue, Phase.LOST)),
+        _newest(queue, reach_jobs, which, in_phase(queue, *UNFINISHED)),
+        _newest(queue, reach_jobs, which, in_phase(queue, Phase.LOST)),
     ]
     reached = and_(Job.id.in_(union_all(*begun)), in_phase(queue, *_IN_ITS_HANDS))
     return _cancel(queue, and_(THIS_SITE, which), and_(fenced, in_phase(queue, Phase.CLAIMED)), reached)
 
 
-def _newest(queue: Queue, *which: ColumnElement[bool]) -> Select[tuple[int]]:
-    newest = select(Job.id).where(THIS_SITE, *which).order_by(ON[queue].heard_ms.desc()).limit(at_most(_REACH))
+def _newest(queue: Queue, reach_jobs: int, *which: ColumnElement[bool]) -> Select[tuple[int]]:
+    newest = select(Job.id).where(THIS_SITE, *which).order_by(ON[queue].heard_ms.desc()).limit(at_most(reach_jobs))
     return select(newest.correlate(None).subquery().c.id)
 
 
@@ -288,9 +289,9 @@ START_FENCED = {queue: _start_fenced(queue) for queue in Queue}
 
 
 CANCEL_ONE = {queue: _cancel_one(queue) for queue in Queue}
-CANCEL_SITE = {queue: _cancel_at_site(queue, _ALL) for queue in Queue}
-CANCEL_WORK = {queue: _cancel_at_site(queue, _WORK) for queue in Queue}
-CANCEL_DEVICE = {queue: _cancel_at_site(queue, _DEVICE) for queue in Queue}
+CANCEL_SITE = {queue: cancel_at_site(queue, ALL) for queue in Queue}
+CANCEL_WORK = {queue: cancel_at_site(queue, _WORK) for queue in Queue}
+CANCEL_DEVICE = {queue: cancel_at_site(queue, DEVICE) for queue in Queue}
 
 EXPIRE_WAITING = {queue: _expire_waiting(queue) for queue in Queue}
 EXPIRE_CLAIMED = {queue: _expire_claimed(queue) for queue in Queue}

@@ -129,10 +129,9 @@ class TestStopCommand:
     def test_what_the_fence_holds_is_reached_however_much_it_is(
         self, observatory: Observatory, stop: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(statements, "_REACH", 1)
-        for steps, which in ((statements.CANCEL_SITE, statements._ALL), (statements.CANCEL_DEVICE, statements._DEVICE)):
+        for steps, which in ((statements.CANCEL_SITE, statements.ALL), (statements.CANCEL_DEVICE, statements.DEVICE)):
             for queue in Queue:
-                monkeypatch.setitem(steps, queue, statements._cancel_at_site(queue, which))
+                monkeypatch.setitem(steps, queue, statements.cancel_at_site(queue, which, reach_jobs=1))
         *running, claimed, other = (observatory.sends() for _ in range(4))
         observatory.polls(claimId="a")
         for job in running:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -297,7 +298,7 @@ def test_the_orm_sees_the_same_tables(file_app: Flask) -> None:
 
 
 def test_a_list_of_any_length_is_complete_and_in_order(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "_PAGE", 3)
+    monkeypatch.setattr(queries, "recent", partial(queries.recent, page_jobs=3))
     observatory = inside(file_app)
     sent = [observatory.sends()["ulid"] for _ in range(10)]
     assert [job["ulid"] for job in observatory.lists()] == sent
