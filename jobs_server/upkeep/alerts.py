@@ -6,8 +6,10 @@ What is posted works with ntfy (the text), Gotify (`title`, `message`) and chat 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..domain.lifecycle import LOST
@@ -20,17 +22,27 @@ from . import checks
 if TYPE_CHECKING:
     import httpx
 
-LOOK_SECONDS = 2.0
-AGAIN_SECONDS = 3600.0
-"""The same alert is sent again no sooner, however often it comes and goes."""
 TRIES = 4
-_PAUSE_SECONDS = 1.0
-RETRY_SECONDS = 30.0
-"""What could not be sent with all these tries is due again after so long, for as long as it takes."""
 _MOST_LOST = 20  # more losses that wait to be sent are no news
 _DATABASE = "database"
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertTimes:
+    """Times of the alerts, all in seconds."""
+
+    look_seconds: float = 2.0
+    again_seconds: float = 3600.0
+    """The same alert is sent again no sooner, however often it comes and goes."""
+    pause_seconds: float = 1.0
+    """The pause after the first try; each further pause is twice as long."""
+    retry_seconds: float = 30.0
+    """What could not be sent with all tries is due again after so long, for as long as it takes."""
+
+
+TIMES = AlertTimes()
 
 
 class Alert(NamedTuple):
@@ -40,7 +52,7 @@ class Alert(NamedTuple):
     sentence: str
 
 
-def post(url: str, sentence: str, transport: httpx.BaseTransport | None = None) -> None:
+def post(url: str, sentence: str, transport: httpx.BaseTransport | None = None, times: AlertTimes = TIMES) -> None:
     """Send one sentence, tried again when it does not arrive. Raises TaskFailed when it cannot be sent."""
     import httpx
 
@@ -50,7 +62,7 @@ def post(url: str, sentence: str, transport: httpx.BaseTransport | None = None) 
     with httpx.Client(timeout=10, transport=transport) as client:
         for attempt in range(TRIES):
             if attempt:
-                time.sleep(_PAUSE_SECONDS * 2 ** (attempt - 1))
+                time.sleep(times.pause_seconds * 2 ** (attempt - 1))
             try:
                 if text_alone:
                     headers = {"Title": "jobs_server", "Content-Type": "text/plain; charset=utf-8"}
@@ -70,15 +82,16 @@ def post(url: str, sentence: str, transport: httpx.BaseTransport | None = None) 
 class Watch:
     """Look at one installation every few seconds, and send what begins and what is over."""
 
-    def __init__(self, service: Service, send: Callable[[str], None]) -> None:
+    def __init__(self, service: Service, send: Callable[[str], None], times: AlertTimes = TIMES) -> None:
         self._service = service
+        self._times = times
         self._send = send
         self._sent_at: dict[str, float] = {}
         self._begun: dict[str, str] = {}
         self._lost: list[Alert] = []
         self._due: dict[str, str] = {}
         """What is to be sent: of one thing only the newest, since what is over before it could be sent says both."""
-        self._not_before = -RETRY_SECONDS
+        self._not_before = -times.retry_seconds
 
     def changed(self, changes: Sequence[CommittedChange]) -> None:
         """Note the jobs that were lost."""
@@ -98,7 +111,7 @@ class Watch:
         """Note what is new, and what is over as far as this server can see now."""
         found = {alert.key: alert.sentence for alert in self.found()}
         for key, sentence in found.items():
-            if key not in self._begun and now - self._sent_at.get(key, -AGAIN_SECONDS) >= AGAIN_SECONDS:
+            if key not in self._begun and now - self._sent_at.get(key, -math.inf) >= self._times.again_seconds:
                 self._begun[key] = self._due[key] = sentence
         over = self._begun.keys() - found.keys()
         if _DATABASE in found or not self._service.is_on_duty:
@@ -114,7 +127,7 @@ class Watch:
         for key in list(self._due):
             self._due[key] = sentence = self._due.pop(key)
             if not self._deliver(sentence):
-                self._not_before = now + RETRY_SECONDS
+                self._not_before = now + self._times.retry_seconds
                 return
             del self._due[key]
             if key in self._begun:
@@ -153,7 +166,7 @@ def watcher(service: Service) -> Worker | None:
     service.database.on_changes.append(watch.changed)
     return Worker(
         "alerts",
-        LOOK_SECONDS,
+        TIMES.look_seconds,
         lambda: watch.look(time.monotonic()),
         does="sends alerts",
         failure="alerts could not be looked for",

@@ -25,20 +25,34 @@ from ..storage.database import reason_of
 from ..storage.sqlite import is_memory
 from ..storage.sqlite_driver import driver, open_file
 
-KEEP_DAYS, KEEP_WEEKS, KEEP_MONTHS = 7, 4, 12
-
 _NOTE = "backup-failed.txt"
 """The file in the instance folder by which a backup beside the server tells it of a failure."""
 _NAME = "jobs-%Y%m%dT%H%M%SZ.db.gz"
 _PATTERN = "jobs-*.db.gz"
 _PART = ".part"
-_STALE_SECONDS = 60 * 60  # a part that nothing was written to for so long is left of a backup that was cut off
-_PAGES = 500  # so many are copied in a few milliseconds, and others are served in between
 _CHUNK_BYTES = 1024 * 1024
-_SPARE_BYTES = 16 * 1024 * 1024
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupRules:
+    """What is kept of the backups, and how one is made."""
+
+    days: int = 7
+    weeks: int = 4
+    months: int = 12
+    """Of so many days, weeks and months that have a backup the newest is kept."""
+    spare_bytes: int = 16 * 1024 * 1024
+    """So much is to stay free on the disk beside a backup."""
+    pages: int = 500
+    """So many pages are copied at once: a few milliseconds, so that others are served in between."""
+    stale_seconds: float = 60 * 60
+    """A part that nothing was written to for so long is of a backup that was cut off."""
+
+
+RULES = BackupRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +93,7 @@ def database_file(url: URL) -> Path:
 
 
 def listed(folder: Path) -> list[Backup]:
-    """List the backups in a folder, newest first."""
+    """Return the backups in a folder, newest first."""
     found = []
     for path in folder.glob(_PATTERN):
         with suppress(ValueError):
@@ -87,24 +101,24 @@ def listed(folder: Path) -> list[Backup]:
     return sorted(found, key=lambda backup: backup.made, reverse=True)
 
 
-def make(source: Path, folder: Path, progress: Progress = lambda *_: None) -> Made:
+def make(source: Path, folder: Path, progress: Progress = lambda *_: None, rules: BackupRules = RULES) -> Made:
     """Back up a database into a folder, verify the copy, and drop what is no longer to be kept.
 
     Raises TaskFailed with one sentence; then no file is left that looks like a backup, and the older ones are there.
     """
     folder = _usable(folder)
-    _check_room(source, folder)
+    _check_room(source, folder, rules.spare_bytes)
     now = datetime.now(UTC)
     final = folder / now.strftime(_NAME)
-    with _translated(f"no backup was made in {folder}"), _parts(final) as (copy, packed):
-        counts = _copy(source, copy, progress)
+    with _translated(f"no backup was made in {folder}"), _parts(final, rules.stale_seconds) as (copy, packed):
+        counts = _copy(source, copy, progress, rules.pages)
         if verify(copy, progress) != counts:
             raise TaskFailed(f"no backup was made: the copy of {source} does not hold what the database holds")
         _pack(copy, packed, progress)
         packed.replace(final)
         _keep_names(folder)
         size_bytes = final.stat().st_size
-    return Made(final, counts, size_bytes, tuple(_drop_old(folder)))
+    return Made(final, counts, size_bytes, tuple(_drop_old(folder, rules)))
 
 
 def note_failure(instance: Path, sentence: str | None) -> None:
@@ -201,10 +215,10 @@ def _usable(folder: Path) -> Path:
     return folder
 
 
-def _check_room(source: Path, folder: Path) -> None:
+def _check_room(source: Path, folder: Path, spare_bytes: int) -> None:
     """Refuse to begin what would fill the disk: the copy and its compressed form are there together for a while."""
     try:
-        needed = round(source.stat().st_size * 1.4) + _SPARE_BYTES
+        needed = round(source.stat().st_size * 1.4) + spare_bytes
     except OSError as error:
         raise TaskFailed(f"there is nothing to back up at {source}: {error.strerror}") from None
     free = shutil.disk_usage(folder).free
@@ -213,11 +227,11 @@ def _check_room(source: Path, folder: Path) -> None:
 
 
 @contextmanager
-def _parts(final: Path) -> Iterator[tuple[Path, Path]]:
+def _parts(final: Path, stale_seconds: float) -> Iterator[tuple[Path, Path]]:
     """Name the unfinished copy and its compressed form for a block, and delete both after it; delete those cut off."""
     for old in final.parent.glob(f".jobs-*{_PART}*"):
         with suppress(OSError):
-            if time.time() - old.stat().st_mtime > _STALE_SECONDS:
+            if time.time() - old.stat().st_mtime > stale_seconds:
                 old.unlink()
     copy, packed = (final.with_name(f".{final.stem}-{os.getpid()}.{kind}{_PART}") for kind in ("copy", "packed"))
     try:
@@ -228,11 +242,11 @@ def _parts(final: Path) -> Iterator[tuple[Path, Path]]:
                 part.unlink()
 
 
-def _copy(source: Path, target: Path, progress: Progress) -> Counts:
+def _copy(source: Path, target: Path, progress: Progress, pages: int) -> Counts:
     with closing(open_file(source, "rw")) as reading, closing(open_file(target, "rwc")) as writing:
         reading.execute("BEGIN")  # the copy is of one moment: else each write meanwhile would start it anew
         counts = _count(reading)
-        reading.backup(writing, pages=_PAGES, progress=lambda _, left, total: progress("copy", total - left, total))
+        reading.backup(writing, pages=pages, progress=lambda _, left, total: progress("copy", total - left, total))
         reading.execute("ROLLBACK")
         writing.execute("PRAGMA journal_mode = DELETE")  # the copy must need no file beside it
     return counts
@@ -260,10 +274,10 @@ def _count(connection: Any) -> Counts:
     return Counts(jobs, events)
 
 
-def kept(backups: Iterable[Backup]) -> set[Path]:
-    """Choose what to keep: the newest of each of the last 7 days, 4 weeks and 12 months that have one."""
+def kept(backups: Iterable[Backup], rules: BackupRules = RULES) -> set[Path]:
+    """Return what to keep: the newest of each of the last 7 days, 4 weeks and 12 months that have one."""
     keep: set[Path] = set()
-    for period, most in (("%Y-%m-%d", KEEP_DAYS), ("%G-%V", KEEP_WEEKS), ("%Y-%m", KEEP_MONTHS)):
+    for period, most in (("%Y-%m-%d", rules.days), ("%G-%V", rules.weeks), ("%Y-%m", rules.months)):
         newest: dict[str, Path] = {}
         for backup in sorted(backups, key=lambda each: each.made, reverse=True):
             newest.setdefault(backup.made.strftime(period), backup.path)
@@ -271,9 +285,9 @@ def kept(backups: Iterable[Backup]) -> set[Path]:
     return keep
 
 
-def _drop_old(folder: Path) -> Iterator[Path]:
+def _drop_old(folder: Path, rules: BackupRules) -> Iterator[Path]:
     backups = listed(folder)
-    keep = kept(backups)
+    keep = kept(backups, rules)
     for backup in backups:
         if backup.path not in keep:
             with suppress(OSError):

@@ -6,6 +6,7 @@ whoever may see the installation and says what to do, that of `/readyz` is for a
 
 from __future__ import annotations
 
+import math
 import shutil
 import threading
 import time
@@ -32,9 +33,9 @@ from . import backups, logs
 from .maintenance import DailyWork
 
 STOP_SECONDS = 10
+WRITE_SECONDS = 1.0
+"""How long a look waits for the turn to write: a monitor does not wait for longer."""
 _PROBE = "  "  # it stands in the place of a site, and no site is blank
-_WRITE_SECONDS = 1.0  # a monitor does not wait for longer
-_KEPT_SECONDS = 1.0  # anybody may ask, so an answer is good for a moment
 _BACKUP_AGE = timedelta(hours=48)
 
 _WAITING = Statement(
@@ -72,10 +73,10 @@ class Finding:
     """What somebody is woken with; empty for what can wait."""
 
 
-def database(service: Service) -> Iterator[Finding]:
+def database(service: Service, write_seconds: float = WRITE_SECONDS) -> Iterator[Finding]:
     """Look whether a write could begin, and whether the tables are this version's."""
     # Nothing is written, so that nobody is woken and no commit is counted.
-    unheard = replace(service.database, timeout_seconds=_WRITE_SECONDS, on_commit=[], on_commit_seconds=[])
+    unheard = replace(service.database, timeout_seconds=write_seconds, on_commit=[], on_commit_seconds=[])
     try:
         with unheard.transaction(_PROBE) as connection:
             found = migrations.revision(connection)
@@ -200,12 +201,22 @@ def file_sizes(url: URL) -> Mapping[str, int]:
     return {name: file.stat().st_size if file.exists() else 0 for name, file in files.items()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class HealthTimes:
+    """Times of an app's health, in seconds."""
+
+    write_seconds: float = WRITE_SECONDS
+    kept_seconds: float = 1.0
+    """How long an answer is good: anybody may ask."""
+
+
 class Health:
     """Look at a service, and keep for a moment what was found."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._looked = -_KEPT_SECONDS
+        self.times = HealthTimes()
+        self._looked = -math.inf
         self._problems: list[str] = []
         self.serving_since: float | None = None
         """When serving began, by the monotonic clock: since then there was time for a backup."""
@@ -215,14 +226,14 @@ class Health:
     def problems(self, service: Service) -> list[str]:
         """List what keeps the service from its work; what was found a moment ago is given again."""
         with self._lock:
-            if time.monotonic() - self._looked >= _KEPT_SECONDS:
+            if time.monotonic() - self._looked >= self.times.kept_seconds:
                 self._problems = [finding.public for finding in self.look(service) if finding.public]
                 self._looked = time.monotonic()
             return self._problems
 
     def look(self, service: Service) -> Iterator[Finding]:
         """Look at everything now."""
-        yield from database(service)
+        yield from database(service, self.times.write_seconds)
         yield from disk_of_the_jobs(service)
         yield from threads(service, self.workers)
         yield from last_backup(service.daily_work)

@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,11 +23,18 @@ from ..storage.sqlite import is_memory
 from ..worker import Worker, attempt
 from . import backups, retention
 
-FIRST_LOOK_SECONDS = 300.0  # a server that was just started has other things to do
-LOOK_SECONDS = 60.0
-RETRY_SECONDS = 3600.0
-
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DailyTimes:
+    """Times of the daily work, all in seconds."""
+
+    first_look_seconds: float = 300.0
+    """After how long a server looks first at what is due: one that was just started has other things to do."""
+    look_seconds: float = 60.0
+    retry_seconds: float = 3600.0
+    """After how long a backup that failed is tried again."""
 
 
 def sweep(database: Database, settings: Settings, started: Now) -> int:
@@ -63,9 +71,16 @@ def sweeper(service: Service) -> Worker:
 class DailyWork:
     """Do once a day what an installation needs, and remember what could not be done."""
 
-    def __init__(self, settings: Settings, database: Database, on_duty: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        on_duty: Callable[[], bool] = lambda: True,
+        times: DailyTimes | None = None,
+    ) -> None:
         """`on_duty`: whether it is this server, of several on one database, that is to prune."""
         self.settings = settings
+        self.times = times or DailyTimes()
         self._database = database
         self._pruned_on: date | None = None
         self.backup_failure: str | None = None
@@ -74,7 +89,7 @@ class DailyWork:
         self._on_duty = on_duty
         self.worker = Worker(
             "daily work",
-            lambda: LOOK_SECONDS,
+            lambda: self.times.look_seconds,
             lambda: self.look(datetime.now().astimezone()),
             does="makes backups and deletes old jobs",
             failure="the daily work could not be done",
@@ -88,7 +103,7 @@ class DailyWork:
 
     def start(self) -> None:
         """Work in the background; several processes on one file need not look at once."""
-        self.worker.start(random.uniform(1, 2) * FIRST_LOOK_SECONDS)  # noqa: S311
+        self.worker.start(random.uniform(1, 2) * self.times.first_look_seconds)  # noqa: S311
 
     @property
     def failing(self) -> str | None:
@@ -123,7 +138,7 @@ class DailyWork:
             new = backups.make(backups.database_file(self.settings.url), self.settings.backups)
         except (TaskFailed, OSError) as failure:
             self.backup_failure = failure.message if isinstance(failure, TaskFailed) else str(failure)
-            self._not_before = time.monotonic() + RETRY_SECONDS
+            self._not_before = time.monotonic() + self.times.retry_seconds
             log.error("backup failed: %s", self.backup_failure)  # noqa: TRY400
         else:
             self.backup_failure = None

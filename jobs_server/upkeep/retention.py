@@ -24,10 +24,6 @@ from ..storage.statement import Connection, Statement
 from . import archive
 
 DAY_MS = 24 * 60 * 60 * 1000
-MOST_ROWS = 500
-"""How many rows one transaction deletes at most: a few milliseconds, so that nobody waits."""
-
-_PAUSE_SECONDS = 0.01  # others are served in between
 _JOB = archive.JOB
 _EVENT = archive.EVENT
 
@@ -60,6 +56,18 @@ _DELETIONS = (
 _SILENCES = Statement(delete(Silence).where(Silence.until_ms < _BEFORE))
 
 
+@dataclass(frozen=True, kw_only=True)
+class PruneRules:
+    """How much is deleted at once, and how long others are let in between."""
+
+    most_rows: int = 500
+    """How many rows one transaction deletes at most: a few milliseconds, so that nobody waits."""
+    pause_seconds: float = 0.01
+
+
+RULES = PruneRules()
+
+
 @dataclass(frozen=True, slots=True)
 class Pruned:
     """What came of pruning."""
@@ -80,6 +88,7 @@ def prune(
     before_ms: int,
     folder: Path | None = None,
     progress: Callable[[int], None] = lambda _: None,
+    rules: PruneRules = RULES,
 ) -> Pruned:
     """Delete the jobs of before a time that wait for nothing, with their history; first write them to a new file.
 
@@ -90,26 +99,26 @@ def prune(
     """
     file = _new_file(folder) if folder else None
     jobs = events = 0
-    while batch := _batch(database, before_ms):
+    while batch := _batch(database, before_ms, rules.most_rows):
         if file:
             _write(database, file, batch)
-        _delete(database, batch)
+        _delete(database, batch, rules)
         jobs, events = jobs + len(batch), events + sum(batch.values())
         progress(jobs)
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(rules.pause_seconds)
     with database.transaction() as connection:
         connection.run(_SILENCES, before_ms=before_ms)
     return Pruned(jobs, events, file if jobs else None)
 
 
-def _batch(database: Database, before_ms: int) -> dict[int, int]:
+def _batch(database: Database, before_ms: int, most_rows: int) -> dict[int, int]:
     """Choose the oldest jobs, with the number of their events, up to a batch of rows but at least one job."""
     batch: dict[int, int] = {}
     rows = 0
     with database.reading() as connection:
-        for job_id, events in connection.rows(_OLDEST, **_values(before_ms), count=MOST_ROWS // 2):
+        for job_id, events in connection.rows(_OLDEST, **_values(before_ms), count=most_rows // 2):
             rows += events + 1
-            if batch and rows > MOST_ROWS:
+            if batch and rows > most_rows:
                 break
             batch[job_id] = events
     return batch
@@ -132,15 +141,15 @@ def _write(database: Database, file: Path, batch: dict[int, int]) -> None:
         raise TaskFailed(f"nothing more is deleted: {file} cannot be written: {error.strerror}") from None
 
 
-def _delete(database: Database, batch: dict[int, int]) -> None:
+def _delete(database: Database, batch: dict[int, int], rules: PruneRules) -> None:
     """Delete jobs with their events; of one that has too many for a transaction, the oldest go before in pieces."""
     for job_id, events in batch.items():
-        for _ in range(events // MOST_ROWS):
+        for _ in range(events // rules.most_rows):
             with database.transaction() as connection:
                 connection.run(_PERMIT)
-                connection.run(_PIECE, job_id=job_id, count=MOST_ROWS)
+                connection.run(_PIECE, job_id=job_id, count=rules.most_rows)
                 connection.run(_NO_PERMIT)
-            time.sleep(_PAUSE_SECONDS)
+            time.sleep(rules.pause_seconds)
     ids = [{"job_id": job_id} for job_id in batch]
     with database.transaction() as connection:
         connection.run(_PERMIT)

@@ -21,7 +21,8 @@ from jobs_server import create_app
 from jobs_server.auth.issuer_keys import IssuerKeys
 from jobs_server.service import service_of
 from jobs_server.storage.sqlite_driver import driver
-from jobs_server.upkeep import backups, checks, logs, startup
+from jobs_server.upkeep import backups, logs, startup
+from jobs_server.upkeep.checks import HealthTimes
 from jobs_server.worker import Worker
 
 from ..conftest import inside
@@ -31,9 +32,9 @@ from .test_metrics import figure
 
 
 @pytest.fixture
-def patient(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
+def patient(file_app: Flask) -> Flask:
     """An app that looks at itself anew each time, and that has been serving for three days."""
-    monkeypatch.setattr(checks, "_KEPT_SECONDS", 0.0)
+    service_of(file_app).health.times = HealthTimes(kept_seconds=0.0)
     service_of(file_app).health.serving_since = time.monotonic() - timedelta(days=3).total_seconds()
     backup_made(file_app, datetime.now(UTC))
     return file_app
@@ -88,8 +89,8 @@ def test_looking_is_counted_as_no_commit(patient: Flask) -> None:
 
 
 @pytest.mark.sqlite("one writer at a time")
-def test_a_locked_database_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "_WRITE_SECONDS", 0.05)
+def test_a_locked_database_is_a_problem(patient: Flask) -> None:
+    service_of(patient).health.times = HealthTimes(kept_seconds=0.0, write_seconds=0.05)
     other = driver.connect(service_of(patient).database.engine.url.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     assert readiness(patient) == (503, ["the database cannot be used: it is busy"])
@@ -228,7 +229,7 @@ def test_all_problems_are_told_together(patient: Flask, monkeypatch: pytest.Monk
 
 @pytest.mark.sqlite("the disk that its file is on")
 def test_an_answer_is_good_for_a_moment(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "_KEPT_SECONDS", 3600.0)
+    service_of(file_app).health.times = HealthTimes(kept_seconds=3600.0)
     assert readiness(file_app)[0] == 200
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
     assert readiness(file_app)[0] == 200

@@ -17,14 +17,18 @@ from flask import Flask
 
 from jobs_server import clock, create_app
 from jobs_server.errors import TaskFailed, Unavailable
-from jobs_server.live.presence import State
+from jobs_server.live.presence import Presence, Seen, State
 from jobs_server.service import Service, service_of
 from jobs_server.storage.database import Database
 from jobs_server.upkeep import alerts, maintenance
+from jobs_server.upkeep.alerts import AlertTimes
+from jobs_server.upkeep.maintenance import DailyTimes
 
 from ..conftest import inside
 from ..support import databases
 from ..support.clocks import Clocks
+
+SOON = AlertTimes(pause_seconds=0.01)
 
 
 class Told:
@@ -57,8 +61,7 @@ def test_when_all_is_well_nobody_is_told(app: Flask, told: Told) -> None:
 def test_a_silent_site_is_told_only_with_work_waiting_and_once(
     app: Flask, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    presence = service_of(app).feed.presence
-    monkeypatch.setattr(presence, "_state", lambda _: State.SILENT)
+    monkeypatch.setattr(Presence, "seen", lambda *_: Seen(State.SILENT, "", None, 0, False))
     assert told.after(0) == []
     inside(app).sends()
     assert told.after(2) == ["wmd: its software is silent, and 1 jobs wait."]
@@ -126,12 +129,12 @@ def test_a_backup_that_fails_is_told_and_when_one_is_made_again(file_app: Flask,
     instance = service_of(file_app).settings.instance
     app = create_app({"INSTANCE": instance, "BACKUP_FOLDER": str(tmp_path / "disk2"), "DISK_FREE_MB": 0})
     keeper, told = service_of(app).daily_work, Told(app)
+    keeper.times = DailyTimes(retry_seconds=0.0)
     keeper.look(datetime.now().astimezone())
     [sentence] = told.after(0)
     assert sentence.startswith(f"A backup failed: no backup can be made in {tmp_path}/disk2")
     assert told.after(60) == []
     (tmp_path / "disk2").unlink()
-    keeper._not_before = 0.0  # an hour later
     keeper.look(datetime.now().astimezone())
     assert told.after(120) == [f"Over: {sentence}"]
     service_of(app).database.close()
@@ -156,7 +159,6 @@ class Receiver(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(alerts, "_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(Receiver, "got", [])
     server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     Thread(target=server.serve_forever, daemon=True).start()
@@ -185,7 +187,7 @@ def test_gotifys_address_gets_json_though_it_is_short(receiver: str) -> None:
 
 def test_an_alert_is_sent_again_until_it_is_taken(receiver: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Receiver, "refuse", 2)
-    alerts.post(f"{receiver}/observatory", "Five jobs wait.")
+    alerts.post(f"{receiver}/observatory", "Five jobs wait.", times=SOON)
     assert len(Receiver.got) == 3
 
 
@@ -194,7 +196,7 @@ def test_an_alert_that_nobody_takes_fails_in_one_sentence_without_its_address(
 ) -> None:
     monkeypatch.setattr(Receiver, "refuse", 99)
     with pytest.raises(TaskFailed, match="it answered 503") as failed:
-        alerts.post(f"{receiver}/secret-topic", "Five jobs wait.")
+        alerts.post(f"{receiver}/secret-topic", "Five jobs wait.", times=SOON)
     assert "secret-topic" not in failed.value.message
     assert len(Receiver.got) == alerts.TRIES
 
@@ -293,11 +295,10 @@ def test_what_cannot_be_seen_now_is_not_called_over(app: Flask, told: Told, monk
     assert told.after(6) == []
 
 
-def test_a_host_that_is_not_there_fails_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alerts, "_PAUSE_SECONDS", 0.01)
+def test_a_host_that_is_not_there_fails_in_one_sentence() -> None:
 
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("no route to host", request=request)
 
     with pytest.raises(TaskFailed, match=r"ntfy\.example\.org: no route to host"):
-        alerts.post("https://ntfy.example.org/topic", "x", httpx.MockTransport(refuse))
+        alerts.post("https://ntfy.example.org/topic", "x", httpx.MockTransport(refuse), SOON)

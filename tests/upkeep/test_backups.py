@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -20,7 +19,8 @@ from jobs_server import create_app
 from jobs_server.errors import TaskFailed
 from jobs_server.service import service_of
 from jobs_server.upkeep import backups, maintenance, retention, startup
-from jobs_server.upkeep.backups import Backup
+from jobs_server.upkeep.backups import Backup, BackupRules
+from jobs_server.upkeep.maintenance import DailyTimes
 
 from ..conftest import inside
 from ..faults import ledger
@@ -136,16 +136,14 @@ class TestWhenItCannotBeMade:
                 backups.make(file_of(file_app), folder)
             assert list(folder.iterdir()) == []
 
-    def test_onto_a_disk_that_fills_up_meanwhile(
-        self, file_app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_onto_a_disk_that_fills_up_meanwhile(self, file_app: Flask, tmp_path: Path) -> None:
         with mounted(tmp_path / "small") as folder:
             old = backups.make(file_of(file_app), tmp_path / "elsewhere").path
             shutil.move(old, folder / "jobs-20200101T000000Z.db.gz")
-            monkeypatch.setattr(backups, "_check_room", lambda *_: None)
             fill(folder)
+            no_look_at_the_room = BackupRules(spare_bytes=-(1 << 40))
             with pytest.raises(TaskFailed, match=r"the disk is full|No space left"):
-                backups.make(file_of(file_app), folder)
+                backups.make(file_of(file_app), folder, rules=no_look_at_the_room)
             assert sorted(path.name for path in folder.iterdir()) == ["ballast", "jobs-20200101T000000Z.db.gz"]
 
     def test_of_a_damaged_database(self, file_app: Flask, tmp_path: Path) -> None:
@@ -181,8 +179,8 @@ def test_days_weeks_and_months_are_kept(hours_ago: set[int]) -> None:
     keep = backups.kept(made)
     newest = sorted(made, key=lambda backup: backup.made, reverse=True)
     assert not newest or newest[0].path in keep, "the newest is always kept"
-    assert len(keep) <= backups.KEEP_DAYS + backups.KEEP_WEEKS + backups.KEEP_MONTHS
-    days = list(dict.fromkeys(backup.made.date() for backup in newest))[: backups.KEEP_DAYS]
+    assert len(keep) <= backups.RULES.days + backups.RULES.weeks + backups.RULES.months
+    days = list(dict.fromkeys(backup.made.date() for backup in newest))[: backups.RULES.days]
     for day in days:
         assert next(backup.path for backup in newest if backup.made.date() == day) in keep
     assert backups.kept([backup for backup in made if backup.path in keep]) == keep, "choosing again drops more"
@@ -226,10 +224,10 @@ class TestDaily:
     def test_a_failure_is_remembered_until_one_is_made(
         self, file_app: Flask, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(maintenance, "RETRY_SECONDS", 0.0)
         obstacle = tmp_path / "instance" / "backups"
         obstacle.touch()
         keeper, now = service_of(file_app).daily_work, datetime.now().astimezone()
+        keeper.times = DailyTimes(retry_seconds=0.0)
         keeper.look(now)
         assert keeper.backup_failure == f"no backup can be made in {obstacle}: File exists"
         assert "backup failed: no backup can be made" in caplog.text
@@ -243,10 +241,8 @@ class TestDaily:
         def fails(*_: object) -> None:
             raise OSError(5, "Input/output error")
 
-        monkeypatch.setattr(maintenance, "FIRST_LOOK_SECONDS", 0.01)
-        monkeypatch.setattr(maintenance, "LOOK_SECONDS", 0.01)
-        monkeypatch.setattr(maintenance, "RETRY_SECONDS", 0.0)
         keeper = service_of(file_app).daily_work
+        keeper.times = DailyTimes(first_look_seconds=0.01, look_seconds=0.01, retry_seconds=0.0)
         with monkeypatch.context() as broken:
             broken.setattr(backups, "listed", fails)
             keeper.start()
@@ -274,9 +270,9 @@ class TestDaily:
         service_of(app).daily_work.look(datetime.now().astimezone())
         assert not (tmp_path / "backups").exists()
 
-    def test_it_runs_beside_the_server(self, file_app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(maintenance, "FIRST_LOOK_SECONDS", 0.01)
-        service_of(file_app).daily_work.start()
-        while not backups.listed(tmp_path / "instance" / "backups"):
-            time.sleep(0.01)
-        service_of(file_app).daily_work.worker.stop()
+    def test_it_runs_beside_the_server(self, file_app: Flask, tmp_path: Path) -> None:
+        keeper = service_of(file_app).daily_work
+        keeper.times = DailyTimes(first_look_seconds=0.01)
+        keeper.start()
+        until(lambda: backups.listed(tmp_path / "instance" / "backups"))
+        keeper.worker.stop()

@@ -32,6 +32,7 @@ from ..support.commands import run
 from ..support.disks import fill, mounted
 from ..support.observatory import Observatory
 
+AT_ONCE = retention.PruneRules(pause_seconds=0.0)
 DAY = 24 * HOUR
 
 # Prunes with an archive, and stops after its first batch, so that it can be killed there.
@@ -115,10 +116,7 @@ class TestPrune:
         ):
             connection.exec_driver_sql("DELETE FROM job_event")
 
-    def test_a_batch_is_at_most_500_rows(
-        self, file_app: Flask, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(retention, "_PAUSE_SECONDS", 0.0)
+    def test_a_batch_is_at_most_500_rows(self, file_app: Flask, clocks: Clocks) -> None:
         finished(inside(file_app), 260)
         clocks.pass_by(2 * DAY)
         left = [rows(file_app, "job") + rows(file_app, "job_event")]
@@ -126,16 +124,14 @@ class TestPrune:
             database(file_app),
             days_ago(clocks, 1),
             progress=lambda _: left.append(rows(file_app, "job") + rows(file_app, "job_event")),
+            rules=AT_ONCE,
         )
         assert left[-1] == 0
         assert len(left) == 4
-        assert all(before - after <= retention.MOST_ROWS for before, after in itertools.pairwise(left))
+        assert all(before - after <= retention.RULES.most_rows for before, after in itertools.pairwise(left))
 
     @pytest.mark.parametrize("events", [499, 500, 1_700])
-    def test_a_job_with_a_long_history_goes_in_pieces_too(
-        self, file_app: Flask, clocks: Clocks, events: int, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(retention, "_PAUSE_SECONDS", 0.0)
+    def test_a_job_with_a_long_history_goes_in_pieces_too(self, file_app: Flask, clocks: Clocks, events: int) -> None:
         finished(inside(file_app), 2)
         columns = ", ".join(column.name for column in JobEvent.__table__.columns if column.name != "seq")
         more = f"""WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {events - 4})
@@ -147,9 +143,9 @@ class TestPrune:
         database(file_app).on_commit_seconds.append(
             lambda _: left.append(rows(file_app, "job") + rows(file_app, "job_event"))
         )
-        pruned = retention.prune(database(file_app), days_ago(clocks, 1))
+        pruned = retention.prune(database(file_app), days_ago(clocks, 1), rules=AT_ONCE)
         assert (pruned.jobs, pruned.events, left[0], left[-1]) == (2, events + 4, events + 6, 0)
-        assert all(before - after <= retention.MOST_ROWS for before, after in itertools.pairwise(left))
+        assert all(before - after <= retention.RULES.most_rows for before, after in itertools.pairwise(left))
 
     def test_others_are_served_between_two_batches(self, file_app: Flask, clocks: Clocks) -> None:
         site = inside(file_app)
