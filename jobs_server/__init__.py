@@ -25,7 +25,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     from . import config as configuration
     from .api import calendar, health, jobs, live, metrics, problems
     from .api.fast_path import App
-    from .auth import browser_guard, cors
+    from .auth import browser_guard, cors, sessions
     from .service import EXTENSION
     from .storage import database
     from .upkeep import logs, request_ids, startup
@@ -63,7 +63,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     problems.register(app)
     browser_guard.guard(app, settings)
     auth.guard(app, made.gate)
-    auth.sessions.set_up(app, settings)
+    sessions.set_up(app, settings)
     cors.allow(app, settings.allowed_origins)
     cli.register(app)
     startup.set_up(app)

@@ -5,22 +5,31 @@ A view names what it needs (`needs`), and asks for its actor once it knows for w
 
 from __future__ import annotations
 
-from . import console_links, oidc_login, sessions
-from .access import Access, needs
-from .gate import guard, issuer_keys, issuer_tokens, owner, person, signed_in, site, visitor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .access import Access, needs
+    from .gate import guard, issuer_keys, issuer_tokens, owner, person, signed_in, site, visitor
 
 __all__ = [
     "Access",
-    "console_links",
     "guard",
     "issuer_keys",
     "issuer_tokens",
     "needs",
-    "oidc_login",
     "owner",
     "person",
-    "sessions",
     "signed_in",
     "site",
     "visitor",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import what an app asks for when it first does: commands use links and site tokens, and load no gate."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import access, gate
+
+    globals()[name] = found = getattr(access if hasattr(access, name) else gate, name)
+    return found

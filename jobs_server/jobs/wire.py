@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from ..domain.lifecycle import UNREAD, Queue
-from .events import EventOfJob
-from .lockouts import LockoutRow
 from .rows import EventRow, JobRow
+
+if TYPE_CHECKING:  # what writes rows needs none of the SQL that reads them
+    from .events import EventOfJob
+    from .lockouts import LockoutRow
 
 
 def job(row: JobRow) -> bytes:

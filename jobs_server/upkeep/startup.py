@@ -23,7 +23,7 @@ from flask.cli import run_command
 from sqlalchemy import URL
 from werkzeug.serving import is_running_from_reloader
 
-from .. import auth
+from ..auth import sessions
 from ..config import Settings
 from ..errors import StartRefused
 from ..jobs import remote_calendar
@@ -144,7 +144,7 @@ def prepare(app: Flask) -> None:
     settings, database = _settings(app), _database(app)
     if not database.in_memory:
         migrations.make_folder(settings.instance)
-    auth.sessions.prepare(app, settings)
+    sessions.prepare(app, settings)
     migrations.prepare(database)
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, urlencode
 from flask import Response, g, request
 
 from .. import auth, clock
+from ..auth import console_links
 from ..config import Settings
 from ..domain.actors import Actor
 from ..domain.lifecycle import Queue
@@ -195,7 +196,7 @@ class Page:
     @property
     def may_administer(self) -> bool:
         """Whether the visitor may change the server: an admin may; without sign-in, whoever sits at its PC."""
-        is_here = auth.console_links.is_local(request.remote_addr, self.settings.host)
+        is_here = console_links.is_local(request.remote_addr, self.settings.host)
         return self.actor.is_admin or (self.is_open and is_here)
 
     @property
