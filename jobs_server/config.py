@@ -32,13 +32,15 @@ if TYPE_CHECKING:
 
 __all__ = ["CONFIG_FILE", "PREFIX", "Loaded", "Settings", "load", "names", "shown", "split", "variable"]
 
-TEST_PREFIX = "JOBS_TEST_"  # switches of the test suite, no settings of the service
+TEST_PREFIX = "JOBS_TEST_"
+"""Variables that begin so are switches of the test suite, no settings of the service."""
 CONFIG_FILE = "config.toml"
 
 _SQLITE_FILE = "sqlite:///"
 _MORE_THAN_A_FILE = re.compile(r"[?%\s]")  # in a URL: options, what is escaped, what is no URL
 _WHOLE, _NUMBER = re.compile(r"\d{1,9}", re.ASCII), re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
-_SECRETS = ("oidc_client_secret", "alert_url")  # an alert's address is all that one needs to send there
+_SECRETS = ("oidc_client_secret", "alert_url")
+"""Settings that are never shown; the address of the alerts is all that one needs to send there."""
 
 
 def _setting(default: Any, help_text: str, *, unit: str = "", minimum: float | None = None) -> Any:
@@ -283,7 +285,7 @@ def instance_folder() -> Path:
         return prefix / "var" / f"{__package__}-instance"
     if place.name.lower() != "site-packages":
         return place / "instance"
-    from flask import Flask  # installed for another interpreter than this one: Flask knows the ways
+    from flask import Flask  # The package is another interpreter's: Flask finds its folder.
 
     return Path(Flask(__package__).instance_path)
 
@@ -359,7 +361,7 @@ def _split(name: str, text: str) -> object:
 def _coerce(name: str, value: object, origin: str) -> Any:
     if (plain := _plain(_TYPES[name], value)) is not None:
         return plain
-    from pydantic import TypeAdapter, ValidationError  # takes a tenth of a second to load
+    from pydantic import TypeAdapter, ValidationError  # It loads slowly, and most values are plain.
 
     try:
         return TypeAdapter(_TYPES[name]).validate_python(value)

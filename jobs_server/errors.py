@@ -125,7 +125,8 @@ class StartRefused(click.ClickException):
     A Click exception, so that `flask` prints the sentence and no traceback.
     """
 
-    exit_code = 3  # gunicorn's code for a worker that must not be started again (WORKER_BOOT_ERROR)
+    exit_code = 3
+    """Gunicorn's code for a worker that must not be started again (WORKER_BOOT_ERROR)."""
 
 
 class ConfigError(StartRefused):

@@ -42,7 +42,8 @@ from .values import (
 )
 
 DAY_MS = 24 * 60 * 60 * 1000
-PAGE, MAX_PAGE = 100, 1000  # jobs, when one leafs through the list
+PAGE, MAX_PAGE = 100, 1000
+"""How many jobs a page of the list holds, unless said, and at most."""
 MAX_LIFE_SECONDS = 7 * 24 * 60 * 60
 MAX_HOLD_SECONDS = 60 * 60
 MAX_WAIT_SECONDS = 60
@@ -272,7 +273,7 @@ def check_site(command: Command, sites: Sequence[str]) -> None:
 
 def _refusal(model: type[Command], error: ValidationError) -> BadRequest:
     details = sorted(error.errors(include_url=False, include_context=False), key=lambda each: each["type"] != "missing")
-    faults = {fault.key: fault for fault in (_fault(model, each) for each in details)}  # a union reports a key twice
+    faults = {fault.key: fault for fault in (_fault(model, each) for each in details)}  # A union names a key twice.
     first = next(iter(faults.values()))
     return BadRequest(f"Error: {first.sentence}", list(faults.values()))
 

@@ -93,7 +93,7 @@ STEPS: Mapping[Report, Mapping[Phase, Phase]] = {
         Phase.WAITING: Phase.RECEIVED,
         Phase.RECEIVED: Phase.RECEIVED,
         Phase.CLAIMED: Phase.CLAIMED,
-        Phase.RUNNING: Phase.RUNNING,  # a late word of receipt stops nothing that already moves
+        Phase.RUNNING: Phase.RUNNING,  # A late word of receipt stops nothing that moves already.
         Phase.GUARDED: Phase.GUARDED,
         Phase.LABELLED: Phase.RECEIVED,
         Phase.LOST: Phase.GUARDED,

@@ -12,7 +12,8 @@ from pydantic_core import from_json
 MAX_NESTING = 200
 """Objects and lists within each other; every JSON reader of the field can take as many."""
 
-_MAY_OVERFLOW = re.compile(rb"\d(?:[eE]\+?\d{3}|(?<!\d\d)\d{199})")  # only such numbers can be beyond a double
+_MAY_OVERFLOW = re.compile(rb"\d(?:[eE]\+?\d{3}|(?<!\d\d)\d{199})")
+"""Only numbers that this matches can be beyond a double."""
 
 
 def read(text: bytes) -> object:

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 NO_ESTIMATE = -1
-_LARGEST_SECONDS = 2**53  # the largest integer that every JSON reader keeps
+_LARGEST_SECONDS = 2**53
+"""The largest integer that every JSON reader keeps."""
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
@@ -34,7 +35,7 @@ def without_nul(text: str | None) -> str | None:
 
 
 def _without_hash(text: str) -> str:
-    if "#" in text:  # it separates status and ulid in statusId
+    if "#" in text:  # A # separates status and ulid in statusId.
         raise ValueError
     return text
 
@@ -47,7 +48,7 @@ def _whole_seconds(value: object) -> object:
         return _whole_seconds(_number(value.strip()))
     if isinstance(value, bool):
         raise ValueError
-    return math.ceil(value) if isinstance(value, float) else value  # infinite: OverflowError
+    return math.ceil(value) if isinstance(value, float) else value  # An infinite one raises OverflowError.
 
 
 def _number(text: str) -> int | float | None:
@@ -77,7 +78,7 @@ def _seconds_or_fault(value: object) -> object:
         raise ValueError from None
 
 
-VISIBLE = r"^[^\x00]*[^\s\x00][^\x00]*$"  # the rules of the validators, in the words of a JSON schema
+VISIBLE = r"^[^\x00]*[^\s\x00][^\x00]*$"  # The patterns say in a JSON schema what the validators check.
 _VISIBLE_WITHOUT_HASH = r"^[^#\x00]*[^#\s\x00][^#\x00]*$"
 _ESTIMATE = r"^\s*([+-]?\d{1,15})?\s*$"
 

@@ -67,7 +67,7 @@ def admit(connection: Connection, site: str, met: Met, actor: Actor, now: Now, s
     """Refuse what is no stop command while the telescope is locked out or held by others, or too many jobs wait."""
     if met.lockout is not None:
         lockouts.refuse(connection, site)
-    if met.reserved is not None and not settings.calendar_url:  # a calendar elsewhere was asked before
+    if met.reserved is not None and not settings.calendar_url:  # A calendar elsewhere was asked before.
         reservations.refuse_others(reservations.holders(connection, site, now), site, actor)
     if met.full is not None:
         raise TooMany(

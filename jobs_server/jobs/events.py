@@ -96,7 +96,7 @@ _HISTORIES_AT_SITE = _histories(_SEEN.site == _SITE)
 _NEWEST = Statement(select(func.max(JobEvent.seq)))
 _LAST_AT_SITE = (
     select(JobEvent.seq)
-    .where(JobEvent.site >= _SITE, JobEvent.site <= _SITE)  # see `after_at_site`
+    .where(JobEvent.site >= _SITE, JobEvent.site <= _SITE)  # See `after_at_site` for why this is no `==`.
     .order_by(*(column.desc() for column in BY_SITE))
     .limit(at_most(1))
     .scalar_subquery()
@@ -105,7 +105,7 @@ _LAST_AT_SITE = (
 _LAST_EVENT = Statement(
     select(func.max(JobEvent.seq)), on_postgresql=select(func.greatest(_LAST_AT_SITE, FeedRecord.pruned_seq))
 )
-_LAST_EVENTS = Statement(  # on PostgreSQL alone
+_LAST_EVENTS = Statement(  # It is for PostgreSQL alone.
     text(
         "SELECT asked.site, greatest((SELECT seq FROM job_event e WHERE e.site >= asked.site AND e.site <= asked.site"
         " ORDER BY e.site DESC, e.seq DESC LIMIT 1), (SELECT pruned_seq FROM feed_record), 0)"
@@ -128,7 +128,7 @@ def begin_epoch(connection: Connection) -> None:
 
 def newest(connection: Connection) -> int:
     """Return the number of the newest event of all; 0 when there is none."""
-    return max(connection.rows(_NEWEST)[0][0] or 0, 0)  # what was imported is numbered below
+    return max(connection.rows(_NEWEST)[0][0] or 0, 0)  # What was imported has numbers below 0.
 
 
 def last(connection: Connection, site: str) -> int:

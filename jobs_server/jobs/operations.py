@@ -287,7 +287,7 @@ def _insert(
         "required_params": to_json(command.required_params).decode(),
         "optional_params": to_json(command.optional_params).decode(),
         "user_name": actor.name if actor.id == command.user_id else command.user_name,
-        "user_id": command.user_id,  # an admin may send for somebody else: the history then shows both
+        "user_id": command.user_id,  # An admin may send for somebody else: the history then shows both.
         "user_roles": to_json(actor.roles).decode(),
         "is_stop": int(stops),
         "timestamp_ms": max(now.wall_ms, met.newest_waiting_ms or 0),

@@ -134,7 +134,7 @@ class RemoteCalendar:
             new = set(sites) - self._sites
             if not new or len(self._sites) >= _MOST_SITES:
                 return
-            self._sites = self._sites | new  # a new set: the old one may just be gone through
+            self._sites = self._sites | new  # The set is a new one: another thread may just go through the old one.
         self.worker.start(after_seconds=0)
         self.worker.wake()
 
@@ -147,7 +147,7 @@ class RemoteCalendar:
             self.fetch(site, clock.now_ms())
 
     def _ask(self, route: str, body: dict[str, str]) -> list[Any]:
-        import httpx  # here, since it takes a tenth of a second, and most have no calendar elsewhere
+        import httpx  # Here, since it loads slowly, and most have no calendar elsewhere.
 
         try:
             with httpx.Client(timeout=self.timeout_seconds) as client:

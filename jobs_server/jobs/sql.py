@@ -13,7 +13,8 @@ from ..domain.lifecycle import Phase, Queue
 from ..storage.models import Job, JobEvent, Lockout
 from .rows import EventRow, JobRow
 
-_CLOCKS_DIFFER_MS = 60_000  # how far two machines' clocks may be apart
+_CLOCKS_DIFFER_MS = 60_000
+"""How far two machines' clocks may be apart."""
 
 
 @dataclass(frozen=True, slots=True)

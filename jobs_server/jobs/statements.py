@@ -67,8 +67,9 @@ ALL = true()
 _WORK = Job.is_stop == ZERO
 DEVICE = and_(Job.device == bindparam("device"), Job.instance == bindparam("instance"))
 REACH_JOBS = 2000
-"""How many jobs that no fence holds a stop command reaches: twice what may wait at a site."""
-_IN_ITS_HANDS = (Phase.RECEIVED, Phase.RUNNING, Phase.GUARDED, Phase.LOST)  # and it may have begun
+"""How many jobs that no fence holds a stop command reaches: twice as many as may wait at a site."""
+_IN_ITS_HANDS = (Phase.RECEIVED, Phase.RUNNING, Phase.GUARDED, Phase.LOST)
+"""The phases of a job that the site has and may have begun."""
 _EVENT_VALUES = (
     *("job_id", "site", "at_ms", "queue", "status", "seconds_until_complete"),
     *("actor_known", "actor_id", "actor_name", "message", "mark"),

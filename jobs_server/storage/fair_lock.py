@@ -29,7 +29,7 @@ class FairLock:
             if ticket in self._waiting:
                 self._waiting.remove(ticket)
                 return False
-        return True  # the lock was handed over between the time-out and the look
+        return True  # The lock was handed over between the time-out and the look.
 
     def release(self) -> None:
         """Hand the lock to whoever waits longest."""

@@ -108,7 +108,7 @@ def prepare(database: Database) -> None:
         if behind:
             _migrate(database)
         with database.transaction() as transaction:
-            transaction.run(_TOUCH)  # shows that it can be written
+            transaction.run(_TOUCH)  # This shows that the database can be written.
     except (DBAPIError, Unavailable, database.kind.failure) as error:
         raise StartRefused(f"the database {where} cannot be used: {reason_of(error)}") from None
     if on_sqlite:

@@ -87,7 +87,7 @@ class JobEvent(Base):
     __table_args__ = (
         Index("ix_job_event_job_id", "job_id"),
         Index("ix_job_event_site_seq", "site", "seq", info={"only_on": "postgresql"}).ddl_if(dialect="postgresql"),
-        {"sqlite_autoincrement": True},  # seq is the feed's cursor: a pruned number must not return
+        {"sqlite_autoincrement": True},  # `seq` is the feed's cursor: a pruned number must not return.
     )
 
     seq: Mapped[int] = mapped_column(primary_key=True)

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 _MOUNTS = Path("/proc/self/mountinfo")
-_DRIVE_REMOTE = 4  # of GetDriveType, Windows
+_DRIVE_REMOTE = 4
+"""What GetDriveType of Windows returns for a network drive."""
 _NETWORK = re.compile(
     r"nfs4?|cifs|smb\d?|smbfs|ncpfs|afs|9p|ceph|glusterfs|lustre|gfs2|ocfs2|davfs"
     r"|fuse\.(sshfs|s3fs|rclone|davfs2?|glusterfs|cifs|smbnetfs|gvfsd-fuse)"

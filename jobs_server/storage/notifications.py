@@ -16,8 +16,10 @@ from ..worker import Worker
 from . import postgresql
 from .database import Database, reason_of
 
-_DUTY_SECONDS = 2.0  # how soon another server sees that the one on duty has gone
-_HEARING_SECONDS = 5.0  # by then a notice has come, or none does
+_DUTY_SECONDS = 2.0
+"""How soon another server sees that the one on duty has gone."""
+_HEARING_SECONDS = 5.0
+"""How long a server waits for its own notice; later none comes."""
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 2.0
 
 log = logging.getLogger(__name__)
@@ -45,7 +47,7 @@ class Listener:
         began = time.monotonic()
         try:
             self._listen()
-        except Exception as error:  # whatever it is, this server must not stay deaf
+        except Exception as error:  # Whatever failed, this server must not stay deaf.
             log.warning("other servers' changes are heard late: %s", reason_of(error))
         self.hears = self.on_duty = False
         if time.monotonic() - began > _LONGEST_PAUSE_SECONDS:
@@ -60,10 +62,10 @@ class Listener:
         with closing(self._connect()) as raw:
             raw.execute(f"LISTEN {postgresql.CHANNEL}")
             self.hears = _hears_itself(raw)
-            self._call_back(None)  # what was committed before was missed
+            self._call_back(None)  # What was committed before was missed.
             while True:
                 ask = "true" if self.on_duty else f"pg_try_advisory_lock({postgresql.lock_key('duty')})"
-                self.on_duty = raw.execute(f"SELECT {ask}").fetchone()[0]  # fails when the connection is lost
+                self.on_duty = raw.execute(f"SELECT {ask}").fetchone()[0]  # This fails when the connection is lost.
                 for notice in raw.notifies(timeout=_DUTY_SECONDS):
                     process, _, site = notice.payload.partition(" ")
                     if process != postgresql.PROCESS:

@@ -49,11 +49,16 @@ _UNKNOWN = (
     "Error: the connection to the database was lost at the last moment: this may or may not have been done;"
     " look before you send it again, or send it again with the same Idempotency-Key or claimId"
 )
-_LOCKS = "jobs_server"  # advisory locks are shared by all who use a database: ours are numbered by hashes of names
-_UNKEEPABLE = (None, "22003", "22021", "22P05")  # a NUL, a number or a character that it has no place for
-_LONGEST_NOTICE = 7000  # bytes; the server takes 8000
-_IDLE_SECONDS, _AGAIN_SECONDS, _TRIES = 10, 5, 3  # of a silent connection: when it is probed, and how often
-_DEAD_MS = 15_000  # how long a write unit may stand still, and a connection be without an answer, before it is ended
+_LOCKS = "jobs_server"
+"""Advisory locks are shared by all who use a database: ours are numbered by hashes of names that begin so."""
+_UNKEEPABLE = (None, "22003", "22021", "22P05")
+"""SQLSTATEs of a value that the database has no place for: a NUL, a number, a character."""
+_LONGEST_NOTICE = 7000
+"""How many bytes of a site code a notice holds at most; the server takes 8000 in all."""
+_IDLE_SECONDS, _AGAIN_SECONDS, _TRIES = 10, 5, 3
+"""When a silent connection is probed, how soon again, and how often."""
+_DEAD_MS = 15_000
+"""How long a write unit may stand still, and a connection be without an answer, before it is ended."""
 
 
 class PostgreSQL:
@@ -91,7 +96,9 @@ class PostgreSQL:
         from psycopg.pq import TransactionStatus
 
         if raw.info.transaction_status != TransactionStatus.INTRANS:
-            raise InterfaceError("a write unit that failed cannot be committed")  # the server would roll it back
+            raise InterfaceError(
+                "a write unit that failed cannot be committed"
+            )  # Else the server rolls it back.
         try:
             raw.execute(sql.SQL("COMMIT; SELECT pg_notify({}, {})").format(CHANNEL, notice(site)))
         except OperationalError as error:
@@ -189,12 +196,12 @@ def set_up(connection: Any) -> None:
     """Set one connection as this service needs it."""
     from psycopg.types.numeric import Int8Dumper
 
-    connection.autocommit = True  # the driver must not open transactions of its own
-    connection.adapters.register_dumper(int, Int8Dumper)  # one type, so that statements are prepared once
+    connection.autocommit = True  # The driver must not open transactions of its own.
+    connection.adapters.register_dumper(int, Int8Dumper)  # There is one type, so that statements are prepared once.
     connection.execute(
-        "SET jit = off;"  # statements of milliseconds
-        f" SET idle_in_transaction_session_timeout = {_DEAD_MS};"  # a server that froze must not hold a site for ever
-        # Nor one whose machine died hold its locks: PostgreSQL would wait hours for it, nobody on duty meanwhile.
+        "SET jit = off;"  # Our statements take milliseconds: compiling them gains nothing.
+        f" SET idle_in_transaction_session_timeout = {_DEAD_MS};"  # A server that froze must not hold a site.
+        # A server whose machine died must not hold its locks: PostgreSQL would wait hours for it, nobody on duty.
         f" SET tcp_keepalives_idle = {_IDLE_SECONDS}; SET tcp_keepalives_interval = {_AGAIN_SECONDS};"
         f" SET tcp_keepalives_count = {_TRIES}; SET tcp_user_timeout = {_DEAD_MS};"
         " SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"

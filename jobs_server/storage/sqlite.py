@@ -116,14 +116,14 @@ def use_write_ahead_log(engine: Engine, timeout_seconds: float) -> None:
 
 def _set_up(engine: Engine) -> None:
     """Make every connection of an engine durable and checked, and its transactions explicit."""
-    from sqlalchemy import event  # here, since some read this file by the driver alone
+    from sqlalchemy import event  # Here, since some commands read the file by the driver alone.
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # the driver must not open transactions of its own
+        connection.isolation_level = None  # The driver must not open transactions of its own.
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power cut
-        connection.execute("PRAGMA cache_size = -512")  # KiB, and there may be one for each thread
+        connection.execute("PRAGMA synchronous = FULL")  # What was acknowledged survives a power cut.
+        connection.execute("PRAGMA cache_size = -512")  # These are KiB, and there may be a cache for each thread.
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Any) -> None:

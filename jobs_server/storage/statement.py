@@ -69,7 +69,7 @@ class Connection:
 
     def row(self, statement: Statement, **values: Any) -> tuple[Any, ...] | None:
         """Run a statement and return its first row, or None."""
-        rows = self.rows(statement, **values)  # fetched whole: a RETURNING has done its work only then
+        rows = self.rows(statement, **values)  # All rows are fetched: a RETURNING has done its work only then.
         return rows[0] if rows else None
 
     def run(self, statement: Statement, **values: Any) -> None:
