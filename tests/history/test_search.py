@@ -178,7 +178,7 @@ def test_the_life_of_a_job_is_told_in_order(app: Flask, observatory: Observatory
     observatory.reports(job, "ABORTED")
     page = app.test_client().get(f"/job/{job['ulid']}?site=wmd").text
     steps = ["posted", "handed over", "EXPOSING", "guiding", "cancel asked", "ABORTED"]
-    life = page[page.index('<ol class="life">') :]
+    life = page[page.index('<ol class="history">') :]
     places = [life.index(step) for step in steps]
     assert places == sorted(places)
     for between in ("+ 3.0 s", "+ 2.0 s", "+ 1 min 05 s"):
