@@ -74,6 +74,7 @@ class SiteClient(SiteApi):
 
         Begins now, or after the `position` of a change that was had before. A stream that breaks off, or is silent for
         longer than the service ever is, is taken up again where it was: nothing is missed and nothing comes twice. With
-        `patience_seconds` it raises Unreachable when nothing is heard for so long. Raises Refused as `poll` does.
+        `patience_seconds` it raises Unreachable when nothing is heard for so long: any byte is a sign of life, also of
+        a comment, and so is that the service closes the stream. Raises Refused as `poll` does.
         """
         return follow(self._calls.connections, self.site, last_event_id, patience_seconds)

@@ -61,25 +61,40 @@ class Message:
     position: str | None
 
 
+class Patience:
+    """How long nothing may be heard of the service."""
+
+    def __init__(self, seconds: float | None) -> None:
+        """Take the greatest silence; None: for ever."""
+        self._seconds = seconds
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin anew: there was a sign of life."""
+        self._since = time.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing was heard for too long."""
+        return self._seconds is not None and time.monotonic() - self._since > self._seconds
+
+
 def follow(
     connections: Connections, site: str, last_event_id: str | None, patience_seconds: float | None
 ) -> Iterator[Change]:
     """Yield what happens at a site, for ever; see `SiteClient.follow`."""
-    backoff, position = Backoff(), last_event_id
-    heard = time.monotonic()
+    backoff, position, patience = Backoff(), last_event_id, Patience(patience_seconds)
     while True:
         at_least = 0.0
         try:
-            for message in _messages(connections, site, position):
+            for message in _messages(connections, site, position, patience):
                 backoff.reset()
-                heard = time.monotonic()
                 position = message.position or position
                 if (change := _change(message, position)) is not None:
                     yield change
+                    patience.renew()  # what the caller took its time for was no silence of the service
         except SiteClientError as error:
-            if isinstance(error, Refused) and error.for_good:
-                raise
-            if patience_seconds is not None and time.monotonic() - heard > patience_seconds:
+            if patience.is_over or (isinstance(error, Refused) and error.for_good):
                 raise
             at_least = (error.retry_after_seconds or 0.0) if isinstance(error, Refused) else 0.0
             log.warning("the stream broke off, taking it up again: %s", error)
@@ -118,7 +133,7 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
         yield from (line.decode(errors="replace") for line in lines)
 
 
-def _messages(connections: Connections, site: str, position: str | None) -> Iterator[Message]:
+def _messages(connections: Connections, site: str, position: str | None, patience: Patience) -> Iterator[Message]:
     headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": position} if position else {})
     timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
     url = f"{connections.base_url}/stream"
@@ -130,9 +145,23 @@ def _messages(connections: Connections, site: str, position: str | None) -> Iter
             if response.status_code != httpx.codes.OK:
                 response.read()
                 raise refused(response)
-            yield from parse(response.iter_bytes())
+            yield from parse(_lively(response.iter_bytes(), patience))
     except httpx.HTTPError as error:
         raise unreachable(connections.base_url, error) from error
+
+
+def _lively(chunks: Iterable[bytes], patience: Patience) -> Iterator[bytes]:
+    """Yield the bytes of a stream; each is a sign of life, also of a comment, and so is that the service closes it."""
+    try:
+        for chunk in chunks:
+            patience.renew()
+            yield chunk
+    except httpx.TimeoutException:  # nothing came, not even an end: the silence goes on
+        raise
+    except httpx.HTTPError:
+        patience.renew()
+        raise
+    patience.renew()
 
 
 def _change(message: Message, position: str | None) -> Change | None:

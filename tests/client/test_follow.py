@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,70 @@ def test_a_half_open_connection_is_noticed(monkeypatch: pytest.MonkeyPatch) -> N
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         with SiteClient(url, "wmd") as client, pytest.raises(Unreachable):
             next(client.follow(patience_seconds=0.1))
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def chunk(text: str) -> bytes:
+    return f"{len(text):x}\r\n{text}\r\n".encode()
+
+
+def served(listener: socket.socket, *connections: Iterator[bytes]) -> None:
+    """Serve a stream to one connection after the other, each breaking off in the middle."""
+    listener.settimeout(30)
+    for pieces in connections:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            for piece in pieces:
+                connection.sendall(piece)
+
+
+def comments(seconds: float) -> Iterator[bytes]:
+    """A quiet stream: signs of life, and nothing else."""
+    yield HEAD
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        yield chunk(": alive\n\n")
+        time.sleep(0.05)
+
+
+def silence(seconds: float) -> Iterator[bytes]:
+    """A stream that is quieter still, as it is between two signs of life."""
+    yield HEAD
+    time.sleep(seconds)
+
+
+def reset() -> Iterator[bytes]:
+    """The stream of a service that is back."""
+    yield HEAD
+    yield chunk('event: reset\ndata: {"topic": "reset", "data": {"reason": "restored"}}\n\n')
+
+
+@pytest.mark.parametrize("quiet", [comments, silence])
+def test_a_service_that_is_back_soon_after_a_quiet_time_is_followed_on(
+    quiet: Callable[[float], Iterator[bytes]],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+        serving = threads.submit(served, listener, quiet(6.0), reset())
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with SiteClient(url, "wmd") as client:
+            change = next(client.follow(patience_seconds=5.0))
+        serving.result()
+    assert isinstance(change, Reset)
+
+
+def test_the_time_that_the_caller_takes_is_no_silence_of_the_service() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+        serving = threads.submit(served, listener, reset(), reset())
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with SiteClient(url, "wmd") as client:
+            following = client.follow(patience_seconds=5.0)
+            next(following)
+            time.sleep(6.0)
+            assert isinstance(next(following), Reset)
+        serving.result()
 
 
 texts = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=20)
