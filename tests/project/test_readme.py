@@ -62,6 +62,22 @@ def test_the_test_command_is_the_one_that_ci_runs() -> None:
     assert command in ci.read_text(encoding="utf-8").splitlines()
 
 
+def test_it_watches_before_it_sends() -> None:
+    start = README.split("## Start\n", 1)[1].split("## ", 1)[0]
+    sends, watches = (start.index(f"flask jobs {command}") for command in ("send", "watch"))
+    assert watches < sends
+    assert "```" in start[watches:sends], "to watch takes a terminal of its own"
+
+
+def test_all_say_the_same_of_how_many_tests_run_at_a_time() -> None:
+    setup = (servers.ROOT / "setup.cfg").read_text(encoding="utf-8")
+    (number,) = re.findall(r"^addopts = .*-n (\d+)", setup, re.MULTILINE)
+    word = {"2": "two", "3": "three", "4": "four"}[number]
+    contributing = (servers.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for text in (README, contributing):
+        assert re.findall(r"(\w+)(?: tests)? at a time[,:]", text) == [word]
+
+
 def test_every_flask_command_in_it_exists() -> None:
     runner = create_app().test_cli_runner()
     named = {match.group(1) for match in re.finditer(r"\.venv/bin/flask ([a-z-]+(?: [a-z][a-z-]*)?)", README)}
