@@ -21,11 +21,11 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     # Imported here, so that `import jobs_server.client` loads nothing of the server.
     from pathlib import Path
 
-    from . import auth, cli, web
+    from . import cli, web
     from . import config as configuration
     from .api import calendar, health, jobs, live, metrics, problems
     from .api.fast_path import App
-    from .auth import browser_guard, cors, sessions
+    from .auth import browser_guard, cors, gate, sessions
     from .service import EXTENSION
     from .storage import database
     from .upkeep import logs, request_ids, startup
@@ -62,7 +62,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     web.register(app)
     problems.register(app)
     browser_guard.guard(app, settings)
-    auth.guard(app, made.gate)
+    gate.guard(app, made.gate)
     sessions.set_up(app, settings)
     cors.allow(app, settings.allowed_origins)
     cli.register(app)

@@ -67,9 +67,7 @@ def check_address(name: str, url: str) -> None:
     """Refuse what is no http address."""
     try:
         parts = urlsplit(url)
-        good = (
-            parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        )  # No number: it raises.
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0  # No number: it raises.
     except ValueError:
         good = False
     if url and (not good or re.search(r"\s", url)):

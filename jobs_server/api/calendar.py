@@ -5,8 +5,9 @@ from __future__ import annotations
 import orjson
 from flask import Blueprint, Response, request
 
-from .. import auth, clock
-from ..auth import Access, needs
+from .. import clock
+from ..auth import gate
+from ..auth.access import Access, needs
 from ..domain import commands
 from ..domain.commands import AnyCommand
 from ..errors import Conflict, NotFound, TooMany
@@ -25,10 +26,10 @@ bp = Blueprint("calendar", __name__, url_prefix="/calendar")
 def new_event() -> Response:
     """Reserve a telescope."""
     command = _parse(Reserve)
-    actor = auth.person(command)
+    actor = gate.person(command)
     service().limits.reservation(actor, request.remote_addr)
     with transaction() as connection:
-        row = reservations.add(connection, command.row(*auth.owner(command, actor)), actor, clock.read())
+        row = reservations.add(connection, command.row(*gate.owner(command, actor)), actor, clock.read())
     return _json({"new_calendar_event": reservations.public(row)})
 
 
@@ -39,10 +40,10 @@ def modify_event() -> Response:
     """Change a reservation."""
     command = reservation_commands.parse_change(request_body.read())
     commands.check_site(command, _sites())
-    actor = auth.person(command)
+    actor = gate.person(command)
     service().limits.reservation(actor, request.remote_addr)
     with transaction() as connection:
-        row = reservations.change(connection, command.row(*auth.owner(command, actor)), actor, clock.read())
+        row = reservations.change(connection, command.row(*gate.owner(command, actor)), actor, clock.read())
     return _json(reservations.public(row))
 
 
@@ -52,7 +53,7 @@ def modify_event() -> Response:
 def delete_event() -> Response:
     """Delete a reservation."""
     command = commands.parse(reservation_commands.Unreserve, request_body.read())
-    actor = auth.person(command)
+    actor = gate.person(command)
     service().limits.reservation(actor, request.remote_addr)
     with transaction() as connection:
         row = reservations.remove(connection, command.event_id, actor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from ..auth import Access, needs
+from ..auth.access import Access, needs
 from ..service import service
 from .describe import describe
 

@@ -6,8 +6,9 @@ from itertools import chain
 
 from flask import Blueprint, Response, request
 
-from .. import auth, clock
-from ..auth import Access, needs
+from .. import clock
+from ..auth import gate
+from ..auth.access import Access, needs
 from ..config import Settings
 from ..domain import commands
 from ..domain.commands import AnyCommand
@@ -33,7 +34,7 @@ def new_job() -> Response:
     """Queue a job."""
     command = _parse(commands.SubmitJob)
     key = commands.parse_key(request.headers.get("Idempotency-Key"))
-    actor = auth.person(command)
+    actor = gate.person(command)
     return _json(wire.job(service().desk.post(command, actor, key)))
 
 
@@ -43,7 +44,7 @@ def new_job() -> Response:
 def get_new_jobs() -> Response:
     """Hand over the waiting jobs of a site, or wait for one."""
     command = _parse(commands.ClaimJobs)
-    actor = auth.site(command.site)
+    actor = gate.site(command.site)
     environ, live = request.environ, service().feed
     live.presence.serves_beside_others(environ["wsgi.multiprocess"])
     answer = long_poll.poll(service().database, live, command, actor, disconnect.client(environ))
@@ -63,7 +64,7 @@ def start_job() -> Response:
     """Note that a job has begun; with a claim id, answer first whether the job still may begin."""
     command = _parse(commands.StartJob)
     with transaction(command.site) as connection:
-        job = operations.start(connection, command, auth.site(command.site), clock.read(), _settings())
+        job = operations.start(connection, command, gate.site(command.site), clock.read(), _settings())
     return _json(wire.job(job))
 
 
@@ -74,7 +75,7 @@ def update_job_status() -> Response:
     """Note what a site says of a job."""
     command = _parse(commands.UpdateStatus)
     with transaction(command.site) as connection:
-        job = operations.report(connection, command, auth.site(command.site), clock.read())
+        job = operations.report(connection, command, gate.site(command.site), clock.read())
     return _json(wire.job(job))
 
 
@@ -84,7 +85,7 @@ def update_job_status() -> Response:
 def cancel_job() -> Response:
     """Cancel a job, or ask the site to end it."""
     command = _parse(commands.CancelJob)
-    actor = auth.person(command)
+    actor = gate.person(command)
     return _json(wire.job(service().desk.cancel(command, actor)))
 
 
@@ -127,7 +128,7 @@ def get_recent_jobs() -> Response:
 def lock_out() -> Response:
     """Lock a telescope out: nothing but stop commands reaches it until the lock-out is lifted."""
     command = _parse(commands.LockOut)
-    actor = auth.person(command)
+    actor = gate.person(command)
     return _json(wire.lockouts(command.site, [service().desk.lock_out(command, actor)]))
 
 
@@ -137,7 +138,7 @@ def lock_out() -> Response:
 def lift_lockout() -> Response:
     """Lift a lock-out; what waited meanwhile is canceled unless it is said to be kept."""
     command = _parse(commands.LiftLockout)
-    actor = auth.person(command)
+    actor = gate.person(command)
     return _json(wire.lifted(*service().desk.lift(command, actor)))
 
 

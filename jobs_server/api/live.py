@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from .. import clock
-from ..auth import Access, needs
+from ..auth.access import Access, needs
 from ..domain import commands
 from ..errors import Crowded
 from ..jobs import queries

@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
 from .. import clock
-from ..auth import Access, needs
+from ..auth.access import Access, needs
 from ..domain.lifecycle import (
     CANCELED,
     EXPIRED,

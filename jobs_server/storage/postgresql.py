@@ -96,9 +96,7 @@ class PostgreSQL:
         from psycopg.pq import TransactionStatus
 
         if raw.info.transaction_status != TransactionStatus.INTRANS:
-            raise InterfaceError(
-                "a write unit that failed cannot be committed"
-            )  # Else the server rolls it back.
+            raise InterfaceError("a write unit that failed cannot be committed")  # Else the server rolls it back.
         try:
             raw.execute(sql.SQL("COMMIT; SELECT pg_notify({}, {})").format(CHANNEL, notice(site)))
         except OperationalError as error:

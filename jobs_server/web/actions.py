@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from flask import Response, jsonify, redirect, render_template, request, url_for
 
-from ..auth import Access, needs
+from ..auth.access import Access, needs
 from ..domain import commands
 from ..domain.commands import CancelJob, SubmitJob
 from ..errors import BadRequest, JobsError

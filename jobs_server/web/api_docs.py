@@ -13,7 +13,7 @@ from flask import Flask, Response, current_app, render_template, request
 from markupsafe import Markup
 
 from ..api import openapi
-from ..auth import Access, needs
+from ..auth.access import Access, needs
 from .blueprint import bp
 
 _DOCUMENTS = WeakKeyDictionary[Flask, dict[str, Any]]()

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from flask import Response, request, url_for
 
-from ..auth import Access, needs
+from ..auth.access import Access, needs
 from ..errors import NotFound
 from .blueprint import bp
 

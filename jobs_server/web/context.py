@@ -11,8 +11,8 @@ from urllib.parse import quote, unquote, urlencode
 
 from flask import Response, g, request
 
-from .. import auth, clock
-from ..auth import console_links
+from .. import clock
+from ..auth import console_links, gate
 from ..config import Settings
 from ..domain.actors import Actor
 from ..domain.lifecycle import Queue
@@ -169,7 +169,7 @@ class Page:
     def actor(self) -> Actor:
         """Return who acts through this page."""
         name = self.name or STRANGER
-        return auth.visitor(f"lan|{name.casefold()}", name)
+        return gate.visitor(f"lan|{name.casefold()}", name)
 
     @property
     def silent(self) -> bool:
@@ -186,7 +186,7 @@ class Page:
     @property
     def signed_in(self) -> bool:
         """Whether somebody is signed in."""
-        return auth.signed_in() is not None
+        return gate.signed_in() is not None
 
     @property
     def is_open(self) -> bool:

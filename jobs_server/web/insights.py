@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, make_response, render_template, request
 
-from ..auth import Access, needs
+from ..auth.access import Access, needs
 from ..history import night
 from ..history.insights import by_action, by_night
 from ..live import presence_store

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from flask import Response, make_response, render_template, request
 
-from ..auth import Access, needs
+from ..auth.access import Access, needs
 from ..errors import BadRequest, NotFound
 from ..history import now, search
 from ..history.now import JobWithTiming

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Response, jsonify, make_response, render_template, request
 
-from ..auth import Access, needs
+from ..auth.access import Access, needs
 from ..errors import NotFound
 from ..history import now, search
 from ..history.night import report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, make_response, render_template
 
-from ..auth import Access, needs
+from ..auth.access import Access, needs
 from ..history.now import present
 from .blueprint import bp
 from .context import page

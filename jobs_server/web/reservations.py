@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from flask import Response, jsonify, make_response, render_template, request
 
-from .. import auth, clock
-from ..auth import Access, needs
+from .. import clock
+from ..auth import gate
+from ..auth.access import Access, needs
 from ..domain import commands
 from ..errors import JobsError
 from ..jobs import remote_calendar, reservations
@@ -79,7 +80,7 @@ def reserve() -> Response:
     checks = request.form.get("do") == "check"
     try:
         command = _parse(request.form)
-        owner = auth.owner(command, page().actor)
+        owner = gate.owner(command, page().actor)
         if checks:
             return jsonify(fault=_conflict(command.row(*owner)))
         service().limits.reservation(page().actor, request.remote_addr)

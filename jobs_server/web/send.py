@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
 
-from ..auth import Access, needs
+from ..auth.access import Access, needs
 from ..domain.commands import parse_key
 from ..errors import JobsError, NotFound
 from ..history import now

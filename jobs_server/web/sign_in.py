@@ -8,7 +8,8 @@ from pathlib import Path
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from ..auth import Access, console_links, gate, needs, oidc_login, sessions
+from ..auth import console_links, gate, oidc_login, sessions
+from ..auth.access import Access, needs
 from ..auth.identity import Person
 from ..errors import Forbidden, Unauthorized
 from ..service import service

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from flask import Response, make_response, render_template, request
 
 from .. import config
-from ..auth import Access, needs, site_tokens
+from ..auth import site_tokens
+from ..auth.access import Access, needs
 from ..auth.site_tokens import SiteTokenRow
 from ..config import Settings
 from ..domain import commands

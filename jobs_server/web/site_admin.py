@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
 
 from .. import clock, errors
-from ..auth import Access, needs, site_tokens
+from ..auth import site_tokens
+from ..auth.access import Access, needs
 from ..errors import BadRequest, ConfigError, Forbidden
 from ..observatory.profiles import Profile
 from ..service import service, transaction

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from jobs_server.auth import Access, needs
 from jobs_server.auth import access as rules
+from jobs_server.auth.access import Access, needs
 
 from ..conftest import inside
 
