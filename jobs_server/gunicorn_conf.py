@@ -34,7 +34,7 @@ control_socket_disable = True
 
 
 def when_ready(_arbiter: object) -> None:
-    """Say where to look, once the port is this server's."""
+    """Print where to look, once the port is this server's."""
     announce_address("flask serve", _settings.host, _settings.port)
 
 

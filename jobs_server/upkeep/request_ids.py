@@ -32,7 +32,7 @@ class Answer(NamedTuple):
     environ: WSGIEnvironment
     status: int
     seconds: float
-    """Since the request came."""
+    """How long after the request came."""
 
     @property
     def request_id(self) -> str:
@@ -49,7 +49,7 @@ Listener = Callable[[Answer], None]
 
 
 def register(app: Flask, listeners: list[Listener]) -> None:
-    """Give each request of an app its id, and call the listeners for each answer."""
+    """Put the middleware around an app: ids for its requests, and the listeners called for each answer."""
     app.wsgi_app = RequestIds(app.wsgi_app, listeners)  # type: ignore[method-assign]
 
 
@@ -59,7 +59,7 @@ def request_id() -> str | None:
 
 
 class RequestIds:
-    """Give each request an id and its answer the same, and call the listeners when the answer leaves."""
+    """Mark each request and its answer with one id, and call the listeners when the answer leaves."""
 
     def __init__(self, inner: WSGIApplication, listeners: list[Listener]) -> None:
         self._inner = inner

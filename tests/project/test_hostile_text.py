@@ -18,7 +18,7 @@ from jobs_server.domain.lifecycle import UNREAD
 from jobs_server.jobs.events import after
 from jobs_server.live.sse import render
 from jobs_server.service import reading, service_of
-from jobs_server.upkeep import logs
+from jobs_server.upkeep.log_lines import Lines, Objects
 
 from ..conftest import inside
 from ..support import databases
@@ -76,10 +76,10 @@ def test_it_makes_no_line_of_its_own_in_the_log(app: Flask, text: str, caplog: p
             entered(inside(app), text)
     finally:
         logger.propagate = before
-    lines = [logs.Lines().format(record) for record in caplog.records]
+    lines = [Lines().format(record) for record in caplog.records]
     assert len(lines) >= 6
     assert all(not unicodedata.category(sign).startswith(("C", "Zl", "Zp")) for line in lines for sign in line)
-    assert all("\n" not in logs.Objects().format(record) for record in caplog.records)
+    assert all("\n" not in Objects().format(record) for record in caplog.records)
 
 
 @every_hostile_text
