@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 import zlib
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -37,6 +38,11 @@ def read() -> Now:
 def now_ms() -> int:
     """Read the wall clock: milliseconds since 1970 UTC."""
     return time.time_ns() // 1_000_000
+
+
+def in_utc(time_ms: int) -> str:
+    """Write a time as the calendar's wire does: ISO 8601, UTC, to the second."""
+    return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _since_boot_ms() -> int:

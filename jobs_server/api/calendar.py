@@ -11,7 +11,7 @@ from ..auth.access import Access, needs
 from ..domain import commands
 from ..domain.commands import AnyCommand
 from ..errors import Conflict, NotFound, TooMany
-from ..jobs import reservation_commands, reservations
+from ..jobs import reservation_commands, reservations, wire
 from ..jobs.reservation_commands import Reserve
 from ..service import reading, service, transaction
 from . import request_body, schemas
@@ -30,7 +30,7 @@ def new_event() -> Response:
     service().limits.reservation(actor, request.remote_addr)
     with transaction() as connection:
         row = reservations.add(connection, command.row(*gate.owner(command, actor)), actor, clock.read())
-    return _json({"new_calendar_event": reservations.public(row)})
+    return _json({"new_calendar_event": wire.reservation(row)})
 
 
 @bp.post("/modifyevent")
@@ -44,7 +44,7 @@ def modify_event() -> Response:
     service().limits.reservation(actor, request.remote_addr)
     with transaction() as connection:
         row = reservations.change(connection, command.row(*gate.owner(command, actor)), actor, clock.read())
-    return _json(reservations.public(row))
+    return _json(wire.reservation(row))
 
 
 @bp.post("/delete")
@@ -57,7 +57,7 @@ def delete_event() -> Response:
     service().limits.reservation(actor, request.remote_addr)
     with transaction() as connection:
         row = reservations.remove(connection, command.event_id, actor)
-    return _json(reservations.public(row))
+    return _json(wire.reservation(row))
 
 
 @bp.post("/siteevents")
@@ -68,7 +68,7 @@ def site_events() -> Response:
     command = _parse(reservation_commands.BetweenTimes)
     with reading() as connection:
         rows = reservations.between(connection, command.site, command.start_ms, command.end_ms)
-    return _json([reservations.public(row) for row in rows])
+    return _json([wire.reservation(row) for row in rows])
 
 
 @bp.post("/get-event-at-time")
@@ -79,7 +79,7 @@ def get_event_at_time() -> Response:
     command = _parse(reservation_commands.AtTime)
     with reading() as connection:
         rows = reservations.between(connection, command.site, command.time_ms, command.time_ms + 1)
-    return _json([reservations.public(row) for row in rows])
+    return _json([wire.reservation(row) for row in rows])
 
 
 @bp.post("/is-user-scheduled")

@@ -8,7 +8,7 @@ import click
 
 from .. import clock
 from ..domain import actors, commands
-from ..jobs import reservation_commands
+from ..jobs import reservation_commands, wire
 from ..jobs import reservations as operations
 from . import terminal
 from .common import CommandGroup, json_option, needed_site, person_here, site_option
@@ -29,7 +29,7 @@ def list_reservations(site: str | None, days: float, as_json: bool) -> None:
     with database().reading() as connection:
         rows = operations.between(connection, needed_site(site), now_ms, now_ms + round(days * _DAY_MS))
     if as_json:
-        click.echo(json.dumps([operations.public(row) for row in rows]))
+        click.echo(json.dumps([wire.reservation(row) for row in rows]))
     elif rows:
         terminal.print_reservations(rows)
     else:
@@ -54,7 +54,7 @@ def add(site: str | None, user: str, name: str | None, title: str, note: str, st
     wanted = commands.checked(reservation_commands.Reserve, body).row(user, name or user)
     with database().transaction() as connection:
         row = operations.add(connection, wanted, actors.console(user, name or user), clock.read())
-    start, end = operations.in_utc(row.start_ms), operations.in_utc(row.end_ms)
+    start, end = clock.in_utc(row.start_ms), clock.in_utc(row.end_ms)
     click.echo(f"{row.site} is reserved for {row.creator} from {start} to {end}: {row.event_id}")
 
 
@@ -65,5 +65,5 @@ def delete(event_id: str) -> None:
     console = actors.console(person_here(), person_here(), is_admin=True)
     with database().transaction() as connection:
         row = operations.remove(connection, event_id, console)
-    start, end = operations.in_utc(row.start_ms), operations.in_utc(row.end_ms)
+    start, end = clock.in_utc(row.start_ms), clock.in_utc(row.end_ms)
     click.echo(f"The reservation of {row.creator} from {start} to {end} is deleted.")

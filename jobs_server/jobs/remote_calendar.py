@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from .. import clock
+from ..clock import in_utc
 from ..config import Settings
 from ..domain.actors import Actor, Known
 from ..domain.commands import SubmitJob
@@ -86,7 +87,7 @@ class RemoteCalendar:
         """List who holds a telescope now. Raises Unavailable when nobody knows."""
         self.follow(site)
         try:
-            events = self._ask("get-event-at-time", {"site": site, "time": reservations.in_utc(now_ms)})
+            events = self._ask("get-event-at-time", {"site": site, "time": in_utc(now_ms)})
             return [held for start_ms, held in _spans(events) if start_ms <= now_ms < held.end_ms]
         except (NoAnswer, ValueError) as error:
             log.warning("the calendar %s does not answer: %s", self._url, error)
@@ -114,7 +115,7 @@ class RemoteCalendar:
     def fault(self, site: str, now_ms: int) -> str | None:
         """Ask, and return why there is no answer that can be read; None when there is one."""
         try:
-            list(_spans(self._ask("get-event-at-time", {"site": site, "time": reservations.in_utc(now_ms)})))
+            list(_spans(self._ask("get-event-at-time", {"site": site, "time": in_utc(now_ms)})))
         except (NoAnswer, ValueError) as error:
             return str(error).partition("\n")[0] or type(error).__name__
         return None
@@ -122,7 +123,7 @@ class RemoteCalendar:
     def fetch(self, site: str, now_ms: int) -> None:
         """Fetch the reservations of the coming day."""
         # Twice as far: the public service finds reservations by when they end.
-        body = {"start": reservations.in_utc(now_ms), "end": reservations.in_utc(now_ms + 2 * AHEAD_MS), "site": site}
+        body = {"start": in_utc(now_ms), "end": in_utc(now_ms + 2 * AHEAD_MS), "site": site}
         try:
             self._ahead[site] = (now_ms + AHEAD_MS, list(_spans(self._ask("siteevents", body))))
         except (NoAnswer, ValueError) as error:

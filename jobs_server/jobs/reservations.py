@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from ..clock import Now
+from ..clock import Now, in_utc
 from ..domain.actors import Actor
 from ..errors import Conflict, Forbidden, NotFound, Unauthorized, shown
 from ..storage.models import Reservation
@@ -183,27 +183,3 @@ def _taken(connection: Connection, wanted: ReservationRow) -> Conflict:
     other = next((each for each in others if each.creator_id != wanted.creator_id), None)
     who = f" by {shown(other.creator)} from {in_utc(other.start_ms)} to {in_utc(other.end_ms)}" if other else ""
     return Conflict(f"Error: {shown(wanted.site)} is reserved{who}")
-
-
-def in_utc(time_ms: int) -> str:
-    """Write a time as the calendar's wire does: ISO 8601, UTC, to the second."""
-    return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def public(row: ReservationRow) -> dict[str, Any]:
-    """Return a reservation under the names of the public calendar service."""
-    return {
-        "event_id": row.event_id,
-        "start": in_utc(row.start_ms),
-        "end": in_utc(row.end_ms),
-        "creator": row.creator,
-        "creator_id": row.creator_id,
-        "site": row.site,
-        "title": row.title,
-        "reservation_type": row.reservation_type,
-        "resourceId": row.resource_id,
-        "project_id": row.project_id,
-        "reservation_note": row.note,
-        "origin": row.origin,
-        "last_modified": in_utc(row.last_modified_ms),
-    }

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from ..clock import in_utc
 from ..domain.lifecycle import UNREAD, Queue
 from .rows import EventRow, JobRow
 
-if TYPE_CHECKING:  # what writes rows needs none of the SQL that reads them
+if TYPE_CHECKING:  # What writes rows needs none of the SQL that reads them.
     from .events import EventOfJob
     from .lockouts import LockoutRow
+    from .reservations import ReservationRow
 
 
 def job(row: JobRow) -> bytes:
@@ -43,7 +45,7 @@ def job_pages(pages: Iterable[list[JobRow]]) -> Iterator[bytes]:
 
 def job_object(row: JobRow) -> dict[str, Any]:
     """Return one job as an object of plain values, for programs that go on from it."""
-    return json.loads(job(row))  # type: ignore[no-any-return]  # and not orjson, which makes floats of long integers
+    return json.loads(job(row))  # type: ignore[no-any-return]  # Here orjson would make floats of long integers.
 
 
 def job_with_history(row: JobRow, events: Iterable[EventRow], usual_life_seconds: float | None = None) -> bytes:
@@ -112,6 +114,25 @@ def lockouts(site: str, rows: Sequence[LockoutRow]) -> bytes:
 def lifted(row: LockoutRow, canceled: int) -> bytes:
     """Write a lock-out that was lifted, and how many jobs were canceled with it."""
     return orjson.dumps({"lockout": lockout(row), "canceled": canceled})
+
+
+def reservation(row: ReservationRow) -> dict[str, Any]:
+    """Return a reservation under the names of the public calendar service."""
+    return {
+        "event_id": row.event_id,
+        "start": in_utc(row.start_ms),
+        "end": in_utc(row.end_ms),
+        "creator": row.creator,
+        "creator_id": row.creator_id,
+        "site": row.site,
+        "title": row.title,
+        "reservation_type": row.reservation_type,
+        "resourceId": row.resource_id,
+        "project_id": row.project_id,
+        "reservation_note": row.note,
+        "origin": row.origin,
+        "last_modified": in_utc(row.last_modified_ms),
+    }
 
 
 def _history(events: Iterable[EventRow]) -> Iterator[dict[str, Any]]:

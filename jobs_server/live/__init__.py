@@ -1,1 +1,1 @@
-"""What is told as it happens: the feed, waiting polls, streams, and which site's software is there."""
+"""What goes out as it happens: the feed, waiting polls, streams, and which site's software is there."""

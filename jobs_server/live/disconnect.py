@@ -50,11 +50,11 @@ def _connection(environ: Mapping[str, Any]) -> socket.socket | None:
 
 
 def _closed(connection: socket.socket) -> bool:
-    if hasattr(select, "POLLRDHUP"):  # Linux says so without a look at what was sent
+    if hasattr(select, "POLLRDHUP"):  # Linux shows it without a look at what was sent.
         poll = select.poll()
         poll.register(connection, _DISCONNECTED)
         return bool(poll.poll(0))
     if isinstance(connection, ssl.SSLSocket):
-        return False  # cannot be looked at without taking from it
+        return False  # Such a connection cannot be looked at without taking from it.
     readable, _, _ = select.select([connection], [], [], 0)
     return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""

@@ -1,8 +1,8 @@
 """The change feed: whoever waits for something to happen waits here; one thread of the process looks.
 
 A commit in this process wakes the thread at once; another process's commit is seen through SQLite's `data_version`,
-which is read only while somebody waits, or told by PostgreSQL (`storage.notifications`), with a slow look behind it.
-What is found is rendered once and kept for a while, for all who view the site.
+which is read only while somebody waits, or announced by PostgreSQL (`storage.notifications`), with a slow look behind
+it. What is found is rendered once and kept for a while, for all who view the site.
 Nobody who waits holds a database connection.
 """
 
@@ -57,7 +57,7 @@ class Feed:
         """How many may wait at once: all threads but 16, so that calls are always answered."""
         self.stopping = False
         self.hears: Callable[[], bool] = lambda: False
-        """Whether other processes' commits are told to this one, on PostgreSQL."""
+        """Whether this process hears of the others' commits, on PostgreSQL."""
         self.replays = 0
         """Counts the polls that were answered with what their claim id had got before."""
         self._database = database
@@ -80,7 +80,7 @@ class Feed:
         return self._reader.tail
 
     def follow_commits(self) -> None:
-        """Have the database tell this feed of each commit."""
+        """Have the database call this feed after each commit."""
         self._database.on_changes.insert(0, self.wake_polls)  # The polls are woken before a line of log is written.
         self._database.on_commit.append(self.nudge)
 
@@ -160,7 +160,7 @@ class Feed:
         self._nudged.set()
 
     def _hear(self) -> None:
-        """Have viewers told at once that a site's software is there."""
+        """Have viewers learn at once that a site's software is there."""
         if self._subscribers:
             self._polled = True
             self._nudged.set()
@@ -300,7 +300,7 @@ class Feed:
 
 
 def feed_of(database: Database, settings: Settings, render: Render) -> Feed:
-    """Make the feed of a database, which is told of each commit; nothing runs yet."""
+    """Make the feed of a database, which calls it after each commit; nothing runs yet."""
     feed = Feed(database, settings, render)
     feed.follow_commits()
     return feed

@@ -45,7 +45,7 @@ class Poller:
 
 
 class Heard(NamedTuple):
-    """How one queue of a site was polled, as servers tell each other."""
+    """How one queue of a site was polled, as servers share it."""
 
     site: str
     queue: Queue

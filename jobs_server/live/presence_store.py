@@ -1,4 +1,4 @@
-"""What is kept of presence: when each site's software was silent, and on PostgreSQL what the servers tell each other.
+"""What is kept of presence: when each site's software was silent, and on PostgreSQL what the servers share.
 
 A silence is one row for each time: polls that get nothing leave no trace. What no server heard because none ran is no
 silence. Where several processes serve one SQLite file, none knows what the others hear, and nothing is noted.

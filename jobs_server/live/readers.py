@@ -18,7 +18,7 @@ from ..storage.statement import Connection, Statement
 from .backlog import Frame, Render
 from .subscribers import SiteChannel
 
-_READ = 100  # events, at once
+_READ = 100  # So many events are read at once.
 _FEW = 4  # Up to so many sites are read one by one, without asking first which of them have moved.
 
 _ZERO: ColumnElement[int] = literal_column("0")

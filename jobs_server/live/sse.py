@@ -1,7 +1,7 @@
 """`GET /stream`: what happens at a site as Server-Sent Events (WHATWG HTML, section 9.2).
 
 A position is `<epoch>-<seq>`. Whoever comes back with one gets what happened since, nothing missed and nothing twice;
-where that cannot be told any more, a `reset` event says that everything is to be loaded anew.
+where that is not known any more, a `reset` event says that everything is to be loaded anew.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ class FeedTimes:
     """Times of the feed, all in seconds."""
 
     gather_seconds: float = 0.01
-    """What follows a commit within this time is told with it, since each round wakes all viewers."""
+    """What follows a commit within this time goes out with it, since each round wakes all viewers."""
     look_seconds: float = 0.01
     """How soon another process's commit is seen on SQLite while a poll waits for it."""
     watch_seconds: float = 0.025

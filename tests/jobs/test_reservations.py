@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs_server import create_app
+from jobs_server.clock import in_utc
 from jobs_server.jobs.reservation_commands import time_ms
-from jobs_server.jobs.reservations import in_utc
 from jobs_server.service import service_of
 
 from ..conftest import inside
