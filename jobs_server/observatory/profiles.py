@@ -137,6 +137,7 @@ def save(folder: Path, profile: Profile) -> None:
     _fill(_table_of(document, profile.code), profile)
     new = path.with_name(f"{FILE}.new")
     try:
+        folder.mkdir(parents=True, exist_ok=True)  # a server whose database is elsewhere may have made none yet
         with new.open("w", encoding="utf-8") as file:
             file.write(tomlkit.dumps(document))
             file.flush()

@@ -391,7 +391,9 @@ def test_lock_out_is_on_every_page_until_the_same_person_lifts_it(
 
 
 def test_the_night_says_when_it_is_dark_and_when_the_moon_is_up(browser: FlaskClient, app: Flask) -> None:
-    (Path(service_of(app).settings.instance) / "site.toml").write_text(PROFILE, encoding="utf-8")
+    file = Path(service_of(app).settings.instance) / "site.toml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(PROFILE, encoding="utf-8")
     page = text_of(browser.get("/night/2026-11-24?site=wmd"))
     assert "Dark from 17:16 to 04:41 UTC. Moon up from 14:39 to 08:04 UTC, 100 % lit." in page
     assert "Moon up from 12:07 to 22:53 UTC, 55 % lit." in text_of(browser.get("/night/2026-11-17?site=wmd"))

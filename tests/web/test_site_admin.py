@@ -76,6 +76,7 @@ def test_a_wrong_profile_is_said_beside_its_field_and_not_kept(
 
 
 def test_a_file_that_is_wrong_already_is_not_written_over(browser: FlaskClient, app: Flask) -> None:
+    file_of(app).parent.mkdir(exist_ok=True)
     file_of(app).write_text(PROFILE, encoding="utf-8")
     assert "Wendelstein" in browser.get("/?site=wmd").text
     file_of(app).write_text("code = ", encoding="utf-8")
