@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-_MOUNTS = Path("/proc/self/mountinfo")
+MOUNTS = Path("/proc/self/mountinfo")
 _DRIVE_REMOTE = 4
 """What GetDriveType of Windows returns for a network drive."""
 _NETWORK = re.compile(
@@ -16,11 +16,11 @@ _NETWORK = re.compile(
 )
 
 
-def network_share(folder: Path) -> str | None:
+def network_share(folder: Path, mounts: Path = MOUNTS) -> str | None:
     """Return the kind of network share that a folder is on; None for a disk of this machine, or where it is unknown."""
     if sys.platform == "win32":
         return _windows_share(folder)
-    kind = mounted_as(folder.absolute(), _MOUNTS.read_text(encoding="utf-8")) if _MOUNTS.exists() else ""
+    kind = mounted_as(folder.absolute(), mounts.read_text(encoding="utf-8")) if mounts.exists() else ""
     return kind if _NETWORK.fullmatch(kind) else None
 
 

@@ -18,7 +18,7 @@ from .database import Database, reason_of
 
 _DUTY_SECONDS = 2.0
 """How soon another server sees that the one on duty has gone."""
-_HEARING_SECONDS = 5.0
+HEARING_SECONDS = 5.0
 """How long a server waits for its own notice; later none comes."""
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 2.0
 
@@ -59,9 +59,9 @@ class Listener:
         return pause_seconds
 
     def _listen(self) -> None:
-        with closing(self._connect()) as raw:
+        with closing(self.connect()) as raw:
             raw.execute(f"LISTEN {postgresql.CHANNEL}")
-            self.hears = _hears_itself(raw)
+            self.hears = hears_itself(raw)
             self._call_back(None)  # What was committed before was missed.
             while True:
                 ask = "true" if self.on_duty else f"pg_try_advisory_lock({postgresql.lock_key('duty')})"
@@ -71,7 +71,7 @@ class Listener:
                     if process != postgresql.PROCESS:
                         self._call_back(site or None)
 
-    def _connect(self) -> Any:
+    def connect(self) -> Any:
         """Make a connection beside the pool's."""
         made = self._database.engine.raw_connection()
         raw = made.driver_connection
@@ -83,10 +83,10 @@ class Listener:
             noticed(site)
 
 
-def _hears_itself(raw: Any) -> bool:
+def hears_itself(raw: Any, hearing_seconds: float = HEARING_SECONDS) -> bool:
     """Whether notices come through: a pooler that lends a connection for a transaction swallows them."""
     raw.execute("SELECT pg_notify(%s, %s)", (postgresql.CHANNEL, postgresql.notice(None)))
-    if any(notice.payload.startswith(postgresql.PROCESS) for notice in raw.notifies(timeout=_HEARING_SECONDS)):
+    if any(notice.payload.startswith(postgresql.PROCESS) for notice in raw.notifies(timeout=hearing_seconds)):
         return True
     log.warning(
         "other servers' changes are heard late: the database's notices do not come through;"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +200,7 @@ def test_a_network_share_is_bad_and_warned_of_at_start(
 ) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"22 1 0:1 / / rw - ext4 /dev/sda1 rw\n40 22 0:35 / {tmp_path} rw - nfs4 nas:/export rw\n")
-    monkeypatch.setattr(network_share, "_MOUNTS", mounts)
+    monkeypatch.setattr(network_share, "network_share", partial(network_share.network_share, mounts=mounts))
     code, found = consult(app)
     assert (code, found["disk"]["grade"]) == (1, "bad")
     assert "network share (nfs4)" in found["disk"]["sentence"]

@@ -187,15 +187,13 @@ def test_a_server_knows_whether_it_hears_the_others(
     pooled: bool,
     cluster: postgres.Cluster,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(notifications, "_HEARING_SECONDS", 0.5 if pooled else 20.0)
     app = create_app({"DATABASE_URL": cluster.database(), "INSTANCE": str(tmp_path)})
-    with closing(service_of(app).database) as database, closing(notifications.Listener(database)._connect()) as raw:
+    with closing(service_of(app).database) as database, closing(notifications.Listener(database).connect()) as raw:
         if not pooled:  # a pooler that lends connections for a transaction forgets who listens
             raw.execute(f"LISTEN {postgresql.CHANNEL}")
-        assert notifications._hears_itself(raw) is not pooled
+        assert notifications.hears_itself(raw, 0.5 if pooled else 60.0) is not pooled
     assert ("session mode" in caplog.text) is pooled
 
 
