@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from jobs_server.cli import watch_database
 from jobs_server.jobs import events, wire
 from jobs_server.jobs.events import EventOfJob
 from jobs_server.service import service_of
 
-from ..conftest import Flask
 from ..support.observatory import Observatory
 
 
@@ -22,7 +22,7 @@ def happened(shared_app: Flask, desk: Observatory) -> list[EventOfJob]:
     job = desk.sends(required_params={"n": 10**30})
     desk.polls()
     desk.reports(job, "EXPOSING", secondsUntilComplete=7)
-    desk.cancels(job)
+    desk.asks_to_cancel(job)
     desk.reports(job, "FAILED", message="clouds")
     with service_of(shared_app).database.reading() as connection:
         return events.after(connection, 0, 100, desk.site)

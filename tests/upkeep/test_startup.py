@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
@@ -219,11 +221,15 @@ def test_a_refused_start_is_one_sentence_and_an_end(kind: str, tmp_path: Path) -
 def test_the_start_says_where_the_data_is_and_who_may_command(kind: str, tmp_path: Path) -> None:
     with servers.running(kind, tmp_path / "instance") as server:
         said = server.log.read_text(encoding="utf-8")
+        for address in re.findall(r"pages are at (\S+)", said):
+            page = httpx.get(address, trust_env=False)
+            assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     url = make_url(databases.of(tmp_path / "instance") or f"sqlite:///{tmp_path / 'instance' / 'jobs.db'}")
     where = f"PostgreSQL, database {url.database} at {url.host}" if url.host else url.database
     assert f"Jobs are kept in {where}." in said
     assert "No sign-in is set: whoever can reach this port may command the telescope." in said
     if kind in ANNOUNCED:
+        assert f"The pages are at http://127.0.0.1:{server.port}/ " in said
         assert f"http://127.0.0.1:{server.port}/jobs" in said
         assert f"{ANNOUNCED[kind]} --host 0.0.0.0" in said
 
