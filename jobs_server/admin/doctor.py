@@ -11,18 +11,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
-from flask import Flask
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from .. import clock
-from ..auth.gate import KEYS_FILE
-from ..auth.issuer_keys import IssuerKeys
 from ..config import CONFIG_FILE, variable
 from ..errors import TaskFailed, Unavailable
 from ..jobs import queries
 from ..jobs.remote_calendar import RemoteCalendar
-from ..service import service_of
 from ..storage import migrations, network_share, postgresql, sqlite
 from ..storage.database import reason_of
 from ..storage.models import Job
@@ -30,6 +26,7 @@ from ..storage.sqlite_driver import driver, has_wal_bug
 from ..storage.statement import Statement
 from ..upkeep import backups, checks
 from ..upkeep.checks import Finding, Grade
+from ..upkeep.maintenance import DailyWork
 from . import repairs
 from .installation import Installation
 
@@ -55,9 +52,8 @@ _CONNECTIONS = Statement(
 )
 
 
-def look_over(app: Flask) -> Iterator[Finding]:
+def look_over(installation: Installation) -> Iterator[Finding]:
     """Look at one thing after another; what cannot be looked at is a finding too."""
-    installation = Installation(app)
     for check in CHECKS[installation.database.kind.name]:
         try:
             yield from check(installation)
@@ -67,7 +63,7 @@ def look_over(app: Flask) -> Iterator[Finding]:
 
 
 def _settings(installation: Installation) -> Iterator[Finding]:
-    loaded = service_of(installation.app)
+    loaded = installation.loaded
     changed = [variable(name) for name, origin in loaded.origins.items() if origin != "default"]
     yield Finding("settings", Grade.GOOD, f"all can be read; set are: {', '.join(changed) or 'none'}.")
     if loaded.settings.workers > 1 and installation.is_on_sqlite:
@@ -174,7 +170,7 @@ def _indexes(installation: Installation) -> Iterator[Finding]:
 
 def _backups(installation: Installation) -> Iterator[Finding]:
     if installation.file is not None:
-        for finding in checks.newest_backup(service_of(installation.app).daily_work):
+        for finding in checks.newest_backup(DailyWork(installation.settings, installation.database)):
             missed = finding.grade is Grade.NOTE
             yield replace(finding, fix=lambda: repairs.back_up(installation)) if missed else finding
 
@@ -216,6 +212,8 @@ def _sites(place: str) -> Iterator[Finding]:
 def _sign_in(installation: Installation) -> Iterator[Finding]:
     issuer = installation.settings.issuer
     if issuer:
+        from ..auth.issuer_keys import KEYS_FILE, IssuerKeys
+
         keys = IssuerKeys(issuer, Path(installation.settings.instance) / KEYS_FILE)
         if keys.is_reachable():
             yield Finding("sign-in", Grade.GOOD, f"{issuer} answers; a server keeps its keys for when it does not.")

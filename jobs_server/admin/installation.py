@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from flask import Flask
 from sqlalchemy import inspect
 
-from ..config import Settings
-from ..service import service_of
+from ..config import Loaded, Settings
 from ..storage import migrations, sqlite
 from ..storage.database import Database
 from ..upkeep import checks
@@ -19,19 +17,15 @@ _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The installation of one app, whether it is served or not."""
+    """An installation, whether it is served or not."""
 
-    app: Flask
+    loaded: Loaded
+    database: Database
 
     @property
     def settings(self) -> Settings:
         """Return its settings."""
-        return service_of(self.app).settings
-
-    @property
-    def database(self) -> Database:
-        """Return its database."""
-        return service_of(self.app).database
+        return self.loaded.settings
 
     @property
     def is_on_sqlite(self) -> bool:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .access_tokens import Protector, Tokens
     from .issuer_keys import IssuerKeys
 
-KEYS_FILE = "issuer-keys.json"
 _NOBODY = Actor("", "nobody", Known.SAID)
 
 
@@ -53,7 +52,7 @@ class Gate:
         if not self.is_open:
             # Imported here: these take a fifth of a second and 15 MB, which no start without sign-in should pay.
             from .access_tokens import Protector, Tokens
-            from .issuer_keys import IssuerKeys
+            from .issuer_keys import KEYS_FILE, IssuerKeys
 
             self.keys = IssuerKeys(settings.issuer, Path(settings.instance) / KEYS_FILE)
             self.tokens = Tokens(self.keys, settings.audience, settings.roles_claim)

@@ -23,6 +23,8 @@ from ..worker import Worker
 
 log = logging.getLogger(__name__)
 
+KEYS_FILE = "issuer-keys.json"
+"""The file of the keys, in the instance folder."""
 _LARGEST_BYTES = 512 * 1024
 _ALGORITHMS = {"RSA": "RS256", "EC": "ES256"}
 

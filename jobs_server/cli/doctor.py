@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import TaskFailed
-from .installation import app
+from .installation import database, loaded
 
 _MARKS = {"good": Text("ok", "green"), "note": Text("note", "yellow"), "bad": Text("BAD", "bold red")}
 
@@ -26,6 +26,7 @@ def doctor(fix: bool, as_json: bool) -> None:
     and calendar. Changes nothing unless told to with --fix. Ends with 1 when something is bad and was not mended.
     """
     from ..admin.doctor import look_over
+    from ..admin.installation import Installation
     from ..upkeep.checks import Finding, Grade
 
     def mended(finding: Finding) -> tuple[Finding, str]:
@@ -36,7 +37,7 @@ def doctor(fix: bool, as_json: bool) -> None:
         except TaskFailed as failure:
             return finding, f"could not be mended: {failure.message}"
 
-    findings = list(map(mended, look_over(app())))
+    findings = list(map(mended, look_over(Installation(loaded(), database()))))
     if as_json:
         rows = [
             {"about": each.about, "grade": each.grade.value, "sentence": each.sentence, "done": done}

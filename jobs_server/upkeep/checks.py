@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, func, select
 
@@ -23,7 +24,6 @@ from ..domain.lifecycle import Phase, Queue
 from ..errors import TaskFailed, Unavailable
 from ..jobs.sql import in_phase
 from ..live.presence import State
-from ..service import Service
 from ..storage import migrations
 from ..storage.database import reason_of
 from ..storage.models import Job
@@ -31,6 +31,9 @@ from ..storage.statement import Statement
 from ..worker import Worker
 from . import backups, logs
 from .maintenance import DailyWork
+
+if TYPE_CHECKING:
+    from ..service import Service
 
 STOP_SECONDS = 10
 WRITE_SECONDS = 1.0

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import clock
 from ..clock import Now
@@ -17,11 +18,13 @@ from ..config import Settings
 from ..errors import TaskFailed, Unavailable
 from ..jobs import admission, expiry
 from ..live.presence_store import note_silences
-from ..service import Service
 from ..storage.database import Database
 from ..storage.sqlite import is_memory
 from ..worker import Worker, attempt
 from . import backups, retention
+
+if TYPE_CHECKING:
+    from ..service import Service
 
 log = logging.getLogger(__name__)
 

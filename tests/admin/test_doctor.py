@@ -15,6 +15,7 @@ from flask import Flask
 from jobs_server import create_app
 from jobs_server.admin import doctor
 from jobs_server.admin.installation import Installation
+from jobs_server.config import Loaded
 from jobs_server.service import service_of
 from jobs_server.storage import migrations, network_share
 from jobs_server.storage.database import Database
@@ -239,7 +240,8 @@ def test_what_cannot_be_looked_at_is_a_finding(app: Flask, monkeypatch: pytest.M
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(doctor, "CHECKS", {"sqlite": (fails,)})
-    assert [finding.grade for finding in doctor.look_over(app)] == [Grade.BAD]
+    loaded = Loaded(service_of(app).settings, service_of(app).origins)
+    assert [finding.grade for finding in doctor.look_over(Installation(loaded, database(app)))] == [Grade.BAD]
 
 
 def database(app: Flask) -> Database:

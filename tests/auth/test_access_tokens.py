@@ -22,9 +22,8 @@ from joserfc import jws, jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from jobs_server import create_app
-from jobs_server.auth import gate
 from jobs_server.auth.access_tokens import InvalidToken, Tokens
-from jobs_server.auth.issuer_keys import IssuerKeys, KeyTimes
+from jobs_server.auth.issuer_keys import KEYS_FILE, IssuerKeys, KeyTimes
 from jobs_server.service import service_of
 from jobs_server.upkeep import startup
 
@@ -428,7 +427,7 @@ class TestAnIssuerThatOthersWrote:
             job = sends(observatory, token, user_id="vera").job
             assert (job["user_name"], job["user_roles"]) == ("Vera Rubin", ["observer"])
             assert sends(observatory, issuers.real_token(url, client_id="other")["id_token"]).status == 401
-        assert (instance / gate.KEYS_FILE).exists()
+        assert (instance / KEYS_FILE).exists()
         # The issuer is away: the server is started anew, and verifies from disk.
         service_of(app).database.close()
         app = asking_at_once(app_for(url, instance))
