@@ -18,7 +18,6 @@ from .. import clock
 from ..config import CONFIG_FILE, variable
 from ..errors import TaskFailed, Unavailable
 from ..jobs import queries
-from ..jobs.remote_calendar import RemoteCalendar
 from ..storage import migrations, network_share, postgresql, sqlite
 from ..storage.database import reason_of
 from ..storage.models import Job
@@ -235,6 +234,8 @@ def _calendar(installation: Installation) -> Iterator[Finding]:
     if not sites and installation.is_there:
         with installation.database.reading() as connection:
             sites = tuple(queries.sites(connection))
+    from ..jobs.remote_calendar import RemoteCalendar
+
     fault = RemoteCalendar(url).fault(sites[0] if sites else "?", clock.now_ms())
     if fault is None:
         yield Finding("calendar", Grade.GOOD, f"{url} says who has reserved a telescope.")

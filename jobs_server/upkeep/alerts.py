@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..domain.lifecycle import LOST
 from ..errors import TaskFailed, Unavailable
-from ..jobs.operations import CommittedChange
-from ..service import Service
 from ..worker import Worker
 from . import checks
 
 if TYPE_CHECKING:
     import httpx
+
+    from ..jobs.operations import CommittedChange
+    from ..service import Service
 
 TRIES = 4
 _MOST_LOST = 20  # more losses that wait to be sent are no news

@@ -29,7 +29,7 @@ from ..storage.database import reason_of
 from ..storage.models import Job
 from ..storage.statement import Statement
 from ..worker import Worker
-from . import backups, logs
+from . import backups
 from .maintenance import DailyWork
 
 if TYPE_CHECKING:
@@ -169,6 +169,8 @@ def threads(service: Service, workers: Sequence[Worker]) -> Iterator[Finding]:
     ended = [f"the thread that {worker.does} has ended" for worker in workers if worker.has_died]
     if not service.feed.is_well():
         ended.insert(0, "the thread that watches for changes has ended, and live pages are late")
+    from . import logs  # of a server alone: the doctor, which looks at none, loads no Flask
+
     if logs.has_died():
         ended.append("the thread that writes the log has ended")
     for sentence in ended:
