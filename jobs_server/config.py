@@ -37,7 +37,7 @@ TEST_PREFIX = "JOBS_TEST_"
 CONFIG_FILE = "config.toml"
 
 _SQLITE_FILE = "sqlite:///"
-_MORE_THAN_A_FILE = re.compile(r"[?%\s]")  # in a URL: options, what is escaped, what is no URL
+_MORE_THAN_A_FILE = re.compile(r"[?%\r\n\t\v\f]")  # in a URL: options, what is escaped, what is no URL
 _WHOLE, _NUMBER = re.compile(r"\d{1,9}", re.ASCII), re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 _SECRETS = ("oidc_client_secret", "alert_url")
 """Settings that are never shown; the address of the alerts is all that one needs to send there."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
+import subprocess
+import sys
 from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
+from shutil import copytree
+from typing import Any, Literal
 
 import pytest
+from pydantic import TypeAdapter
 
 from jobs_server import config, create_app
 from jobs_server.config import Settings
@@ -158,3 +164,62 @@ def test_other_site_codes_are_refused_everywhere() -> None:
     poll = typo.posts("getnewjobs", {"site": "wmb"})
     assert (poll.status, poll.text) == (400, "[]")
     assert inside(app).sends()["site"] == "wmd"
+
+
+@pytest.mark.parametrize("kind", [str, int, float, bool, bool | None, tuple[str, ...], Literal["off", "required"]])
+def test_what_is_read_at_once_is_what_pydantic_reads(kind: Any) -> None:
+    given = (
+        *("5", "007", "1.50", "5.", ".5", "-5", "+5", " 5", "1_0", "1e3", "5.0", "٣", "9" * 12, "true", "off", ""),
+        *(5, 0, 2.0, True, None, ("a", "b"), (), ("a", 1), ["a"], "required", "Off", "nan", math.inf),
+    )
+    for value in given:
+        if (plain := config._plain(kind, value)) is not None:
+            read = TypeAdapter(kind).validate_python(value)
+            assert (plain, type(plain)) == (read, type(read)), value
+
+
+def test_usual_values_are_read_at_once() -> None:
+    usual = [(str, ""), (int, "5000"), (float, "0.5"), (float, "5"), (tuple[str, ...], ("wmd",)), (bool, True)]
+    assert all(config._plain(kind, value) is not None for kind, value in usual)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("sqlite:///jobs.db", "sqlite:////var/lib/jobs.db", "sqlite:///a b/./jobs.db ", "sqlite:///C:\\jobs.db"),
+        *("sqlite:///a@b:c/d#e.db", "sqlite:///a%20b.db", "sqlite:///jobs.db?timeout=3", "sqlite://", "sqlite:///"),
+        *("sqlite:///:memory:", "postgresql://jobs:x@127.0.0.1/jobs"),
+    ],
+)
+def test_the_file_of_a_url_is_the_one_that_sqlalchemy_opens(tmp_path: Path, url: str) -> None:
+    settings = load(tmp_path, DATABASE_URL=url).settings
+    if settings.sqlite_file is not None:
+        assert settings.url.get_backend_name() == "sqlite"
+        assert settings.url.database is not None
+        assert settings.sqlite_file == Path(settings.url.database)
+    else:
+        is_file = settings.url.get_backend_name() == "sqlite" and settings.url.database not in (None, "", ":memory:")
+        assert not is_file or "?" in url or "%" in url
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("checkout", "prefix/lib/python3.11/site-packages", "prefix/lib/python3.11/dist-packages"),
+        *("other/lib/python3.11/site-packages", "other/Lib/site-packages", "other/Site-Packages"),
+    ],
+)
+def test_without_an_app_the_folder_is_the_one_that_flask_gives(tmp_path: Path, place: str) -> None:
+    package = tmp_path / place / "jobs_server"
+    package.parent.mkdir(parents=True)
+    copytree(Path(config.__file__).parent, package, ignore=lambda _folder, names: [n for n in names if "." not in n])
+    code = (
+        f"import sys; sys.prefix = {str(tmp_path / 'prefix')!r}; sys.path.insert(0, {str(package.parent)!r})\n"
+        "import flask; from jobs_server import config\n"
+        "print(config.__file__, config.instance_folder(), flask.Flask('jobs_server').instance_path, sep='\\n')"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    file, ours, flasks = done.stdout.splitlines()
+    assert Path(file).parent == package
+    assert ours == flasks

@@ -62,5 +62,5 @@ def add_to(group: click.Group) -> None:
 
 
 def register(app: Flask) -> None:
-    """Give an app its commands."""
+    """Add all commands to an app's."""
     add_to(app.cli)

@@ -71,7 +71,7 @@ def simulate(
 
 
 class Screen:
-    """Say what the observatory does: a line for each thing, and on a terminal a bar for each job that runs."""
+    """Print what the observatory does: a line for each thing, and on a terminal a bar for each job that runs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -99,18 +99,18 @@ class Screen:
         logging.getLogger("jobs_server.client").removeHandler(self._warnings)
 
     def say(self, text: str) -> None:
-        """Say something that belongs to no job."""
+        """Print something that belongs to no job."""
         self._console.print(Text(on_one_line(text), "dim"), soft_wrap=True)
 
     def begin(self, job: Job, seconds: float) -> None:
-        """Say that a job begins, and how long it will take."""
+        """Print that a job begins, and how long it will take."""
         self._line(job, f"begins, about {seconds:.0f} s", "cyan")
         with self._lock:
             name = on_one_line(f"{job.device} {job.instance} {job.action}")
             self._tasks[job.ulid] = self._bars.add_task(name, total=seconds or 1.0, status="", left="")
 
     def go_on(self, job: Job, status: str, seconds_left: float) -> None:
-        """Say how far a job is."""
+        """Print how far a job is."""
         with self._lock:
             news = self._said.get(job.ulid) != status
             self._said[job.ulid] = status
@@ -123,7 +123,7 @@ class Screen:
             self._line(job, f"{status}, {seconds_left:.0f} s left")
 
     def end(self, job: Job, status: str, message: str | None) -> None:
-        """Say how a job ended."""
+        """Print how a job ended."""
         with self._lock:
             self._said.pop(job.ulid, None)
             if (task := self._tasks.pop(job.ulid, None)) is not None:
@@ -144,5 +144,5 @@ class _Warnings(logging.Handler):
         self._screen = screen
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say a warning."""
+        """Print a warning."""
         self._screen.say(record.getMessage())

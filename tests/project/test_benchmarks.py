@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cases, history, live, many, pages, routes
+from benchmarks import cases, commands, history, live, many, pages, routes
 from benchmarks import servers as several
 from benchmarks.checkouts import Checkout
 
@@ -145,3 +145,15 @@ def test_many_observatories_on_one_postgresql_are_measured() -> None:
     jobs = round(many.SMALLEST.rate * many.SMALLEST.seconds)
     assert step[:2] == [f"{many.SMALLEST.rate:g}", str(jobs)]
     assert step[4:6] == ["0 / 0", "0 / 0"], "a viewer missed something, or a job was handed over twice"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell what a process that ended has taken")
+def test_commands_are_measured_beside_another_checkout() -> None:
+    command = [sys.executable, "-m", "benchmarks.commands", "--against", str(ROOT), "--python", sys.executable]
+    options = ["--smallest", "--only=--help", "--only", "jobs list"]
+    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    measured = {row[0]: row[1:] for row in rows if row[0] not in ("---", "command", "")}
+    assert set(measured) == {*commands.FLOOR, "--help", "jobs list"}
+    assert all(float(figure) > 0 for row in measured.values() for figure in row[:3])
