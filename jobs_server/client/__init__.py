@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import params
 from .errors import (
     BadReply,
     BadRequest,
@@ -18,6 +19,7 @@ from .errors import (
     Unreachable,
 )
 from .job import HistoryEvent, Job
+from .params import BadParameter, may_run_beside
 from .running_job import CANCELED, COMPLETE, FAILED, Canceled, ClaimedJob
 from .site import SiteClient
 from .stream import JobChange, PresenceChange, Reset
@@ -26,6 +28,7 @@ __all__ = [
     "CANCELED",
     "COMPLETE",
     "FAILED",
+    "BadParameter",
     "BadReply",
     "BadRequest",
     "Canceled",
@@ -47,4 +50,6 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "Unreachable",
+    "may_run_beside",
+    "params",
 ]

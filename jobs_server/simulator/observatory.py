@@ -1,8 +1,6 @@
 """A pretend observatory: it takes jobs as real site software does, and a believable time for each.
 
-Devices work as they do at a real telescope. The mount, the focuser, the rotator and the filter wheel may move at the
-same time; a camera exposes only while none of them moves; a script has the whole telescope for itself. The dome, the
-screen, switches and settings go beside all that. Each device does one thing at a time, in the order that was asked for.
+Devices work beside each other as they do at a real telescope (`may_run_beside`), each in the order that was asked for.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from ..client import CANCELED, COMPLETE, FAILED, ClaimedJob, Job, SiteClient, SiteClientError
+from ..client import CANCELED, COMPLETE, FAILED, ClaimedJob, Job, SiteClient, SiteClientError, may_run_beside
 from ..client.backoff import Backoff
 from ..client.job_loop import Claims
 from ..client.plain_reporter import PlainReporter
@@ -25,10 +23,6 @@ from ..observatory.durations import Plan, Pose
 LEGACY_POLL_SECONDS = 4.0
 _BUSY_POLL_SECONDS = 0.5  # a stop must be seen while something moves
 _TICK_SECONDS = 0.25
-_CAMERAS = {"camera"}
-_MOVERS = {"mount", "focuser", "filter_wheel", "rotator", "selector"}
-_WHOLE_TELESCOPE = {"sequencer"}
-_EVERYTHING = {"all"}
 
 
 class Display(Protocol):
@@ -49,18 +43,6 @@ class Display(Protocol):
 
 class Fault(Exception):
     """A pretended failure of a device."""
-
-
-def may_run_beside(job: Job, other: Job) -> bool:
-    """Whether a job may run while an earlier one does."""
-    if _EVERYTHING & {job.device, other.device} or (job.device, job.instance) == (other.device, other.instance):
-        return False
-    telescope = _CAMERAS | _MOVERS | _WHOLE_TELESCOPE
-    if job.device not in telescope or other.device not in telescope:
-        return True
-    if _WHOLE_TELESCOPE & {job.device, other.device}:
-        return False
-    return (job.device in _CAMERAS) == (other.device in _CAMERAS)
 
 
 @dataclass

@@ -15,8 +15,7 @@ from flask import Flask
 from rich.console import Console
 
 from jobs_server.cli.simulate import Screen
-from jobs_server.client import Job, SiteClient
-from jobs_server.simulator.observatory import may_run_beside
+from jobs_server.client import Job, SiteClient, may_run_beside
 
 from ..support import servers
 from ..support.simulation import Simulation, simulated
