@@ -125,9 +125,10 @@ class SiteApi:
         """Return the jobs of the last while (default one day), oldest first."""
         return [read_job(each) for each in self._post("getrecentjobs", {"timeRange": seconds * 1000}, repeatable=True)]
 
-    def get(self, job: Job | str) -> Job:
-        """Return one job with its `history`."""
-        return read_job(self._post("getjob", {"ulid": _ulid(job)}, repeatable=True))
+    def get(self, job: Job | str, *, alternate_queue: bool = False) -> Job:
+        """Return one job with its status and `history` on one of the two queues; `wire` holds what happened on both."""
+        reply = self._post("getjob", {"ulid": _ulid(job)}, repeatable=True)
+        return read_job(reply, alternate_queue=alternate_queue)
 
     def submit(
         self,

@@ -74,11 +74,11 @@ class Freshness:
             if not at_most.is_too_old:
                 return at_most
         try:
-            known = self._client.get(entry.job)
+            known = self._client.get(entry.job, alternate_queue=self._alternate_queue)
         except NotFound:
             return None  # the fence says so too
         if not doubt.left:
-            return self._since(self._handed_over_ms(known), entry, doubt)
+            return self._since(_handed_over_ms(known), entry, doubt)
         valid_ms = known.timestamp_ms + round(known.not_before_seconds * 1000)
         return self._since(valid_ms, entry, doubt, known.expires_in_seconds)
 
@@ -89,10 +89,7 @@ class Freshness:
         limit_seconds = self._max_age_seconds if own_limit_seconds is None else own_limit_seconds
         return _Age(None if age is None else age - (time.monotonic() - doubt.since), limit_seconds)
 
-    def _handed_over_ms(self, known: Job) -> int:
-        handed_over = (
-            event.timestamp_ms
-            for event in known.history
-            if event.after.upper() == _RECEIVED and event.alternate_queue is self._alternate_queue
-        )
-        return next(handed_over, known.timestamp_ms)
+
+def _handed_over_ms(known: Job) -> int:
+    handed_over = (event.timestamp_ms for event in known.history if event.after.upper() == _RECEIVED)
+    return next(handed_over, known.timestamp_ms)

@@ -31,7 +31,7 @@ class HistoryEvent:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One command for the telescope. `wire` is the whole of it, as it came."""
+    """One command for the telescope, as it stands on one of the two queues. `wire` is the whole of it, as it came."""
 
     site: str
     ulid: str
@@ -84,16 +84,17 @@ def stopped_ms(job: Job) -> int | None:
 def read_job(value: object, *, alternate_queue: bool = False) -> Job:
     """Return the job that a value of the wire is. Raises BadReply when the value is none."""
     try:
-        return _job(value, "replicaStatusId" if alternate_queue else "statusId")  # type: ignore[arg-type]
+        return _job(value, alternate_queue=alternate_queue)  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadReply(f"the service sent something that is no job: {error!r}") from None
 
 
-def _job(value: Mapping[str, Any], status_key: str) -> Job:
+def _job(value: Mapping[str, Any], *, alternate_queue: bool) -> Job:
+    history = map(read_event, value.get("history", ()))
     return Job(
         site=value["site"],
         ulid=value["ulid"],
-        status=value[status_key].rpartition("#")[0],
+        status=value["replicaStatusId" if alternate_queue else "statusId"].rpartition("#")[0],
         device=value["deviceType"],
         instance=value["deviceInstance"],
         action=value["action"],
@@ -105,7 +106,7 @@ def _job(value: Mapping[str, Any], status_key: str) -> Job:
         timestamp_ms=int(value["timestamp_ms"]),
         seconds_until_complete=value.get("secondsUntilComplete"),
         cancel_requested=bool(value.get("cancelRequested")),
-        history=tuple(map(read_event, value.get("history", ()))),
+        history=tuple(event for event in history if event.alternate_queue is alternate_queue),
         expires_in_seconds=value.get("expiresInSeconds"),
         not_before_seconds=value.get("notBeforeSeconds") or 0.0,
         wire=value,

@@ -286,7 +286,7 @@ class Claims:
         run.request_cancel(awaits_stop=self._rules.on_stop is not None)
         if run.awaits_stop:
             try:
-                known = known if known.history else self._client.get(known)
+                known = known if known.history else self._client.get(known, alternate_queue=self._rules.alternate_queue)
             except (NotFound, BadReply):  # an older service does not know the route
                 pass
             except SiteClientError as error:

@@ -178,7 +178,7 @@ class Reporter:
     def _look(self, runs: Iterable[ClaimedJob]) -> None:
         for run in runs:
             try:
-                self._pass_on_cancel(self._client.get(run.job))
+                self._pass_on_cancel(self._client.get(run.job, alternate_queue=self._alternate_queue))
             except (
                 NotFound,
                 BadReply,

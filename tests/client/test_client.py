@@ -114,6 +114,24 @@ def test_refusals_are_typed_and_say_why(client: SiteClient) -> None:
         [sends(client, action, idempotency_key="k") for action in ("expose", "stop")]
 
 
+def test_the_history_is_that_of_one_queue(client: SiteClient) -> None:
+    job = sends(client)
+    client.poll()
+    client.poll(alternate_queue=True)
+    client.update(job, "SLEWING", alternate_queue=True)
+    client.update(job, "FAILED", message="the camera is cold")
+    client.update(job, "CANCELED", alternate_queue=True)
+    first, second = client.get(job), client.get(job, alternate_queue=True)
+    assert (first.status, [event.after for event in first.history]) == ("FAILED", ["UNREAD", "RECEIVED", "FAILED"])
+    assert (second.status, [event.after for event in second.history]) == (
+        "CANCELED",
+        ["RECEIVED", "SLEWING", "CANCELED"],
+    )
+    assert {event.alternate_queue for event in first.history} == {False}
+    assert {event.alternate_queue for event in second.history} == {True}
+    assert len(first.wire["history"]) == len(first.history) + len(second.history)
+
+
 def test_the_fence_holds(client: SiteClient) -> None:
     job = sends(client)
     (claimed,) = client.poll(claim_id="a")
