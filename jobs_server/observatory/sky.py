@@ -75,7 +75,7 @@ def sidereal_hours(at_ms: int, longitude_deg: float) -> float:
 
 
 def spans(place: Place, from_ms: int, to_ms: int) -> list[Span]:
-    """Part a stretch of time by how high the sun stands, also where the sun never sets or never rises."""
+    """Divide a span of time by how high the sun stands, also where the sun never sets or never rises."""
     sun = _Body(ephem.Sun(), place)
     limits = (("day", _SUNSET_DEG - place.dip_deg), *_TWILIGHTS)
 
@@ -87,7 +87,7 @@ def spans(place: Place, from_ms: int, to_ms: int) -> list[Span]:
 
 
 def moon_spans(place: Place, from_ms: int, to_ms: int) -> list[Span]:
-    """Part a stretch of time by whether the moon's upper edge is `up` or `down`, also where nothing changes."""
+    """Divide a span of time by whether the moon's upper edge is `up` or `down`, also where nothing changes."""
     moon = _Body(ephem.Moon(), place)
 
     def light(at_ms: int) -> str:
