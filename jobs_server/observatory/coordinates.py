@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from .decimals import with_points
+
 Unit = Literal["h", "deg"]
 
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
@@ -22,9 +24,10 @@ def parse(text: str, unit: Unit) -> float:
     """Read an angle in hours (`h`) or degrees (`deg`).
 
     `00 42 44.3`, `0:42:44`, `0h42m44s`, `10.68 deg` and `0.712` are the same right ascension in hours; a bare number
-    is taken in the unit asked for. Raises ValueError with a sentence when it is no angle.
+    is taken in the unit asked for, and a comma for a point. Raises ValueError with a sentence when it is no angle, or
+    when a comma before three digits can be read in two ways.
     """
-    plain = text.translate(_LOOKALIKES).strip().lower()
+    plain = with_points(text.translate(_LOOKALIKES).strip().lower())
     if match := _PLAIN.fullmatch(plain):
         sign, number, unit_text = match.groups()
         return _signed(sign, _converted(float(number), _unit(unit_text), unit))

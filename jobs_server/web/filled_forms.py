@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 from ..domain import strict_json
 from ..errors import BadRequest
 from ..observatory.coordinates import Unit, parse, sexagesimal
+from ..observatory.decimals import with_points
 from .forms import PLACEHOLDERS, Field, Form, written
 
 _LARGEST = 2**53
@@ -103,8 +104,9 @@ def _numeric(field: Field, text: str, readings: dict[str, str]) -> float:
 
 
 def _plain_number(field: Field, text: str) -> float:
+    pointed = with_points(text)
     try:
-        value = float(text.replace(",", "."))
+        value = float(pointed)
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or "_" in text:

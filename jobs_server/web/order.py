@@ -12,6 +12,7 @@ from ..domain import commands, lifecycle, strict_json
 from ..domain.commands import SubmitJob
 from ..errors import BadRequest
 from ..observatory import catalogue, describe
+from ..observatory.decimals import with_points
 from . import filled_forms, forms
 from .context import Page
 
@@ -137,7 +138,12 @@ def _add_seconds(order: Order, given: Mapping[str, str], name: str, key: str) ->
     if not text:
         return
     try:
-        value = float(text)
+        pointed = with_points(text)
+    except ValueError as error:
+        order.faults[name] = str(error)
+        return
+    try:
+        value = float(pointed)
         order.bodies[0][key] = int(value) if value == int(value) else value
     except (ValueError, OverflowError):
         order.faults[name] = f"{text[:40]!r} is no number of seconds"

@@ -90,6 +90,9 @@ def test_angles_are_shown_as_they_were_understood(browser: FlaskClient) -> None:
         ({"dec": "north"}, "dec", "'north' is no angle"),
         ({"expires_in_seconds": "soon"}, "expires_in_seconds", "'soon' is no number of seconds"),
         ({"tracking_rate_ra": "1_0"}, "tracking_rate_ra", "must be a number"),
+        ({"tracking_rate_ra": "1,200,300"}, "tracking_rate_ra", "must be a number"),
+        ({"tracking_rate_ra": "1,200.5"}, "tracking_rate_ra", "must be a number"),
+        ({"dec": "10,41,16"}, "dec", "is no angle"),
     ],
 )
 def test_a_fault_is_said_beside_its_field_and_nothing_is_sent(
@@ -100,6 +103,50 @@ def test_a_fault_is_said_beside_its_field_and_nothing_is_sent(
     field = answer.text[answer.text.index(f'data-field="{key}"') :]
     assert sentence in unescape(field[: field.index("data-message") + 300])
     assert observatory.polls() == []
+
+
+@pytest.mark.parametrize(
+    ("form", "key", "readings"),
+    [
+        (EXPOSE | {"time": "1,200"}, "time", "1.200 or 1200"),
+        (EXPOSE | {"time": "12,500"}, "time", "12.500 or 12500"),
+        (EXPOSE | {"time": "0,125"}, "time", "0.125 or 0125"),
+        (EXPOSE | {"time": ",500"}, "time", "0.500 or 500"),
+        (EXPOSE | {"count": "1,000"}, "count", "1.000 or 1000"),
+        (EXPOSE | {"expires_in_seconds": "1,200"}, "expires_in_seconds", "1.200 or 1200"),
+        (EXPOSE | {"not_before_seconds": "1,200"}, "not_before_seconds", "1.200 or 1200"),
+        (GO | {"dec": "-41,269"}, "dec", "41.269 or 41269"),
+        (GO | {"ra": "10,684 deg"}, "ra", "10.684 or 10684"),
+        (GO | {"ra": "00 42 44,300"}, "ra", "44.300 or 44300"),
+        (GO | {"tracking_rate_ra": "1,500"}, "tracking_rate_ra", "1.500 or 1500"),
+    ],
+)
+def test_a_comma_before_exactly_three_digits_is_refused_with_both_readings(
+    browser: FlaskClient, observatory: Observatory, form: dict[str, str], key: str, readings: str
+) -> None:
+    """`12,500` in the page's number field becomes 12.5 and is sent; `1,200` s becomes 1.2 s."""
+    fault = previews(browser, **form)["faults"][key]
+    assert form[key] in fault
+    assert fault.endswith(f"can be read in two ways: write {readings}")
+    assert sends(browser, **form).status_code == 400
+    assert observatory.polls() == []
+
+
+@pytest.mark.parametrize(
+    ("form", "key", "value"),
+    [
+        (EXPOSE | {"time": "1,5"}, "time", 1.5),
+        (EXPOSE | {"time": "1,2000"}, "time", 1.2),
+        (EXPOSE | {"time": "12.500"}, "time", 12.5),
+        (GO | {"dec": "-41,5"}, "dec", -41.5),
+        (GO | {"dec": "-41 16 09,5"}, "dec", -41.269306),
+        (GO | {"ra": "10,6845 deg"}, "ra", 0.7123),
+    ],
+)
+def test_a_comma_that_can_only_be_a_point_is_one(
+    browser: FlaskClient, form: dict[str, str], key: str, value: float
+) -> None:
+    assert json.loads(previews(browser, **form)["json"])["required_params"][key] == value
 
 
 def test_what_was_typed_is_still_there_after_a_refusal(browser: FlaskClient, observatory: Observatory) -> None:
