@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
 from .decimals import with_points
 
 Unit = Literal["h", "deg"]
+
+FULL_TURN: Mapping[Unit, float] = {"h": 24.0, "deg": 360.0}
+_DAY_TENTHS = 864_000
 
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 _PLAIN = re.compile(rf"([+-]?)\s*({_NUMBER})\s*(h|hours?|d|deg|degrees?|°)?", re.ASCII)
@@ -51,13 +55,23 @@ def parse_within(text: str, unit: Unit, low: float, high: float) -> float:
     return value
 
 
+def within_a_turn(value: float, unit: Unit) -> float:
+    """Return 0 for a whole turn, 24 hours or 360 degrees, and every other value as it is."""
+    return 0.0 if value == FULL_TURN[unit] else value
+
+
 def sexagesimal(value: float, unit: Unit) -> str:
-    """Write hours as `00h 42m 44.3s` and degrees as `+41° 16′ 09″`, rounded to a tenth of a second or a second."""
+    """Write hours as `00h 42m 44.3s` and degrees as `+41° 16′ 09″`, rounded to a tenth of a second or a second.
+
+    Hours that come to 24 when they are rounded are 0.
+    """
     tenths = round(abs(value) * 36_000) if unit == "h" else round(abs(value) * 3600) * 10
+    if unit == "h" and tenths == _DAY_TENTHS:
+        tenths = 0
     seconds, tenth = divmod(tenths, 10)
     minutes, second = divmod(seconds, 60)
     whole, minute = divmod(minutes, 60)
-    sign = "-" if value < 0 else ""
+    sign = "-" if value < 0 and tenths else ""
     if unit == "h":
         return f"{sign}{whole:02d}h {minute:02d}m {second:02d}.{tenth}s"
     return f"{sign or '+'}{whole:02d}° {minute:02d}′ {second:02d}″"

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..domain.lifecycle import is_stop, stop_covers_site
-from .coordinates import sexagesimal
+from .coordinates import sexagesimal, within_a_turn
 
 LONGEST = 160
 """Characters that a line may have; parameters of any size are cut."""
@@ -91,7 +91,8 @@ def _position(params: Params) -> str | None:
     if found["dec"] is not None and found["ha"] is not None:
         return f"hour angle {sexagesimal(found['ha'], 'h')}, {sexagesimal(found['dec'], 'deg')}"
     if found["az"] is not None and found["alt"] is not None:
-        return f"az {found['az']:g}°, alt {found['alt']:g}°"
+        azimuth = within_a_turn(float(f"{found['az']:g}"), "deg")  # 359.9999999 is written as 360
+        return f"az {azimuth:g}°, alt {found['alt']:g}°"
     return None
 
 

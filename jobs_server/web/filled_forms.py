@@ -8,10 +8,12 @@ from typing import Any, NamedTuple, cast
 
 from ..domain import strict_json
 from ..errors import BadRequest
-from ..observatory.coordinates import Unit, parse, sexagesimal
+from ..observatory.coordinates import Unit, parse, sexagesimal, within_a_turn
 from ..observatory.decimals import with_points
 from .forms import PLACEHOLDERS, Field, Form, written
 
+_CIRCLES = ("ra", "ha", "az", "header_rahrs")
+"""Of these a whole turn is sent as 0, also where it comes about by rounding."""
 _LARGEST = 2**53
 _FINEST = 6  # decimals of an angle: 0.004 arcsec
 
@@ -92,15 +94,22 @@ def _value(field: Field, text: str, readings: dict[str, str]) -> Any:
 
 def _numeric(field: Field, text: str, readings: dict[str, str]) -> float:
     if field.kind == "angle":
-        unit = cast(Unit, field.unit)
-        value: float = round(parse(text, unit), _FINEST)
-        other = f" = {value * 15:.4f} deg" if unit == "h" else ""
-        readings[field.key] = f"{sexagesimal(value, unit)} = {value:.6g} {unit}{other}"
+        value = round(parse(text, cast(Unit, field.unit)), _FINEST) or 0.0  # a small negative one comes to -0.0
     else:
         value = _plain_number(field, text)
+    if field.key in _CIRCLES:
+        value = within_a_turn(value, cast(Unit, field.unit))
+    if field.kind == "angle":
+        readings[field.key] = _reading(value, cast(Unit, field.unit))
     if (field.low is not None and value < field.low) or (field.high is not None and value > field.high):
         raise ValueError(f"{field.label} must be {field.range_text} {field.unit}".rstrip() + f", not {value:g}")
     return value
+
+
+def _reading(value: float, unit: Unit) -> str:
+    """Say how an angle was understood, in digits enough that no value looks like its neighbour."""
+    other = f" = {round(value * 15, 4) % 360:.4f} deg" if unit == "h" else ""
+    return f"{sexagesimal(value, unit)} = {value:.9g} {unit}{other}"
 
 
 def _plain_number(field: Field, text: str) -> float:

@@ -35,6 +35,8 @@ CORPUS = Path(__file__).parents[1] / "data" / "commands.jsonl"
             "Slew to M 31 (00h 42m 44.3s +41° 16′ 08″)",
         ),
         ("mount", "go", {"az": "0", "alt": "45"}, {"object": "empty"}, "Slew to az 0°, alt 45°"),
+        ("mount", "go", {"az": "359.9999999", "alt": "45"}, {}, "Slew to az 0°, alt 45°"),
+        ("mount", "go", {"ra": "23.9999999", "dec": "45"}, {}, "Slew to 00h 00m 00.0s +45° 00′ 00″"),
         ("mount", "go", {"ra": "empty", "dec": "empty"}, {}, "Go (mount): ra empty, dec empty"),
         ("focuser", "move_relative", {"position": "-50"}, {}, "Move focus by -50 µm"),
         ("sequencer", "run", {"script": "focusAuto"}, {}, "Run script focusAuto"),

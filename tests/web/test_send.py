@@ -75,7 +75,7 @@ def test_angles_are_shown_as_they_were_understood(browser: FlaskClient) -> None:
     told = previews(browser, **GO, object="M 31")
     assert told["readings"] == {
         "ra": "00h 42m 44.3s = 0.712306 h = 10.6846 deg",
-        "dec": "+41° 16′ 09″ = 41.2692 deg",
+        "dec": "+41° 16′ 09″ = 41.269167 deg",
     }
     assert told["faults"] == {}
     assert told["lines"] == ["Slew to M 31 (00h 42m 44.3s +41° 16′ 09″)"]
@@ -147,6 +147,29 @@ def test_a_comma_that_can_only_be_a_point_is_one(
     browser: FlaskClient, form: dict[str, str], key: str, value: float
 ) -> None:
     assert json.loads(previews(browser, **form)["json"])["required_params"][key] == value
+
+
+@pytest.mark.parametrize(
+    ("form", "key", "value", "reading"),
+    [
+        (GO | {"ra": "24"}, "ra", 0, "00h 00m 00.0s = 0 h = 0.0000 deg"),
+        (GO | {"ra": "24:00:00"}, "ra", 0, "00h 00m 00.0s = 0 h = 0.0000 deg"),
+        (GO | {"ra": "23.9999999"}, "ra", 0, "00h 00m 00.0s = 0 h = 0.0000 deg"),
+        (GO | {"ra": "360 deg"}, "ra", 0, "00h 00m 00.0s = 0 h = 0.0000 deg"),
+        (GO | {"ra": "23:59:59.99"}, "ra", 23.999997, "00h 00m 00.0s = 23.999997 h = 0.0000 deg"),
+        (GO | {"group": "1", "ha": "24"}, "ha", 0, "00h 00m 00.0s = 0 h = 0.0000 deg"),
+        (GO | {"group": "2", "az": "359.9999999", "alt": "30"}, "az", 0, "+00° 00′ 00″ = 0 deg"),
+        (GO | {"dec": "-0.0000001"}, "dec", 0, "+00° 00′ 00″ = 0 deg"),
+    ],
+)
+def test_a_whole_turn_is_shown_and_sent_as_0(
+    browser: FlaskClient, form: dict[str, str], key: str, value: float, reading: str
+) -> None:
+    """RA `23:59:59.99` is shown as `24h 00m 00.0s`; 24 and 23.9999999 are sent as 24.0."""
+    told = previews(browser, **form)
+    assert json.loads(told["json"])["required_params"][key] == value
+    assert told["readings"][key] == reading
+    assert not re.search(r"24h|360", told["lines"][0])
 
 
 def test_what_was_typed_is_still_there_after_a_refusal(browser: FlaskClient, observatory: Observatory) -> None:
