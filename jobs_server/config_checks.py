@@ -16,6 +16,7 @@ PREFIX = "JOBS_"
 ANY_ORIGIN = "*"
 POSTGRESQL = "postgresql+psycopg"
 
+_LARGEST = 1e9
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ORIGIN = re.compile(r"https?://[^\s/?#@*]+", re.ASCII)
 
@@ -26,9 +27,11 @@ def variable(name: str) -> str:
 
 
 def check_minimum(name: str, value: Any, minimum: float | None) -> None:
-    """Refuse a number that is less than the setting allows."""
+    """Refuse a number that is less than the setting allows, and one of seconds or hours that no clock can wait."""
     if minimum is not None and not value >= minimum:
         raise ConfigError(f"{variable(name)} is wrong: {value} is less than {minimum:g}")
+    if isinstance(value, float) and not value <= _LARGEST:
+        raise ConfigError(f"{variable(name)} is wrong: {value} is more than {_LARGEST:.0f}")
 
 
 def check_origin(origin: str, is_open: bool) -> None:

@@ -51,6 +51,8 @@ def test_create_app_goes_before_the_environment_before_the_file(tmp_path: Path) 
         ({"JOBS_THREADS": "0"}, "JOBS_THREADS"),
         ({"JOBS_STOP_SCOPE": "galaxy"}, "JOBS_STOP_SCOPE"),
         ({"JOBS_DATABASE_TIMEOUT_SECONDS": "nan"}, "JOBS_DATABASE_TIMEOUT_SECONDS"),
+        ({"JOBS_SWEEP_SECONDS": "inf"}, "JOBS_SWEEP_SECONDS is wrong: inf is more than 1000000000"),
+        ({"JOBS_SESSION_HOURS": "1e308"}, r"JOBS_SESSION_HOURS is wrong: 1e\+308 is more than 1000000000"),
         ({"JOBS_DATABASE_URL": "nonsense"}, "JOBS_DATABASE_URL"),
         ({"JOBS_ALLOWED_ORIGINS": "https://ui.example.org/path"}, "JOBS_ALLOWED_ORIGINS"),
         ({"JOBS_ALLOWED_ORIGINS": "*"}, "JOBS_ALLOWED_ORIGINS"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -34,6 +33,7 @@ LEEWAY_SECONDS = 30
 LONGEST = 16 * 1024
 """No honest access token is longer, in characters."""
 _KEPT = 2000
+_END_OF_TIME = 2**53
 _AGAIN_SECONDS = 60.0  # So soon an issuer is asked again that did not say the roles.
 _TIMEOUT_SECONDS = 3.0
 ALGORITHMS = ("RS256", "ES256")
@@ -201,4 +201,4 @@ class Protector(ResourceProtector):  # type: ignore[misc]
 
 
 def _is_time(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _END_OF_TIME

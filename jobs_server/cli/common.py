@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -11,6 +12,17 @@ from ..errors import JobsError
 from .installation import settings
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+
+
+class Number(click.FloatRange):
+    """A number within a range: `nan` is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the number."""
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is no finite number.", param, ctx)
+        return found
 
 
 class CommandGroup(click.Group):

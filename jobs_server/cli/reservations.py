@@ -11,7 +11,7 @@ from ..domain import actors, commands
 from ..jobs import reservation_commands, wire
 from ..jobs import reservations as operations
 from . import terminal
-from .common import CommandGroup, json_option, needed_site, person_here, site_option
+from .common import CommandGroup, Number, json_option, needed_site, person_here, site_option
 from .installation import database
 
 reservations = CommandGroup("reservations", help="List, make and delete reservations of the telescope.")
@@ -21,7 +21,7 @@ _DAY_MS = 24 * 60 * 60 * 1000
 
 @reservations.command("list")
 @site_option
-@click.option("--days", type=click.FloatRange(min=0.01), default=7, show_default=True, help="How far ahead to look.")
+@click.option("--days", type=Number(min=0.01, max=1e5), default=7, show_default=True, help="How far ahead to look.")
 @json_option
 def list_reservations(site: str | None, days: float, as_json: bool) -> None:
     """List the reservations from now on."""

@@ -13,7 +13,7 @@ import click
 
 from .. import clock
 from . import terminal
-from .common import json_option, needed_site, site_option
+from .common import Number, json_option, needed_site, site_option
 from .installation import database, settings, sqlite_file
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ HOUR_MS = 60 * 60 * 1000
 
 @click.command("list")
 @site_option
-@click.option("--hours", type=click.FloatRange(min=0), default=24, show_default=True, help="How far back to look.")
+@click.option("--hours", type=Number(min=0, max=1e6), default=24, show_default=True, help="How far back to look.")
 @json_option
 def list_jobs(site: str | None, hours: float, as_json: bool) -> None:
     """List a site's jobs, oldest first."""

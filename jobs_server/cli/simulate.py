@@ -16,19 +16,16 @@ from ..client import Job, SiteClient, SiteClientError
 from ..errors import on_one_line
 from ..simulator.observatory import Observatory, run, run_as_of_old
 from . import installation
+from .common import Number
 
 DEFAULT_URL = "http://127.0.0.1:5000"
 
 
 @click.command
 @click.option("--site", help="Site code to play, such as wmd; may be left out when JOBS_SITES names just one.")
-@click.option(
-    "--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="Times real."
-)
+@click.option("--speed", type=Number(min=0, min_open=True), default=1.0, show_default=True, help="Times real.")
 @click.option("--url", default=DEFAULT_URL, show_default=True, help="Where the service is.")
-@click.option(
-    "--faults", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Share of jobs that go wrong."
-)
+@click.option("--faults", type=Number(0, 1), default=0.0, show_default=True, help="Share of jobs that go wrong.")
 @click.option("--legacy", is_flag=True, help="Poll as software of the original service does: no claims, no fence.")
 @click.option(
     "--ledger",

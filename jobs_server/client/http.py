@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,7 @@ CONNECT_SECONDS = 5.0
 REPLY_SECONDS = 10.0
 _IDLE_SECONDS = 1.0  # less than servers keep a silent connection (gunicorn: 2), so that none dies under a request
 _OURS = "Error: "
+_SECONDS = re.compile(r"\d{1,9}(\.\d*)?", re.ASCII)
 _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 MakeTransport = Callable[[], httpx.BaseTransport]
@@ -171,10 +173,9 @@ def refused(response: httpx.Response) -> Refused | BadReply:
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    try:
-        return max(0.0, float(response.headers["Retry-After"]))
-    except (KeyError, ValueError):
-        return None
+    """Return the seconds that are asked for; None for a date, for nothing, and for what no clock can wait."""
+    asked = response.headers.get("Retry-After", "").strip()
+    return float(asked) if _SECONDS.fullmatch(asked) else None
 
 
 def _asked_pause(error: SiteClientError) -> float:

@@ -244,8 +244,16 @@ def parse(model: type[AnyCommand], body: bytes) -> AnyCommand:
     try:
         value = strict_json.read_object(body, "the body")
     except ValueError as error:
-        raise BadRequest(f"Error: {error}") from None
+        raise not_json(error) from None
     return checked(model, value)
+
+
+def not_json(error: ValueError, before: str = "") -> BadRequest:
+    """Return the refusal of a body that is no JSON object, with the key at fault where one is known."""
+    sentence = f"Error: {before}{error}"
+    if isinstance(error, strict_json.WrongNumber) and error.key:
+        return BadRequest(sentence, [Fault(error.key, f"{error.key} is {error.wrong}")])
+    return BadRequest(sentence)
 
 
 def checked(model: type[AnyCommand], value: Mapping[str, Any]) -> AnyCommand:

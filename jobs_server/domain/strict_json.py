@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from ..errors import shown
+
 MAX_NESTING = 200
 """Objects and lists within each other; every JSON reader of the field can take as many."""
 
@@ -16,17 +18,37 @@ _MAY_OVERFLOW = re.compile(rb"\d(?:[eE]\+?\d{3}|(?<!\d\d)\d{199})")
 """Only numbers that this matches can be beyond a double."""
 
 
+_TOO_LARGE = "infinite, or beyond what a double can hold"
+
+_Path = tuple["_Path", "str | int"] | tuple[()]
+"""Where a value stands: the path of what holds it, and its key there."""
+
+
+class WrongNumber(ValueError):
+    """A number is none that JSON can hold: NaN, an infinity, or one beyond a double."""
+
+    def __init__(self, key: str, wrong: str, before: str = "") -> None:
+        super().__init__(f"{before}{key or 'it'} is {wrong}")
+        self.key = key
+        """Where it stands, such as `required_params.ra`; blank when nothing holds it."""
+        self.wrong = wrong
+
+
 def read(text: bytes) -> object:
     """Read JSON; integers of up to 4,300 digits stay exact, since no Python client reads longer ones.
 
-    Raises ValueError, saying why, when it is no JSON (RFC 8259: no NaN, no lone surrogates), holds a number beyond a
-    double, or is nested too deep.
+    Raises ValueError, saying why, when it is no JSON (RFC 8259: no NaN, no lone surrogates) or is nested too deep, and
+    WrongNumber when it holds NaN, an infinity or a number beyond a double.
     """
     if not text.strip():
         raise ValueError("it is empty")
-    value = from_json(text, allow_inf_nan=False)
-    if _MAY_OVERFLOW.search(text) and any(isinstance(item, float) and math.isinf(item) for item in _items(value)):
-        raise ValueError("a number is beyond what a double can hold")
+    try:
+        value = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        _refuse_wrong_number(from_json(text))
+        raise
+    if _MAY_OVERFLOW.search(text):
+        _refuse_wrong_number(value)
     if text.count(b"[") + text.count(b"{") > MAX_NESTING:
         check_nesting(value)
     return value
@@ -38,6 +60,8 @@ def read_object(
     """Read a JSON object, as `read` does. Raises ValueError with a sentence on `what` it was."""
     try:
         value = read(text)
+    except WrongNumber as error:
+        raise WrongNumber(error.key, error.wrong, f"{what} {not_json}: ") from None
     except ValueError as error:
         raise ValueError(f"{what} {not_json}: {error}") from None
     if not isinstance(value, dict):
@@ -65,6 +89,30 @@ def _check_unicode(text: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise ValueError("a text holds half of a character") from None
+
+
+def _refuse_wrong_number(value: object) -> None:
+    """Raise WrongNumber for the first number that is not finite."""
+    todo: list[tuple[_Path, object]] = [((), value)]
+    while todo:
+        path, item = todo.pop()
+        if isinstance(item, float) and not math.isfinite(item):
+            wrong = "NaN, which JSON does not have" if math.isnan(item) else _TOO_LARGE
+            raise WrongNumber(shown(_written(path)), wrong)
+        todo.extend(((path, key), inner) for key, inner in reversed(_named(item)))
+
+
+def _written(path: _Path) -> str:
+    """Write where a value stands: `required_params.ra`, `targets[0].dec`."""
+    parts = list[str]()
+    while path:
+        path, key = path
+        parts.append(f"[{key}]" if isinstance(key, int) else f".{key}")
+    return "".join(reversed(parts)).removeprefix(".")
+
+
+def _named(item: object) -> list[tuple[str | int, object]]:
+    return list(item.items()) if isinstance(item, dict) else list(enumerate(_inside(item)))
 
 
 def _items(value: object) -> Iterator[object]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from ..domain import strict_json
-from ..domain.commands import Command, checked
+from ..domain.commands import Command, checked, not_json
 from ..domain.values import Name, without_nul
 from ..errors import BadRequest, Fault
 from .reservations import REALTIME, ReservationRow
@@ -181,7 +181,7 @@ def parse_change(body: bytes) -> Reserve:
     try:
         value = strict_json.read(body)
     except ValueError as error:
-        raise BadRequest(f"Error: the body is not JSON: {error}") from None
+        raise not_json(error, "the body is not JSON: ") from None
     before, after = (_object(value, key) for key in ("originalEvent", "modifiedEvent"))
     if "event_id" not in before:
         raise _refusal("originalEvent", "originalEvent must have an event_id")

@@ -12,6 +12,7 @@ Unit = Literal["h", "deg"]
 
 FULL_TURN: Mapping[Unit, float] = {"h": 24.0, "deg": 360.0}
 _DAY_TENTHS = 864_000
+_LARGEST = 1e9
 
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 _PLAIN = re.compile(rf"([+-]?)\s*({_NUMBER})\s*(h|hours?|d|deg|degrees?|°)?", re.ASCII)
@@ -31,6 +32,13 @@ def parse(text: str, unit: Unit) -> float:
     is taken in the unit asked for, and a comma for a point. Raises ValueError with a sentence when it is no angle, or
     when a comma before three digits can be read in two ways.
     """
+    value = _read(text, unit)
+    if abs(value) > _LARGEST:
+        raise ValueError(f"{text.strip()[:40]!r} is too large for an angle")
+    return value
+
+
+def _read(text: str, unit: Unit) -> float:
     plain = with_points(text.translate(_LOOKALIKES).strip().lower())
     if match := _PLAIN.fullmatch(plain):
         sign, number, unit_text = match.groups()

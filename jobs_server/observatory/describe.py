@@ -14,6 +14,7 @@ LONGEST = 160
 """Characters that a line may have; parameters of any size are cut."""
 
 _REMEMBERED_LENGTH = 1000
+_LARGEST = 1e9
 
 _NOTHING = (None, "", "empty", "Unspecified", "NaN")
 Params = Mapping[str, Any]
@@ -57,10 +58,12 @@ def _known(value: object) -> bool:
 
 
 def _number(value: object) -> float | None:
+    """Read a number that can be written as an angle or a way; None when it is none, not finite, or beyond all sense."""
     try:
-        return float(value)  # type: ignore[arg-type]
+        found = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return None
+    return found if abs(found) <= _LARGEST else None
 
 
 def _expose(required: Params, optional: Params) -> str:

@@ -15,6 +15,7 @@ Params = Mapping[str, Any]
 
 _LATITUDE_DEGREES = 34.0
 _SIDEREAL_DEGREES_PER_SECOND = 360.9856 / 86400
+_LARGEST = 1e9  # No device moves, counts or waits so far.
 
 
 class BadParameter(ValueError):
@@ -47,15 +48,8 @@ def pose_after(device: str, action: str, request: Request) -> Pose:
 
 
 def number(params: Params, name: str, default: float | None = None) -> float:
-    """Read a number, also out of a text. Raises BadParameter when it is none and there is no default."""
-    value = params.get(name, default)
-    text = value.strip().strip("\"'") if isinstance(value, str) else value
-    try:
-        if not isinstance(text, bool) and math.isfinite(found := float(text)):
-            return found
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise BadParameter(f"{name} must be a number, not {short(value)}")
+    """Read a number, also out of a text. Raises BadParameter when it is none, or beyond all that a device can do."""
+    return _within(params, name, -_LARGEST, _LARGEST, default)
 
 
 def separation(one: Pose, other: Pose) -> float:
@@ -73,12 +67,15 @@ def _stays(request: Request) -> Pose:
 def _goes(request: Request) -> Pose:
     """Read where a mount is to point: right ascension, hour angle, or azimuth and altitude."""
     if "az" in request.required or "alt" in request.required:
-        return _from_horizon(request.pose, number(request.required, "az"), _within(request.required, "alt", 90))
-    declination = _within(request.required, "dec", 90)
+        return _from_horizon(
+            request.pose, _within(request.required, "az", -360, 360), _within(request.required, "alt", -90, 90)
+        )
+    declination = _within(request.required, "dec", -90, 90)
     if "ha" in request.required:
-        return replace(request.pose, hour_angle=number(request.required, "ha") * 15, declination=declination)
+        return replace(request.pose, hour_angle=_within(request.required, "ha", -24, 24) * 15, declination=declination)
     sidereal = request.now * _SIDEREAL_DEGREES_PER_SECOND % 360
-    return replace(request.pose, hour_angle=sidereal - number(request.required, "ra") * 15, declination=declination)
+    ascension = _within(request.required, "ra", 0, 24) * 15
+    return replace(request.pose, hour_angle=sidereal - ascension, declination=declination)
 
 
 def _from_horizon(pose: Pose, azimuth: float, altitude: float) -> Pose:
@@ -117,11 +114,22 @@ def _dome_to(request: Request) -> Pose:
     return replace(request.pose, dome=number(request.required, "azimuth") % 360)
 
 
-def _within(params: Params, name: str, limit: float) -> float:
-    value = number(params, name)
-    if abs(value) > limit:
-        raise BadParameter(f"{name} must be from -{limit:g} to {limit:g}, not {value:g}")
-    return value
+def _within(params: Params, name: str, low: float, high: float, default: float | None = None) -> float:
+    value = params.get(name, default)
+    found = _finite(value)
+    if found is None:
+        raise BadParameter(f"{name} must be a number, not {short(value)}")
+    if not low <= found <= high:
+        raise BadParameter(f"{name} must be from {low:g} to {high:g}, not {found:g}")
+    return found
+
+
+def _finite(value: Any) -> float | None:
+    text = value.strip().strip("\"'") if isinstance(value, str) else value
+    try:
+        return found if not isinstance(text, bool) and math.isfinite(found := float(text)) else None
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def short(value: object) -> str:

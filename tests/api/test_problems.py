@@ -229,6 +229,31 @@ class TestFaults:
         body = {"site": "", "timeRange": "x", "limit": 1.5, "before": []}
         assert [fault["key"] for fault in self.problem(refused, "getrecentjobs", body)["errors"]] == list(body)
 
+    @pytest.mark.parametrize(
+        ("value", "wrong"),
+        [
+            *(("NaN", "NaN, which JSON does not have"), ("1e400", "infinite, or beyond what a double can hold")),
+            *((sign + "Infinity", "infinite, or beyond what a double can hold") for sign in ("", "-")),
+        ],
+    )
+    @pytest.mark.parametrize(
+        ("body", "key"),
+        [
+            ('{"site": "wmd", "timeRange": HERE, "limit": 5}', "timeRange"),
+            ('{"limit": 5, "required_params": {"dec": 1, "ra": HERE}}', "required_params.ra"),
+            ('{"optional_params": {"targets": [1, {"dec": HERE}, NaN]}}', "optional_params.targets[1].dec"),
+            ('{"a\\u001b[2J": HERE}', "a [2J"),
+        ],
+    )
+    def test_a_number_that_json_has_not_is_named_with_its_key(
+        self, refused: Refused, body: str, key: str, value: str, wrong: str
+    ) -> None:
+        """NaN in a body is refused as "expected value at line 1 column 119"."""
+        reply = refused.send("newjob", body.replace("HERE", value).encode(), Accept=PROBLEM)
+        problem = json.loads(reply.get_data())
+        assert problem["errors"] == [{"key": key, "detail": f"{key} is {wrong}"}]
+        assert problem["detail"] == f"Error: the body is not JSON: {key} is {wrong}"
+
     def test_a_fault_of_the_whole_body_has_no_key(self, refused: Refused) -> None:
         assert self.problem(refused, "newjob", [])["errors"] == []
 

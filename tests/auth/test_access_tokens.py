@@ -212,6 +212,8 @@ HOSTILE: dict[str, Any] = {
     "a key in its own header": lambda issuer: issuer.token(
         OTHER_RSA, {"kid": None, "jwk": OTHER_RSA.as_dict(private=False)}
     ),
+    "an end that no clock can show": lambda issuer: issuer.token(exp=10**400),
+    "a beginning that no clock can show": lambda issuer: issuer.token(nbf=-(10**400)),
     "oversized": lambda issuer: issuer.token(padding="x" * 20_000),
     "truncated": lambda issuer: issuer.token()[:-10],
     "without its claims": lambda issuer: "..".join(issuer.token().split(".")[::2]),

@@ -248,9 +248,11 @@ class TestList:
         assert good(run("list")) == f"No jobs at {desk.site} in the last 24 hours.\n"
         assert json.loads(good(run("list", "--json"))) == []
 
-    @pytest.mark.parametrize("hours", ["-1", "many"])
+    @pytest.mark.parametrize("hours", ["-1", "many", "nan", "inf", "1e308"])
     def test_hours_are_a_number(self, run: Run, hours: str) -> None:
-        assert run("list", "--hours", hours).exit_code == 2
+        refused = run("list", "--hours", hours)
+        assert refused.exit_code == 2
+        assert "--hours" in refused.stderr
 
     def test_for_programs_it_prints_what_the_route_answers(self, run: Run, desk: Observatory) -> None:
         desk.sends(required_params={"n": 10**30})

@@ -24,6 +24,7 @@ from jobs_server.client import (
     Unreachable,
 )
 from jobs_server.client.backoff import Backoff
+from jobs_server.client.errors import TooManyRequests
 
 from ..support import servers
 from ..support.proxy import Asked, Choose, Fate, answer, proxied
@@ -194,6 +195,21 @@ def test_patience_ends(service: servers.Server) -> None:
     ):
         sends(site)
     assert refusal.value.retry_after_seconds == 60
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"), [("1e308", None), ("inf", None), ("nan", None), ("-5", None), ("0.5", 0.5), (" 7 ", 7)]
+)
+def test_a_pause_that_no_clock_can_wait_is_none(service: servers.Server, asked: str, seconds: float | None) -> None:
+    """1e308 and NaN, in the header `Retry-After`."""
+    limited = answer("429 Too Many Requests", "Error: too many", Retry_After=asked)
+    with (
+        proxied(service.port, lambda _asked: limited) as proxy,
+        SiteClient(proxy.url, "wmd", patience_seconds=0.1) as site,
+        pytest.raises(TooManyRequests) as refusal,
+    ):
+        sends(site)
+    assert refusal.value.retry_after_seconds == seconds
 
 
 def test_nobody_there() -> None:

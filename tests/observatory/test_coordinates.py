@@ -78,6 +78,13 @@ def test_out_of_range_is_refused_with_the_value_understood() -> None:
         parse_within("95", "deg", -90, 90)
 
 
+@pytest.mark.parametrize("text", ["9" * 400, "-" + "9" * 306, "1" + "0" * 10, "0:" + "0" * 9 + ".0:" + "9" * 400])
+def test_what_no_angle_can_be_is_refused_in_words(text: str) -> None:
+    """RA `1e308`, as a form may hold it: in digits."""
+    with pytest.raises(ValueError, match=r"is too large for an angle|60 or more"):
+        parse(text, "h")
+
+
 @given(st.floats(0, 24))
 @example(24)
 @example(23 + 59 / 60 + 59.99 / 3600)

@@ -37,6 +37,11 @@ CORPUS = Path(__file__).parents[1] / "data" / "commands.jsonl"
         ("mount", "go", {"az": "0", "alt": "45"}, {"object": "empty"}, "Slew to az 0°, alt 45°"),
         ("mount", "go", {"az": "359.9999999", "alt": "45"}, {}, "Slew to az 0°, alt 45°"),
         ("mount", "go", {"ra": "23.9999999", "dec": "45"}, {}, "Slew to 00h 00m 00.0s +45° 00′ 00″"),
+        ("mount", "go", {"ra": "NaN", "dec": "0"}, {}, "Go (mount): ra NaN, dec 0"),
+        ("mount", "go", {"ra": 1e308, "dec": 0}, {}, "Go (mount): ra 1e+308, dec 0"),
+        ("mount", "go", {"ha": "inf", "dec": 0}, {}, "Go (mount): ha inf, dec 0"),
+        ("mount", "go", {"az": "NaN", "alt": 0}, {}, "Go (mount): az NaN, alt 0"),
+        ("focuser", "move_relative", {"position": "NaN"}, {}, "Move relative (focuser): position NaN"),
         ("mount", "go", {"ra": "empty", "dec": "empty"}, {}, "Go (mount): ra empty, dec empty"),
         ("focuser", "move_relative", {"position": "-50"}, {}, "Move focus by -50 µm"),
         ("sequencer", "run", {"script": "focusAuto"}, {}, "Run script focusAuto"),
@@ -60,7 +65,8 @@ def test_every_real_command_has_a_line_of_its_own() -> None:
 
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(), lambda each: st.lists(each, max_size=3)
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text() | st.sampled_from(["NaN", "1e308", "-inf"]),
+    lambda each: st.lists(each, max_size=3),
 )
 
 

@@ -93,6 +93,13 @@ def test_what_a_device_cannot_do_fails_with_the_reason(client: SiteClient, simul
     assert "Traceback" not in simulation.text()
 
 
+def test_a_right_ascension_of_1e308_fails_with_its_key(client: SiteClient, simulation: Simulation) -> None:
+    """RA `1e308`: the simulator ends in "math domain error"."""
+    job = client.submit("mount", "mount1", "go", {"ra": 1e308, "dec": 0}, **WHO)
+    assert ends_as(client, job, "FAILED") == "ra must be from 0 to 24, not 1e+308"
+    assert "Traceback" not in simulation.text()
+
+
 def test_faults_fail_or_fall_silent(client: SiteClient, tmp_path: Path) -> None:
     jobs = [exposes(client, 1, instance=f"camera{number}") for number in range(12)]
     with simulated(client.url, client.site, tmp_path, "--speed", "1000", "--faults", "1", "--seed", "7") as simulation:

@@ -310,6 +310,18 @@ def test_a_form_leads_back_only_to_a_page_of_ours(browser: FlaskClient, left: st
     assert answer.location == "/?site=wmd"
 
 
+@pytest.mark.parametrize("ra", ["NaN", 1e308, "1e308", "-Infinity", "9" * 400])
+def test_a_number_that_is_none_leaves_every_page_whole(
+    browser: FlaskClient, observatory: Observatory, ra: object
+) -> None:
+    """RA `1e308` and NaN: a job that held one made every page 500, those with the stop button too."""
+    job = observatory.sends("go", device="mount", instance="m1", required_params={"ra": ra, "dec": "0"})
+    for path in ("/", "/night", "/jobs-log", "/timeline.json", f"/job/{job['ulid']}", f"/send?again={job['ulid']}"):
+        page = browser.get(f"{path}{'&' if '?' in path else '?'}site=wmd")
+        assert page.status_code == 200
+    assert posts(browser, "/act/stop").status_code == 303
+
+
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
