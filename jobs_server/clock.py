@@ -17,6 +17,9 @@ from typing import NamedTuple
 BOOT_BITS = 43
 """A boot reading's low bits are milliseconds (278 years of them); the high bits are a tag of the boot."""
 
+END_MS = 221_876_928_000_000
+"""Where the years end that times are taken from: 9001-01-01 UTC. Beyond the year 9999 none can be written."""
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TAG_BITS = 63 - BOOT_BITS
 
@@ -41,8 +44,8 @@ def now_ms() -> int:
 
 
 def in_utc(time_ms: int) -> str:
-    """Write a time as the calendar's wire does: ISO 8601, UTC, to the second."""
-    return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Write a time as the calendar's wire does: ISO 8601, UTC, to the second; what no year can hold as the last one."""
+    return datetime.fromtimestamp(min(time_ms, END_MS) // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _since_boot_ms() -> int:

@@ -18,7 +18,7 @@ from ..errors import Unavailable, shown
 from ..storage.database import Database
 from ..worker import Worker
 from . import admission, queries, reservations
-from .reservation_commands import time_ms
+from .reservation_commands import any_time_ms
 from .reservations import Held
 
 log = logging.getLogger(__name__)
@@ -166,7 +166,13 @@ def _spans(events: Iterable[Any]) -> Iterable[Span]:
         if not isinstance(event, dict) or not isinstance(event.get("creator_id"), str):
             raise ValueError("an event has no creator_id")
         who = str(event.get("creator") or event["creator_id"])
-        yield time_ms(event.get("start")), Held(event["creator_id"], who, time_ms(event.get("end")))
+        start_ms, end_ms = (_nearest_ms(event.get(name)) for name in ("start", "end"))
+        yield start_ms, Held(event["creator_id"], who, end_ms)
+
+
+def _nearest_ms(text: object) -> int:
+    """Read a time; one before 1970 or after 9000, such as of what is reserved for ever, is the nearest of these."""
+    return min(max(any_time_ms(text), 0), clock.END_MS)
 
 
 def start(calendar: RemoteCalendar, database: Database, settings: Settings) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from .. import clock
 from ..domain import strict_json
 from ..domain.commands import Command, checked, not_json
 from ..domain.values import Name, without_nul
@@ -21,16 +22,24 @@ _AN_ID = "2c9a6f0e-6d5b-4f7e-9d38-0b1c55a1a7de"
 
 
 def time_ms(text: object) -> int:
-    """Read a time in ISO 8601 as milliseconds since 1970 UTC; without a zone it is UTC. Raises ValueError."""
+    """Read a time in ISO 8601 as milliseconds since 1970 UTC; without a zone it is UTC.
+
+    Raises ValueError, also outside the years 1970 to 9000: what lies beyond 9999 in UTC could not be written again.
+    """
+    whole = any_time_ms(text)
+    if not 0 <= whole < clock.END_MS:
+        raise ValueError
+    return whole
+
+
+def any_time_ms(text: object) -> int:
+    """Read a time in ISO 8601 of any year as milliseconds since 1970 UTC. Raises ValueError."""
     if not isinstance(text, str):
         raise ValueError
     read = datetime.fromisoformat(text.strip())
     read = read.replace(tzinfo=UTC) if read.tzinfo is None else read
     since = read - _EPOCH
-    whole = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
-    if whole < 0:
-        raise ValueError
-    return whole
+    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
 
 
 def _time_or_fault(text: object) -> int:
@@ -47,7 +56,7 @@ Time = Annotated[
     int,
     BeforeValidator(_time_or_fault),
     Field(
-        description="a time in ISO 8601, such as 2026-11-24T20:15:00Z; without a zone it is UTC",
+        description="a time in ISO 8601, such as 2026-11-24T20:15:00Z; without a zone it is UTC; years 1970 to 9000",
         examples=["2026-11-24T20:15:00Z"],
         json_schema_extra={"type": "string", "pattern": _TIME},
     ),

@@ -13,6 +13,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from sqlalchemy import bindparam, func, insert, select
 
+from .. import clock
 from ..domain.lifecycle import EXPIRED, UNFINISHED, Phase, Queue
 from ..errors import TaskFailed
 from ..storage.database import Database
@@ -27,6 +28,8 @@ JOB_NAMES = tuple(column.key for column in Job.__table__.columns if column.key !
 EVENT_NAMES = tuple(column.key for column in JobEvent.__table__.columns if column.key not in ("seq", "job_id"))
 JOB = tuple(getattr(Job, name) for name in JOB_NAMES)
 EVENT = tuple(getattr(JobEvent, name) for name in EVENT_NAMES)
+
+_TIMES = ("timestamp_ms", "accepted_ms", "heard_ms", "replica_heard_ms", "at_ms")
 
 _FIND = Statement(select(Job.id).where(Job.ulid == bindparam("ulid")))
 _INSERT = Statement(insert(Job).values({name: bindparam(name) for name in JOB_NAMES}).returning(Job.id))
@@ -110,6 +113,9 @@ def _checked(line: bytes) -> Mapping[str, Any]:
         orjson.loads(job[name])
     if not {job["phase"], job["replica_phase"]} <= set(Phase):
         raise ValueError("is in a phase that there is not")
+    for name, value in [pair for each in (job, *events) for pair in each.items()]:
+        if name in _TIMES and value is not None and not 0 <= value < clock.END_MS:
+            raise ValueError(f"{name}: is no time of the years 1970 to 9000")
     return {"job": job, "events": events}
 
 

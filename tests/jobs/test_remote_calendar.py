@@ -148,6 +148,24 @@ def test_it_is_asked_for_each_job_and_only_holders_pass(app: Flask, elsewhere: E
     assert (path, set(body)) == ("/calendar/get-event-at-time", {"site", "time"})
 
 
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("2026-01-01T00:00:00Z", "9999-12-31T20:00:00-12:00"),
+        ("2026-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+        ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+    ],
+)
+def test_what_is_reserved_for_ever_is_so_until_the_year_9000(
+    app: Flask, elsewhere: Elsewhere, start: str, end: str
+) -> None:
+    """A newevent from `9999-12-31T20:00:00-12:00`, in the calendar elsewhere."""
+    elsewhere.events = [{"creator_id": "auth0|vera", "creator": "Vera", "site": "wmd", "start": start, "end": end}]
+    refusal = inside(app).asks(user_id="auth0|tycho")
+    assert (refusal.status, "is reserved by Vera until 9001-01-01 00:00 UTC" in refusal.text) == (401, True)
+    assert inside(app).asks(user_id="auth0|vera").status == 200
+
+
 def test_what_was_sent_before_with_its_key_is_the_first_job_again(app: Flask, elsewhere: Elsewhere) -> None:
     site, body, key = inside(app), a_command(user_id="auth0|tycho"), {"Idempotency-Key": "k"}
     first = site.posts("newjob", body, key).job

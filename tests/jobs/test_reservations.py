@@ -12,11 +12,14 @@ import pytest
 from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from jobs_server import create_app
 from jobs_server.clock import in_utc
 from jobs_server.jobs.reservation_commands import time_ms
 from jobs_server.service import service_of
+from jobs_server.storage.models import Reservation
+from jobs_server.storage.statement import Statement
 
 from ..conftest import inside
 from ..support import databases, issuers
@@ -234,9 +237,41 @@ def test_any_other_text_is_refused_and_nothing_else_happens(text: Any) -> None:
         assert time_ms(text) >= 0
 
 
-@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "1969-12-31T23:59:59Z"])
-def test_times_at_the_ends_of_the_calendar_do_no_harm(site: Observatory, text: str) -> None:
-    assert books(site, start=text).status == 400
+@pytest.mark.parametrize(
+    ("start", "end", "status"),
+    [
+        ("9999-12-31T20:00:00-12:00", "9999-12-31T22:00:00-12:00", 400),
+        ("9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59-14:30", 400),
+        ("9001-01-01T00:00:00Z", "9001-01-01T01:00:00Z", 400),
+        ("9000-12-31T23:00:00Z", "9001-01-01T00:00:00Z", 400),
+        ("9000-12-31T23:00:00-02:00", "9000-12-31T23:30:00-02:00", 400),
+        ("0001-01-01T00:00:00+14:00", "0001-01-01T01:00:00+14:00", 400),
+        ("1969-12-31T23:59:59Z", "1970-01-01T01:00:00Z", 400),
+        ("9000-12-31T22:00:00Z", "9000-12-31T23:59:59.999Z", 200),
+        ("1970-01-01T00:00:00Z", "1970-01-01T01:00:00Z", 200),
+    ],
+)
+def test_times_are_of_the_years_1970_to_9000(site: Observatory, start: str, end: str, status: int) -> None:
+    """A newevent from `9999-12-31T20:00:00-12:00`: 500, and the row stays."""
+    reply = books(site, VERA, start, end)
+    assert reply.status == status
+    assert status == 200 or "must be a time in ISO 8601, such as" in reply.text
+    assert status == 200 or reply.text.endswith("; years 1970 to 9000")
+    listed = asks(site, "siteevents", start="1970-01-01T00:00:00Z", end="9000-12-31T23:59:59Z")
+    assert len(listed) == (status == 200)
+    for time in {start, end} if status == 400 and start.endswith("-12:00") else ():
+        assert site.posts("../calendar/get-event-at-time", {"site": site.site, "time": time}).status == 400
+
+
+def test_a_row_of_the_year_10000_that_stayed_is_listed_and_can_be_deleted(site: Observatory, shared_app: Flask) -> None:
+    """The row stays, so that each `siteevents` that reaches it is 500 too."""
+    event = books(site, VERA, "9000-12-31T22:00:00Z", "9000-12-31T23:00:00Z").json["new_calendar_event"]
+    with service_of(shared_app).database.transaction() as connection:
+        late = update(Reservation).where(Reservation.event_id == event["event_id"])
+        connection.rows(Statement(late.values(end_ms=10**15).returning(Reservation.id)))
+    [listed] = asks(site, "siteevents", start="9000-12-31T00:00:00Z", end="9000-12-31T23:59:59Z")
+    assert listed == event | {"end": "9001-01-01T00:00:00Z"}
+    assert site.posts("../calendar/delete", {"event_id": event["event_id"], "creator_id": VERA}).status == 200
 
 
 @pytest.fixture(scope="module")

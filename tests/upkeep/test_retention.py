@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -276,6 +277,25 @@ class TestArchive:
         ended = run(tmp_path / "instance", "import", str(pruned.file))
         assert (ended.returncode, ended.stdout.split(";")[0]) == (0, "2 jobs added, 3 were there already")
         assert len(shown(site, jobs)) == 5
+
+    @pytest.mark.parametrize("field", ["timestamp_ms", "heard_ms", "at_ms"])
+    @pytest.mark.parametrize("value", [-1, 10**15])
+    def test_a_time_that_no_year_holds_is_refused_by_line(
+        self, file_app: Flask, clocks: Clocks, tmp_path: Path, field: str, value: int
+    ) -> None:
+        """Years 1970 to 9000: a job of another year would make each list that reaches it 500."""
+        site = inside(file_app)
+        finished(site)
+        clocks.pass_by(2 * DAY)
+        pruned = retention.prune(database(file_app), days_ago(clocks, 1), tmp_path)
+        assert pruned.file is not None
+        wrong, count = re.subn(
+            rb'("%b"):\d+' % field.encode(), rb"\1:%d" % value, gzip.decompress(pruned.file.read_bytes())
+        )
+        assert count
+        (tmp_path / "wrong.jsonl").write_bytes(wrong)
+        told = archive.read_back(database(file_app), tmp_path / "wrong.jsonl", clocks.now.wall_ms)
+        assert (told.added, told.faults) == (0, [f"line 1: {field}: is no time of the years 1970 to 9000"])
 
     def test_a_file_that_is_cut_off_keeps_what_is_whole(self, file_app: Flask, clocks: Clocks, tmp_path: Path) -> None:
         finished(inside(file_app), 200)
