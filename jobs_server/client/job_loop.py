@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -16,14 +14,16 @@ from typing import Self
 from .api import SiteApi
 from .backoff import Backoff
 from .claimer import Claimer
-from .errors import BadReply, Conflict, NotFound, Refused, SiteClientError, Unreachable
+from .errors import BadReply, Conflict, NotFound, Refused, Unreachable
 from .freshness import Doubt, Freshness
 from .halts import Halt
-from .job import Job, stopped_ms
+from .job import Job
 from .ledger import Entry, Ledger, Stage
 from .lost_jobs import LOST, NOT_KNOWN, LostJobs
 from .reporter import Report, Reporter
+from .rules import Rules
 from .running_job import CANCELED, ClaimedJob
+from .stops import Stops
 from .waiting_jobs import WaitingJobs
 
 log = logging.getLogger(__name__)
@@ -32,23 +32,6 @@ EXPIRED = "EXPIRED"
 STARTED = "STARTED"
 _ACKNOWLEDGE_SECONDS = 5.0  # how long an end that the service does not know yet holds up the next job
 _CLOSE_SECONDS = 5.0
-_STOPS_REMEMBERED = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """How a site takes and watches its jobs; see `SiteClient.claims`."""
-
-    on_stop: Callable[[ClaimedJob], object] | None
-    on_lost: Callable[[list[Job]], object] | None
-    beside: Callable[[Job, Job], bool] | None
-    max_age_seconds: float | None
-    abort_seconds: float
-    wait_seconds: float
-    poll_seconds: float
-    look_seconds: float
-    heartbeat_seconds: float
-    alternate_queue: bool
 
 
 class Claims:
@@ -62,15 +45,21 @@ class Claims:
         self._client = client.with_patience(0)
         self._rules = rules
         self._ledger = Ledger(path, client.site, alternate_queue=rules.alternate_queue)
+        self._changed = threading.Condition()
+        self._stops = Stops(
+            self._client,
+            self._changed,
+            are_handled=rules.on_stop is not None,
+            alternate_queue=rules.alternate_queue,
+        )
         self._reporter = Reporter(
             client,
             self._acknowledged,
-            self._cancel,
+            self._stops.cancel,
             look_seconds=rules.look_seconds,
             heartbeat_seconds=rules.heartbeat_seconds,
             alternate_queue=rules.alternate_queue,
         )
-        self._changed = threading.Condition()
         self._waiting = WaitingJobs(rules.beside)
         self._runs: dict[str, ClaimedJob] = {}
         self._doubts: dict[str, Doubt] = {}
@@ -79,8 +68,6 @@ class Claims:
         """When the service was first asked in vain whether a job may begin, by the monotonic clock."""
         self._obeyed: set[str] = set()
         """Stops that were obeyed although they could not be kept."""
-        self._stops: deque[tuple[Job, Halt]] = deque(maxlen=_STOPS_REMEMBERED)
-        """The stops that came last, and what carries them out."""
         self._ending: dict[str, ClaimedJob] = {}
         self._failure: BaseException | None = None
         self._lost: LostJobs | None = None
@@ -270,37 +257,11 @@ class Claims:
             # Until the stop is obeyed nothing begins that may not run beside it.
             run = self._runs[stop.job.ulid] = ClaimedJob(stop, self, self._rules.abort_seconds)
             halt = Halt(partial(self._rules.on_stop, run), lambda: run.failure)
-            self._stops.append((stop.job, halt))
+            self._stops.remember(stop.job, halt)
             threading.Thread(target=self._run_stop, args=(run, halt), name="stop", daemon=True).start()
         for each in covered:
             each.request_cancel(halt)
         self._reporter.look_now()  # the service may be set to let it cover more
-
-    def _cancel(self, run: ClaimedJob, known: Job) -> None:
-        """Ask a job to end since the service says so (called by the reporter).
-
-        Somebody canceled this job alone, or sent a stop, which is maybe still on its way: then the stop has to halt it.
-        """
-        if run.cancel_requested and not run.awaits_stop:
-            return
-        run.request_cancel(awaits_stop=self._rules.on_stop is not None)
-        if run.awaits_stop:
-            try:
-                known = known if known.history else self._client.get(known, alternate_queue=self._rules.alternate_queue)
-            except (NotFound, BadReply):  # an older service does not know the route
-                pass
-            except SiteClientError as error:
-                log.warning("cannot ask whether a stop ends %s, trying again: %s", run.job, error)
-                return
-            self._await_stop(run, stopped_ms(known))
-
-    def _await_stop(self, run: ClaimedJob, since_ms: int | None) -> None:
-        with self._changed:
-            if since_ms is None:
-                run.await_no_stop()
-            for stop, halt in self._stops:
-                if since_ms is not None and stop.timestamp_ms >= since_ms and stop.ulid > run.ulid:
-                    run.request_cancel(halt)  # the service is set to let it cover more
 
     def _run_stop(self, run: ClaimedJob, halt: Halt) -> None:
         try:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from .api import SiteApi
 from .job import Job
-from .job_loop import Claims, Rules
+from .job_loop import Claims
+from .rules import Rules
 from .running_job import ABORT_SECONDS, ClaimedJob
 from .stream import Change, follow
 
