@@ -84,7 +84,7 @@ def _service(app: Flask, loaded: Loaded) -> Service:
     from .live.feed import feed_of
     from .observatory.profiles import ProfilesFile
     from .service import Service
-    from .storage.extension import database_of
+    from .storage.flask_extension import database_of
     from .storage.notifications import listener_of
     from .upkeep.checks import Health
     from .upkeep.maintenance import DailyWork

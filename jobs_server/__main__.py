@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from .cli import add_to
-from .cli.named import NamedCommand, Place
+from .cli.lazy_commands import NamedCommand, Place
 
 FLASKS: Mapping[str, Place] = {
     "routes": Place("flask.cli:routes_command", "Show the routes for the app."),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .lazy_commands import Place, add
 from .migrations import MigrationCommands
-from .named import Place, add
 
 if TYPE_CHECKING:
     from flask import Flask

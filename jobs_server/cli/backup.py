@@ -10,8 +10,8 @@ import click
 
 from ..errors import TaskFailed
 from ..upkeep import backups
-from .bars import bars
 from .installation import settings as in_force
+from .progress_bars import bars
 
 
 @click.command

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .common import CommandGroup
-from .named import Place, add
+from .lazy_commands import Place, add
 
 COMMANDS = {
     "cancel": Place(

@@ -7,8 +7,8 @@ import click
 from ..config_checks import parse_url
 from ..errors import ConfigError, TaskFailed
 from ..upkeep import backups
-from .bars import bars
 from .installation import database, settings
+from .progress_bars import bars
 
 
 @click.command("migrate-database")

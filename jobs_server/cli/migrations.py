@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .named import NamedCommand
+from .lazy_commands import NamedCommand
 
 
 class MigrationCommands(NamedCommand):

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from ..upkeep import backups
-from .bars import bars
 from .installation import settings as in_force
+from .progress_bars import bars
 
 
 @click.command

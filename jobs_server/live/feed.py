@@ -31,7 +31,7 @@ from .disconnect import Client
 from .presence import Presence
 from .readers import AllSitesReader, Marks, PerSiteReader
 from .subscribers import ChannelBounds, SiteChannel, Subscriber, Viewer
-from .times import FeedTimes
+from .tuning import FeedTimes
 
 log = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ from ..live import feed, presence_store
 from ..service import Service, service_of
 from ..storage import migrations, postgresql, sqlite
 from ..storage.database import Database
-from ..storage.extension import db
+from ..storage.flask_extension import db
 from ..worker import Worker
 from . import alerts, logs, maintenance
 

@@ -21,7 +21,7 @@ from flask.cli import FlaskGroup
 from jobs_server.__main__ import FLASKS, main
 from jobs_server.cli import COMMANDS, DB
 from jobs_server.cli.jobs import COMMANDS as JOBS
-from jobs_server.cli.named import NamedCommand, Place
+from jobs_server.cli.lazy_commands import NamedCommand, Place
 
 from ..conftest import inside
 from ..support import servers

@@ -16,7 +16,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from jobs_server.storage.extension import db
+from jobs_server.storage.flask_extension import db
 from jobs_server.storage.models import Job, JobEvent
 
 from ..conftest import inside, over_http

@@ -19,7 +19,7 @@ from jobs_server.live.disconnect import Client
 from jobs_server.live.feed import Feed
 from jobs_server.live.readers import AllSitesReader, Marks, PerSiteReader
 from jobs_server.live.subscribers import ChannelBounds, SiteChannel
-from jobs_server.live.times import FeedTimes
+from jobs_server.live.tuning import FeedTimes
 from jobs_server.service import service_of
 from jobs_server.storage.statement import Connection
 

@@ -11,7 +11,7 @@ from flask import Flask
 from jobs_server import create_app
 from jobs_server.domain.lifecycle import Queue
 from jobs_server.live.presence import Presence, State
-from jobs_server.live.times import FeedTimes
+from jobs_server.live.tuning import FeedTimes
 
 from ..conftest import inside
 from ..support import databases, feeds

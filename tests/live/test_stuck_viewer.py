@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from jobs_server.live.times import FeedTimes
+from jobs_server.live.tuning import FeedTimes
 
 from ..conftest import inside
 from ..support import feeds

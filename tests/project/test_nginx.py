@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from jobs_server.domain import commands
-from jobs_server.live.times import FeedTimes
+from jobs_server.live.tuning import FeedTimes
 
 from ..conftest import over_http
 from ..live.test_long_poll import LONG, Poll, someone_waits

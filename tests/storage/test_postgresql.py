@@ -30,7 +30,7 @@ from jobs_server.jobs.reservations import ReservationRow
 from jobs_server.service import service_of
 from jobs_server.storage import migrations, postgresql
 from jobs_server.storage.database import Database
-from jobs_server.storage.extension import db
+from jobs_server.storage.flask_extension import db
 from jobs_server.storage.statement import Statement
 from jobs_server.upkeep import startup
 

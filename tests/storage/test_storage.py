@@ -20,8 +20,8 @@ from jobs_server.jobs import admission, queries, statements
 from jobs_server.service import service_of
 from jobs_server.storage import sqlite_driver
 from jobs_server.storage.database import Database
-from jobs_server.storage.extension import db
 from jobs_server.storage.fair_lock import FairLock
+from jobs_server.storage.flask_extension import db
 from jobs_server.storage.models import Job
 from jobs_server.storage.sqlite_driver import driver
 from jobs_server.storage.statement import Statement

@@ -10,7 +10,7 @@ from jobs_server.live import sse
 from jobs_server.live.backlog import Render
 from jobs_server.live.feed import Feed
 from jobs_server.live.subscribers import ChannelBounds
-from jobs_server.live.times import FeedTimes
+from jobs_server.live.tuning import FeedTimes
 from jobs_server.service import EXTENSION, service_of
 
 

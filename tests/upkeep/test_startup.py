@@ -20,7 +20,7 @@ from jobs_server import create_app
 from jobs_server.errors import ConfigError, StartRefused
 from jobs_server.service import service_of
 from jobs_server.storage import migrations
-from jobs_server.storage.extension import db
+from jobs_server.storage.flask_extension import db
 from jobs_server.storage.sqlite_driver import driver
 from jobs_server.upkeep import startup
 
