@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs_server.observatory import sky
@@ -96,6 +96,7 @@ def test_where_the_sun_does_not_set_or_rise(month: str, latitude_deg: float) -> 
     assert [span.light for span in spans] == ["day" if (month == "06") == (latitude_deg > 0) else "night"]
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.floats(-90, 90), st.floats(-180, 360), st.floats(-500, 9000), st.integers(0, 930 * 365))
 def test_spans_follow_each_other_wherever_and_whenever(
     latitude_deg: float, longitude_deg: float, elevation_m: float, day: int
