@@ -274,8 +274,18 @@ def load(
     folder = folder.absolute()
     given = _from_file(folder / CONFIG_FILE) | given
     values = {name: _coerce(name, value, origin) for name, (value, origin) in given.items()}
+    values |= {"database_url": _under(instance, str(values.get("database_url", "")))}
     origins = {setting.name: "default" for setting in fields(Settings)} | {n: o for n, (_, o) in given.items()}
     return Loaded(Settings(**(values | {"instance": str(folder)})), origins)
+
+
+def _under(folder: Path, database_url: str) -> str:
+    """Write out which file of SQLite a relative path names: one below a folder, whoever opens it and from where."""
+    file, mark, query = database_url.removeprefix(_SQLITE_FILE).partition("?")
+    is_relative = file not in (database_url, "", ":memory:") and not Path(file).is_absolute()
+    if not is_relative or file.startswith("file:"):
+        return database_url
+    return f"{_SQLITE_FILE}{(folder.absolute() / file).as_posix()}{mark}{query}"
 
 
 def instance_folder() -> Path:

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from jobs_server import config, create_app
 from jobs_server.config import Settings
 from jobs_server.errors import ConfigError
+from jobs_server.service import service_of
 
 from .conftest import inside
 from .support.servers import ROOT
@@ -202,6 +203,18 @@ def test_the_file_of_a_url_is_the_one_that_sqlalchemy_opens(tmp_path: Path, url:
     else:
         is_file = settings.url.get_backend_name() == "sqlite" and settings.url.database not in (None, "", ":memory:")
         assert not is_file or "?" in url or "%" in url
+
+
+def test_a_relative_file_is_the_same_for_the_app_and_for_commands_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app({"DATABASE_URL": "sqlite:///beside/relative.db"})
+    monkeypatch.chdir(tmp_path)
+    settings = config.load(
+        config.instance_folder(), environ={"JOBS_DATABASE_URL": "sqlite:///beside/relative.db"}
+    ).settings
+    assert settings.sqlite_file == Path(app.instance_path) / "beside" / "relative.db"
+    assert str(service_of(app).database.engine.url.database) == str(settings.sqlite_file) == settings.url.database
 
 
 @pytest.mark.parametrize(
