@@ -158,7 +158,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(", ".join(f"{name}: {checkout.commit}" for name, checkout in checkouts.items()), end="\n\n")
         print(report.table(["", "processor ms"], list(floor(sides["new"], rounds))), end="\n\n")
         headings = ["command", *(f"{name}, ms" for name in sides), *(["new to old", "95 %"] if chosen.against else [])]
-        print(report.table(headings, [result.columns() for result in measure(sides, names, rounds)]))
+        print(report.table(headings, []))
+        for result in measure(sides, names, rounds):
+            print(f"| {' | '.join(result.columns())} |", flush=True)
 
 
 if __name__ == "__main__":
