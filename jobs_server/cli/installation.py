@@ -75,8 +75,6 @@ def _open() -> Database:
 
 
 def _make_desk() -> Desk:
-    if app := _found_app():
-        return _service_of(app).desk
     from ..jobs.desk import Desk
     from ..jobs.remote_calendar import RemoteCalendar
 

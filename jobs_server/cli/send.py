@@ -161,7 +161,7 @@ def _post(command: commands.SubmitJob, actor: actors.Actor, key: str) -> rows.Jo
     until, backoff = time.monotonic() + _BUSY_SECONDS, None
     while True:
         try:
-            return desk().post(command, actor, key, counted=False)
+            return desk().post(command, actor, key)
         except Unavailable:
             from ..client.backoff import Backoff  # with it comes the whole client, which is seldom needed
 

@@ -30,23 +30,20 @@ class Desk:
     settings: Settings
     database: Database
     limits: Limits | None
-    """None: nobody is counted, as at the observatory's PC."""
+    """None: nobody is counted, as at the observatory's PC, where a shell's loop may post."""
     calendar: RemoteCalendar | None
 
-    def post(self, command: SubmitJob, actor: Actor, key: str | None = None, *, counted: bool = True) -> JobRow:
+    def post(self, command: SubmitJob, actor: Actor, key: str | None = None) -> JobRow:
         """Queue a job; see `post_all`."""
-        return self.post_all([(command, key)], actor, counted=counted)[0]
+        return self.post_all([(command, key)], actor)[0]
 
-    def post_all(
-        self, keyed: Sequence[tuple[SubmitJob, str | None]], actor: Actor, *, counted: bool = True
-    ) -> list[JobRow]:
+    def post_all(self, keyed: Sequence[tuple[SubmitJob, str | None]], actor: Actor) -> list[JobRow]:
         """Queue the jobs of one site, each with its key, one after the other in one transaction.
 
-        What is not `counted` has no limit: the person at the observatory's PC, a shell's loop too.
         Raises TooMany, Unauthorized, LockedOut, KeyReused, Unavailable; then none of the jobs is queued.
         """
         for command, key in keyed:
-            if counted and self.limits is not None:
+            if self.limits is not None:
                 self.limits.job(command, actor)
             remote_calendar.check(self.calendar, self.database, command, actor, self.settings, key)
         with self.database.transaction(keyed[0][0].site) as connection:
