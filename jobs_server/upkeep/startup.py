@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 import click
 from flask import Flask
@@ -31,7 +30,6 @@ from ..live import feed, presence_store
 from ..service import Service, service_of
 from ..storage import migrations, postgresql, sqlite
 from ..storage.database import Database
-from ..storage.flask_extension import db
 from ..worker import Worker
 from . import alerts, logs, maintenance
 
@@ -146,18 +144,6 @@ def prepare(app: Flask) -> None:
         migrations.make_folder(settings.instance)
     sessions.prepare(app, settings)
     migrations.prepare(database)
-
-
-def set_up_migrations(app: Flask) -> None:
-    """Register the commands `flask db`, which find an app's database by Alembic's configuration."""
-    from flask_migrate import Migrate
-
-    migrate = Migrate(app, db, directory=str(migrations.MIGRATIONS))
-
-    @migrate.configure
-    def on_configure(config: Any) -> Any:
-        config.attributes |= {migrations.DATABASE: _database(app), migrations.INSTANCE: _settings(app).instance}
-        return config
 
 
 def announce(app: Flask) -> None:
