@@ -25,7 +25,6 @@ from ..storage.sqlite_driver import driver, has_wal_bug
 from ..storage.statement import Statement
 from ..upkeep import backups, checks
 from ..upkeep.checks import Finding, Grade
-from ..upkeep.maintenance import DailyWork
 from . import repairs
 from .installation import Installation
 
@@ -169,7 +168,7 @@ def _indexes(installation: Installation) -> Iterator[Finding]:
 
 def _backups(installation: Installation) -> Iterator[Finding]:
     if installation.file is not None:
-        for finding in checks.newest_backup(DailyWork(installation.settings, installation.database)):
+        for finding in checks.newest_backup(installation.settings):
             missed = finding.grade is Grade.NOTE
             yield replace(finding, fix=lambda: repairs.back_up(installation)) if missed else finding
 

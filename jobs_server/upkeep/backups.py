@@ -20,6 +20,7 @@ from typing import Any
 
 from sqlalchemy.engine import URL
 
+from ..config import Settings
 from ..errors import TaskFailed, on_one_line
 from ..storage.database import reason_of
 from ..storage.sqlite import is_memory
@@ -80,6 +81,12 @@ class Made:
     size_bytes: int
     dropped: tuple[Path, ...]
     """The older backups that nobody needs any more."""
+
+
+def are_made_daily(settings: Settings) -> bool:
+    """Whether a server with these settings makes backups by itself."""
+    url = settings.url
+    return settings.backup_daily and url.get_backend_name() == "sqlite" and not is_memory(url)
 
 
 def database_file(url: URL) -> Path:

@@ -30,10 +30,11 @@ from ..storage.models import Job
 from ..storage.statement import Statement
 from ..worker import Worker
 from . import backups
-from .maintenance import DailyWork
 
 if TYPE_CHECKING:
+    from ..config import Settings
     from ..service import Service
+    from .maintenance import DailyWork
 
 STOP_SECONDS = 10
 WRITE_SECONDS = 1.0
@@ -138,11 +139,11 @@ def last_backup(daily_work: DailyWork) -> Iterator[Finding]:
         yield Finding("backup", Grade.BAD, f"the last failed: {failure}.", None, public, f"A backup failed: {failure}.")
 
 
-def newest_backup(daily_work: DailyWork, serving: timedelta | None = None) -> Iterator[Finding]:
+def newest_backup(settings: Settings, serving: timedelta | None = None) -> Iterator[Finding]:
     """Look how old the newest backup is, where this server makes them; none is missed before there was time for one."""
-    if not daily_work.keeps_backups:
+    if not backups.are_made_daily(settings):
         return
-    folder = daily_work.settings.backups
+    folder = settings.backups
     try:
         made = backups.listed(folder)
     except OSError as error:
@@ -243,4 +244,4 @@ class Health:
         yield from threads(service, self.workers)
         yield from last_backup(service.daily_work)
         if self.serving_since is not None:
-            yield from newest_backup(service.daily_work, timedelta(seconds=time.monotonic() - self.serving_since))
+            yield from newest_backup(service.settings, timedelta(seconds=time.monotonic() - self.serving_since))

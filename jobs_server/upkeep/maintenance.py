@@ -19,7 +19,6 @@ from ..errors import TaskFailed, Unavailable
 from ..jobs import admission, expiry
 from ..live.presence_store import note_silences
 from ..storage.database import Database
-from ..storage.sqlite import is_memory
 from ..worker import Worker, attempt
 from . import backups, retention
 
@@ -98,12 +97,6 @@ class DailyWork:
             failure="the daily work could not be done",
         )
 
-    @property
-    def keeps_backups(self) -> bool:
-        """Whether this server is to make backups by itself."""
-        url = self.settings.url
-        return self.settings.backup_daily and url.get_backend_name() == "sqlite" and not is_memory(url)
-
     def start(self) -> None:
         """Work in the background; several processes on one file need not look at once."""
         self.worker.start(random.uniform(1, 2) * self.times.first_look_seconds)  # noqa: S311
@@ -132,7 +125,7 @@ class DailyWork:
             log.info("%d jobs older than %d days were deleted", pruned.jobs, self.settings.keep_days)
 
     def _back_up_if_due(self, now: datetime) -> None:
-        if not self.keeps_backups or time.monotonic() < self._not_before:
+        if not backups.are_made_daily(self.settings) or time.monotonic() < self._not_before:
             return
         try:
             made = backups.listed(self.settings.backups)

@@ -53,14 +53,14 @@ def test_a_disk_with_room_is_good_and_nobody_is_told(file_app: Flask, monkeypatc
 def test_an_old_backup_is_a_problem_only_of_a_server_that_had_time_for_one(
     file_app: Flask, age_days: int | None, serving_days: int | None, grade: Grade, public: str
 ) -> None:
-    daily_work = service_of(file_app).daily_work
-    folder = daily_work.settings.backups
+    settings = service_of(file_app).settings
+    folder = settings.backups
     folder.mkdir()
     if age_days is not None:
         made = datetime.now(UTC) - timedelta(days=age_days, minutes=1)
         (folder / made.strftime(backups._NAME)).touch()
     serving = None if serving_days is None else timedelta(days=serving_days)
-    (found,) = checks.newest_backup(daily_work, serving)
+    (found,) = checks.newest_backup(settings, serving)
     assert (found.grade, found.public) == (grade, public)
 
 
