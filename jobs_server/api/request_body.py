@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 from flask import Request, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from ..errors import BadRequest
 from .fast_path import sent_at_once
-
-if TYPE_CHECKING:
-    pass
 
 DRAIN_BYTES = 16 * 1024 * 1024
 _PIECE_BYTES = 64 * 1024
