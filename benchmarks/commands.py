@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "serve --help": ("serve", "--help"),
     "version": ("version",),
     "doctor": ("doctor",),
+    "db current": ("db", "current"),
     "routes (Flask's)": ("routes",),
 }
 FLOOR = {"Python itself": "pass", "Python and Click": "import click"}

@@ -284,7 +284,7 @@ def _nap(server: servers.Server, browser: Browser, number: int, *, dead: bool) -
             traffic.send("While it slept")
             time.sleep(_NAP_SECONDS)
             began = time.perf_counter()
-        page.locator("#waiting", has_text="While it slept").wait_for()
+        page.locator("#queue", has_text="While it slept").wait_for()
         traffic.close()
         return (time.perf_counter() - began) * 1000
 

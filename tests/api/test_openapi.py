@@ -20,6 +20,7 @@ from jobs_server import create_app
 from jobs_server.api import describe, openapi
 from jobs_server.domain import commands
 from jobs_server.service import service_of
+from jobs_server.upkeep import startup
 
 from ..support import databases
 from ..support.servers import ROOT
@@ -43,6 +44,7 @@ CALENDAR.config.checks.positive_data_acceptance.expected_statuses = ["2xx", "400
 
 @pytest.fixture(autouse=True, scope="module")
 def _closed_and_in_no_need_to_wait() -> Iterator[None]:
+    startup.prepare(APP)  # it was closed where tests of this file ran before, and a later one was taken over
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(commands, "MAX_WAIT_SECONDS", 0)  # polls that wait a minute would be waited for
         yield

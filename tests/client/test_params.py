@@ -89,6 +89,9 @@ def test_a_switch_is_read(value: object, on: bool) -> None:
     assert params.yes_or_no({"dither": value}, "dither") is on
 
 
+_NO_DEVICE_GOES_SO_FAR = 1e9
+
+
 @given(st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["empty", "NaN", '"12"']))
 def test_the_pretend_telescope_reads_the_same_numbers(value: Any) -> None:
     def read(reader: Any) -> float | None:
@@ -97,4 +100,5 @@ def test_the_pretend_telescope_reads_the_same_numbers(value: Any) -> None:
         except ValueError:
             return None
 
-    assert read(params.number) == read(poses.number)
+    found = read(params.number)
+    assert read(poses.number) == (None if found is not None and abs(found) > _NO_DEVICE_GOES_SO_FAR else found)
