@@ -65,13 +65,18 @@ def _load() -> Loaded:
 
 
 def _open() -> Database:
-    if app := _found_app():
-        return _service_of(app).database
+    if _found_app() or _is_made_by_the_app(settings()):
+        return _service_of(app()).database
     from ..storage.database import open_database
 
     opened = open_database(settings().url, settings())
     click.get_current_context().find_root().call_on_close(opened.close)
     return opened
+
+
+def _is_made_by_the_app(settings: Settings) -> bool:
+    """Whether SQLite is in memory, which the app prepares, or named by more than a path, which Flask reads its way."""
+    return settings.sqlite_file is None and settings.url.get_backend_name() == "sqlite"
 
 
 def _make_desk() -> Desk:
