@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple, cast
 from urllib.parse import quote, unquote, urlencode
 
 from flask import Response, g, request
+from werkzeug.utils import cached_property  # functools' has one lock for all pages, up to Python 3.11
 
 from .. import clock
 from ..auth import console_links, gate
