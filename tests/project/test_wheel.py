@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,11 @@ def test_an_installed_wheel_serves_from_an_empty_folder(tmp_path: Path) -> None:
     empty.mkdir()
     _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path), str(source))
     (wheel,) = tmp_path.glob("jobs_server-*.whl")
+    with zipfile.ZipFile(wheel) as files:
+        names = files.namelist()
+        (metadata,) = (files.read(name).decode() for name in names if name.endswith(".dist-info/METADATA"))
+    assert "\nLicense: MIT\n" in metadata
+    assert any(name.endswith("/licenses/LICENSE") for name in names)
     _pip("install", "--no-deps", "--target", str(site_packages), str(wheel))
 
     port = servers.free_port()
