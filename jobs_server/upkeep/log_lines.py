@@ -99,13 +99,13 @@ class Lines(logging.Formatter):
     def line(self, created: float, level: int, message: str, request_id: str | None) -> str:
         """Write one line; a record would cost more than the line."""
         seconds, ms = divmod(int(created * 1000), 1000)
-        line = on_one_line(f"{_clock_face(seconds)}.{ms:03} {logging.getLevelName(level):7} {message}")
+        line = on_one_line(f"{_utc(seconds)}.{ms:03}Z {logging.getLevelName(level):7} {message}")
         return f"{line} [{request_id}]" if request_id else line
 
 
 @lru_cache(maxsize=2)
-def _clock_face(seconds: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+def _utc(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 class Objects(logging.Formatter):

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from flask import Flask
 
 from jobs_server.service import service_of
-from jobs_server.upkeep import logs
+from jobs_server.upkeep import log_lines, logs
 
 from ..conftest import inside, over_http
 from ..support import servers
@@ -46,7 +47,7 @@ def test_people_read_one_line_for_each_request_and_each_change(kind: str, tmp_pa
     ulid, lines = logged(kind, tmp_path)
     requests = [line for line in lines if " POST " in line]
     assert len(requests) == 5
-    stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} INFO   "
+    stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO   "
     who = rf"Vera 2026-01-01 forged line {ulid}"
     assert re.fullmatch(rf"{stamp} POST /jobs/newjob 200 [\d.]+ ms 127\.0\.0\.1 {who} \[night-7\]", requests[0])
     assert re.fullmatch(rf"{stamp} POST /jobs/newjob 400 [\d.]+ ms 127\.0\.0\.1 \[night-7\]", requests[4])
@@ -58,6 +59,17 @@ def test_people_read_one_line_for_each_request_and_each_change(kind: str, tmp_pa
             for status in ("RECEIVED", "STARTED", "COMPLETE")
         ),
     ]
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a running process cannot be set here")
+def test_a_line_carries_its_time_in_utc_whatever_the_zone_of_the_pc(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = logging.makeLogRecord({"created": 1_800_000_000.25, "levelno": logging.INFO, "msg": "x"})
+    with monkeypatch.context() as pc:
+        pc.setenv("TZ", "Asia/Kathmandu")
+        time.tzset()
+        line = log_lines.Lines().format(record)
+    time.tzset()
+    assert line == "2027-01-15T08:00:00.250Z INFO    x"
 
 
 def test_programs_read_json(tmp_path: Path) -> None:
