@@ -50,7 +50,7 @@ class Case:
 
     @property
     def route(self) -> str:
-        """Give the address."""
+        """Return the address."""
         return f"/jobs/{self.name.split(',')[0]}"
 
     def run(self, desk: Desk, requests: int, connections: int) -> Run:

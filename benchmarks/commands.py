@@ -129,7 +129,7 @@ def floor(side: Side, rounds: int) -> Iterator[list[str]]:
 
 @contextmanager
 def prepared(checkouts: Mapping[str, Checkout]) -> Iterator[dict[str, Side]]:
-    """Give each checkout an instance folder that it has prepared."""
+    """Prepare an instance folder for each checkout."""
     with tempfile.TemporaryDirectory() as folder:
         sides = {name: Side(checkout, Path(folder) / name) for name, checkout in checkouts.items()}
         for side in sides.values():

@@ -78,7 +78,7 @@ class Contender:
             operations.report(connection, command, actors.site(job.site), clock.read())
 
     def knows(self, site: str) -> bool:
-        """Tell whether a site has any job."""
+        """Whether a site has any job."""
         return next(queries.recent(self._database, site, 0), None) is not None
 
     @property

@@ -232,7 +232,7 @@ class Crowd:
         return self.until(lambda: not self._overdue and self.is_settled())
 
     def is_settled(self) -> bool:
-        """Tell whether all that was sent has been handed over and reported."""
+        """Whether all that was sent has been handed over and reported."""
         sent = self.seen.sent.keys()
         return all(person.due is None for person in self.people) and sent <= self.seen.reported
 

@@ -36,15 +36,15 @@ class Fleet:
 
     @property
     def ports(self) -> list[int]:
-        """Give where the servers listen."""
+        """Return where the servers listen."""
         return [desk.port for desk in self.desks]
 
     def servers_take(self) -> Taken:
-        """Tell what the servers take together."""
+        """Return what the servers take together."""
         return all_taken(desk.process.pid for desk in self.desks)
 
     def database_takes(self) -> Taken:
-        """Tell what PostgreSQL takes, all its processes together."""
+        """Return what PostgreSQL takes, all its processes together."""
         told = (self.cluster.folder / "data" / "postmaster.pid").read_text(encoding="utf-8")
         return all_taken([int(told.splitlines()[0])])
 

@@ -145,7 +145,7 @@ class House:
 
     @property
     def peak_mb(self) -> float:
-        """Tell the most memory that the server process ever held."""
+        """Return the most memory that the server process ever held."""
         status = Path(f"/proc/{worker(self.contender.server)}/status").read_text(encoding="utf-8")
         return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 

@@ -68,7 +68,7 @@ def _set_up_without_hooks(limiter: Limiter, app: Flask) -> None:
 
 
 def measure(rounds: int, requests: int) -> dict[str, float]:
-    """Give, by what counts, the median over the rounds of how many times the plain app's work a request takes."""
+    """Return, by what counts, the median over the rounds of how many times the plain app's work a request takes."""
     floor, apps = plain(), {name: make() for name, make in APPS.items()}
     ratios: dict[str, list[float]] = {name: [] for name in apps}
     for _ in range(rounds):

@@ -101,7 +101,7 @@ def reach(post_port: int, poll_port: int, seconds: float, every_seconds: float |
 
 
 def percentile(ranked: Sequence[float], percent: float) -> float:
-    """Give the value within which so many percent lie."""
+    """Return the value within which so many percent lie."""
     return ranked[min(len(ranked) - 1, int(len(ranked) * percent / 100))]
 
 
@@ -159,7 +159,7 @@ def measure_streams(size: Size, console: Console) -> Iterator[list[str]]:
 
 
 def _busy(process_id: int, seconds: float) -> float:
-    """Tell which part of one core a process takes over a while."""
+    """Return which part of one core a process takes over a while."""
     begin = _processor_seconds(process_id)
     time.sleep(seconds)
     return (_processor_seconds(process_id) - begin) / seconds

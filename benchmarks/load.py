@@ -30,11 +30,11 @@ class Run:
 
     @property
     def requests_a_second(self) -> float:
-        """Give the throughput."""
+        """Return the throughput."""
         return len(self.latencies_ns) / self.seconds
 
     def percentile_ms(self, percent: float) -> float:
-        """Give the time within which so many percent of the requests were answered."""
+        """Return the time within which so many percent of the requests were answered."""
         ranked = sorted(self.latencies_ns)
         return ranked[min(len(ranked) - 1, int(len(ranked) * percent / 100))] / 1e6
 

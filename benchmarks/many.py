@@ -45,7 +45,7 @@ class Size:
 
     @property
     def threads(self) -> int:
-        """Give the threads that each server needs."""
+        """Return the threads that each server needs."""
         return -(-(self.polls + self.streams) // self.servers) + _CALLS + 4
 
 
@@ -75,7 +75,7 @@ class Step:
     """Of all programs, whosever they are."""
 
     def is_late(self, late_ms: float) -> bool:
-        """Tell whether this was more than the machine can do."""
+        """Whether this was more than the machine can do."""
         return not self.settled or self.refused > 0 or percentile(self.to_poll_ms, 99) > late_ms
 
     def columns(self) -> list[str]:
@@ -115,7 +115,7 @@ STAGES = (
 
 
 def percentile(ranked: Sequence[float], percent: float) -> float:
-    """Give the value within which so many percent lie."""
+    """Return the value within which so many percent lie."""
     return ranked[min(len(ranked) - 1, int(len(ranked) * percent / 100))] if ranked else float("nan")
 
 
@@ -203,7 +203,7 @@ def _seconds(servers: Fleet) -> tuple[float, float, float, float]:
 
 
 def verdict(steps: Sequence[Step], size: Size) -> str:
-    """Say at which rate the jobs came late, and which resource was used up."""
+    """Return at which rate the jobs came late, and which resource was used up."""
     last = steps[-1]
     if not last.is_late(size.late_ms):
         return f"Nothing gave way up to {last.rate:g} jobs a second."

@@ -127,7 +127,7 @@ class Deliveries:
             time.sleep(0.005)
 
     def latencies_ms(self) -> list[float]:
-        """Give what each took, but for the first, for which the consumer had to start."""
+        """Return what each took, but for the first, for which the consumer had to start."""
         return [(self._got[number] - sent) * 1e3 for number, sent in self._sent.items() if number]
 
 
@@ -290,7 +290,7 @@ def deaths(kinds: Sequence[type[Queue]], fates: Sequence[Fate]) -> str:
 
 
 def fsync_us(folder: Path) -> float:
-    """Give the median time of an fsync here, in microseconds: a commit cannot take less."""
+    """Return the median time of an fsync here, in microseconds: a commit cannot take less."""
     took = []
     with (folder / "fsync").open("wb", buffering=0) as file:
         for _ in range(100):

@@ -62,7 +62,7 @@ class Huey(Threaded):
             worker.loop()
 
     def left(self) -> Left:
-        """Tell what waits; of what was handed over nothing is known."""
+        """Return what waits; of what was handed over nothing is known."""
         return Left(self._huey.storage.queue_size(), frozenset())
 
     def remember(self, count: int, console: Console) -> None:
@@ -114,7 +114,7 @@ class Lite(Threaded):
             queue.done(found.message_id)
 
     def left(self) -> Left:
-        """Tell what is ready, and what is locked."""
+        """Return what is ready, and what is locked."""
         with self._lent() as queue:
             waiting = queue.conn.execute(f"SELECT count(*) FROM {queue.table} WHERE status = 0").fetchone()[0]
             locked = queue.conn.execute(f"SELECT data FROM {queue.table} WHERE status = 1").fetchall()
@@ -164,7 +164,7 @@ class Persist(Threaded):
         self._queue.ack(item)
 
     def left(self) -> Left:
-        """Tell what is ready, and what was got and not acknowledged."""
+        """Return what is ready, and what was got and not acknowledged."""
         items = [item for item in self._queue.queue() if int(item["status"]) < int(AckStatus.acked)]
         got = [item for item in items if str(item["status"]) == AckStatus.unack]
         return Left(len(items) - len(got), frozenset(number_of(item["data"]) for item in got))

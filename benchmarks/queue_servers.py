@@ -81,7 +81,7 @@ class Procrastinate(Queue):
                 await worker
 
     def left(self) -> Left:
-        """Tell what is to do, and what is being done."""
+        """Return what is to do, and what is being done."""
         (waiting,) = self._rows("SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'")[0]
         doing = self._rows(
             "SELECT (args->'optional_params'->>'number')::int FROM procrastinate_jobs WHERE status = 'doing'"
@@ -162,7 +162,7 @@ class RQ(Queue):
         worker.work(max_jobs=count, logging_level=logging.getLevelName(logging.WARNING))
 
     def left(self) -> Left:
-        """Tell what waits, and what a worker took and did not finish."""
+        """Return what waits, and what a worker took and did not finish."""
         connection = self._queue.connection
         between: list[Any] = connection.lrange(IntermediateQueue(self._queue.key, connection).key, 0, -1)
         taken = [name.decode() for name in between]

@@ -75,7 +75,7 @@ class Queue(ABC):
 
     @abstractmethod
     def left(self) -> Left:
-        """Tell what is not finished."""
+        """Return what is not finished."""
 
     @abstractmethod
     def remember(self, count: int, console: Console) -> None:
@@ -147,7 +147,7 @@ class Ours(Threaded):
             operations.report(connection, end, self._actor, clock.read())
 
     def left(self) -> Left:
-        """Tell what is not finished."""
+        """Return what is not finished."""
         with self._database.reading() as connection:
             rows = connection.rows(_UNFINISHED)
         open_ = [params for params, phase in rows if phase != "waiting"]
@@ -188,7 +188,7 @@ class OursKept(Ours):
 
 
 def payload(number: int) -> dict[str, Any]:
-    """Give the job that every queue carries."""
+    """Return the job that every queue carries."""
     return {**COMMAND, "optional_params": {**COMMAND["optional_params"], "number": number}}
 
 
@@ -204,7 +204,7 @@ def steps(count: int, console: Console, name: str) -> Iterator[range]:
 
 
 def number_of(job: dict[str, Any]) -> int:
-    """Give the number of a job that came back."""
+    """Return the number of a job that came back."""
     number: int = job["optional_params"]["number"]
     return number
 

@@ -50,7 +50,7 @@ class Result:
     floor: list[Run]
 
     def ratios(self) -> list[float]:
-        """Give the service's throughput as a part of the floor's, round by round, smallest first."""
+        """Return the service's throughput as a part of the floor's, round by round, smallest first."""
         pairs = zip(self.service, self.floor, strict=True)
         return sorted(ours.requests_a_second / theirs.requests_a_second for ours, theirs in pairs)
 
@@ -112,7 +112,7 @@ def _round(result: Result, ours: Contender, theirs: Contender, requests: int, *,
 
 
 def _client_us(results: Sequence[Result]) -> float:
-    """Give the load generator's own processor time for a request, in microseconds."""
+    """Return the load generator's own processor time for a request, in microseconds."""
     runs = [run for result in results for run in result.service + result.floor]
     return sum(run.client_seconds for run in runs) / sum(len(run.latencies_ns) for run in runs) * 1e6
 

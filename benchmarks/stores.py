@@ -27,7 +27,7 @@ _ACCOUNT = "postgres"
 
 
 class Stores:
-    """Give each queue a place of its own; a server is started when the first queue needs it."""
+    """A place of its own for each queue; a server is started when the first queue needs it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -59,7 +59,7 @@ class Stores:
 
 
 def server_versions() -> str:
-    """Give the versions of those servers that are installed."""
+    """Return the versions of those servers that are installed."""
     programs = [path for path in map(find, ("postgres", "redis-server")) if path]
     return "; ".join(subprocess.check_output([path, "--version"], text=True).strip() for path in programs)
 
@@ -115,7 +115,7 @@ def _as_account(command: list[str]) -> list[str]:
 
 
 def find(name: str) -> str | None:
-    """Give the path of a server's program, also where Debian keeps it out of the way; None when it is missing."""
+    """Return the path of a server's program, also where Debian keeps it out of the way; None when it is missing."""
     places = [*sorted(_DEBIAN.glob("*/bin"), reverse=True), Path("/usr/sbin")]
     return shutil.which(name) or shutil.which(name, path=os.pathsep.join(map(str, places)))
 

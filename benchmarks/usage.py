@@ -22,7 +22,7 @@ class Taken(NamedTuple):
 
 
 def taken(process_id: int) -> Taken:
-    """Tell what a process and all that it started have taken."""
+    """Return what a process and all that it started have taken."""
     family = list(_family(process_id))
     return Taken(sum(map(_seconds, family)), sum(map(_memory_kb, family)), sum(map(_threads, family)))
 
@@ -36,13 +36,13 @@ def processor_ns(process_id: int) -> int:
 
 
 def machine_seconds() -> float:
-    """Give the processor time that all programs of the machine have taken."""
+    """Return the processor time that all programs of the machine have taken."""
     user, nice, system, _idle, _waiting, *rest = map(int, (_PROC / "stat").read_text().split("\n", 1)[0].split()[1:9])
     return (user + nice + system + sum(rest)) / _TICKS
 
 
 def all_taken(process_ids: Iterable[int]) -> Taken:
-    """Tell what several take together."""
+    """Return what several take together."""
     each = [taken(process_id) for process_id in process_ids]
     return Taken(sum(one.seconds for one in each), sum(one.memory_kb for one in each), sum(one.threads for one in each))
 
@@ -56,7 +56,7 @@ def _family(process_id: int) -> Iterator[int]:
 
 
 def _seconds(process_id: int) -> float:
-    """Give the processor time of a process and of its children that have ended."""
+    """Return the processor time of a process and of its children that have ended."""
     with suppress(FileNotFoundError, ProcessLookupError):
         values = (_PROC / str(process_id) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return sum(map(int, values[11:15])) / _TICKS

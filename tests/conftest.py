@@ -33,7 +33,7 @@ LONG = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Say how long the tests may take that get better with time."""
+    """Add the options for how long the tests may take that get better with time."""
     sizes = {
         "--soak-seconds": (12, "how long the tests of long service go on"),
         "--kills": (6, "how often the fault tests kill a server under load"),
@@ -97,7 +97,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture
 def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Tell the person who runs the tests what was counted, at the end of the run."""
+    """Return what hands a line to the person who runs the tests, at the end of the run."""
     return lambda line: request.node.user_properties.append((_TOLD, line))
 
 

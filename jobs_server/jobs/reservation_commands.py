@@ -132,7 +132,7 @@ class Reserve(Command):
 
 
 class EventId(BaseModel):
-    """Say which event is meant."""
+    """Which event is meant."""
 
     event_id: Name
 

@@ -107,7 +107,7 @@ def _numeric(field: Field, text: str, readings: dict[str, str]) -> float:
 
 
 def _reading(value: float, unit: Unit) -> str:
-    """Say how an angle was understood, in digits enough that no value looks like its neighbour."""
+    """Return how an angle was understood, in digits enough that no value looks like its neighbour."""
     other = f" = {round(value * 15, 4) % 360:.4f} deg" if unit == "h" else ""
     return f"{sexagesimal(value, unit)} = {value:.9g} {unit}{other}"
 

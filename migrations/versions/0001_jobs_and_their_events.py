@@ -118,7 +118,7 @@ def upgrade() -> None:
 
 
 def _queue_columns(queue: str) -> list[sa.Column[Any]]:
-    """Give what is kept once for each of the two queues."""
+    """Return what is kept once for each of the two queues."""
     return [
         sa.Column(f"{queue}status", TEXT, nullable=False),
         sa.Column(f"{queue}phase", TEXT, nullable=False),

@@ -79,7 +79,7 @@ def padded(length: int) -> bytes:
 
 
 def accepts(server: servers.Server) -> bool:
-    """Tell whether the next good request works."""
+    """Whether the next good request works."""
     return httpx.post(f"{server.url}/jobs/newjob", json=a_command(), trust_env=False, timeout=60).status_code == 200
 
 

@@ -155,7 +155,7 @@ def show(page: Page, url: str, press: str = "") -> None:
 
 
 def is_in_its_theme(page: Page, theme: str) -> None:
-    """Tell that what the window shows is in the theme's colours, and no wider than the window."""
+    """Hold that what the window shows is in the theme's colours, and no wider than the window."""
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     assert (ImageStat.Stat(picture).mean[0] > 128) == (theme == "light")

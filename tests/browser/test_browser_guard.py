@@ -32,7 +32,7 @@ def elsewhere() -> Iterator[int]:
             self.wfile.write(b"<!doctype html><title>elsewhere</title><body>")
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Write no log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))

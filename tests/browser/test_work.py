@@ -40,7 +40,7 @@ def test_a_job_is_sent_and_watched_to_its_end_without_a_reload(page: Page, desk:
 
 
 def previewed(response: Response) -> bool:
-    """Tell whether a page was told what a form would send."""
+    """Whether a page was told what a form would send."""
     return response.url.endswith("/send") and "x-requested-by" in response.request.headers
 
 

@@ -70,7 +70,7 @@ def change_jobs(server: servers.Server, site: str) -> None:
 
 
 def tracer(output: Path) -> tuple[str, ...]:
-    """Give the command that traces another into one file for each thread."""
+    """Return the command that traces another into one file for each thread."""
     strace = needs("strace")
     trial = subprocess.run([strace, "-o", os.devnull, "true"], check=False, capture_output=True, text=True)
     if trial.returncode != 0:

@@ -102,7 +102,7 @@ def connected(server: servers.Server) -> Iterator[Observatory]:
 
 
 def refused(reply: Reply, reason: str) -> bool:
-    """Tell whether a reply is a refusal because of the storage; anything else but success fails the test."""
+    """Whether a reply is a refusal because of the storage; anything else but success fails the test."""
     if reply.status == 200:
         return False
     assert reply.status == 503, (reply.status, reply.text)

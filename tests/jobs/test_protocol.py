@@ -237,7 +237,7 @@ class Protocol(RuleBasedStateMachine):
         self.accepted[ulid] = self.now
 
     def is_too_old(self, ulid: str) -> bool:
-        """Tell whether a job's time to live is over, by the clock that says so first."""
+        """Whether a job's time to live is over, by the clock that says so first."""
         then, hold_ms = self.accepted[ulid], 30_000 if ulid in self.held_back else 0
         age_ms = max(self.now.wall_ms - then.wall_ms, self.now.boot_ms - then.boot_ms)
         return age_ms >= EXPIRES_MS + hold_ms

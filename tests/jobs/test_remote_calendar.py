@@ -79,11 +79,11 @@ def a_calendar(port: int = 0) -> Iterator[Elsewhere]:
             self.wfile.write(json.dumps(calendar.events).encode())
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Write no log."""
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, request: object, client_address: object) -> None:
-            """Say nothing of clients that hung up."""
+            """Pass over clients that hung up."""
 
     server = Server(("127.0.0.1", port), Handler)
     calendar.url = f"http://127.0.0.1:{server.server_port}/calendar"

@@ -73,7 +73,7 @@ def test_it_is_quiet_when_all_is_well(tmp_path: Path, alert: str) -> None:
 
 
 def fires(folder: Path, alert: str, figures: dict[str, str], at: str) -> bool:
-    """Tell whether an alert is in force at a time: promtool fails a test that expects none where there is one."""
+    """Whether an alert is in force at a time: promtool fails a test that expects none where there is one."""
     series = [{"series": name, "values": values} for name, values in figures.items()]
     nothing = {"alertname": alert, "eval_time": at, "exp_alerts": list[object]()}
     tests = [{"interval": "1m", "input_series": series, "alert_rule_test": [nothing]}]

@@ -43,7 +43,7 @@ def test_an_installed_wheel_serves_from_an_empty_folder(tmp_path: Path) -> None:
 
 
 def _where(environment: dict[str, str], folder: Path) -> str:
-    """Tell from where the installed package is imported."""
+    """Return from where the installed package is imported."""
     script = "import jobs_server; print(jobs_server.__file__)"
     run = [sys.executable, "-c", script]
     return subprocess.run(run, cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout

@@ -86,7 +86,7 @@ def test_hot_statements_use_their_index(filled: Engine, mode: str) -> None:
 
 
 def is_good(name: str, index: str, found: str) -> bool:
-    """Tell whether a plan finds what it wants by an index, and reads no large table whole."""
+    """Whether a plan finds what it wants by an index, and reads no large table whole."""
     wanted = INDEXES.get(index, index)
     if index == ULID_INDEX:  # one that has the ULID, or where it is one of the few that a site has in hands
         found_by_index = re.search(r"Index Cond: .*\bulid (=|IS NOT NULL)|using ix_job_(replica_)?unfinished", found)
@@ -98,7 +98,7 @@ def is_good(name: str, index: str, found: str) -> bool:
 
 
 def plan(connection: Connection, statement: Statement) -> str:
-    """Give the plan of a statement that is prepared, as the driver prepares what is run often."""
+    """Return the plan of a statement that is prepared, as the driver prepares what is run often."""
     sql, fixed = statement.compiled("postgresql")
     names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", sql)))
     numbered = re.sub(r"%\((\w+)\)s", lambda found: f"${names.index(found[1]) + 1}", sql)

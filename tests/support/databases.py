@@ -29,17 +29,17 @@ def use_postgresql() -> None:
 
 
 def scheme() -> str:
-    """Give what the URLs of this run's databases begin with."""
+    """Return what the URLs of this run's databases begin with."""
     return "postgresql+psycopg:" if _everywhere else "sqlite:"
 
 
 def fresh() -> str:
-    """Give the URL of a database that nobody else has: in memory, where it is SQLite."""
+    """Return the URL of a database that nobody else has: in memory, where it is SQLite."""
     return postgres.shared().database() if _everywhere else "sqlite://"
 
 
 def of(instance: Path) -> str:
-    """Give the URL of the database that belongs to an instance folder; empty, as the setting's default, on SQLite."""
+    """Return the URL of the database that belongs to an instance folder; empty, as the setting's default, on SQLite."""
     if _everywhere and instance not in _urls:
         _urls[instance] = postgres.shared().database()
     return _urls.get(instance, "")
@@ -52,5 +52,5 @@ def put_on_duty(app: Flask) -> None:
 
 
 def at(instance: Path) -> dict[str, object]:
-    """Give the settings of an app on an instance folder."""
+    """Return the settings of an app on an instance folder."""
     return {"INSTANCE": str(instance), "DATABASE_URL": of(instance)}

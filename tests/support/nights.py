@@ -48,7 +48,7 @@ ENDS = ("COMPLETE",) * 9 + ("FAILED",)
 
 
 def a_site(folder: Path) -> None:
-    """Give an instance folder the profile of a site."""
+    """Write the profile of a site into an instance folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "site.toml").write_text(PROFILE, encoding="utf-8")
 

@@ -37,7 +37,7 @@ _SETTINGS = (
 
 
 def program(name: str) -> str:
-    """Give the path of one of PostgreSQL's programs; where it is missing the test skips, or fails."""
+    """Return the path of one of PostgreSQL's programs; where it is missing the test skips, or fails."""
     found = shutil.which(name)
     versions = sorted(BINARIES.glob("[0-9]*"), key=lambda folder: int(folder.name), reverse=True)
     paths = [found] if found else [str(each / "bin" / name) for each in versions if (each / "bin" / name).exists()]
@@ -84,7 +84,7 @@ class Cluster:
             time.sleep(0.05)
 
     def answers(self) -> bool:
-        """Tell whether it takes connections."""
+        """Whether it takes connections."""
         command = [program("pg_isready"), "--host", "127.0.0.1", "--port", str(self.port), "--quiet"]
         return subprocess.run(command, check=False).returncode == 0
 
@@ -121,7 +121,7 @@ class Cluster:
         return TEMPLATE
 
     def url(self, name: str, role: str = "postgres", password: str = PASSWORD, port: int | None = None) -> str:
-        """Give the URL of a database."""
+        """Return the URL of a database."""
         secret = password.replace(" ", "%20")
         return f"postgresql+psycopg://{role}:{secret}@127.0.0.1:{port or self.port}/{name}"
 
@@ -159,7 +159,7 @@ _ends: list[ExitStack] = []
 
 
 def shared() -> Cluster:
-    """Give the cluster of this run, started when it is first asked for."""
+    """Return the cluster of this run, started when it is first asked for."""
     if not _run:
         stack = ExitStack()
         _run.append(stack.enter_context(cluster()))

@@ -29,7 +29,7 @@ def worker(server: Server) -> int:
 
 
 def holds(process_id: int) -> Holds:
-    """Tell what a process holds now."""
+    """Return what a process holds now."""
     folder = Path(f"/proc/{process_id}")
     status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
     return Holds(

@@ -12,7 +12,7 @@ import pytest
 
 
 def needs(program: str) -> str:
-    """Give the path of a program; where it is missing the test skips, or fails when JOBS_TEST_ALL=1."""
+    """Return the path of a program; where it is missing the test skips, or fails when JOBS_TEST_ALL=1."""
     beside_python = str(Path(sys.executable).parent)
     path = shutil.which(program) or shutil.which(program, path=f"{beside_python}:/usr/sbin:/sbin")
     if path is None:

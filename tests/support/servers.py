@@ -91,7 +91,7 @@ def start(
 
 
 def environment(instance: Path, settings: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Give the environment of a server on an instance folder, without the settings of whoever runs the tests."""
+    """Return the environment of a server on an instance folder, without the settings of whoever runs the tests."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("JOBS_", "FLASK_"))}
     database = {"JOBS_DATABASE_URL": url} if (url := databases.of(instance)) else {}
     place = {"JOBS_INSTANCE": str(instance), "PYTHONUNBUFFERED": "1"}
