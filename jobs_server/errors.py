@@ -1,7 +1,6 @@
 """Every refusal this service can give, one class each.
 
-The docstring's first line is the problem's title; the message is one plain sentence that a person can act on
-(contract, Errors).
+The docstring's first line is the problem's title; the message is one plain sentence that a person can act on.
 """
 
 from __future__ import annotations

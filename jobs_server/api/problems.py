@@ -1,4 +1,4 @@
-"""The one renderer of refusals, for every route and every error (contract, Errors)."""
+"""The one renderer of refusals, for every route and every error."""
 
 from __future__ import annotations
 

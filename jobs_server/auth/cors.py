@@ -12,7 +12,7 @@ from ..config_checks import ANY_ORIGIN
 
 
 def allow(app: Flask, origins: Sequence[str]) -> None:
-    """Answer pages of these origins with CORS headers, on errors too (contract, Cross-origin)."""
+    """Answer pages of these origins with CORS headers, on errors too."""
     if origins:
         CORS(
             app,

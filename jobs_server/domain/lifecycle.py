@@ -1,4 +1,4 @@
-"""The life of a job: which step may follow which, as pure tables (contract, Life of a job).
+"""The life of a job: which step may follow which, as pure tables.
 
 A job has one phase on each of the two queues. Its status is free text of the site's own; the phase is what the text
 means to the service.
@@ -133,7 +133,7 @@ def same_status(one: str, other: str) -> bool:
 
 
 def is_stop(action: str, required_params: Mapping[str, object]) -> bool:
-    """Whether a command is a stop command (contract, Stop commands)."""
+    """Whether a command is a stop command."""
     word = _plain(action)
     if word == "run":
         return _plain(str(required_params.get("script"))) == "stopscript"

@@ -82,7 +82,7 @@ class Handover(NamedTuple):
 def submit(
     connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings, key: str | None = None
 ) -> JobRow:
-    """Queue a job; a stop command first cancels the earlier jobs that it covers (contract, Stop commands).
+    """Queue a job; a stop command first cancels the earlier jobs that it covers.
 
     With an idempotency key, the same command sent again within a day gives the first job again and makes no second.
     Raises KeyReused when the key came with another command; LockedOut, Unauthorized and TooMany (`admission`).

@@ -1,4 +1,4 @@
-"""Rows to public JSON: the only place that knows the wire's names (contract, part 1)."""
+"""Rows to public JSON: the only place that knows the wire's names."""
 
 from __future__ import annotations
 

@@ -10,9 +10,6 @@ from typing import NamedTuple
 
 import ephem
 
-SIDEREAL_RATE = 1.00273790935
-"""Sidereal seconds in a second of universal time (Astronomical Almanac)."""
-
 _REFRACTION_DEG = 34 / 60
 """How far the air lifts what stands at the horizon (Astronomical Almanac)."""
 

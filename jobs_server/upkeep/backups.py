@@ -1,7 +1,7 @@
 """Copies of the database: made while it is served, verified, compressed, and kept for days, weeks and months.
 
 A copy is one moment of the database, whatever is written meanwhile: SQLite's backup API reads it inside one read
-transaction, through a connection like any other (never the file itself: see `db`).
+transaction, through a connection like any other (never the file itself: see `sqlite_driver`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bad input gets the contract's answer and changes nothing, and the next good request works."""
+"""Bad input gets the documented answer and changes nothing, and the next good request works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is sent, only the contract's answers come back, and what is accepted comes back equal."""
+"""Whatever is sent, only documented answers come back, and what is accepted comes back equal."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def exactly(value: object) -> str:
 
 
 def post(app: Flask, path: str, body: bytes, **options: Any) -> TestResponse:
-    """Post a body, and look whether the answer is one of the contract's."""
+    """Post a body, and look whether the answer is one that is documented."""
     reply = app.test_client().post(path, data=body, **options)
     check_answer(path, reply)
     return reply
