@@ -32,7 +32,7 @@ from .test_metrics import figure
 
 
 @pytest.fixture
-def patient(file_app: Flask) -> Flask:
+def healthy(file_app: Flask) -> Flask:
     """An app that looks at itself anew each time, and that has been serving for three days."""
     service_of(file_app).health.times = HealthTimes(kept_seconds=0.0)
     service_of(file_app).health.serving_since = time.monotonic() - timedelta(days=3).total_seconds()
@@ -66,60 +66,60 @@ def test_a_server_that_was_just_started_is_alive_and_ready(kind: str, tmp_path: 
     assert told == [(200, "alive\n"), (200, "ready\n")]
 
 
-def test_all_is_well(patient: Flask) -> None:
-    assert readiness(patient) == (200, ["ready"])
+def test_all_is_well(healthy: Flask) -> None:
+    assert readiness(healthy) == (200, ["ready"])
 
 
 @pytest.mark.sqlite("its file")
-def test_looking_writes_nothing(patient: Flask) -> None:
-    inside(patient).sends()
-    log = Path(f"{service_of(patient).database.engine.url.database}-wal")
+def test_looking_writes_nothing(healthy: Flask) -> None:
+    inside(healthy).sends()
+    log = Path(f"{service_of(healthy).database.engine.url.database}-wal")
     before = (log.stat().st_size, log.stat().st_mtime_ns)
-    readiness(patient)
+    readiness(healthy)
     assert (log.stat().st_size, log.stat().st_mtime_ns) == before
 
 
-def test_looking_is_counted_as_no_commit(patient: Flask) -> None:
-    inside(patient).sends()
-    before = figure(patient, "jobs_commit_seconds_count")
+def test_looking_is_counted_as_no_commit(healthy: Flask) -> None:
+    inside(healthy).sends()
+    before = figure(healthy, "jobs_commit_seconds_count")
     assert before
     for _ in range(3):
-        readiness(patient)
-    assert figure(patient, "jobs_commit_seconds_count") == before
+        readiness(healthy)
+    assert figure(healthy, "jobs_commit_seconds_count") == before
 
 
 @pytest.mark.sqlite("one writer at a time")
-def test_a_locked_database_is_a_problem(patient: Flask) -> None:
-    service_of(patient).health.times = HealthTimes(kept_seconds=0.0, write_seconds=0.05)
-    other = driver.connect(service_of(patient).database.engine.url.database, isolation_level=None)
+def test_a_locked_database_is_a_problem(healthy: Flask) -> None:
+    service_of(healthy).health.times = HealthTimes(kept_seconds=0.0, write_seconds=0.05)
+    other = driver.connect(service_of(healthy).database.engine.url.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    assert readiness(patient) == (503, ["the database cannot be used: it is busy"])
-    assert patient.test_client().get("/healthz").status_code == 200
+    assert readiness(healthy) == (503, ["the database cannot be used: it is busy"])
+    assert healthy.test_client().get("/healthz").status_code == 200
     other.close()
-    assert readiness(patient) == (200, ["ready"])
+    assert readiness(healthy) == (200, ["ready"])
 
 
-def test_a_database_of_another_version_is_a_problem(patient: Flask) -> None:
-    with service_of(patient).database.engine.begin() as connection:
+def test_a_database_of_another_version_is_a_problem(healthy: Flask) -> None:
+    with service_of(healthy).database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
-    assert readiness(patient) == (503, ["the database is not of this version: restart the server, which migrates it"])
+    assert readiness(healthy) == (503, ["the database is not of this version: restart the server, which migrates it"])
 
 
 @pytest.mark.sqlite("the disk that its file is on")
-def test_a_disk_that_runs_full_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_runs_full_is_a_problem(healthy: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=42 << 20))
-    assert readiness(patient) == (
+    assert readiness(healthy) == (
         503,
         ["the disk runs full: 42 MB are free where the jobs are kept, of 500 wanted"],
     )
 
 
-def test_the_thread_of_the_feed_that_has_ended_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_thread_of_the_feed_that_has_ended_is_a_problem(healthy: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Thread(target=lambda: None)
     ended.start()
     ended.join()
-    monkeypatch.setattr(service_of(patient).feed, "_thread", ended)
-    assert readiness(patient) == (
+    monkeypatch.setattr(service_of(healthy).feed, "_thread", ended)
+    assert readiness(healthy) == (
         503,
         [
             "the thread that watches for changes has ended, and live pages are late: restart the server",
@@ -127,18 +127,18 @@ def test_the_thread_of_the_feed_that_has_ended_is_a_problem(patient: Flask, monk
     )
 
 
-def test_the_thread_of_the_log_that_has_ended_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_thread_of_the_log_that_has_ended_is_a_problem(healthy: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs.Gathered, "_run", lambda _: None)
     handler = logs.Gathered(io.StringIO())
     logs.ours.addHandler(handler)
     try:
         handler.handle(logs.ours.makeRecord("jobs_server", logging.INFO, "", 0, "hello", (), None))
         until(lambda: handler.has_died)
-        assert readiness(patient) == (503, ["the thread that writes the log has ended: restart the server"])
+        assert readiness(healthy) == (503, ["the thread that writes the log has ended: restart the server"])
     finally:
         logs.ours.removeHandler(handler)
         handler.close()
-    assert readiness(patient) == (200, ["ready"])
+    assert readiness(healthy) == (200, ["ready"])
 
 
 WORKERS = [
@@ -171,49 +171,49 @@ def test_a_worker_that_has_ended_is_a_problem_whichever_it_is(tmp_path: Path, mo
 
 @pytest.mark.sqlite("PostgreSQL has backups of its own")
 @pytest.mark.parametrize(("days", "ready"), [(0, True), (1, True), (2, False), (9, False)])
-def test_a_backup_that_is_too_old_is_a_problem(patient: Flask, days: int, ready: bool) -> None:
-    backup_made(patient, datetime.now(UTC) - timedelta(days=days, minutes=1))
-    assert readiness(patient) == ((200, ["ready"]) if ready else (503, [f"the last backup is {days} days old"]))
+def test_a_backup_that_is_too_old_is_a_problem(healthy: Flask, days: int, ready: bool) -> None:
+    backup_made(healthy, datetime.now(UTC) - timedelta(days=days, minutes=1))
+    assert readiness(healthy) == ((200, ["ready"]) if ready else (503, [f"the last backup is {days} days old"]))
 
 
 @pytest.mark.sqlite("PostgreSQL has backups of its own")
-def test_no_backup_is_a_problem_only_when_there_was_time_for_one(patient: Flask) -> None:
-    backup_made(patient, datetime.now(UTC)).unlink()
-    assert readiness(patient) == (503, ["there is no backup yet"])
-    service_of(patient).health.serving_since = time.monotonic()
-    assert readiness(patient) == (200, ["ready"])
+def test_no_backup_is_a_problem_only_when_there_was_time_for_one(healthy: Flask) -> None:
+    backup_made(healthy, datetime.now(UTC)).unlink()
+    assert readiness(healthy) == (503, ["there is no backup yet"])
+    service_of(healthy).health.serving_since = time.monotonic()
+    assert readiness(healthy) == (200, ["ready"])
 
 
 @pytest.mark.sqlite("PostgreSQL has backups of its own")
-def test_a_backup_that_failed_is_a_problem_without_its_path(patient: Flask) -> None:
-    service_of(patient).daily_work.backup_failure = "no backup can be made in /srv/secret: No space left on device"
-    assert readiness(patient) == (503, ["the last backup failed; the log says why"])
+def test_a_backup_that_failed_is_a_problem_without_its_path(healthy: Flask) -> None:
+    service_of(healthy).daily_work.backup_failure = "no backup can be made in /srv/secret: No space left on device"
+    assert readiness(healthy) == (503, ["the last backup failed; the log says why"])
 
 
 @pytest.mark.sqlite("PostgreSQL has backups of its own")
-def test_a_backup_of_a_timer_that_failed_is_a_problem_until_one_is_made(patient: Flask, tmp_path: Path) -> None:
+def test_a_backup_of_a_timer_that_failed_is_a_problem_until_one_is_made(healthy: Flask, tmp_path: Path) -> None:
     (tmp_path / "full").touch()
-    commands = patient.test_cli_runner()
+    commands = healthy.test_cli_runner()
     assert commands.invoke(args=["backup", str(tmp_path / "full" / "b")]).exit_code == 1
-    assert readiness(patient) == (200, ["ready"])  # who types it sees it
+    assert readiness(healthy) == (200, ["ready"])  # who types it sees it
     assert commands.invoke(args=["backup", "--alert", str(tmp_path / "full" / "b")]).exit_code == 1
-    assert readiness(patient) == (503, ["the last backup failed; the log says why"])
-    assert str(tmp_path / "full" / "b") in (service_of(patient).daily_work.failing or "")
+    assert readiness(healthy) == (503, ["the last backup failed; the log says why"])
+    assert str(tmp_path / "full" / "b") in (service_of(healthy).daily_work.failing or "")
     assert commands.invoke(args=["backup", "--alert", str(tmp_path / "disk2")]).exit_code == 0
-    assert readiness(patient) == (200, ["ready"])
+    assert readiness(healthy) == (200, ["ready"])
 
 
 @pytest.mark.sqlite("PostgreSQL has backups of its own")
-def test_a_folder_of_backups_that_cannot_be_read_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_backups_that_cannot_be_read_is_a_problem(healthy: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backups, "listed", broken_disk)
-    assert readiness(patient) == (503, ["the folder of the backups cannot be read; the log says why"])
-    assert patient.test_client().get("/metrics").status_code == 200
+    assert readiness(healthy) == (503, ["the folder of the backups cannot be read; the log says why"])
+    assert healthy.test_client().get("/metrics").status_code == 200
 
 
 @pytest.mark.sqlite("the disk that its file is on")
-def test_a_disk_that_cannot_be_looked_at_is_a_problem(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_cannot_be_looked_at_is_a_problem(healthy: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", broken_disk)
-    assert readiness(patient) == (503, ["the disk of the jobs cannot be looked at: Input/output error"])
+    assert readiness(healthy) == (503, ["the disk of the jobs cannot be looked at: Input/output error"])
 
 
 def broken_disk(*_: object) -> None:
@@ -221,10 +221,10 @@ def broken_disk(*_: object) -> None:
 
 
 @pytest.mark.sqlite("the disk that its file is on")
-def test_all_problems_are_told_together(patient: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_problems_are_told_together(healthy: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
-    service_of(patient).daily_work.backup_failure = "x"
-    assert len(readiness(patient)[1]) == 2
+    service_of(healthy).daily_work.backup_failure = "x"
+    assert len(readiness(healthy)[1]) == 2
 
 
 @pytest.mark.sqlite("the disk that its file is on")

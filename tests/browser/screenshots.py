@@ -49,16 +49,16 @@ def main(folder: Path, only: tuple[str, ...] = ()) -> None:
     with (
         tempfile.TemporaryDirectory() as instance,
         stage.served(Path(instance) / "open") as (server, observatory),
-        stage.door(Path(instance) / "door") as door,
+        stage.guarded(Path(instance) / "guarded") as guarded,
         stage.chromium() as browser,
     ):
         stage.a_present(observatory)
-        pages = {name: server.url + path for name, path in PAGES.items()} | door.pages
+        pages = {name: server.url + path for name, path in PAGES.items()} | guarded.pages
         pages["job"] = server.url + job_page(observatory)
         for theme in stage.THEMES:
             for width in (stage.PHONE, stage.DESK):
                 context = stage.context(browser, server, width, theme)
-                door.opens(context, theme)
+                guarded.signs_in(context, theme)
                 for name, url in pages.items():
                     if only and name not in only:
                         continue

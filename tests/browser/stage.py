@@ -57,7 +57,7 @@ def context(
 def a_past(folder: Path, nights_ago: int = 3) -> None:
     """Write a few nights, and the beginning of the present one."""
     nights.a_site(folder)
-    past, now_ms = nights.Past(folder), time.time_ns() // 1_000_000
+    past, now_ms = nights.HistoryWriter(folder), time.time_ns() // 1_000_000
     for ago in range(nights_ago, 0, -1):
         past.night(now_ms - ago * 24 * nights.HOUR_MS - 4 * nights.HOUR_MS, 7)
     past.night(now_ms - 3 * nights.HOUR_MS, 2.8)
@@ -90,7 +90,7 @@ def served(folder: Path, *, past: bool = True) -> Iterator[tuple[servers.Server,
 
 
 @dataclass(frozen=True)
-class Door:
+class Guarded:
     """A server that knows of no site and where people must sign in."""
 
     server: servers.Server
@@ -106,7 +106,7 @@ class Door:
             "signed-in": f"{by_name}/sign-in",
         }
 
-    def opens(self, context: BrowserContext, theme: str) -> None:
+    def signs_in(self, context: BrowserContext, theme: str) -> None:
         """Let a browser be signed in, where it calls the machine by its name."""
         cookies = {"jobs_session": self.session, "theme": theme}
         url = f"http://localhost:{self.server.port}"
@@ -114,14 +114,14 @@ class Door:
 
 
 @contextmanager
-def door(folder: Path) -> Iterator[Door]:
+def guarded(folder: Path) -> Iterator[Guarded]:
     """Serve with sign-in set, while the issuer is away, and sign somebody in at the PC."""
     settings = {"JOBS_OIDC_ISSUER": f"http://127.0.0.1:{servers.free_port()}", "JOBS_OIDC_AUDIENCE": "jobs"}
     settings |= {"JOBS_OIDC_CLIENT_ID": "jobs"}
     with servers.running("flask", folder, settings) as server:
         link = issuers.run_flask(["admin", "link", "--user", "Vera"], folder, settings).splitlines()[0]
         answer = httpx.get(link.replace(":5000", f":{server.port}"), trust_env=False, timeout=60)
-        yield Door(server, answer.cookies["jobs_session"])
+        yield Guarded(server, answer.cookies["jobs_session"])
 
 
 @contextmanager

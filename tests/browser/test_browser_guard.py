@@ -52,7 +52,7 @@ def elsewhere_port() -> Iterator[int]:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, elsewhere_port: int) -> Iterator[servers.Server]:
     settings = {"JOBS_ALLOWED_ORIGINS": f"http://ui.example:{elsewhere_port}"}
-    with servers.running("flask", tmp_path_factory.mktemp("door"), settings) as server:
+    with servers.running("flask", tmp_path_factory.mktemp("guarded"), settings) as server:
         yield server
 
 

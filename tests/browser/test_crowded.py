@@ -28,7 +28,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     now_ms = time.time_ns() // 1_000_000
     begun_ms, _ = sky.night_span(sky.night_of(now_ms, nights.ZONE), nights.ZONE)
     every_ms = max(1, min(100, (now_ms - begun_ms) // (CROWD + 100)))  # however short it is after noon
-    nights.Past(folder).crowd(now_ms - CROWD * every_ms - 1000, CROWD, every_ms)
+    nights.HistoryWriter(folder).crowd(now_ms - CROWD * every_ms - 1000, CROWD, every_ms)
     with stage.served(folder, past=False) as (server, _):
         yield server
 

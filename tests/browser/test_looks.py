@@ -30,26 +30,28 @@ ONCE = ("send-faulty", "send-asks", "refused", "sign-in-open", "which-site", "si
 
 
 @pytest.fixture(scope="module")
-def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Door]:
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Guarded]:
     """A server where people must sign in."""
-    with stage.door(tmp_path_factory.mktemp("door")) as made:
+    with stage.guarded(tmp_path_factory.mktemp("guarded")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def urls(desk: Desk, door: stage.Door) -> dict[str, str]:
+def urls(desk: Desk, guarded: stage.Guarded) -> dict[str, str]:
     """The pages, with something running."""
     stage.a_present(desk.at("looks"))
     paths = {name: path.replace("site=wmd", "site=looks") for name, path in screenshots.PAGES.items()} | {
         "night of a site with a past": "/night?site=wmd",
         "job": screenshots.job_page(desk.observatory),
     }
-    return {name: desk.server.url + path for name, path in paths.items()} | door.pages
+    return {name: desk.server.url + path for name, path in paths.items()} | guarded.pages
 
 
-def visits(context: BrowserContext, door: stage.Door, theme: str, urls: dict[str, str]) -> Iterator[tuple[str, Page]]:
+def visits(
+    context: BrowserContext, guarded: stage.Guarded, theme: str, urls: dict[str, str]
+) -> Iterator[tuple[str, Page]]:
     """Open one page after the other; whatever one complains of fails the test, but for what it was opened to show."""
-    door.opens(context, theme)
+    guarded.signs_in(context, theme)
     page = context.new_page()
     complaints: list[str] = []
     ours = {host(url) for url in urls.values()}
@@ -134,12 +136,12 @@ def crowded(page: Page) -> list[str]:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_serious_is_wrong_with_any_page(
-    browser: Browser, desk: Desk, door: stage.Door, urls: dict[str, str], theme: str, width: str
+    browser: Browser, desk: Desk, guarded: stage.Guarded, urls: dict[str, str], theme: str, width: str
 ) -> None:
     wrong: list[tuple[str, str, list[str]]] = []
     urls = some(urls, all_of_them=(theme == "light") == (width == "phone"))
     with stage.context(browser, desk.server, WIDTHS[width], theme, reduced_motion="reduce") as context:
-        for name, page in visits(context, door, theme, urls):
+        for name, page in visits(context, guarded, theme, urls):
             assert overflow(page) <= 0, name
             assert overlaps(page) == [], name
             assert crowded(page) == [], name
@@ -152,12 +154,12 @@ def test_nothing_serious_is_wrong_with_any_page(
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_at_night_no_pixel_is_green_or_blue(
-    browser: Browser, desk: Desk, door: stage.Door, urls: dict[str, str], width: str
+    browser: Browser, desk: Desk, guarded: stage.Guarded, urls: dict[str, str], width: str
 ) -> None:
     wrong: list[str] = []
     urls = some(urls, all_of_them=width == "phone")
     with stage.context(browser, desk.server, WIDTHS[width], "night") as context:
-        for name, page in visits(context, door, "night", urls):
+        for name, page in visits(context, guarded, "night", urls):
             assert overflow(page) <= 0, name
             for more in page.locator("main details > summary").all():
                 more.click()

@@ -120,28 +120,28 @@ def meet(other: ThreadPoolExecutor, first: Side, second: Side, point: str) -> tu
         return alone(*first), late
     with first[0].transaction() as connection:
         if point == POINTS[1]:
-            coming = comes_to_the_door(come, second[0])
+            coming = comes_to_the_lock(come, second[0])
         done = first[1](connection)
         if point == POINTS[2]:
-            coming = comes_to_the_door(come, second[0])
+            coming = comes_to_the_lock(come, second[0])
     if point == POINTS[3]:
         coming = come()
     return done, coming.result()
 
 
-def comes_to_the_door(come: Callable[[], Future[bool]], door: Database) -> Future[bool]:
+def comes_to_the_lock(come: Callable[[], Future[bool]], database: Database) -> Future[bool]:
     """Let the second come, and wait until it is about to begin, which it cannot while the first has begun."""
     coming = come()
-    while not stands_at(door):
+    while not stands_at(database):
         pass
     assert not coming.done()
     return coming
 
 
-def stands_at(door: Database) -> bool:
-    if door.kind.one_writer:
-        return door.write_lock._held
-    with door.reading() as connection:
+def stands_at(database: Database) -> bool:
+    if database.kind.one_writer:
+        return database.write_lock._held
+    with database.reading() as connection:
         return connection.row(WAITS_FOR_A_LOCK) is not None
 
 

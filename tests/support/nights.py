@@ -78,7 +78,7 @@ def focus() -> dict[str, Any]:
     return {"device": "sequencer", "instance": "sequencer1", "action": "run", **params}
 
 
-class Past:
+class HistoryWriter:
     """Writes history into a database that nobody serves yet."""
 
     def __init__(self, folder: Path, code: str = "wmd", seed: int = 7) -> None:
