@@ -64,8 +64,8 @@ def parse_within(text: str, unit: Unit, low: float, high: float) -> float:
 
 
 def within_a_turn(value: float, unit: Unit) -> float:
-    """Return 0 for a whole turn, 24 hours or 360 degrees, and every other value as it is."""
-    return 0.0 if value == FULL_TURN[unit] else value
+    """Return 0 for a whole turn either way, 24 hours or 360 degrees, and every other value as it is."""
+    return 0.0 if abs(value) == FULL_TURN[unit] else value
 
 
 def sexagesimal(value: float, unit: Unit) -> str:
