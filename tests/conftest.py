@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from flask import Flask
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser
 
 from jobs_server import create_app
@@ -23,6 +24,8 @@ from .support.observatory import Observatory, Reply
 
 _site_numbers = itertools.count()
 os.environ |= servers.UNLIMITED
+settings.register_profile("any speed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
 
 _TOLD = "told"
 _LEFT_OPEN = ".* was deleted while still open"
