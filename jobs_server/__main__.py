@@ -8,13 +8,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from .cli import add_to
-from .cli.lazy_commands import NamedCommand, Place
+from .cli.lazy_commands import NamedCommand, Place, loading
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 FLASKS: Mapping[str, Place] = {
     "routes": Place("flask.cli:routes_command", "Show the routes for the app."),
@@ -35,9 +38,13 @@ class FlasksCommand(NamedCommand):
 
         from . import create_app
 
+        @loading()
+        def make() -> Flask:
+            return create_app()
+
         os.environ["FLASK_RUN_FROM_CLI"] = "true"  # as `flask` does
         if parent is not None:
-            parent.obj = ScriptInfo(create_app=create_app, load_dotenv_defaults=False)
+            parent.obj = ScriptInfo(create_app=make, load_dotenv_defaults=False)
         return super().make_context(info_name, args, parent, **extra)
 
 
