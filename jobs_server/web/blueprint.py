@@ -9,7 +9,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..api import problems
-from ..errors import JobsError
+from ..errors import JobsError, Unavailable
 from ..jobs import wire
 from ..observatory import describe
 from . import formats
@@ -95,5 +95,16 @@ def _refused(error: JobsError) -> ResponseReturnValue:
     sentence = sentence[:1].upper() + sentence[1:]
     if not page().wants_page:
         return Response(sentence, error.status, problems.headers(error), mimetype="text/plain")
-    page().read_what_can_be_read()
-    return render_template("pages/refused.html", error=error, sentence=sentence), error.status, problems.headers(error)
+    return _refusal_page(error, sentence), error.status, problems.headers(error)
+
+
+def _refusal_page(error: JobsError, sentence: str) -> str:
+    """Draw a refusal; where the database is the reason, nothing is asked of it: it would be waited for once more."""
+    if isinstance(error, Unavailable):
+        page().read_nothing()
+    else:
+        page().read_what_can_be_read()
+    try:
+        return render_template("pages/refused.html", error=error, sentence=sentence)
+    except Unavailable:  # as for who is signed in
+        return render_template("pages/refused_bare.html", error=error, sentence=sentence)

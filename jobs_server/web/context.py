@@ -110,8 +110,14 @@ class Page:
         try:
             _ = self.frame
         except Unavailable:
-            self.sites = sorted(self.settings.sites or self.profiles)
-            self.frame = Frame(self.sites, "", [], None, [])
+            self.read_nothing()
+
+    def read_nothing(self) -> None:
+        """Leave the frame blank, so that the page needs no database: of the sites stay those that are known anyhow."""
+        last = unquote(request.cookies.get("site", ""))
+        known = self.settings.sites or {*self.profiles, *([last] if last else [])}
+        self.sites = sorted(known)
+        self.frame = Frame(self.sites, "", [], None, [])
 
     @cached_property
     def sites(self) -> list[str]:
