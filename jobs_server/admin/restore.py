@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +22,7 @@ from ..domain.actors import Actor, Known
 from ..errors import StartRefused, TaskFailed
 from ..jobs import events, expiry, lockouts
 from ..jobs.lockouts import LockoutRow
-from ..storage import migrations
+from ..storage import migrations, sqlite
 from ..storage.database import Database, open_database
 from ..storage.sqlite_driver import driver, open_file
 from ..storage.statement import Connection
@@ -48,19 +51,78 @@ def restore(archive: Path, settings: Settings, progress: Progress = lambda *_: N
     Raises TaskFailed with one sentence; then the database is the one that was there.
     """
     live = backups.database_file(settings.url)
+    live = live.resolve() if live.is_symlink() else live  # what is beside it is beside the file itself
     if live.exists():
         backups.check_unused(live)
+        sqlite.forget_second_names(live)
     migrations.make_folder(settings.instance)
-    new = live.with_name(f"{live.name}.restoring")
+    new = sqlite.unfinished(live)
+    _delete_unfinished(new, archive)
     try:
         backups.unpack(archive, new, progress)
         counts = backups.verify(new, progress, archive.name)
         ended, carried_over = _let_nothing_old_come_alive(new, archive, settings, _read_in_force(live))
         backups.check_unused(new)  # what it left in its log is in the one file now
-        return Restored(counts, ended, *carried_over, backups.put_in_place(new, live))
+        return Restored(counts, ended, *carried_over, _put_in_place(new, live))
     finally:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            new.with_name(new.name + suffix).unlink(missing_ok=True)
+        for path in (*sqlite.beside(new), new):
+            path.unlink(missing_ok=True)
+
+
+def _delete_unfinished(new: Path, archive: Path) -> None:
+    """Delete what a restore that was cut off has left: its log would be taken for one of the file that is made now."""
+    if os.path.lexists(new) and new.samefile(archive):
+        raise TaskFailed(f"{archive} is what another restore left unfinished: name a backup")
+    with backups.translated(f"what an earlier restore left at {new} cannot be deleted"):
+        for path in (*sqlite.beside(new), new):
+            path.unlink(missing_ok=True)
+
+
+def _put_in_place(new: Path, live: Path) -> Path | None:
+    """Replace a database that nobody serves by another, in one rename; return where the old one is kept.
+
+    Whenever this is cut off, the database is the old one or the new one. Raises TaskFailed when a program has it open.
+    """
+    kept = None
+    with backups.translated(f"{live} was not replaced"):
+        _sync(new)
+        if live.exists():
+            backups.check_unused(live)
+            kept = sqlite.aside(live, datetime.now(UTC))
+            _keep(live, kept)
+        _move_logs_away(live, kept)
+        new.replace(live)
+        backups.keep_names(live.parent)
+    return kept
+
+
+def _keep(live: Path, kept: Path) -> None:
+    """Give a database a second name; where the disk has no such thing, make a copy, which has its name when whole."""
+    try:
+        kept.hardlink_to(live)
+    except OSError:
+        part = sqlite.unfinished(kept)
+        shutil.copy2(live, part)
+        _sync(part)
+        part.replace(kept)
+    backups.keep_names(live.parent)
+
+
+def _move_logs_away(live: Path, kept: Path | None) -> None:
+    """Move away what could not be written back of the old database's log: it would ruin the new one."""
+    for path in sqlite.beside(live):
+        if path.exists():
+            if kept is None:
+                path.unlink()
+            else:
+                path.replace(kept.with_name(kept.name + path.name.removeprefix(live.name)))
+    backups.keep_names(live.parent)
+
+
+def _sync(path: Path) -> None:
+    """Have the disk keep the content of a file that nobody has open."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 class InForce(NamedTuple):

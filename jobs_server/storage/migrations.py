@@ -7,6 +7,7 @@ no start should pay that has nothing to migrate.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -97,6 +98,8 @@ def prepare(database: Database) -> None:
     """
     where = database.engine.url.render_as_string(hide_password=True)
     on_sqlite = database.kind.name == sqlite.NAME
+    if on_sqlite and not database.in_memory:
+        _look_for_leftovers(Path(str(database.engine.url.database)))
     try:
         database.kind.repair()
         if on_sqlite and not database.in_memory:
@@ -114,6 +117,19 @@ def prepare(database: Database) -> None:
     if on_sqlite:
         _warn_of_old_sqlite()
         _warn_of_network_share(database)
+
+
+def _look_for_leftovers(file: Path) -> None:
+    """Refuse to make an empty database where a restore has taken one away, or was about to put one."""
+    if file.exists():
+        with suppress(OSError):
+            sqlite.forget_second_names(file)
+    elif left := sqlite.leftovers(file):
+        raise StartRefused(
+            f"{file} is missing, and a restore has left {left[-1].name} beside it: to go on, run `flask restore FILE`"
+            f" once more; to go back, rename {file.name}.before-... to {file.name} (and its -wal with it); to begin"
+            " with an empty database, move these files away"
+        )
 
 
 def _is_behind(connection: sqlalchemy.Connection, where: str) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import stat
 import time
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,8 @@ NAME = "sqlite"
 BEGIN = "jobs_server_begin"
 """Execution option: the statement that opens a SQLAlchemy transaction on SQLite."""
 BUSY = "it is busy"
+_RESTORING, _BEFORE = ".restoring", ".before-"
+"""What a restore adds to the name of a database: while it makes another, and to keep the one that was there."""
 _OWN = 0.95
 """How much of the longest wait a connection waits for other processes by itself; to tell it another time costs 9 us."""
 
@@ -90,6 +95,40 @@ def engine_options(url: URL, threads: int, timeout_seconds: float) -> dict[str, 
         # Each thread may hold one connection of `Database` and one of the engine's own, as ORM sessions do.
         options |= {"pool_size": threads, "max_overflow": threads, "pool_timeout": timeout_seconds}
     return options
+
+
+def beside(file: Path) -> tuple[Path, ...]:
+    """Return the paths at which SQLite keeps what belongs to a file beside the file."""
+    return tuple(file.with_name(file.name + suffix) for suffix in ("-wal", "-shm", "-journal"))
+
+
+def unfinished(file: Path) -> Path:
+    """Return the path at which a restore makes what is to take the place of a database."""
+    return file.with_name(f"{file.name}{_RESTORING}")
+
+
+def aside(file: Path, made: datetime) -> Path:
+    """Return a free path at which a restore keeps the database that was there."""
+    name = f"{file.name}{_BEFORE}{made:%Y%m%dT%H%M%SZ}"
+    names = (name, *(f"{name}-{number}" for number in range(2, 100)))
+    return next(path for path in map(file.with_name, names) if not os.path.lexists(path))
+
+
+def leftovers(file: Path) -> list[Path]:
+    """List what restores left beside a database, in the order of its names."""
+    patterns = (f"{glob.escape(file.name)}{kind}*" for kind in (_RESTORING, _BEFORE))
+    return sorted(path for pattern in patterns for path in file.parent.glob(pattern))
+
+
+def forget_second_names(file: Path) -> None:
+    """Delete the names that a restore gave to a database that it then did not replace.
+
+    Used under two names at once, a database has two logs, and is damaged.
+    """
+    if file.stat().st_nlink > 1:
+        for path in leftovers(file):
+            if path.samefile(file):
+                path.unlink()
 
 
 def use_write_ahead_log(engine: Engine, timeout_seconds: float) -> None:

@@ -117,13 +117,13 @@ def make(source: Path, folder: Path, progress: Progress = lambda *_: None, rules
     _check_room(source, folder, rules.spare_bytes)
     now = datetime.now(UTC)
     final = folder / now.strftime(_NAME)
-    with _translated(f"no backup was made in {folder}"), _parts(final, rules.stale_seconds) as (copy, packed):
+    with translated(f"no backup was made in {folder}"), _parts(final, rules.stale_seconds) as (copy, packed):
         counts = _copy(source, copy, progress, rules.pages)
         if verify(copy, progress) != counts:
             raise TaskFailed(f"no backup was made: the copy of {source} does not hold what the database holds")
         _pack(copy, packed, progress)
         packed.replace(final)
-        _keep_names(folder)
+        keep_names(folder)
         size_bytes = final.stat().st_size
     return Made(final, counts, size_bytes, tuple(_drop_old(folder, rules)))
 
@@ -149,7 +149,7 @@ def verify(path: Path, progress: Progress = lambda *_: None, called: str | None 
     """Read a database file through, read-only. Raises TaskFailed when it is damaged or not this service's."""
     called = called or path.name
     progress("verify", 0, 0)
-    with _translated(f"{called} is no good"), closing(open_file(path, "ro")) as connection:
+    with translated(f"{called} is no good"), closing(open_file(path, "ro")) as connection:
         report = "\n".join(str(row[0]) for row in connection.execute("PRAGMA integrity_check(3)"))
         faults = report.splitlines()  # one row may hold several faults
         if faults != ["ok"]:
@@ -162,7 +162,7 @@ def verify(path: Path, progress: Progress = lambda *_: None, called: str | None 
 
 def unpack(archive: Path, target: Path, progress: Progress = lambda *_: None) -> None:
     """Write out a backup, or copy one that is not compressed. Raises TaskFailed when it is cut off."""
-    with _translated(f"{archive} cannot be restored"):
+    with translated(f"{archive} cannot be restored"):
         size = archive.stat().st_size
         with archive.open("rb") as raw:
             compressed = raw.read(2) == b"\x1f\x8b"
@@ -171,27 +171,6 @@ def unpack(archive: Path, target: Path, progress: Progress = lambda *_: None) ->
                 for chunk in iter(lambda: content.read(_CHUNK_BYTES), b""):
                     output.write(chunk)
                     progress("unpack", raw.tell(), size)
-
-
-def put_in_place(new: Path, live: Path) -> Path | None:
-    """Replace a database that nobody serves by another; return where the old one was put aside.
-
-    Raises TaskFailed when a program has it open.
-    """
-    aside = None
-    with _translated(f"{live} was not replaced"):
-        if live.exists():
-            check_unused(live)
-            aside = live.with_name(f"{live.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-            live.replace(aside)
-        # A log of the old one that could not be written back would ruin the new one.
-        for suffix in ("-wal", "-shm"):
-            rest = live.with_name(live.name + suffix)
-            if aside and rest.exists():
-                rest.replace(aside.with_name(aside.name + suffix))
-        new.replace(live)
-        _keep_names(live.parent)
-    return aside
 
 
 def check_unused(live: Path) -> None:
@@ -302,7 +281,7 @@ def _drop_old(folder: Path, rules: BackupRules) -> Iterator[Path]:
                 yield backup.path
 
 
-def _keep_names(folder: Path) -> None:
+def keep_names(folder: Path) -> None:
     """Make the disk keep a folder's new names; Windows has no such call and needs none."""
     if os.name != "nt":
         handle = os.open(folder, os.O_RDONLY)
@@ -313,7 +292,7 @@ def _keep_names(folder: Path) -> None:
 
 
 @contextmanager
-def _translated(what: str) -> Iterator[None]:
+def translated(what: str) -> Iterator[None]:
     """Raise TaskFailed, with one sentence, for files or a database that could not be used in a block."""
     try:
         yield
