@@ -90,6 +90,7 @@ def new_job() -> Response:
         "user_id": body["user_id"],
         "user_roles": "[]",
         "is_stop": 0,
+        "covers_site": 0,
         "accepted_ms": now.wall_ms,
         "accepted_boot_ms": now.boot_ms,
         "hold_ms": 0,

@@ -141,7 +141,7 @@ def is_stop(action: str, required_params: Mapping[str, object]) -> bool:
 
 
 def stop_covers_site(device: str, instance: str, action: str) -> bool:
-    """Whether a stop command covers the whole site, and not its own device alone."""
+    """Whether a stop command stops the whole site by its own words, and not its own device alone."""
     return _plain(action) == "cancel_all_commands" or _EVERYTHING in (_plain(device), _plain(instance))
 
 

@@ -205,12 +205,12 @@ def cancel(connection: Connection, command: CancelJob, actor: Actor, now: Now, s
 def cancel_waiting(connection: Connection, site: str, actor: Actor, now: Now, settings: Settings) -> int:
     """Cancel what waits at a site on the queue that everybody reads, and return how many jobs that were.
 
-    What is in the site's hands goes on.
+    What is in the site's hands goes on, and stop commands stay.
     """
     admission.admit_stop(connection, site, actor, now, settings)
     counts = []
     for queue in Queue:
-        canceled = job_rows(connection.rows(statements.CANCEL_SITE[queue].waiting, site=site))
+        canceled = job_rows(connection.rows(statements.CANCEL_WORK[queue].waiting, site=site))
         record(connection, canceled, Event(queue, CANCELED, message="canceled with all that waited"), actor, now)
         counts.append(len(canceled))
     return counts[Queue.PRIMARY.value]
@@ -290,6 +290,7 @@ def _insert(
         "user_id": command.user_id,  # An admin may send for somebody else: the history then shows both.
         "user_roles": to_json(actor.roles).decode(),
         "is_stop": int(stops),
+        "covers_site": int(stops and stop_covers_site(command.device, command.instance, command.action)),
         "timestamp_ms": max(now.wall_ms, met.newest_waiting_ms or 0),
         "accepted_ms": now.wall_ms,
         "accepted_boot_ms": now.boot_ms,
@@ -347,18 +348,22 @@ def _started_already(connection: Connection, command: StartJob, settings: Settin
 
 
 def _cancel_covered(connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings) -> None:
+    """Cancel what a stop command covers: of other stops, those that stop no more than this one, and no later."""
     message = f"canceled by {command.action}"
-    if settings.stop_scope == "site" or stop_covers_site(command.device, command.instance, command.action):
-        _cancel(connection, statements.CANCEL_SITE, {"site": command.site}, actor, now, message)
+    which: dict[str, str | int] = {"site": command.site, "takes_stops": int(command.not_before_seconds == 0)}
+    if stop_covers_site(command.device, command.instance, command.action):
+        _cancel(connection, statements.CANCEL_SITE, which, actor, now, message)
     else:
-        device = {"site": command.site, "device": command.device, "instance": command.instance}
-        _cancel(connection, statements.CANCEL_DEVICE, device, actor, now, message)
+        by_device = settings.stop_scope == "site"
+        steps = statements.CANCEL_SITE_BY_DEVICE if by_device else statements.CANCEL_DEVICE
+        which |= {"device": command.device, "instance": command.instance}
+        _cancel(connection, steps, which, actor, now, message)
 
 
 def _cancel(
     connection: Connection,
     steps: Mapping[Queue, statements.Cancel],
-    which: Mapping[str, str],
+    which: Mapping[str, str | int],
     actor: Actor,
     now: Now,
     message: str,

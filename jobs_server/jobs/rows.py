@@ -31,6 +31,7 @@ class JobRow(NamedTuple):
     user_id: str
     user_roles: str
     is_stop: int
+    covers_site: int
     timestamp_ms: int
     accepted_ms: int
     accepted_boot_ms: int

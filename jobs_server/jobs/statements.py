@@ -63,9 +63,13 @@ _WALL, _BOOT = bindparam("wall_ms", type_=BigInteger), bindparam("boot_ms", type
 _CAP = bindparam("cap", type_=BigInteger)
 # Written so that no index of sites fits: what is labelled is found by its phase, not in a site's long history.
 _FOUND_AT_THIS_SITE = Job.site.concat(literal_column("''")) == bindparam("site")
-ALL = true()
 _WORK = Job.is_stop == ZERO
-DEVICE = and_(Job.device == bindparam("device"), Job.instance == bindparam("instance"))
+_ON_DEVICE = and_(Job.device == bindparam("device"), Job.instance == bindparam("instance"))
+# What a stop takes away the site never learns of, or is asked to leave: no stop that stops more may be among it.
+_TAKEN = or_(_WORK, bindparam("takes_stops", type_=BigInteger) == ONE)
+ALL = and_(true(), _TAKEN)
+DEVICE = and_(_ON_DEVICE, Job.covers_site == ZERO, _TAKEN)
+ALL_BY_DEVICE = or_(_WORK, DEVICE)
 REACH_JOBS = 2000
 """How many jobs that no fence holds a stop command reaches: twice as many as may wait at a site."""
 _IN_ITS_HANDS = (Phase.RECEIVED, Phase.RUNNING, Phase.GUARDED, Phase.LOST)
@@ -293,6 +297,8 @@ CANCEL_ONE = {queue: _cancel_one(queue) for queue in Queue}
 CANCEL_SITE = {queue: cancel_at_site(queue, ALL) for queue in Queue}
 CANCEL_WORK = {queue: cancel_at_site(queue, _WORK) for queue in Queue}
 CANCEL_DEVICE = {queue: cancel_at_site(queue, DEVICE) for queue in Queue}
+CANCEL_SITE_BY_DEVICE = {queue: cancel_at_site(queue, ALL_BY_DEVICE) for queue in Queue}
+"""All work at the site, but of the stops those of one device alone: that device's stop, set to cover the site."""
 
 EXPIRE_WAITING = {queue: _expire_waiting(queue) for queue in Queue}
 EXPIRE_CLAIMED = {queue: _expire_claimed(queue) for queue in Queue}

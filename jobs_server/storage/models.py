@@ -9,6 +9,9 @@ from ..domain.lifecycle import UNFINISHED, WATCHED, Phase
 from .base import Base
 
 
+_ZERO = text("0")
+
+
 def _partial_index(name: str, columns: tuple[str, ...], condition: str, *, unique: bool = False) -> Index:
     where = text(condition)
     return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
@@ -75,6 +78,11 @@ class Job(Base):
     replica_claim_id: Mapped[str | None]
     replica_heard_ms: Mapped[int | None]
     replica_heard_boot_ms: Mapped[int | None]
+
+    # Added to tables that have rows, so each has a default:
+    covers_site: Mapped[int] = mapped_column(
+        server_default=_ZERO
+    )  # 1: a stop command that stops the whole site, and not its own device alone
 
 
 class JobEvent(Base):

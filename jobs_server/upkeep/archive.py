@@ -29,6 +29,8 @@ EVENT_NAMES = tuple(column.key for column in JobEvent.__table__.columns if colum
 JOB = tuple(getattr(Job, name) for name in JOB_NAMES)
 EVENT = tuple(getattr(JobEvent, name) for name in EVENT_NAMES)
 
+ADDED = {"covers_site": 0}
+"""What was added since lines of this form were first written, and what stands for it where a line lacks it."""
 _TIMES = ("timestamp_ms", "accepted_ms", "heard_ms", "replica_heard_ms", "at_ms")
 
 _FIND = Statement(select(Job.id).where(Job.ulid == bindparam("ulid")))
@@ -41,7 +43,7 @@ def _model(name: str, columns: Any, names: Sequence[str]) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for each in names:
         kind = columns[each].type.python_type
-        fields[each] = (kind | None if columns[each].nullable else kind, ...)
+        fields[each] = (kind | None if columns[each].nullable else kind, ADDED.get(each, ...))
     return create_model(name, __config__=ConfigDict(strict=True, extra="forbid"), **fields)
 
 

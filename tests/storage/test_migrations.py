@@ -12,12 +12,13 @@ from alembic import command
 from flask import Flask
 from sqlalchemy import URL
 
-from jobs_server import create_app
+from jobs_server import clock, create_app
 from jobs_server.config import Settings
 from jobs_server.errors import StartRefused
 from jobs_server.service import service_of
 from jobs_server.storage import migrations
 from jobs_server.storage.database import open_database
+from jobs_server.storage.sqlite_driver import driver
 from jobs_server.upkeep import backups, startup
 
 from ..conftest import inside
@@ -103,6 +104,21 @@ def test_a_backup_of_the_first_version_is_brought_up_to_this_one(tmp_path: Path)
     assert ended.returncode == 0, ended.stderr
     app, site = opened(tmp_path / "new")
     assert len(site.lists(timeRange=10**15)) == 10
+    close(app)
+
+
+def test_a_stop_of_the_site_that_waited_over_the_upgrade_is_taken_away_by_no_narrower_one(tmp_path: Path) -> None:
+    path = of_the_first_version(tmp_path, 2)
+    with driver.connect(path) as connection:
+        connection.execute(
+            "UPDATE job SET action = ' Cancel_all_commands', is_stop = 1, accepted_ms = ?, phase = 'waiting',"
+            " status = 'UNREAD', replica_phase = 'waiting', replica_status = 'UNREAD' WHERE id = 2",
+            (clock.now_ms(),),
+        )
+    connection.close()
+    app, site = opened(tmp_path)
+    stop = site.sends("stop", device="camera", instance="c1")
+    assert [job["ulid"] for job in site.polls()] == [f"01{2:024d}", stop["ulid"]]
     close(app)
 
 

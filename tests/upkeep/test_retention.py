@@ -245,6 +245,21 @@ class TestArchive:
         assert there.shows(jobs[3])["history"][-1]["message"] == archive.NOTE
         database(elsewhere).close()
 
+    def test_a_line_of_an_earlier_version_lacks_what_was_added_since(
+        self, file_app: Flask, clocks: Clocks, tmp_path: Path
+    ) -> None:
+        site = inside(file_app)
+        finished(site)
+        clocks.pass_by(2 * DAY)
+        pruned = retention.prune(database(file_app), days_ago(clocks, 1), tmp_path)
+        assert pruned.file is not None
+        line = json.loads(gzip.decompress(pruned.file.read_bytes()).splitlines()[0])
+        for name in archive.ADDED:
+            del line["job"][name]
+        (tmp_path / "old.jsonl").write_text(json.dumps(line))
+        told = archive.read_back(database(file_app), tmp_path / "old.jsonl", clocks.now.wall_ms)
+        assert (told.added, told.faults) == (1, [])
+
     def test_streams_tell_nothing_of_it(self, file_app: Flask, clocks: Clocks, tmp_path: Path) -> None:
         site = inside(file_app)
         finished(site, 2)

@@ -240,6 +240,17 @@ def test_cancel_waiting_leaves_what_runs(browser: FlaskClient, observatory: Obse
     assert observatory.polls() == []
 
 
+@pytest.mark.parametrize("action", ["cancel_all_commands", "stop"])
+def test_a_stop_is_never_taken_away_by_cancel_waiting(
+    browser: FlaskClient, observatory: Observatory, action: str
+) -> None:
+    stop, job = observatory.sends(action), observatory.sends()
+    answer = browser.post("/act/stop", data={"site": "wmd", "how": "waiting"}, headers={"X-Requested-By": "script"})
+    assert answer.json["count"] == 1  # type: ignore[index]
+    assert [observatory.status(each) for each in (stop, job)] == ["UNREAD", "CANCELED"]
+    assert [each["ulid"] for each in observatory.polls(alternateQueue=True)] == [stop["ulid"]]
+
+
 def test_one_job_is_canceled_under_the_name_of_who_did_it(browser: FlaskClient, observatory: Observatory) -> None:
     job = observatory.sends()
     posts(browser, "/act/name", name="  Caroline   H. ")
