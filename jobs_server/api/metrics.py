@@ -34,6 +34,7 @@ from ..domain.lifecycle import (
     STARTED,
     UNFINISHED,
     UNREAD,
+    Mark,
     Phase,
     Queue,
     Report,
@@ -131,6 +132,8 @@ class Metrics:
     def changed(self, changes: Sequence[CommittedChange]) -> None:
         """Count what happened to jobs."""
         for change in changes:
+            if change.event.mark is Mark.REPEATED:  # no step: it waits as before
+                continue
             key = (self._site(change.job.site), _step(change.event.status))
             child = self._event_children.get(key)
             if child is None:

@@ -76,6 +76,7 @@ class Mark(StrEnum):
 
     CANCEL_REQUESTED = "cancel requested"  # the status stays: the site is asked to stop
     AGAINST_LABEL = "against the label"  # the site reported on a job that the server had ended
+    REPEATED = "repeated"  # a stop that still waits was sent again: it covers what came since, and waits anew
 
 
 class Report(Enum):

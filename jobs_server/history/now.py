@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, func, literal_column, select
+from sqlalchemy import and_, bindparam, func, literal_column, or_, select
 from sqlalchemy.orm import aliased
 
 from ..domain.lifecycle import UNFINISHED, Phase, Queue
@@ -63,7 +63,10 @@ _LATEST = Statement(
 )
 _STOPS = Statement(
     select(*_newest_columns)
-    .where(_newest.is_stop == literal_column("1"), _newest.accepted_ms >= bindparam("since_ms"))
+    .where(
+        _newest.is_stop == literal_column("1"),
+        or_(_newest.accepted_ms >= bindparam("since_ms"), _newest.phase == literal(Phase.WAITING)),
+    )
     .limit(literal_column("3"))
 )
 
@@ -89,7 +92,7 @@ def present(connection: Connection, site: str) -> Present:
 
 
 def stops(connection: Connection, site: str, since_ms: int) -> list[JobWithTiming]:
-    """Return the newest stop commands accepted since a time, newest first."""
+    """Return the newest stop commands accepted since a time, or that still wait, newest first."""
     return with_timing(connection, job_rows(connection.rows(_STOPS, site=site, among=_STOPS_AMONG, since_ms=since_ms)))
 
 

@@ -15,7 +15,7 @@ from ..clock import Now
 from ..config import Settings
 from ..domain.actors import Actor, Known
 from ..domain.commands import SubmitJob
-from ..errors import KeyReused, TooMany, shown
+from ..errors import BadRequest, Fault, KeyReused, TooMany, shown
 from ..storage.models import IdempotencyKey, Job
 from ..storage.statement import Connection, Statement
 from . import lockouts, reservations, statements
@@ -24,6 +24,10 @@ from .sql import JOB, at_most
 
 KEY_LIFE_MS = 24 * 60 * 60 * 1000
 """How long an idempotency key is remembered."""
+
+MOST_STOP_BYTES = 4096
+"""How large the parameters of a stop command may be together."""
+_LONGEST_NAME = 500
 
 _KEY_IS = and_(
     IdempotencyKey.site == bindparam("site"),
@@ -83,6 +87,22 @@ def admit_stop(connection: Connection, site: str, actor: Actor, now: Now, settin
     """
     if not (settings.strangers_may_stop or settings.calendar_url or actor.known is Known.CONSOLE):
         reservations.refuse_others(reservations.holders(connection, site, now), site, actor)
+
+
+def check_size(command: SubmitJob, required_params: str, optional_params: str) -> None:
+    """Refuse a stop command that is too large, since nothing limits how many come. Raises BadRequest.
+
+    The parameters are JSON as it is kept.
+    """
+    if len(required_params.encode()) + len(optional_params.encode()) > MOST_STOP_BYTES:
+        sentence = (
+            f"required_params and optional_params of a stop command must be at most {MOST_STOP_BYTES} bytes of JSON"
+        )
+        raise BadRequest(f"Error: {sentence}", [Fault("required_params", sentence), Fault("optional_params", sentence)])
+    for key in ("device", "instance", "action", "user_name", "user_id"):
+        if len(getattr(command, key)) > _LONGEST_NAME:
+            sentence = f"{key} of a stop command must be at most {_LONGEST_NAME} characters"
+            raise BadRequest(f"Error: {sentence}", [Fault(key, sentence)])
 
 
 def is_known_key(connection: Connection, command: SubmitJob, now: Now, key: str) -> bool:

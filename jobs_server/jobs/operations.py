@@ -39,6 +39,7 @@ from .lockouts import LockoutRow
 from .rows import JobRow, job_rows
 
 _NO_LIMIT = 2**31
+_SAME_STOP = ("site", "device", "instance", "action", "required_params", "optional_params", "user_roles")
 _STEP_BITS = 60
 
 
@@ -85,19 +86,17 @@ def submit(
     """Queue a job; a stop command first cancels the earlier jobs that it covers.
 
     With an idempotency key, the same command sent again within a day gives the first job again and makes no second.
-    Raises KeyReused when the key came with another command; LockedOut, Unauthorized and TooMany (`admission`).
+    Nor does a stop that repeats one that still waits. Raises KeyReused when the key came with another command;
+    LockedOut, Unauthorized and TooMany (`admission`); BadRequest when a stop is too large.
     """
     if key is not None and (first := admission.first_job(connection, command, now, key)):
         return first
     met = admission.meet(connection, command.site, now, settings)
-    stops = is_stop(command.action, command.required_params)
-    if stops:
-        admission.admit_stop(connection, command.site, actor, now, settings)
-        _cancel_covered(connection, command, actor, now, settings)
+    if is_stop(command.action, command.required_params):
+        job = _stop(connection, command, actor, now, settings, met)
     else:
         admission.admit(connection, command.site, met, actor, now, settings)
-    job = _insert(connection, command, actor, now, settings, met, stops=stops)
-    record(connection, [job], Event(Queue.PRIMARY, UNREAD), actor, now)
+        job = _insert(connection, _values(command, actor, now, settings, met), actor, now)
     if key is not None:
         admission.remember_key(connection, command, now, key, job)
     return job
@@ -266,19 +265,12 @@ def record(connection: Connection, jobs: Iterable[JobRow], event: Event, actor: 
         connection.changes += changes
 
 
-def _insert(
-    connection: Connection,
-    command: SubmitJob,
-    actor: Actor,
-    now: Now,
-    settings: Settings,
-    met: admission.Met,
-    *,
-    stops: bool,
-) -> JobRow:
+def _values(
+    command: SubmitJob, actor: Actor, now: Now, settings: Settings, met: admission.Met
+) -> dict[str, str | int | None]:
+    """Return the row of a new job that is no stop, by column."""
     hold_ms = round(command.not_before_seconds * 1000)
-    expires_in_seconds = command.expires_in_seconds or settings.expires_in_seconds
-    values = {
+    return {
         "ulid": next_ulid(met.last_ulid, now.wall_ms),
         "site": command.site,
         "device": command.device,
@@ -289,13 +281,12 @@ def _insert(
         "user_name": actor.name if actor.id == command.user_id else command.user_name,
         "user_id": command.user_id,  # An admin may send for somebody else: the history then shows both.
         "user_roles": to_json(actor.roles).decode(),
-        "is_stop": int(stops),
-        "covers_site": int(stops and stop_covers_site(command.device, command.instance, command.action)),
+        "is_stop": 0,
         "timestamp_ms": max(now.wall_ms, met.newest_waiting_ms or 0),
         "accepted_ms": now.wall_ms,
         "accepted_boot_ms": now.boot_ms,
         "hold_ms": hold_ms,
-        "expires_after_ms": hold_ms + round(expires_in_seconds * 1000),
+        "expires_after_ms": hold_ms + _life_ms(command, settings),
         "seconds_until_complete": None,
         "cancel_requested": 0,
         "against_label": 0,
@@ -305,9 +296,40 @@ def _insert(
         "replica_status": UNREAD,
         "replica_phase": Phase.WAITING.value,
         "replica_claim_id": None,
+        "covers_site": 0,
     }
+
+
+def _life_ms(command: SubmitJob, settings: Settings) -> int:
+    return round((command.expires_in_seconds or settings.expires_in_seconds) * 1000)
+
+
+def _insert(connection: Connection, values: dict[str, str | int | None], actor: Actor, now: Now) -> JobRow:
     (job_id,) = connection.rows(statements.INSERT, **values)[0]
-    return JobRow(id=job_id, **values)  # type: ignore[arg-type]
+    job = JobRow(id=job_id, **values)  # type: ignore[arg-type]
+    record(connection, [job], Event(Queue.PRIMARY, UNREAD), actor, now)
+    return job
+
+
+def _stop(
+    connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings, met: admission.Met
+) -> JobRow:
+    """Cancel what a stop covers, and queue it, unless the same stop still waits: then that one covers all until now."""
+    admission.admit_stop(connection, command.site, actor, now, settings)
+    covers_site = stop_covers_site(command.device, command.instance, command.action)
+    values = _values(command, actor, now, settings, met) | {"is_stop": 1, "covers_site": int(covers_site)}
+    admission.check_size(command, str(values["required_params"]), str(values["optional_params"]))
+    waits = None
+    if command.not_before_seconds == 0:
+        asked = {name: values[name] for name in _SAME_STOP}
+        waits = connection.row(statements.REPEAT_STOP, **asked, life_ms=_life_ms(command, settings), **now._asdict())
+    waiting = JobRow._make(waits) if waits else None
+    _cancel_covered(connection, command, actor, now, settings, repeated=waiting.id if waiting else 0)
+    if waiting is None:
+        return _insert(connection, values, actor, now)
+    message = "sent again: it covers all that was posted until now"
+    record(connection, [waiting], Event(Queue.PRIMARY, UNREAD, message=message, mark=Mark.REPEATED), actor, now)
+    return waiting
 
 
 def _found(connection: Connection, site: str, ulid: str) -> JobRow:
@@ -347,10 +369,16 @@ def _started_already(connection: Connection, command: StartJob, settings: Settin
     raise Conflict(f"Error: job {job.ulid} must not start: it {reason}")
 
 
-def _cancel_covered(connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings) -> None:
-    """Cancel what a stop command covers: of other stops, those that stop no more than this one, and no later."""
+def _cancel_covered(
+    connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings, repeated: int
+) -> None:
+    """Cancel what a stop covers; of other stops those alone that stop no more than this one, and no later.
+
+    `repeated` is the id of the stop that it repeats, 0 for none.
+    """
     message = f"canceled by {command.action}"
-    which: dict[str, str | int] = {"site": command.site, "takes_stops": int(command.not_before_seconds == 0)}
+    takes_stops = int(command.not_before_seconds == 0)
+    which: dict[str, str | int] = {"site": command.site, "takes_stops": takes_stops, "repeated": repeated}
     if stop_covers_site(command.device, command.instance, command.action):
         _cancel(connection, statements.CANCEL_SITE, which, actor, now, message)
     else:

@@ -51,6 +51,7 @@ from .sql import (
     THIS_JOB,
     THIS_SITE,
     ZERO,
+    age_by_boot,
     at_most,
     deliverable,
     in_phase,
@@ -66,7 +67,7 @@ _FOUND_AT_THIS_SITE = Job.site.concat(literal_column("''")) == bindparam("site")
 _WORK = Job.is_stop == ZERO
 _ON_DEVICE = and_(Job.device == bindparam("device"), Job.instance == bindparam("instance"))
 # What a stop takes away the site never learns of, or is asked to leave: no stop that stops more may be among it.
-_TAKEN = or_(_WORK, bindparam("takes_stops", type_=BigInteger) == ONE)
+_TAKEN = or_(_WORK, and_(bindparam("takes_stops", type_=BigInteger) == ONE, Job.id != bindparam("repeated")))
 ALL = and_(true(), _TAKEN)
 DEVICE = and_(_ON_DEVICE, Job.covers_site == ZERO, _TAKEN)
 ALL_BY_DEVICE = or_(_WORK, DEVICE)
@@ -207,6 +208,29 @@ def _cancel(
     )
 
 
+def _repeat_stop() -> Statement:
+    """Let the same stop wait anew, where it still waits on both queues, so that nothing later has been handed over.
+
+    Its age goes on, since nobody took it for so long; its time to live counts from now, and never becomes shorter. One
+    that is held back is not the same.
+    """
+    same = ("device", "instance", "action", "required_params", "optional_params", "user_roles")
+    since_boot, same_boot = age_by_boot(Job.accepted_boot_ms)
+    since_wall = _WALL - Job.accepted_ms
+    age = case((and_(same_boot, since_boot > since_wall), since_boot), else_=since_wall)
+    expires_after = age + bindparam("life_ms", type_=BigInteger)
+    return Statement(
+        update(Job)
+        .where(THIS_SITE, *(in_phase(queue, Phase.WAITING) for queue in Queue), Job.is_stop == ONE, Job.hold_ms == ZERO)
+        .where(*(getattr(Job, name) == bindparam(name) for name in same))
+        .where(~older_than(Job.accepted_ms, Job.accepted_boot_ms, Job.expires_after_ms))
+        .values(
+            expires_after_ms=case((expires_after > Job.expires_after_ms, expires_after), else_=Job.expires_after_ms)
+        )
+        .returning(*JOB)
+    )
+
+
 def _expire_waiting(queue: Queue) -> Label:
     old = older_than(Job.accepted_ms, Job.accepted_boot_ms, Job.expires_after_ms)
     return _label(queue, EXPIRED, Phase.WITHDRAWN, in_phase(queue, Phase.WAITING), old)
@@ -293,6 +317,7 @@ REPORT = {(queue, kind): _report(queue, kind) for queue in Queue for kind in Rep
 START_FENCED = {queue: _start_fenced(queue) for queue in Queue}
 
 
+REPEAT_STOP = _repeat_stop()
 CANCEL_ONE = {queue: _cancel_one(queue) for queue in Queue}
 CANCEL_SITE = {queue: cancel_at_site(queue, ALL) for queue in Queue}
 CANCEL_WORK = {queue: cancel_at_site(queue, _WORK) for queue in Queue}

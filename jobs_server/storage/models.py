@@ -8,7 +8,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ..domain.lifecycle import UNFINISHED, WATCHED, Phase
 from .base import Base
 
-
 _ZERO = text("0")
 
 

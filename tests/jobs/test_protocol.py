@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from jobs_server import clock, create_app
+from jobs_server.domain.actors import said
 from jobs_server.domain.lifecycle import UNREAD
+from jobs_server.jobs.desk import Desk
 from jobs_server.service import service_of
 from jobs_server.upkeep import maintenance, startup
 
@@ -49,6 +51,7 @@ class Protocol(RuleBasedStateMachine):
         self.clock_was_set_back = False
         self.sent: list[str] = []
         self.accepted: dict[str, clock.Now] = {}
+        self.life_ms: dict[str, int] = {}  # by ulid, at which age it is too old to be handed over
         self.urgent: set[str] = set()  # stop commands, which go before all others
         self.held_back: set[str] = set()
         self.handed_to: dict[tuple[bool, str], str] = {}  # by queue (is it the alternate one) and ulid
@@ -100,12 +103,31 @@ class Protocol(RuleBasedStateMachine):
     @rule(device=st.sampled_from([*DEVICES, EVERYTHING]))
     def somebody_stops(self, device: dict[str, str]) -> None:
         covered = [u for u in self.sent if device is EVERYTHING or self.shown(u)["deviceType"] == device["device"]]
+        others = {u: self.shown(u) for u in self.urgent - set(covered)}
+        waits = [u for u in self.urgent if self.is_untaken(u) and self.shown(u)["deviceType"] == device["device"]]
         ulid = self.site.sends("stop", **device)["ulid"]
-        self.note_sent(ulid)
-        self.urgent.add(ulid)
+        if waits:
+            assert [ulid] == waits, "a stop that waits was sent again, and made a second one"
+            assert self.shown(ulid)["history"][-1]["mark"] == "repeated"
+            self.life_ms[ulid] = max(self.life_ms[ulid], self.age_ms(ulid) + EXPIRES_MS)
+            covered.remove(ulid)
+        else:
+            self.note_sent(ulid)
+            self.urgent.add(ulid)
         self.note_canceled(covered)
         for ulid in covered:
             self.check_stopped(ulid)
+        assert {u: self.shown(u) for u in others} == others, "a stop took away one that stops more"
+
+    @rule()
+    def somebody_cancels_what_waits(self) -> None:
+        """The pages' button: it leaves stops."""
+        stops = {u: self.shown(u) for u in self.urgent}
+        self.site_desk().cancel_waiting("wmd", said("auth0|vera", "Vera", ()))
+        assert {u: self.shown(u) for u in stops} == stops, "a stop was canceled with what waited"
+        work = set(self.sent) - self.urgent
+        assert UNREAD not in map(self.status, work)
+        self.note_canceled(list(work))
 
     @rule(data=st.data())
     def somebody_cancels(self, data: st.DataObject) -> None:
@@ -235,12 +257,23 @@ class Protocol(RuleBasedStateMachine):
         assert ulid > max(self.sent, default=""), "ULIDs do not rise"
         self.sent.append(ulid)
         self.accepted[ulid] = self.now
+        self.life_ms[ulid] = EXPIRES_MS
 
     def is_too_old(self, ulid: str) -> bool:
         """Whether a job's time to live is over, by the clock that says so first."""
-        then, hold_ms = self.accepted[ulid], 30_000 if ulid in self.held_back else 0
-        age_ms = max(self.now.wall_ms - then.wall_ms, self.now.boot_ms - then.boot_ms)
-        return age_ms >= EXPIRES_MS + hold_ms
+        return self.age_ms(ulid) >= self.life_ms[ulid] + (30_000 if ulid in self.held_back else 0)
+
+    def age_ms(self, ulid: str) -> int:
+        then = self.accepted[ulid]
+        return max(self.now.wall_ms - then.wall_ms, self.now.boot_ms - then.boot_ms)
+
+    def is_untaken(self, ulid: str) -> bool:
+        """Whether nobody got a job on either queue, and somebody still may."""
+        shown, waits = self.shown(ulid), f"{UNREAD}#{ulid}"
+        return shown["statusId"] == shown["replicaStatusId"] == waits and not self.is_too_old(ulid)
+
+    def site_desk(self) -> Desk:
+        return service_of(self.app).desk
 
     def note_canceled(self, ulids: list[str]) -> None:
         self.canceled |= {ulid for ulid in ulids if self.status(ulid) == "CANCELED"}
