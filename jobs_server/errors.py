@@ -112,6 +112,13 @@ class Unavailable(JobsError):
     status, code, retry_after_seconds = 503, "unavailable", 2
 
 
+class DatabaseUnavailable(Unavailable):
+    """The database is busy, full or broken; nothing was changed.
+
+    What cannot be had is the database itself, and no calendar or issuer elsewhere.
+    """
+
+
 class Crowded(JobsError):
     """As many clients wait for news already as may at once."""
 

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ..errors import BadRequest, JobsError, Unavailable
+from ..errors import BadRequest, DatabaseUnavailable, JobsError
 from .fair_lock import FairLock
 from .sqlite import BUSY, refusal
 from .statement import Connection
@@ -89,7 +89,7 @@ class Connections:
     def lock(self) -> None:
         """Keep the other writers of this process out. Raises Unavailable when the wait is too long."""
         if self.kind.one_writer and not self.write_lock.acquire(self.timeout_seconds):
-            raise Unavailable(refusal(BUSY))
+            raise DatabaseUnavailable(refusal(BUSY))
 
     def unlock(self) -> None:
         """Let the next writer in."""
@@ -141,7 +141,7 @@ class Connections:
             # A connection stays as it was opened: to a file that was read-only, damaged or away for a moment.
             self.close()
             self.kind.repair()
-        return Unavailable(refusal(meaning))
+        return DatabaseUnavailable(refusal(meaning))
 
     def _make(self) -> tuple[PoolProxiedConnection, _Stock]:
         with self._ended:

@@ -35,7 +35,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
-from ..errors import BadRequest, StartRefused, Unavailable
+from ..errors import BadRequest, DatabaseUnavailable, StartRefused
 from .sqlite import BUSY
 
 NAME = "postgresql"
@@ -86,6 +86,9 @@ class PostgreSQL:
         left_ms = max(1, timeout_ms - waited_ms)
         raw.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {left_ms}; SELECT {locks}")
 
+    def fault(self) -> None:
+        """Return nothing: what is wrong is known only when PostgreSQL is asked."""
+
     def begin_reading(self, raw: Any) -> None:
         """Open a read transaction."""
         raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -101,7 +104,7 @@ class PostgreSQL:
             raw.execute(sql.SQL("COMMIT; SELECT pg_notify({}, {})").format(CHANNEL, notice(site)))
         except OperationalError as error:
             if raw.closed:
-                raise Unavailable(_UNKNOWN) from error
+                raise DatabaseUnavailable(_UNKNOWN) from error
             raise
 
     def rollback(self, raw: Any) -> None:

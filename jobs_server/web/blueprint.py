@@ -9,7 +9,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..api import problems
-from ..errors import JobsError, Unavailable
+from ..errors import DatabaseUnavailable, JobsError, Unavailable
 from ..jobs import wire
 from ..observatory import describe
 from . import formats
@@ -100,7 +100,7 @@ def _refused(error: JobsError) -> ResponseReturnValue:
 
 def _refusal_page(error: JobsError, sentence: str) -> str:
     """Draw a refusal; where the database is the reason, nothing is asked of it: it would be waited for once more."""
-    if isinstance(error, Unavailable):
+    if isinstance(error, DatabaseUnavailable):
         page().read_nothing()
     else:
         page().read_what_can_be_read()

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from jobs_server.errors import Unavailable
+from jobs_server.errors import DatabaseUnavailable
 from jobs_server.storage.connections import Connections
 from jobs_server.web.context import Page
 
@@ -23,7 +23,7 @@ def asked(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def refuse(_connections: Connections) -> None:
         found.append("a connection")
-        raise Unavailable(SENTENCE)
+        raise DatabaseUnavailable(SENTENCE)
 
     monkeypatch.setattr(Connections, "take", refuse)
     return found
@@ -65,7 +65,7 @@ def test_a_refusal_stands_without_its_frame_when_who_is_signed_in_cannot_be_read
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreadable(_page: Page) -> str:
-        raise Unavailable(SENTENCE)
+        raise DatabaseUnavailable(SENTENCE)
 
     monkeypatch.setattr(Page, "caller", property(unreadable))
     browser = app.test_client()
