@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..errors import BadRequest, DatabaseUnavailable, JobsError
 from .fair_lock import FairLock
+from .file_identity import REPLACED
 from .sqlite import BUSY, refusal
 from .statement import Connection
 
@@ -46,6 +47,9 @@ class Kind(Protocol):
 
     def repair(self) -> None:
         """Put right what a failure may have left behind, before new connections are made."""
+
+    def fault(self) -> str | None:
+        """Return what is wrong with the database's file, so that nothing is kept; None when nothing is known."""
 
     @property
     def failure(self) -> type[Exception]:
@@ -137,8 +141,9 @@ class Connections:
             return BadRequest("Error: a text is too long, or has a character that the database cannot keep")
         if not isinstance(meaning, str):
             return None
-        if meaning != BUSY and not self.kind.in_memory:
-            # A connection stays as it was opened: to a file that was read-only, damaged or away for a moment.
+        if meaning not in (BUSY, REPLACED) and not self.kind.in_memory:
+            # A connection stays as it was opened: to a file that was read-only, damaged or away for a moment. The last
+            # one to a file that was replaced must stay: with its end SQLite would delete the log of the other file.
             self.close()
             self.kind.repair()
         return DatabaseUnavailable(refusal(meaning))

@@ -51,6 +51,11 @@ class Database:
         """Return how often connections were closed; who holds one for long gives it back when this has changed."""
         return self._connections.closed
 
+    @property
+    def fault(self) -> str | None:
+        """Return what is wrong with the database's file, so that nothing is kept that comes; None when nothing is."""
+        return self.kind.fault()
+
     def transaction(self, site: str | None = None) -> AbstractContextManager[Connection]:
         """Open one write unit: committed at the end of the block, rolled back when it raises.
 

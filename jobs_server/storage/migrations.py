@@ -99,7 +99,7 @@ def prepare(database: Database) -> None:
     where = database.engine.url.render_as_string(hide_password=True)
     on_sqlite = database.kind.name == sqlite.NAME
     if on_sqlite and not database.in_memory:
-        _look_for_leftovers(Path(str(database.engine.url.database)))
+        _look_for_leftovers(Path(sqlite.path_of(database.engine.url)))
     try:
         database.kind.repair()
         if on_sqlite and not database.in_memory:

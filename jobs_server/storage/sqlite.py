@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .file_identity import REPLACED, FileIdentity
 from .sqlite_driver import driver
 
 if TYPE_CHECKING:
@@ -39,10 +40,13 @@ class SQLite:
     def __init__(self, engine: Engine) -> None:
         self.in_memory = is_memory(engine.url)
         self._file = engine.url.database
-        _set_up(engine)
+        self._identity = FileIdentity(None if self.in_memory else path_of(engine.url))
+        _set_up(engine, self._identity)
 
     def begin(self, raw: Any, _site: str | None, timeout_ms: int, waited_ms: int) -> None:
-        """Open a write unit: the only one, whichever site's it is."""
+        """Open a write unit: the only one, whichever site's it is. Raises where the file is another one now."""
+        if self._identity.has_changed():
+            raise driver.OperationalError(REPLACED)
         own_ms, left_ms = round(timeout_ms * _OWN), max(0, timeout_ms - waited_ms)
         if left_ms >= own_ms:
             raw.execute("BEGIN IMMEDIATE")
@@ -52,6 +56,10 @@ class SQLite:
             raw.execute("BEGIN IMMEDIATE")
         finally:
             raw.execute(f"PRAGMA busy_timeout = {own_ms}")
+
+    def fault(self) -> str | None:
+        """Return what is wrong with the file, so that nothing is kept that comes; None when nothing is."""
+        return REPLACED if self._identity.has_changed() else None
 
     def begin_reading(self, raw: Any) -> None:
         """Open a read transaction."""
@@ -85,6 +93,11 @@ class SQLite:
 def is_memory(url: URL) -> bool:
     """Whether a URL names SQLite in memory."""
     return url.get_backend_name() == NAME and url.database in (None, "", ":memory:")
+
+
+def path_of(url: URL) -> str:
+    """Return the path of the file that a URL names."""
+    return str(url.database).removeprefix("file:").partition("?")[0]
 
 
 def engine_options(url: URL, threads: int, timeout_seconds: float) -> dict[str, Any]:
@@ -153,12 +166,18 @@ def use_write_ahead_log(engine: Engine, timeout_seconds: float) -> None:
         connection.close()
 
 
-def _set_up(engine: Engine) -> None:
-    """Make every connection of an engine durable and checked, and its transactions explicit."""
+def _set_up(engine: Engine, identity: FileIdentity) -> None:
+    """Make every connection of an engine durable and checked, of one file, and its transactions explicit."""
     from sqlalchemy import event  # Here, since some commands read the file by the driver alone.
+
+    @event.listens_for(engine, "do_connect")
+    def on_do_connect(*_: object) -> None:
+        if identity.has_changed():
+            raise driver.OperationalError(REPLACED)
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:
+        identity.learn()
         connection.isolation_level = None  # The driver must not open transactions of its own.
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")  # What was acknowledged survives a power cut.
@@ -181,6 +200,7 @@ def reason(error: BaseException) -> str:
 
 
 _SIGNS = {
+    REPLACED: REPLACED,
     "locked": BUSY,
     "full": "the disk is full",
     "i/o error": "its disk reports errors",

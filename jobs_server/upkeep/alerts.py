@@ -144,7 +144,10 @@ class Watch:
             return
         if not service.is_on_duty:
             return  # another server sends them
-        of_all = (*waits, *checks.last_backup(service.daily_work), *checks.disk_of_the_jobs(service))
+        of_all = (
+            *(*waits, *checks.file(service)),
+            *(*checks.last_backup(service.daily_work), *checks.disk_of_the_jobs(service)),
+        )
         yield from (Alert(finding.about, finding.alert) for finding in of_all if finding.alert)
 
     def _deliver(self, sentence: str) -> bool:

@@ -23,7 +23,7 @@ from sqlalchemy.engine import URL
 from ..config import Settings
 from ..errors import TaskFailed, on_one_line
 from ..storage.database import reason_of
-from ..storage.sqlite import is_memory
+from ..storage.sqlite import is_memory, path_of
 from ..storage.sqlite_driver import driver, open_file
 
 _NOTE = "backup-failed.txt"
@@ -95,8 +95,7 @@ def database_file(url: URL) -> Path:
         raise TaskFailed("this is for SQLite; PostgreSQL is backed up with pg_dump and restored with pg_restore")
     if is_memory(url):
         raise TaskFailed("a database in memory cannot be backed up")
-    name = str(url.database)
-    return Path(name.removeprefix("file:").partition("?")[0])
+    return Path(path_of(url))
 
 
 def listed(folder: Path) -> list[Backup]:

@@ -91,6 +91,13 @@ def database(service: Service, write_seconds: float = WRITE_SECONDS) -> Iterator
         yield revision(found)
 
 
+def file(service: Service) -> Iterator[Finding]:
+    """Look whether the database's file is the one that was opened."""
+    if fault := service.database.fault:
+        sentence = f"cannot be used: {fault}"
+        yield Finding("database", Grade.BAD, sentence, alert=f"The database {sentence}.")
+
+
 def revision(found: str | None) -> Finding:
     """Judge the migration that a database is at."""
     newest = migrations.newest()

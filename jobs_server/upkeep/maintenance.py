@@ -54,12 +54,30 @@ def sweep(database: Database, settings: Settings, started: Now) -> int:
     return count
 
 
+class FileWatch:
+    """Look at the database's file, and log when it is found to be another one, and when it is the right one again."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._logged: str | None = None
+
+    def is_well(self) -> bool:
+        """Whether the database's file is the one that was opened."""
+        fault = self._database.fault
+        if fault != self._logged:
+            self._logged = fault
+            log.log(logging.ERROR if fault else logging.INFO, "the database: %s", fault or "its file is back")
+        return fault is None
+
+
 def sweeper(service: Service) -> Worker:
     """Return what labels jobs that are too old or silent, and notes which sites are silent, while on duty."""
     started, database, settings, presence = clock.read(), service.database, service.settings, service.feed.presence
 
+    watch = FileWatch(database)
+
     def work() -> None:
-        if service.is_on_duty:
+        if watch.is_well() and service.is_on_duty:
             attempt("jobs could not be labelled", lambda: sweep(database, settings, started))
             attempt(
                 "a site's silence could not be noted",
@@ -128,6 +146,7 @@ class DailyWork:
         if not backups.are_made_daily(self.settings) or time.monotonic() < self._not_before:
             return
         try:
+            self._refuse_another_file()
             made = backups.listed(self.settings.backups)
             if not is_due(made[0].made if made else None, now):
                 return
@@ -139,6 +158,10 @@ class DailyWork:
         else:
             self.backup_failure = None
             log.info("backup made: %s, %d jobs, %d bytes", new.path, new.counts.jobs, new.size_bytes)
+
+    def _refuse_another_file(self) -> None:
+        if fault := self._database.fault:
+            raise TaskFailed(f"no backup was made of the database: {fault}")
 
 
 def is_due(newest: datetime | None, now: datetime) -> bool:

@@ -190,6 +190,11 @@ class Page:
         return presence.seen(self.site, Queue.PRIMARY)
 
     @property
+    def fault(self) -> str | None:
+        """Return what keeps the database from being used, as far as that is known without asking it."""
+        return service().database.fault
+
+    @property
     def signed_in(self) -> bool:
         """Whether somebody is signed in."""
         return gate.signed_in() is not None
