@@ -43,7 +43,8 @@ def modify_event() -> Response:
     actor = gate.person(command)
     service().limits.reservation(actor, request.remote_addr)
     with transaction() as connection:
-        row = reservations.change(connection, command.row(*gate.owner(command, actor)), actor, clock.read())
+        wanted = command.row(*gate.owner(command, actor))
+        row = reservations.change(connection, wanted, actor, clock.read(), anybodys=gate.is_nameless(command))
     return _json(wire.reservation(row))
 
 
@@ -56,7 +57,7 @@ def delete_event() -> Response:
     actor = gate.person(command)
     service().limits.reservation(actor, request.remote_addr)
     with transaction() as connection:
-        row = reservations.remove(connection, command.event_id, actor)
+        row = reservations.remove(connection, command.event_id, actor, anybodys=gate.is_nameless(command))
     return _json(wire.reservation(row))
 
 

@@ -32,10 +32,11 @@ bp = Blueprint("jobs", __name__)
 @needs(Access.PERSON)
 def new_job() -> Response:
     """Queue a job."""
-    command = _parse(commands.SubmitJob)
+    command = _parse(gate.newjob_body())
     key = commands.parse_key(request.headers.get("Idempotency-Key"))
     actor = gate.person(command)
-    return _json(wire.job(service().desk.post(command, actor, key)))
+    address = None if actor.id.strip() else request.remote_addr
+    return _json(wire.job(service().desk.post(gate.named(command, actor), actor, key, address)))
 
 
 @bp.post("/getnewjobs")

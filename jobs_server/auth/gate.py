@@ -13,6 +13,8 @@ from ..config import Settings
 from ..config_checks import ANY_ORIGIN
 from ..domain import actors
 from ..domain.actors import Actor, Known
+from ..domain.commands import SubmitJob, SubmitSignedIn
+from ..domain.values import is_named
 from ..errors import Forbidden, Unauthorized, Unavailable, shown
 from ..service import reading, service, transaction
 from . import browser_guard, sessions, site_tokens
@@ -81,13 +83,34 @@ def person(command: Named) -> Actor:
     if gate.is_open:
         return actors.said(command.user_id, command.user_name, gate.settings.open_roles)
     actor = _actor(cast(Person, g.person), gate)
-    named = "user_id" in command.model_fields_set
+    named = _names_somebody(command)
     if named and command.user_id != actor.id and not actor.is_admin:
         raise Forbidden("Error: user_id is not yours; only an admin may act for somebody else")
     if actor.name:
         return actor
     own_name = not named or command.user_id == actor.id
-    return Actor(actor.id, command.user_name if own_name else actor.id, actor.known, actor.roles, actor.is_admin)
+    name = command.user_name if own_name and is_named(command.user_name) else actor.id
+    return Actor(actor.id, name, actor.known, actor.roles, actor.is_admin)
+
+
+def is_nameless(command: Named) -> bool:
+    """Whether a command does not say who asks, and no sign-in is set by which it could be known."""
+    return current().is_open and not _names_somebody(command)
+
+
+def newjob_body() -> type[SubmitJob]:
+    """Return what the body of `newjob` must hold: with sign-in the token says who asks, and the body need not."""
+    return SubmitJob if current().is_open else SubmitSignedIn
+
+
+def named(command: SubmitJob, actor: Actor) -> SubmitJob:
+    """Return a command with the names of whoever asks where it leaves them blank; without sign-in it stays as it is."""
+    if current().is_open or (is_named(command.user_id) and is_named(command.user_name)):
+        return command
+    user_id = command.user_id if is_named(command.user_id) else actor.id
+    own_name = actor.name if user_id == actor.id else user_id
+    name = command.user_name if is_named(command.user_name) else own_name
+    return command.model_copy(update={"user_id": user_id, "user_name": name})
 
 
 def issuer_tokens() -> Tokens:
@@ -102,7 +125,7 @@ def issuer_keys() -> IssuerKeys:
 
 def owner(command: Named, actor: Actor) -> tuple[str, str]:
     """Return id and name of the person for whom a command is: whom it names, which for all but admins is who asks."""
-    if "user_id" in command.model_fields_set and command.user_id != actor.id:
+    if _names_somebody(command) and command.user_id != actor.id:
         return command.user_id, command.user_name
     return actor.id, actor.name
 
@@ -134,6 +157,10 @@ def signed_in() -> Person | None:
     if "person" not in g:
         g.person = _find_person()
     return cast("Person | None", g.person)
+
+
+def _names_somebody(command: Named) -> bool:
+    return "user_id" in command.model_fields_set and is_named(command.user_id)
 
 
 def _check(gate: Gate, access: Access | None) -> None:

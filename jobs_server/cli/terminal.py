@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import clock
+from ..domain.actors import called
 from ..domain.lifecycle import UNREAD, Queue
 from ..errors import on_one_line
 
@@ -27,7 +28,7 @@ def print_jobs(rows: Iterable[JobRow]) -> None:
     """Print a list of jobs."""
     table = _table("UTC", "Job", "What", "By", "Status")
     for row in rows:
-        cells = (_when(row.timestamp_ms), row.ulid, f"{row.action} {row.device} {row.instance}", row.user_name)
+        cells = (_when(row.timestamp_ms), row.ulid, f"{row.action} {row.device} {row.instance}", called(row.user_name))
         table.add_row(*map(_cell, (*cells, _status(row))))
     Console().print(table)
 
@@ -37,7 +38,7 @@ def print_job(row: JobRow, events: Iterable[EventRow]) -> None:
     facts = Table.grid(padding=(0, 2))
     for name, value in (
         ("Job", f"{row.action} for {row.device} {row.instance} at {row.site}"),
-        ("Asked by", f"{row.user_name} ({row.user_id}), {_when(row.timestamp_ms)} UTC"),
+        ("Asked by", f"{_asked_by(row)}, {_when(row.timestamp_ms)} UTC"),
         ("Status", _status(row)),
         ("Parameters", row.required_params),
         ("Optional", row.optional_params),
@@ -45,7 +46,7 @@ def print_job(row: JobRow, events: Iterable[EventRow]) -> None:
         facts.add_row(Text(name, "bold"), _cell(value))
     history = _table("UTC", "Status", "Estimate", "By", "Remark")
     for event in events:
-        by = f"{event.actor_known} {event.actor_name}"
+        by = f"{event.actor_known} {called(event.actor_name)}"
         cells = (_when(event.at_ms), _event(event), _estimate(event.seconds_until_complete), by, _remark(event))
         history.add_row(*map(_cell, cells))
     console = Console()
@@ -121,6 +122,10 @@ def _status(row: JobRow) -> str:
     if row.replica_status in (UNREAD, row.status):  # most sites never read the alternate queue
         return row.status
     return f"{row.status} (alternate queue: {row.replica_status})"
+
+
+def _asked_by(row: JobRow) -> str:
+    return f"{called(row.user_name)} ({row.user_id})" if row.user_id.strip() else called(row.user_name)
 
 
 def _event(event: EventRow) -> str:

@@ -38,10 +38,16 @@ def console(user_id: str, user_name: str, roles: tuple[str, ...] = (), *, is_adm
     return Actor(user_id, user_name, Known.CONSOLE, roles, is_admin)
 
 
+def called(name: str) -> str:
+    """Return how a person is called on pages and terminals: "somebody" whose name is blank."""
+    return name if name.strip() else SOMEBODY
+
+
 @lru_cache(1024)
 def site(code: str) -> Actor:
     """Return the software of a site."""
     return Actor(code, code, Known.SITE)
 
 
+SOMEBODY = "somebody"
 SERVER = Actor("server", "server", Known.SERVER)

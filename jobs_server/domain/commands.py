@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 
@@ -34,6 +35,8 @@ from .values import (
     Name,
     Params,
     Status,
+    WhoAsks,
+    is_named,
     or_default,
     visible,
     visible_or_none,
@@ -47,6 +50,8 @@ PAGE, MAX_PAGE = 100, 1000
 MAX_LIFE_SECONDS = 7 * 24 * 60 * 60
 MAX_HOLD_SECONDS = 60 * 60
 MAX_WAIT_SECONDS = 60
+WHO = ("user_name", "user_id")
+"""The keys that say who asks."""
 
 
 class Command(BaseModel):
@@ -63,8 +68,8 @@ class SubmitJob(Command):
     device: Annotated[Name, Field(title="kind of device, such as camera")]
     instance: Annotated[Name, Field(title="which one, as the site calls it")]
     action: Annotated[Name, Field(title="what it is to do")]
-    user_name: Annotated[Name, Field(title="who asks, for people to read")]
-    user_id: Annotated[Name, Field(title="who asks, the same in every request")]
+    user_name: Annotated[WhoAsks, Field(title="who asks, for people to read; blank: a token's name, or somebody")]
+    user_id: Annotated[WhoAsks, Field(title="who asks, the same in every request; blank: whose token it is, or nobody")]
     required_params: Annotated[Params, Field(title="what the action needs; handed on as it is")]
     optional_params: Annotated[Params, Field(title="what may go with it; handed on as it is")]
     expires_in_seconds: Annotated[
@@ -88,6 +93,27 @@ class SubmitJob(Command):
             description="a number of seconds from 0 to 3600",
         ),
     ] = 0
+
+
+class SubmitSignedIn(SubmitJob):
+    """Ask for a job to be queued, with a token that says who asks: names need not be said."""
+
+    user_name: WhoAsks = ""
+    user_id: WhoAsks = ""
+
+
+class ByPerson(Command):
+    """Speak as a person, who is believed while no sign-in is set; a blank is the same as no word."""
+
+    user_id: WhoAsks = "anonymous"
+    user_name: WhoAsks = "somebody"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blank_names(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {key: each for key, each in value.items() if key not in WHO or each is None or is_named(each)}
 
 
 class OnAQueue(Command):
@@ -147,15 +173,13 @@ class UpdateStatus(OnAQueue):
     ] = None
 
 
-class CancelJob(Command):
-    """Ask for one job to be canceled (`canceljob`). Who asks is believed while no sign-in is set."""
+class CancelJob(ByPerson):
+    """Ask for one job to be canceled (`canceljob`)."""
 
     ulid: Name
-    user_id: Name = "anonymous"
-    user_name: Name = "somebody"
 
 
-class LockOut(Command):
+class LockOut(ByPerson):
     """Lock a telescope out (`lockout`)."""
 
     note: Annotated[
@@ -168,18 +192,14 @@ class LockOut(Command):
             json_schema_extra={"pattern": VISIBLE},
         ),
     ]
-    user_id: Name = "anonymous"
-    user_name: Name = "somebody"
 
 
-class LiftLockout(Command):
+class LiftLockout(ByPerson):
     """Lift the lock-out of a telescope (`liftlockout`), and say what becomes of the jobs that waited."""
 
     cancel_waiting: Annotated[
         bool, or_default(True, bool), Field(alias="cancelWaiting", description="true or false")
     ] = True
-    user_id: Name = "anonymous"
-    user_name: Name = "somebody"
 
 
 class ShowLockout(Command):

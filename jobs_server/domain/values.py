@@ -27,6 +27,11 @@ def visible_or_none(text: str | None) -> str | None:
     return None if text is None else visible(text)
 
 
+def is_named(value: object) -> bool:
+    """Whether a value says somebody's name or id: null and blanks say nothing."""
+    return value is not None and (not isinstance(value, str) or bool(value.strip()) or "\0" in value)
+
+
 def without_nul(text: str | None) -> str | None:
     """Return a text that PostgreSQL can keep, or None. Raises ValueError."""
     if text is not None and "\0" in text:
@@ -87,6 +92,13 @@ Name = Annotated[
     AfterValidator(visible),
     Field(description="a text that is not blank", json_schema_extra={"pattern": VISIBLE}),
 ]
+WITHOUT_NUL = r"^[^\x00]*$"
+WhoAsks = Annotated[
+    str,
+    AfterValidator(without_nul),
+    Field(description="a text", json_schema_extra={"pattern": WITHOUT_NUL}),
+]
+"""Who asks: blank where a client does not know its user."""
 Params = Annotated[dict[str, Any], Field(description="an object")]
 Status = Annotated[
     str,

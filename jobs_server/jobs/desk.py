@@ -33,18 +33,21 @@ class Desk:
     """None: nobody is counted, as at the observatory's PC, where a shell's loop may post."""
     calendar: RemoteCalendar | None
 
-    def post(self, command: SubmitJob, actor: Actor, key: str | None = None) -> JobRow:
+    def post(self, command: SubmitJob, actor: Actor, key: str | None = None, address: str | None = None) -> JobRow:
         """Queue a job; see `post_all`."""
-        return self.post_all([(command, key)], actor)[0]
+        return self.post_all([(command, key)], actor, address)[0]
 
-    def post_all(self, keyed: Sequence[tuple[SubmitJob, str | None]], actor: Actor) -> list[JobRow]:
+    def post_all(
+        self, keyed: Sequence[tuple[SubmitJob, str | None]], actor: Actor, address: str | None = None
+    ) -> list[JobRow]:
         """Queue the jobs of one site, each with its key, one after the other in one transaction.
 
+        `address` is that of somebody who gives no name, to be counted by.
         Raises TooMany, Unauthorized, LockedOut, KeyReused, Unavailable; then none of the jobs is queued.
         """
         for command, key in keyed:
             if self.limits is not None:
-                self.limits.job(command, actor)
+                self.limits.job(command, actor, address)
             remote_calendar.check(self.calendar, self.database, command, actor, self.settings, key)
         with self.database.transaction(keyed[0][0].site) as connection:
             return [

@@ -31,10 +31,14 @@ class Limits:
         self._reservations = _item(RateLimitItemPerMinute, settings.reservations_per_minute)
         self._sign_ins = _item(RateLimitItemPerMinute, settings.sign_ins_per_minute)
 
-    def job(self, command: SubmitJob, actor: Actor) -> None:
-        """Count a job; raises TooMany past the limit, but never for a stop command."""
+    def job(self, command: SubmitJob, actor: Actor, address: str | None) -> None:
+        """Count a job, by who asks, or by address where one is given: of somebody without a name.
+
+        Raises TooMany past the limit, but never for a stop command.
+        """
         if self._jobs is not None and not is_stop(command.action, command.required_params):
-            self._count(self._jobs, "jobs", actor.id, "jobs")
+            what, who = ("jobs", actor.id) if address is None else ("jobs of an address", address)
+            self._count(self._jobs, what, who, "jobs")
 
     def reservation(self, actor: Actor, address: str | None) -> None:
         """Count a change of the calendar, by who is signed in, else by address. Raises TooMany."""

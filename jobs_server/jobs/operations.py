@@ -362,7 +362,8 @@ def _started_already(connection: Connection, command: StartJob, settings: Settin
     elif not mine:
         reason = f"was handed over to another claim and is {shown(state.status)}"
     elif state.phase == Phase.CLAIMED:
-        lockouts.refuse(connection, job.site)
+        if not job.is_stop:  # which a lock-out does not hold
+            lockouts.refuse(connection, job.site)
         reason = f"was handed over more than {settings.start_within_seconds} seconds ago"
     else:
         reason = f"is {shown(state.status)}"

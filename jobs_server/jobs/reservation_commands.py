@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from .. import clock
 from ..domain import strict_json
 from ..domain.commands import Command, checked, not_json
-from ..domain.values import Name, without_nul
+from ..domain.values import Name, WhoAsks, is_named, without_nul
 from ..errors import BadRequest, Fault
 from .reservations import REALTIME, ReservationRow
 
@@ -67,8 +67,16 @@ Text = Annotated[
     AfterValidator(without_nul),
     Field(description="a text of at most 500 characters", json_schema_extra={"pattern": r"^[^\x00]*$"}),
 ]
-Creator = Annotated[Name, Field(alias="creator_id", title="whose it is; believed while no sign-in is set")]
-CreatorName = Annotated[Name, Field(alias="creator", title="the same, for people to read")]
+Creator = Annotated[WhoAsks, Field(alias="creator_id", title="whose it is; believed while no sign-in is set")]
+CreatorName = Annotated[WhoAsks, Field(alias="creator", title="the same, for people to read")]
+
+
+def _without_blank_creator(value: Any) -> Any:
+    """Leave out a creator that is blank: the same as one that is not said."""
+    if not isinstance(value, dict):
+        return value
+    who = ("creator_id", "creator")
+    return {key: each for key, each in value.items() if key not in who or each is None or is_named(each)}
 
 
 def _nothing_said(schema: dict[str, Any]) -> None:
@@ -105,7 +113,8 @@ class Reserve(Command):
     @model_validator(mode="before")
     @classmethod
     def _without_nothing(cls, value: Any) -> Any:
-        """Leave out null, which stands for what is not said."""
+        """Leave out null, which stands for what is not said, as a blank creator does."""
+        value = _without_blank_creator(value)
         return {key: each for key, each in value.items() if each is not None} if isinstance(value, dict) else value
 
     def row(self, user_id: str, user_name: str) -> ReservationRow:
@@ -161,6 +170,8 @@ class Unreserve(Command):
     event_id: Annotated[Name, Field(examples=[_AN_ID])]
     user_id: Creator = "anonymous"
     user_name: CreatorName = "somebody"
+
+    _without_blanks = model_validator(mode="before")(_without_blank_creator)
 
 
 class BetweenTimes(Command):

@@ -145,9 +145,14 @@ def add(connection: Connection, wanted: ReservationRow, actor: Actor, now: Now) 
     return ReservationRow._make(row)
 
 
-def change(connection: Connection, wanted: ReservationRow, actor: Actor, now: Now) -> ReservationRow:
-    """Change a reservation; whose it is stays. Raises NotFound, Forbidden, or Conflict when the time is taken."""
-    before = _own(connection, wanted.event_id, actor)
+def change(
+    connection: Connection, wanted: ReservationRow, actor: Actor, now: Now, *, anybodys: bool = False
+) -> ReservationRow:
+    """Change a reservation; whose it is stays. Raises NotFound, Forbidden, or Conflict when the time is taken.
+
+    `anybodys` when nobody can say who asks, so that each reservation is for anybody to change.
+    """
+    before = _own(connection, wanted.event_id, actor, anybodys=anybodys)
     wanted = wanted._replace(creator_id=before.creator_id, creator=before.creator, last_modified_ms=now.wall_ms)
     row = connection.row(_UPDATE, **wanted._asdict())
     if row is None:
@@ -155,19 +160,20 @@ def change(connection: Connection, wanted: ReservationRow, actor: Actor, now: No
     return ReservationRow._make(row)
 
 
-def remove(connection: Connection, event_id: str, actor: Actor) -> ReservationRow:
-    """Delete a reservation. Raises NotFound, or Forbidden when it is somebody else's."""
-    found = _own(connection, event_id, actor)
+def remove(connection: Connection, event_id: str, actor: Actor, *, anybodys: bool = False) -> ReservationRow:
+    """Delete a reservation. Raises NotFound, or Forbidden when it is somebody else's; for `anybodys` see `change`."""
+    found = _own(connection, event_id, actor, anybodys=anybodys)
     connection.rows(_DELETE, event_id=event_id)
     return found
 
 
-def _own(connection: Connection, event_id: str, actor: Actor) -> ReservationRow:
+def _own(connection: Connection, event_id: str, actor: Actor, *, anybodys: bool) -> ReservationRow:
     row = connection.row(_FIND, event_id=event_id)
     if row is None:
         raise NotFound(f"Error: there is no reservation {shown(event_id)}")
     found = ReservationRow._make(row)
-    _check_owner(found, actor)
+    if not anybodys:
+        _check_owner(found, actor)
     return found
 
 

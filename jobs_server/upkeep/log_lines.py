@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from ..domain.actors import called
 from ..domain.lifecycle import Queue
 from ..errors import on_one_line
 from ..jobs.operations import CommittedChange
@@ -134,7 +135,7 @@ def _sentence(change: CommittedChange) -> str:
     remark = "".join(f", {part}" for part in (event.mark, event.message) if part)
     return (
         f"job {job.ulid} at {job.site}: {job.action} {job.device} {job.instance} is {event.status}{queue}"
-        f" by {actor.known} {actor.name}{remark}"
+        f" by {actor.known} {called(actor.name)}{remark}"
     )
 
 

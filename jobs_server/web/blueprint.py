@@ -9,6 +9,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..api import problems
+from ..domain import actors
 from ..errors import DatabaseUnavailable, JobsError, Unavailable
 from ..jobs import wire
 from ..observatory import describe
@@ -53,6 +54,7 @@ def _for_templates() -> dict[str, object]:
         "page_links": [(f"pages.{name}", label) for name, label in LINKS],
         "job_path": url_for("pages.job", ulid=""),
         "formats": formats,
+        "called": actors.called,
         "describe": describe.describe_texts,
         "from_json": json.loads,  # orjson refuses integers beyond 64 bits
         "pretty": _pretty,

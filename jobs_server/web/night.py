@@ -10,6 +10,7 @@ from typing import Any
 from flask import Response, jsonify, make_response, render_template, request
 
 from ..auth.access import Access, needs
+from ..domain import actors
 from ..errors import NotFound
 from ..history import now, search
 from ..history.night import report
@@ -115,7 +116,15 @@ def _bar(row: JobWithTiming) -> list[Any]:
     line = describe.describe_texts(job.device, job.action, job.required_params, job.optional_params)
     begin_ms = timing.started_ms or timing.seen_ms or timing.posted_ms
     result = timing.result.value if timing.result else ("running" if timing.started_ms else "waiting")
-    return [job.ulid, describe.shorten(line, 80), begin_ms, timing.ended_ms, result, job.status, job.user_name[:80]]
+    return [
+        job.ulid,
+        describe.shorten(line, 80),
+        begin_ms,
+        timing.ended_ms,
+        result,
+        job.status,
+        actors.called(job.user_name)[:80],
+    ]
 
 
 def _light(from_ms: int, to_ms: int) -> list[sky.Span]:

@@ -15,7 +15,7 @@ from jobs_server.service import service_of
 
 from ..conftest import inside
 from ..support import databases
-from ..support.clocks import Clocks
+from ..support.clocks import HOUR, Clocks
 from ..support.observatory import Observatory, Reply
 from .test_claims import ulids
 
@@ -75,6 +75,21 @@ def test_what_was_handed_over_but_not_begun_does_not_pass_the_fence(observatory:
     assert observatory.polls(claimId="a") == []
     lifts(observatory, cancelWaiting=False)
     assert observatory.starts(job, claimId="a").status == 200
+
+
+def test_a_stop_that_is_too_old_to_start_says_so_during_a_lockout(file_app: Flask, clocks: Clocks) -> None:
+    """It was 423, "only stop commands reach the telescope", which is no reason for a stop."""
+    site = inside(file_app)
+    work, stop = site.sends(), site.sends("stop", device="mount", instance="mount1")
+    site.polls(claimId="a")
+    locks(site)
+    clocks.pass_by(4 * HOUR)
+    refusal = site.starts(stop, claimId="a")
+    assert (refusal.status, refusal.text) == (
+        409,
+        f"Error: job {stop['ulid']} must not start: it was handed over more than 14400 seconds ago",
+    )
+    assert site.starts(work, claimId="a").status == 423
 
 
 def test_a_stop_reaches_a_site_that_repeats_its_poll(observatory: Observatory) -> None:
