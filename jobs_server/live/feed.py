@@ -75,6 +75,11 @@ class Feed:
         self._reader: AllSitesReader | PerSiteReader = reader(self._lock, self._channels, render)
 
     @property
+    def has_room(self) -> bool:
+        """Whether a place for a stream or a waiting poll is free."""
+        return len(self._subscribers) < self.places
+
+    @property
     def tail(self) -> int | None:
         """Return the number of the last event seen; None while nobody waits."""
         return self._reader.tail

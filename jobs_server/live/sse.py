@@ -68,6 +68,11 @@ def start(connection: Connection, asked: Position | None, site: str) -> Start:
     return Start(Position(record.epoch, seq), reset)
 
 
+def has_news(connection: Connection, known: Position, site: str) -> bool:
+    """Whether anything may have happened at a site after a position."""
+    return start(connection, known, site).reset is not None or bool(events.after(connection, known.seq, 1, site))
+
+
 def _reason_to_reset(record: Record, newest: int, asked: Position) -> str | None:
     if asked.epoch != record.epoch:
         return "the database was restored from a backup since"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, cast
@@ -22,7 +23,7 @@ from ..history.now import JobWithTiming
 from ..jobs import lockouts, queries, reservations
 from ..jobs.lockouts import LockoutRow
 from ..jobs.reservations import Held
-from ..live import sse
+from ..live import readers, sse
 from ..live.presence import Seen, State
 from ..observatory import sky
 from ..observatory.profiles import Profile
@@ -34,6 +35,8 @@ STRANGER = "somebody on the LAN"
 NAME_LONGEST = 80
 _YEAR_SECONDS = 365 * 24 * 60 * 60
 _RECEIPT_MS = 3 * 60 * 1000
+_FEW_VIEWERS = 12
+_APART_MS = 90
 
 
 class Frame(NamedTuple):
@@ -48,6 +51,8 @@ class Frame(NamedTuple):
     lockout: LockoutRow | None
     holders: list[Held]
     """Who holds the telescope now; of a calendar elsewhere, by what is known of it."""
+    marks: Sequence[tuple[object, ...]] = ()
+    """What stands at the site of lock-outs and reservations."""
 
 
 @dataclass
@@ -98,12 +103,31 @@ class Page:
             stops=now.stops(connection, site, at_ms - _RECEIPT_MS),
             lockout=lockouts.in_force(connection, site),
             holders=self._read_holders(connection),
+            marks=sorted(mark for mark in readers.site_marks(connection, at_ms) if mark[0] == site),
         )
 
     def _read_holders(self, connection: Connection) -> list[Held]:
         if (elsewhere := service().calendar) is not None:
             return elsewhere.known(self.site, self.now_ms) or []
         return reservations.at(connection, self.site, self.now_ms)
+
+    @property
+    def mark(self) -> str:
+        """Return a mark of what the frame shows beside the jobs; when that changes, the mark is another one."""
+        frame, stops = self.frame, [each.job.ulid for each in self.frame.stops]
+        shown = (frame.sites, stops, frame.lockout, frame.holders, frame.marks, self.presence.state.value)
+        return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a place for a stream is free."""
+        return service().feed.has_room
+
+    @property
+    def pace_ms(self) -> int:
+        """Return in how many ms the open pages share out a change among themselves; 0 while they are few."""
+        streams, _ = service().feed.counts()
+        return streams * _APART_MS if streams > _FEW_VIEWERS else 0
 
     def read_what_can_be_read(self) -> None:
         """Read the frame; while the database cannot be read, leave the frame blank, since a refusal is shown anyhow."""

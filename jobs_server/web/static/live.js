@@ -1,12 +1,18 @@
 // Keeps the page as the server would render it now: the stream says that something changed, the page is fetched and
 // patched. One rendering, the server's; a burst of changes costs a few fetches. The stream begins where the server
-// stood when it rendered the page, so that nothing falls between the two.
+// stood when it rendered the page, so that nothing falls between the two. Where all places for streams are taken the
+// page asks for changes; the server renders only when there are some, and says when a place is free.
 import { count, instant, now, setNow } from "./clock.js";
 import { patch } from "./patch.js";
 
 const AT_MOST_EVERY_MS = 250;
 const SHARE = 4; // renewing takes at most this part of the time, of a slow server or a slow phone
 const ANYHOW_EVERY_MS = 10000; // presence ages, and a connection that is dead without saying so
+const ASK_EVERY_MS = 4000; // without a stream
+const ASK_APART_MS = 800; // at random, so that a class of pages does not ask at the same moment
+const WHOLE_EVERY_MS = 60000; // what changes by time alone, such as the free disk
+const RETRY_MS = 4000; // a stream is tried at most so often, and less often each time that it is refused
+const LONGEST_RETRY_MS = 32000;
 const SLEPT_MS = 5000;
 const GIVE_UP_MS = 6000;
 const AT_ONCE = 6; // attempts where connections are doubtful: the browser may hold so many, all of them dead
@@ -14,13 +20,17 @@ const APART_MS = 150;
 const FAILED = /^(failed|error)#/i;
 
 let stream = null;
-let opening = null; // the timer of the next attempt
-let wanted = false; // something changed since the last fetch began
+let asking = null; // the timer of the next question, while there is no stream
+let wanted = null; // since the last fetch began something may have changed: in how many ms it is to be fetched
+let wantsWhole = false; // and the page is to be rendered, whatever the server thinks of it
 let fetching = null; // what breaks off the fetch that is under way
+let soon = null; // begins the fetch at its time
 let lastGood = performance.now();
 let lastFetch = -Infinity;
+let lastWhole = performance.now();
 let pauseMs = AT_MOST_EVERY_MS;
-let retryMs = 500;
+let retryMs = RETRY_MS;
+let nextTry = -Infinity; // before then no stream is tried
 let doubtful = false; // whether the browser's connections are alive: after sleep, or when nothing was answered
 let waited = 0; // seconds without an answer to the stream
 
@@ -30,7 +40,9 @@ export function startLive() {
   open();
   document.addEventListener("jobs:changed", () => {
     pauseMs = AT_MOST_EVERY_MS;
-    renew();
+    renew({ whole: true });
+    clearTimeout(soon?.timer);
+    soon?.begin(); // what somebody did here is shown at once
   });
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : wake()));
   document.addEventListener("resume", wake);
@@ -53,61 +65,72 @@ function wake() {
   close();
   if (document.hidden) return;
   fetching?.abort();
-  retryMs = 500;
   doubtful = true;
   pauseMs = 0;
-  renew(); // and once that has come, the stream again
+  renew({ whole: true }); // and once that has come, the stream again
 }
 
 function open() {
-  clearTimeout(opening);
-  if (stream || document.hidden) return;
-  const { site, position } = document.body.dataset;
-  stream = new EventSource(`/stream?${new URLSearchParams({ site, lastEventId: position })}`);
+  const { streamSrc, position, full } = document.body.dataset;
+  if (stream || document.hidden || full !== undefined || performance.now() < nextTry) return;
+  nextTry = performance.now() + retryMs;
+  stream = new EventSource(`${streamSrc}&${new URLSearchParams({ lastEventId: position })}`);
   waited = 0;
   stream.onopen = () => {
     waited = 0;
-    retryMs = 500;
+    retryMs = RETRY_MS;
     if (!document.getElementById("lost").hidden) renew();
   };
   stream.onmessage = (event) => {
     const { topic, data } = JSON.parse(event.data);
     if (topic === "jobs" && FAILED.test(data.statusId)) document.dispatchEvent(new CustomEvent("jobs:alarm"));
-    renew(); // the greeting too: what has no position, as a lock-out, may be newer than the page
+    // The greeting counts too: what has no position, as a lock-out, may be newer than the page.
+    renew({ whole: topic === "jobs", among: Number(document.body.dataset.pace) });
   };
-  for (const kind of ["reset", "dropped"]) stream.addEventListener(kind, renew);
-  stream.onerror = () => {
-    renew();
-    if (stream?.readyState !== EventSource.CLOSED) return;
-    close(); // after an answer that is no stream (502, 503) the browser gives up; we do not
-    opening = setTimeout(open, retryMs + Math.random() * 250);
-    retryMs = Math.min(5000, retryMs * 2);
-  };
+  stream.addEventListener("reset", () => renew({ whole: true }));
+  stream.addEventListener("dropped", refused);
+  stream.onerror = () => (stream?.readyState === EventSource.CLOSED ? refused() : renew());
+}
+
+// After an answer that is no stream (502, 503) the browser gives up; the page does not, and asks meanwhile.
+function refused() {
+  close();
+  nextTry = Math.max(nextTry, performance.now() + retryMs);
+  retryMs = Math.min(LONGEST_RETRY_MS, retryMs * 2);
+  renew();
 }
 
 function close() {
-  clearTimeout(opening);
   stream?.close();
   stream = null;
 }
 
-function renew() {
-  wanted = true;
+// `among`: other pages learn of the same change, so that each takes a moment of its own in so many ms.
+function renew({ whole = false, among = 0 } = {}) {
+  wanted = Math.min(wanted ?? among, among);
+  wantsWhole ||= whole;
   if (fetching || document.hidden) return;
-  fetching = new AbortController();
-  const soon = setTimeout(fetchNow, Math.max(0, pauseMs - (performance.now() - lastFetch)), fetching);
-  fetching.signal.onabort = () => {
-    clearTimeout(soon);
-    fetching = null;
+  const mine = (fetching = new AbortController());
+  const passed = performance.now() - lastFetch;
+  const begin = () => ((soon = null), fetchNow(mine));
+  const apart = passed < among ? among - passed : Math.random() * among;
+  soon = { begin, timer: setTimeout(begin, Math.max(0, pauseMs - passed, apart)) };
+  mine.signal.onabort = () => {
+    clearTimeout(soon?.timer);
+    soon = fetching = null;
   };
 }
 
 async function fetchNow(mine) {
-  wanted = false;
+  clearTimeout(asking);
+  const whole = wantsWhole || doubtful || performance.now() - lastWhole > WHOLE_EVERY_MS;
+  wanted = null;
+  wantsWhole = false;
   lastFetch = performance.now();
   const giveUp = setTimeout(() => mine.abort(), GIVE_UP_MS);
   try {
-    const text = await (doubtful ? firstPage(mine.signal) : fetchPage(mine.signal));
+    const text = await (doubtful ? firstPage(mine.signal) : fetchPage(mine.signal, whole));
+    if (whole) lastWhole = lastFetch;
     show(new DOMParser().parseFromString(text, "text/html"));
     setLost(false);
     doubtful = false;
@@ -118,17 +141,20 @@ async function fetchNow(mine) {
     // Once, since a server that is only slow must not get six times the work; then no dead connection is left.
     doubtful = mine.signal.aborted && document.getElementById("lost").hidden;
     if (doubtful) close(); // the stream as well: it holds one of the few connections that there may be
+    wantsWhole ||= whole;
     setLost(true);
     setTimeout(renew, 1000);
   } finally {
     clearTimeout(giveUp);
   }
   if (fetching === mine) fetching = null;
-  if (wanted) renew();
+  if (wanted !== null) renew({ among: wanted });
+  else if (stream?.readyState !== EventSource.OPEN) asking = setTimeout(renew, ASK_EVERY_MS + Math.random() * ASK_APART_MS);
 }
 
-async function fetchPage(signal) {
-  const headers = { "X-Requested-By": "script" };
+async function fetchPage(signal, whole = true) {
+  const { position, mark } = document.body.dataset;
+  const headers = { "X-Requested-By": "script", ...(whole ? {} : { "X-Known": `${position} ${mark}` }) };
   const answer = await fetch(document.body.dataset.liveSrc, { headers, signal, cache: "no-store" }); // no cache holds one back for another
   const text = await answer.text();
   if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
@@ -153,16 +179,26 @@ async function firstPage(signal) {
 function show(fresh) {
   const clocks = fresh.getElementById("clocks");
   if (clocks) setNow(Number(clocks.dataset.now));
-  document.body.dataset.position = fresh.body.dataset.position;
-  document.dispatchEvent(new CustomEvent("jobs:coming", { detail: fresh })); // what scripts made of the old page
+  for (const name of ["position", "mark", "pace", "full"]) {
+    if (name in fresh.body.dataset) document.body.dataset[name] = fresh.body.dataset[name];
+    else delete document.body.dataset[name];
+  }
+  const unchanged = "unchanged" in fresh.body.dataset;
+  if (!unchanged) document.dispatchEvent(new CustomEvent("jobs:coming", { detail: fresh })); // what scripts made of the old page
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(part.id);
+    if (other && isEdited(part)) document.body.dataset.mark = ""; // it is behind: the page is to come again
     if (!other || isEdited(part)) continue;
     count(other); // compare with what the clock has made of the old one
     patch(part, other);
   }
   lastGood = now();
-  document.dispatchEvent(new CustomEvent("jobs:shown"));
+  if (!unchanged) document.dispatchEvent(new CustomEvent("jobs:shown", { detail: { crowded: isCrowded() } }));
+}
+
+// Among many pages, what is drawn beside the lists may be a while behind them.
+function isCrowded() {
+  return stream === null || Number(document.body.dataset.pace) > 0;
 }
 
 // A form is not taken from under the hands of who fills it in.

@@ -8,6 +8,7 @@ const TOP = 6;
 const AXIS = 22;
 const NARROWEST_MS = 60000;
 const RENEW_MS = 1000;
+const CROWDED_MS = 30000; // among many pages the lists go before the drawing
 const SHARE = 10; // renewing takes at most this part of the time
 const TINY = 3; // narrower than this no bar is drawn
 
@@ -30,7 +31,7 @@ class Timeline {
   }
 
   listen() {
-    document.addEventListener("jobs:shown", () => this.renew());
+    document.addEventListener("jobs:shown", ({ detail }) => this.renew(detail.crowded ? CROWDED_MS : 0));
     new ResizeObserver(() => this.draw()).observe(this.holder);
     setInterval(() => this.moveNow(), 5000);
     this.svg.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
@@ -43,9 +44,10 @@ class Timeline {
     this.svg.addEventListener("dblclick", () => this.show(this.data.from_ms, this.data.to_ms));
   }
 
-  renew() {
+  renew(atMostEvery) {
     if (this.soon) return;
-    this.soon = setTimeout(() => this.load(), Math.max(0, this.lastLoad + this.pause - performance.now()));
+    const pause = Math.max(this.pause, atMostEvery);
+    this.soon = setTimeout(() => this.load(), Math.max(0, this.lastLoad + pause - performance.now()));
   }
 
   async load() {
