@@ -20,6 +20,12 @@ BOOT_BITS = 43
 END_MS = 221_876_928_000_000
 """Where the years end that times are taken from: 9001-01-01 UTC. Beyond the year 9999 none can be written."""
 
+DAY_MS = 24 * 60 * 60 * 1000
+AHEAD_MS = DAY_MS
+"""By how much a time may be ahead of the clock, as after it was set back; what is further ahead counts for nothing."""
+FEW_DAYS_MS = 3 * DAY_MS
+"""By how much a clock may be ahead of what vouches for it; beyond that a person is asked before anything is deleted."""
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TAG_BITS = 63 - BOOT_BITS
 
@@ -41,6 +47,22 @@ def read() -> Now:
 def now_ms() -> int:
     """Read the wall clock: milliseconds since 1970 UTC."""
     return time.time_ns() // 1_000_000
+
+
+def utc_now() -> datetime:
+    """Read the wall clock as a date and time in UTC."""
+    return datetime.fromtimestamp(now_ms() / 1000, UTC)
+
+
+def leapt_ms(now: Now, before: Now) -> int:
+    """Return by how much the wall clock went on further than time did, as far as two readings can tell.
+
+    Within one boot the other clock says how much time there was. Readings of two boots tell only how far the wall clock
+    went: a machine that was off for a week looks like one whose clock leapt by a week.
+    """
+    passed_ms = now.boot_ms - before.boot_ms
+    same_boot = 0 <= passed_ms < 1 << BOOT_BITS
+    return now.wall_ms - before.wall_ms - (passed_ms if same_boot else 0)
 
 
 def in_utc(time_ms: int) -> str:

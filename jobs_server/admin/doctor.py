@@ -7,11 +7,11 @@ import socket
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from .. import clock
@@ -20,16 +20,12 @@ from ..errors import TaskFailed, Unavailable
 from ..jobs import queries
 from ..storage import migrations, network_share, postgresql, sqlite
 from ..storage.database import reason_of
-from ..storage.models import Job
 from ..storage.sqlite_driver import driver, has_wal_bug
 from ..storage.statement import Statement
 from ..upkeep import backups, checks
 from ..upkeep.checks import Finding, Grade
 from . import repairs
 from .installation import Installation
-
-_AHEAD_MS = 60_000  # a clock that was set back by less is no news
-_NEWEST = Statement(select(func.max(Job.accepted_ms)))
 
 _CLOCKS_DIFFER_MS = 2_000
 _OWN = 1  # each process hears of changes by a connection of its own
@@ -141,19 +137,14 @@ def _integrity(installation: Installation) -> Iterator[Finding]:
 
 
 def _clock(installation: Installation) -> Iterator[Finding]:
-    if not installation.is_there:
-        return
+    if not installation.is_there or installation.revision != migrations.newest():
+        return  # a migration makes what the clock is held against
     with installation.database.reading() as connection:
-        newest_ms = connection.rows(_NEWEST)[0][0] or 0
-    ahead_ms = newest_ms - clock.now_ms()
-    if ahead_ms > _AHEAD_MS:
-        sentence = (
-            f"the newest job is {timedelta(seconds=ahead_ms // 1000)} in the future: this clock was set back, or was"
-            " ahead when the job came. Set it right, and keep it so by NTP."
-        )
-        yield Finding("clock", Grade.BAD, sentence)
-    else:
-        yield Finding("clock", Grade.GOOD, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, after the newest job.")
+        found = list(checks.dates(connection, installation.settings))
+    # What was found of the dates of jobs is said of the clock, which is to be set right.
+    yield from (replace(each, about="clock") if each.about == "dates" else each for each in found)
+    if not any(each.about in ("clock", "dates") for each in found):
+        yield Finding("clock", Grade.GOOD, f"{clock.utc_now():%Y-%m-%d %H:%M:%S} UTC, after the newest job.")
 
 
 def _indexes(installation: Installation) -> Iterator[Finding]:

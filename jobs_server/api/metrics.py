@@ -11,7 +11,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -187,8 +186,9 @@ class LookedUp(Collector):
             made = backups.listed(settings.backups) if checks.file_of(settings.url) else []
         except OSError:
             return
-        if made:
-            age = (datetime.now(UTC) - made[0].made).total_seconds()
+        now = clock.utc_now()
+        if newest := backups.newest(made, now):
+            age = max(0.0, (now - newest.made).total_seconds())
             yield GaugeMetricFamily("jobs_backup_age_seconds", "Since the newest backup was made.", age)
 
 

@@ -10,7 +10,7 @@ import click
 from .. import clock
 from ..errors import JobsError, TaskFailed
 from ..upkeep import archive as archives
-from ..upkeep import retention
+from ..upkeep import retention, timekeeping
 from .installation import database
 from .installation import settings as in_force
 
@@ -25,13 +25,23 @@ _SHOWN_FAULTS = 10
     help="First write what is deleted to a new file in this folder, which `import` reads back.",
 )
 @click.option("--dry-run", is_flag=True, help="Only tell how many jobs would be deleted.")
-def prune(days: int | None, archive: Path | None, dry_run: bool) -> None:
+@click.option(
+    "--clock-is-right",
+    is_flag=True,
+    help="Confirm what this machine's clock says, which the service doubts: for this once, and for the server too.",
+)
+def prune(days: int | None, archive: Path | None, dry_run: bool, clock_is_right: bool) -> None:
     """Delete old jobs and their history, while the server runs.
 
     What still waits, or was heard of since, stays. The database's file does not become smaller; the room is used again.
+    Nothing is deleted while the clock is days past the last moment that the service knows of.
     """
     settings = in_force()
     days = days or settings.keep_days
+    if clock_is_right:
+        _confirm_the_clock()
+        if not days:
+            return
     if not days:
         raise click.UsageError("say how many days to keep, with --days or JOBS_KEEP_DAYS; so far all is kept for ever")
     before_ms = clock.now_ms() - days * retention.DAY_MS
@@ -42,6 +52,8 @@ def prune(days: int | None, archive: Path | None, dry_run: bool) -> None:
         if dry_run:
             click.echo(f"{old:,} jobs are older than {days} days.")
             return
+        if doubt := timekeeping.look(database(), settings, clock.read()):
+            raise TaskFailed(f"nothing was deleted, since this machine's clock is in doubt: {doubt.sentence}")
         with click.progressbar(length=old, label="Deleting", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
             pruned = retention.prune(database(), before_ms, folder, lambda done: bar.update(done - bar.pos))
     except JobsError as error:
@@ -49,6 +61,14 @@ def prune(days: int | None, archive: Path | None, dry_run: bool) -> None:
     click.echo(f"Deleted {pruned.jobs:,} jobs older than {days} days, with {pruned.events:,} events.")
     if pruned.file:
         click.echo(f"They are in {pruned.file}.")
+
+
+def _confirm_the_clock() -> None:
+    try:
+        timekeeping.confirm(database(), now := clock.read())
+    except JobsError as error:
+        raise TaskFailed(error.sentence.removeprefix("Error: ")) from None
+    click.echo(f"Noted: it is {clock.in_utc(now.wall_ms)}.")
 
 
 @click.command("import")

@@ -209,6 +209,21 @@ class Silence(Base):
     until_ms: Mapped[int | None]  # the next poll; none: it lasts
 
 
+class ClockMark(Base):
+    """A moment at which a server took its clock to be right; what a clock that leaps later is held against.
+
+    Usually one row, which follows the time. A clock that goes back by days begins a row of its own, and the row that is
+    ahead of it waits for its time.
+    """
+
+    __tablename__ = "clock_mark"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    wall_ms: Mapped[int]  # as both clocks said (clock.Now)
+    boot_ms: Mapped[int]
+    known_job_id: Mapped[int]  # dates in the future of jobs up to this id are known to a person; 0: of none
+
+
 class FeedRecord(Base):
     """The one row that says which positions in the feed of events are still good."""
 

@@ -138,7 +138,7 @@ class Watch:
         """List what somebody should look at now."""
         service = self._service
         try:
-            waits = list(checks.what_waits(service))
+            waits = [*checks.what_waits(service), *checks.clock_of(service)]
         except Unavailable as error:
             yield Alert(_DATABASE, error.sentence.removeprefix("Error: "))
             return

@@ -14,12 +14,13 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import URL
 
+from .. import clock
 from ..config import Settings
 from ..errors import TaskFailed, on_one_line
 from ..storage.database import reason_of
@@ -31,6 +32,7 @@ _NOTE = "backup-failed.txt"
 _NAME = "jobs-%Y%m%dT%H%M%SZ.db.gz"
 _PATTERN = "jobs-*.db.gz"
 _PART = ".part"
+_CLOCK_SLACK = timedelta(minutes=1)  # a clock that was set back by less is no news
 _CHUNK_BYTES = 1024 * 1024
 
 Progress = Callable[[str, int, int], None]
@@ -107,6 +109,20 @@ def listed(folder: Path) -> list[Backup]:
     return sorted(found, key=lambda backup: backup.made, reverse=True)
 
 
+def newest(found: Iterable[Backup], now: datetime) -> Backup | None:
+    """Return the newest of some backups; what is dated in the future says nothing of how long ago a backup was made."""
+    return max((each for each in found if not _is_ahead(each, now)), key=lambda each: each.made, default=None)
+
+
+def farthest_ahead(found: Iterable[Backup], now: datetime) -> Backup | None:
+    """Return the backup that is dated farthest in the future; None when none is."""
+    return max((each for each in found if _is_ahead(each, now)), key=lambda each: each.made, default=None)
+
+
+def _is_ahead(backup: Backup, now: datetime) -> bool:
+    return backup.made > now + _CLOCK_SLACK
+
+
 def make(source: Path, folder: Path, progress: Progress = lambda *_: None, rules: BackupRules = RULES) -> Made:
     """Back up a database into a folder, verify the copy, and drop what is no longer to be kept.
 
@@ -114,7 +130,7 @@ def make(source: Path, folder: Path, progress: Progress = lambda *_: None, rules
     """
     folder = _usable(folder)
     _check_room(source, folder, rules.spare_bytes)
-    now = datetime.now(UTC)
+    now = clock.utc_now()
     final = folder / now.strftime(_NAME)
     with translated(f"no backup was made in {folder}"), _parts(final, rules.stale_seconds) as (copy, packed):
         counts = _copy(source, copy, progress, rules.pages)
@@ -259,9 +275,14 @@ def _count(connection: Any) -> Counts:
     return Counts(jobs, events)
 
 
-def kept(backups: Iterable[Backup], rules: BackupRules = RULES) -> set[Path]:
-    """Return what to keep: the newest of each of the last 7 days, 4 weeks and 12 months that have one."""
-    keep: set[Path] = set()
+def kept(backups: Iterable[Backup], rules: BackupRules = RULES, now: datetime | None = None) -> set[Path]:
+    """Return what to keep: the newest of each of the last 7 days, 4 weeks and 12 months that have one.
+
+    What is dated in the future of `now` is kept beside, and takes the place of no other.
+    """
+    backups = list(backups)
+    keep = {each.path for each in backups if now is not None and _is_ahead(each, now)}
+    backups = [each for each in backups if each.path not in keep]
     for period, most in (("%Y-%m-%d", rules.days), ("%G-%V", rules.weeks), ("%Y-%m", rules.months)):
         newest: dict[str, Path] = {}
         for backup in sorted(backups, key=lambda each: each.made, reverse=True):
@@ -272,7 +293,7 @@ def kept(backups: Iterable[Backup], rules: BackupRules = RULES) -> set[Path]:
 
 def _drop_old(folder: Path, rules: BackupRules) -> Iterator[Path]:
     backups = listed(folder)
-    keep = kept(backups, rules)
+    keep = kept(backups, rules, clock.utc_now())
     for backup in backups:
         if backup.path not in keep:
             with suppress(OSError):

@@ -11,8 +11,9 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,9 +28,9 @@ from ..live.presence import State
 from ..storage import migrations
 from ..storage.database import reason_of
 from ..storage.models import Job
-from ..storage.statement import Statement
+from ..storage.statement import Connection, Statement
 from ..worker import Worker
-from . import backups
+from . import backups, timekeeping
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -40,6 +41,7 @@ STOP_SECONDS = 10
 WRITE_SECONDS = 1.0
 """How long a look waits for the turn to write: a monitor does not wait for longer."""
 _PROBE = "  "  # it stands in the place of a site, and no site is blank
+_NEWS_MS = 10 * 60 * 1000
 _BACKUP_AGE = timedelta(hours=48)
 
 _WAITING = Statement(
@@ -157,9 +159,11 @@ def newest_backup(settings: Settings, serving: timedelta | None = None) -> Itera
         public = "the folder of the backups cannot be read; the log says why"
         yield Finding("backups", Grade.BAD, f"could not be looked at: {reason_of(error)}", public=public)
         return
-    age = datetime.now(UTC) - made[0].made if made else None
-    if age is not None and age <= _BACKUP_AGE:
-        sentence = f"the newest of {len(made)} in {folder} is of {made[0].made:%Y-%m-%d %H:%M} UTC."
+    now = clock.utc_now()
+    newest = backups.newest(made, now)
+    age = now - newest.made if newest else None
+    if newest and age is not None and age <= _BACKUP_AGE:
+        sentence = f"the newest of {len(made)} in {folder} is of {newest.made:%Y-%m-%d %H:%M} UTC."
         yield Finding("backups", Grade.GOOD, sentence)
         return
     is_missed = serving is not None and (age or serving) > _BACKUP_AGE
@@ -197,6 +201,52 @@ def what_waits(service: Service) -> Iterator[Finding]:
         if clock.now_ms() - due_ms > STOP_SECONDS * 1000:
             sentence = f"{action} was not taken within {STOP_SECONDS} s. Use the hard stop."
             yield Finding(f"stop {site}", Grade.BAD, sentence, alert=f"{site}: {sentence}")
+
+
+def clock_of(service: Service) -> Iterator[Finding]:
+    """Look at a server's clock and dates; see `dates`. Raises Unavailable."""
+    with service.database.reading() as connection:
+        yield from dates(connection, service.settings)
+
+
+def dates(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    """Look whether the clock may be days ahead, and whether anything is dated in the future, which counts for nothing.
+
+    `/readyz` and alerts do not speak of a few minutes: a clock that NTP sets back catches up with them.
+    """
+    now = clock.read()
+    if doubt := timekeeping.doubt(connection, settings, now):
+        yield Finding("clock", Grade.BAD, f"{doubt.sentence}.", alert=f"This machine's clock: {doubt.sentence}.")
+    if ahead_ms := timekeeping.job_ahead_ms(connection, now):
+        ahead, since = timedelta(seconds=ahead_ms // 1000), "this clock was set back, or was ahead when the job came"
+        what = f"the newest job is {ahead} in the future: {since}"
+        loud = ahead_ms > _NEWS_MS
+        yield Finding(
+            "dates",
+            Grade.BAD,
+            f"{what}. Set it right, and keep it so by NTP; if it is right now, confirm it with {timekeeping.CONFIRM}",
+            public=what if loud else "",
+            alert=f"The n{what[5:]}." if loud else "",
+        )
+    if backups.are_made_daily(settings):
+        yield from _backup_ahead(settings.backups)
+
+
+def _backup_ahead(folder: Path) -> Iterator[Finding]:
+    """Look whether a backup is dated in the future, so that it does not count as one of today."""
+    with suppress(OSError):  # `newest_backup` tells of a folder that cannot be read
+        found = backups.farthest_ahead(backups.listed(folder), clock.utc_now())
+        if found is None:
+            return
+        what = f"the backup {found.path.name} is dated in the future and counts for nothing"
+        sentence = f"{what}: the clock was ahead when it was made. Delete it in {folder}, or rename it."
+        yield Finding("backups", Grade.BAD, sentence, public=what, alert=f"T{sentence[1:]}")
+
+
+def _if_it_can_be_read(findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Yield findings up to where the jobs cannot be read, of which `database` tells."""
+    with suppress(Unavailable):
+        yield from findings
 
 
 def file_of(url: URL) -> Path | None:
@@ -250,5 +300,6 @@ class Health:
         yield from disk_of_the_jobs(service)
         yield from threads(service, self.workers)
         yield from last_backup(service.daily_work)
+        yield from _if_it_can_be_read(clock_of(service))
         if self.serving_since is not None:
             yield from newest_backup(service.settings, timedelta(seconds=time.monotonic() - self.serving_since))

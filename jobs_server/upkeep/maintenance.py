@@ -20,7 +20,7 @@ from ..jobs import admission, expiry
 from ..live.presence_store import note_silences
 from ..storage.database import Database
 from ..worker import Worker, attempt
-from . import backups, retention
+from . import backups, retention, timekeeping
 
 if TYPE_CHECKING:
     from ..service import Service
@@ -78,6 +78,7 @@ def sweeper(service: Service) -> Worker:
 
     def work() -> None:
         if watch.is_well() and service.is_on_duty:
+            attempt("the time could not be kept", lambda: timekeeping.look(database, settings, clock.read()))
             attempt("jobs could not be labelled", lambda: sweep(database, settings, started))
             attempt(
                 "a site's silence could not be noted",
@@ -103,6 +104,8 @@ class DailyWork:
         self.times = times or DailyTimes()
         self._database = database
         self._pruned_on: date | None = None
+        self._doubt = ""
+        self._is_backed_up = False
         self.backup_failure: str | None = None
         """Why the last backup that was due could not be made; none when it was, or when none was due yet."""
         self._not_before = 0.0
@@ -110,7 +113,7 @@ class DailyWork:
         self.worker = Worker(
             "daily work",
             lambda: self.times.look_seconds,
-            lambda: self.look(datetime.now().astimezone()),
+            lambda: self.look(clock.utc_now().astimezone()),
             does="makes backups and deletes old jobs",
             failure="the daily work could not be done",
         )
@@ -125,12 +128,28 @@ class DailyWork:
         return self.backup_failure or backups.noted_failure(Path(self.settings.instance))
 
     def look(self, now: datetime) -> None:
-        """Do what is due; whatever keeps one thing from being done, the other is, and both are due again."""
-        for work in (self._prune_if_due, self._back_up_if_due):
+        """Do what is due: a backup, and only then, when the clock can be right, the deletion of what the backup holds.
+
+        Whatever keeps one thing from being done, the other is tried, and both are due again.
+        """
+        for work in (self._look_at_the_clock, self._back_up_if_due, self._prune_if_due):
             attempt("the daily work could not be done", partial(work, now))
+
+    def _look_at_the_clock(self, now: datetime) -> None:
+        """Note whether the clock may be days ahead: what a clock in the wrong year calls old is all that there is."""
+        if not self._on_duty():
+            return
+        before, self._doubt = self._doubt, "it could not be looked at"
+        reading = Now(round(now.timestamp() * 1000), clock.read().boot_ms)
+        found = timekeeping.look(self._database, self.settings, reading)
+        self._doubt = found.sentence if found else ""
+        if found and not before and self.settings.keep_days:
+            log.error("old jobs are not deleted while this machine's clock is in doubt: %s", self._doubt)
 
     def _prune_if_due(self, now: datetime) -> None:
         if not self.settings.keep_days or now.date() == self._pruned_on or not self._on_duty():
+            return
+        if self._doubt or not self._is_backed_up:
             return
         self._pruned_on = now.date()
         folder = Path(self.settings.archive_folder).expanduser() if self.settings.archive_folder else None
@@ -143,21 +162,25 @@ class DailyWork:
             log.info("%d jobs older than %d days were deleted", pruned.jobs, self.settings.keep_days)
 
     def _back_up_if_due(self, now: datetime) -> None:
-        if not backups.are_made_daily(self.settings) or time.monotonic() < self._not_before:
+        self._is_backed_up = not backups.are_made_daily(self.settings)
+        if self._is_backed_up or time.monotonic() < self._not_before:
             return
         try:
             self._refuse_another_file()
-            made = backups.listed(self.settings.backups)
-            if not is_due(made[0].made if made else None, now):
-                return
-            new = backups.make(backups.database_file(self.settings.url), self.settings.backups)
+            newest = backups.newest(backups.listed(self.settings.backups), now)
+            if is_due(newest.made if newest else None, now):
+                self._back_up()
         except (TaskFailed, OSError) as failure:
             self.backup_failure = failure.message if isinstance(failure, TaskFailed) else str(failure)
             self._not_before = time.monotonic() + self.times.retry_seconds
             log.error("backup failed: %s", self.backup_failure)  # noqa: TRY400
         else:
-            self.backup_failure = None
-            log.info("backup made: %s, %d jobs, %d bytes", new.path, new.counts.jobs, new.size_bytes)
+            self._is_backed_up = True
+
+    def _back_up(self) -> None:
+        new = backups.make(backups.database_file(self.settings.url), self.settings.backups)
+        self.backup_failure = None
+        log.info("backup made: %s, %d jobs, %d bytes", new.path, new.counts.jobs, new.size_bytes)
 
     def _refuse_another_file(self) -> None:
         if fault := self._database.fault:

@@ -5,40 +5,51 @@ from __future__ import annotations
 import gzip
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, bindparam, delete, func, insert, select
-from ulid import ULID
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, delete, func, insert, literal_column, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
+from .. import clock
 from ..domain.lifecycle import Phase
 from ..errors import TaskFailed
-from ..jobs.sql import at_most, literal
+from ..jobs import queries
+from ..jobs.sql import THIS_SITE, at_most, literal
 from ..storage.database import Database
 from ..storage.models import IdempotencyKey, Job, JobEvent, PrunePermit, Silence
 from ..storage.statement import Connection, Statement
 from . import archive
 
-DAY_MS = 24 * 60 * 60 * 1000
+DAY_MS = clock.DAY_MS
 _JOB = archive.JOB
 _EVENT = archive.EVENT
 
 _BEFORE = bindparam("before_ms", type_=BigInteger)
-# ULIDs rise with the time of acceptance, but for clocks that are set: they bound the search, the times decide.
-_OLD = (
-    (Job.ulid < bindparam("below"))
-    & (Job.accepted_ms < _BEFORE)
-    & (Job.phase != literal(Phase.WAITING))
-    & ((Job.replica_phase != literal(Phase.WAITING)) | (Job.accepted_ms + Job.expires_after_ms < _BEFORE))
-    & (func.coalesce(Job.heard_ms, 0) < _BEFORE)
-    & (func.coalesce(Job.replica_heard_ms, 0) < _BEFORE)
+_AHEAD = bindparam("ahead_ms", type_=BigInteger)
+
+
+def _not_heard_since(heard_ms: InstrumentedAttribute[int | None]) -> ColumnElement[bool]:
+    """Write that nothing was heard of a job since; what was heard while the clock was ahead is no word of today."""
+    return or_(func.coalesce(heard_ms, literal_column("0")) < _BEFORE, heard_ms > _AHEAD)
+
+
+# Found by the index of a site's times, which are at most `AHEAD_MS` later than the acceptance. Not by the ULID: a clock
+# that was once a year ahead has lifted all that came after.
+_OLD = and_(
+    THIS_SITE,
+    Job.timestamp_ms < bindparam("until_ms", type_=BigInteger),
+    Job.accepted_ms < _BEFORE,
+    Job.phase != literal(Phase.WAITING),
+    or_(Job.replica_phase != literal(Phase.WAITING), Job.accepted_ms + Job.expires_after_ms < _BEFORE),
+    _not_heard_since(Job.heard_ms),
+    _not_heard_since(Job.replica_heard_ms),
 )
 _EVENTS_OF = select(func.count()).where(JobEvent.job_id == Job.id).scalar_subquery()
-_OLDEST = Statement(select(Job.id, _EVENTS_OF).where(_OLD).order_by(Job.ulid).limit(at_most("count")))
+_OLDEST = Statement(select(Job.id, _EVENTS_OF).where(_OLD).order_by(Job.timestamp_ms, Job.ulid).limit(at_most("count")))
 _COUNT = Statement(select(func.count()).select_from(Job).where(_OLD))
 _ROW = Statement(select(*_JOB).where(Job.id == bindparam("job_id")))
 _HISTORY = Statement(select(*_EVENT).where(JobEvent.job_id == bindparam("job_id")).order_by(JobEvent.seq))
@@ -80,7 +91,8 @@ class Pruned:
 
 def count(connection: Connection, before_ms: int) -> int:
     """Count the jobs that pruning would delete."""
-    return int(connection.rows(_COUNT, **_values(before_ms))[0][0])
+    values = _values(before_ms)
+    return sum(connection.rows(_COUNT, site=site, **values)[0][0] for site in queries.sites(connection))
 
 
 def prune(
@@ -99,7 +111,7 @@ def prune(
     """
     file = _new_file(folder) if folder else None
     jobs = events = 0
-    while batch := _batch(database, before_ms, rules.most_rows):
+    for batch in _batches(database, before_ms, rules.most_rows):
         if file:
             _write(database, file, batch)
         _delete(database, batch, rules)
@@ -111,12 +123,21 @@ def prune(
     return Pruned(jobs, events, file if jobs else None)
 
 
-def _batch(database: Database, before_ms: int, most_rows: int) -> dict[int, int]:
-    """Choose the oldest jobs, with the number of their events, up to a batch of rows but at least one job."""
+def _batches(database: Database, before_ms: int, most_rows: int) -> Iterator[dict[int, int]]:
+    """Yield what is to be deleted, site by site; each batch is gone when the next is asked for."""
+    with database.reading() as connection:
+        sites = list(queries.sites(connection))
+    for site in sites:
+        while batch := _batch(database, site, before_ms, most_rows):
+            yield batch
+
+
+def _batch(database: Database, site: str, before_ms: int, most_rows: int) -> dict[int, int]:
+    """Choose the oldest jobs of a site, with the number of their events, up to a batch of rows but at least one job."""
     batch: dict[int, int] = {}
     rows = 0
     with database.reading() as connection:
-        for job_id, events in connection.rows(_OLDEST, **_values(before_ms), count=most_rows // 2):
+        for job_id, events in connection.rows(_OLDEST, site=site, **_values(before_ms), count=most_rows // 2):
             rows += events + 1
             if batch and rows > most_rows:
                 break
@@ -159,9 +180,11 @@ def _delete(database: Database, batch: dict[int, int], rules: PruneRules) -> Non
 
 
 def _values(before_ms: int) -> dict[str, Any]:
-    margin_ms = 7 * DAY_MS  # how far a clock may have been wrong
-    below = str(ULID.from_timestamp(max(0, before_ms + margin_ms) / 1000))
-    return {"before_ms": before_ms, "below": below}
+    return {
+        "before_ms": before_ms,
+        "until_ms": before_ms + clock.AHEAD_MS,
+        "ahead_ms": max(clock.now_ms(), before_ms) + clock.AHEAD_MS,
+    }
 
 
 def _new_file(folder: Path) -> Path:
@@ -169,4 +192,4 @@ def _new_file(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TaskFailed(f"nothing was deleted: {folder} cannot be made: {error.strerror}") from None
-    return folder / f"jobs-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl.gz"
+    return folder / f"jobs-{clock.utc_now():%Y%m%dT%H%M%SZ}.jsonl.gz"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from flask import Response, make_response, render_template, request
 
-from .. import config
+from .. import clock, config
 from ..auth import site_tokens
 from ..auth.access import Access, needs
 from ..auth.site_tokens import SiteTokenRow
@@ -40,6 +40,8 @@ class Health(NamedTuple):
     last_backup_ms: int | None
     backup_count: int
     is_on_sqlite: bool
+    clock: list[str]
+    """What is wrong with the clock, and with what is dated in the future."""
 
 
 @bp.get("/settings")
@@ -56,10 +58,11 @@ def show(made: tuple[SiteTokenRow, str] | None = None) -> str:
         earlier_lockouts = lockouts.latest(connection, page().site, 10)
         tokens = site_tokens.list_all(connection) if page().may_administer else []
         kept_in = migrations.storage(connection)
+        of_the_clock = [finding.alert for finding in checks.dates(connection, page().settings) if finding.alert]
     return render_template(
         "pages/settings.html",
         earlier_lockouts=earlier_lockouts,
-        health=_health(page().settings, kept_in),
+        health=_health(page().settings, kept_in, of_the_clock),
         sees_settings=sees_settings,
         file=Path(page().settings.instance) / profiles.FILE,
         in_force=[
@@ -101,8 +104,9 @@ def _asked(model: type[commands.AnyCommand], **more: object) -> commands.AnyComm
     return made
 
 
-def _health(settings: Settings, kept_in: Storage) -> Health:
+def _health(settings: Settings, kept_in: Storage, of_the_clock: list[str]) -> Health:
     kept = backups.listed(settings.backups)
+    newest = backups.newest(kept, clock.utc_now())
     return Health(
         database=settings.url.render_as_string(hide_password=True),
         size_bytes=_size(settings) if kept_in.size_bytes is None else kept_in.size_bytes,
@@ -110,9 +114,10 @@ def _health(settings: Settings, kept_in: Storage) -> Health:
         software=kept_in.software,
         python=platform.python_version(),
         system=platform.platform(terse=True),
-        last_backup_ms=round(kept[0].made.timestamp() * 1000) if kept else None,
+        last_backup_ms=round(newest.made.timestamp() * 1000) if newest else None,
         backup_count=len(kept),
         is_on_sqlite=settings.url.get_backend_name() == sqlite.NAME,
+        clock=of_the_clock,
     )
 
 

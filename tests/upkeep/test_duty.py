@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from jobs_server.upkeep import startup
 
 from ..conftest import inside, over_http
 from ..support import databases, postgres, servers
-from ..support.clocks import Clocks
+from ..support.clocks import HOUR, Clocks
 from ..support.observatory import Observatory
 from ..support.waiting import until
 from .test_alerts import Receiver, receiver  # noqa: F401  a fixture
@@ -73,7 +73,8 @@ def test_only_the_server_on_duty_prunes(clocks: Clocks, tmp_path: Path) -> None:
     app, other = (create_app({"TESTING": True} | named) for _ in range(2))
     startup.prepare(app)
     finished(inside(app), 2)
-    later = datetime.fromtimestamp(clocks.now.wall_ms / 1000).astimezone() + timedelta(days=11)
+    clocks.pass_by(11 * 24 * HOUR)
+    later = datetime.fromtimestamp(clocks.now.wall_ms / 1000).astimezone()
     databases.put_on_duty(app)
     service_of(other).daily_work.look(later)
     assert (service_of(other).is_on_duty, rows(app, "job")) == (False, 2)
