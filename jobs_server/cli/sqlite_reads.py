@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from .. import clock
 from ..errors import Unavailable
 from ..jobs.rows import EventRow, JobRow
 from ..storage import sqlite
 from ..storage.sqlite_driver import driver, open_file
 
 _JOB = f"SELECT {', '.join(JobRow._fields)} FROM job"  # noqa: S608  # names of our own
-_RECENT = f"{_JOB} WHERE site = :site AND timestamp_ms >= :since_ms ORDER BY timestamp_ms, ulid"
+_RECENT = f"{_JOB} WHERE site = :site AND timestamp_ms BETWEEN :since_ms AND :until_ms ORDER BY timestamp_ms, ulid"
 _BY_ULID = f"{_JOB} WHERE ulid = :ulid"
 _HISTORY = f"SELECT {', '.join(EventRow._fields)} FROM job_event WHERE job_id = :job_id ORDER BY seq"  # noqa: S608
 
@@ -36,7 +37,8 @@ class SQLiteReads:
 
     def recent(self, site: str, since_ms: int) -> list[JobRow]:
         """List a site's jobs accepted since a time, oldest first."""
-        return list(map(JobRow._make, self._rows(_RECENT, {"site": site, "since_ms": since_ms})))
+        values = {"site": site, "since_ms": since_ms, "until_ms": clock.now_ms() + clock.AHEAD_MS}
+        return list(map(JobRow._make, self._rows(_RECENT, values)))
 
     def job_with_history(self, ulid: str) -> tuple[JobRow, list[EventRow]] | None:
         """Find one job, whichever site's it is, with what happened to it, oldest first."""

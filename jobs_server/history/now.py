@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, func, literal_column, or_, select
+from sqlalchemy import BigInteger, and_, bindparam, func, literal_column, or_, select
 from sqlalchemy.orm import aliased
 
+from .. import clock
 from ..domain.lifecycle import UNFINISHED, Phase, Queue
 from ..jobs import queries
 from ..jobs.rows import JobRow, job_rows
@@ -54,7 +55,11 @@ _IN_HANDS = Statement(
 _ALL_WAITING = and_(THIS_SITE, in_phase(Queue.PRIMARY, Phase.WAITING))
 _WAITING = Statement(select(*JOB).where(_ALL_WAITING).order_by(Job.ulid).limit(literal_column(str(WAITING))))
 _COUNT_WAITING = Statement(select(func.count()).select_from(Job).where(_ALL_WAITING))
-_newest = aliased(Job, select(Job).where(THIS_SITE).order_by(*NEWEST_FIRST).limit(bindparam("among")).subquery())
+# Not what is dated in the future: a day with the clock a year ahead would hide for a year what comes after it.
+_UP_TO_NOW = Job.timestamp_ms <= bindparam("until_ms", type_=BigInteger)
+_newest = aliased(
+    Job, select(Job).where(THIS_SITE, _UP_TO_NOW).order_by(*NEWEST_FIRST).limit(bindparam("among")).subquery()
+)
 _newest_columns = [getattr(_newest, name) for name in JobRow._fields]
 _LATEST = Statement(
     select(*_newest_columns)
@@ -81,7 +86,7 @@ def present(connection: Connection, site: str) -> Present:
     in_hands = job_rows(connection.rows(_IN_HANDS, site=site))
     waiting = job_rows(connection.rows(_WAITING, site=site))
     count = len(waiting) if len(waiting) < WAITING else connection.rows(_COUNT_WAITING, site=site)[0][0]
-    latest = job_rows(connection.rows(_LATEST, site=site, among=_AMONG_NEWEST))
+    latest = job_rows(connection.rows(_LATEST, site=site, among=_AMONG_NEWEST, until_ms=_until_ms()))
     return Present(
         with_timing(connection, in_hands[:IN_HANDS]),
         len(in_hands) > IN_HANDS,
@@ -93,15 +98,20 @@ def present(connection: Connection, site: str) -> Present:
 
 def stops(connection: Connection, site: str, since_ms: int) -> list[JobWithTiming]:
     """Return the newest stop commands accepted since a time, or that still wait, newest first."""
-    return with_timing(connection, job_rows(connection.rows(_STOPS, site=site, among=_STOPS_AMONG, since_ms=since_ms)))
+    values = {"site": site, "among": _STOPS_AMONG, "since_ms": since_ms, "until_ms": _until_ms()}
+    return with_timing(connection, job_rows(connection.rows(_STOPS, **values)))
 
 
 def last_instance(connection: Connection, site: str, device: str) -> str | None:
     """Return which device of a type was last commanded at a site, among its newest jobs; None when none was."""
-    row = connection.row(_LAST_INSTANCE, site=site, device=device, among=_STOPS_AMONG)
+    row = connection.row(_LAST_INSTANCE, site=site, device=device, among=_STOPS_AMONG, until_ms=_until_ms())
     return row[0] if row else None
 
 
 def with_timing(connection: Connection, jobs: Iterable[JobRow]) -> list[JobWithTiming]:
     """Return each job with its timing."""
     return [JobWithTiming(job, timing_of(job.timestamp_ms, queries.history(connection, job.id))) for job in jobs]
+
+
+def _until_ms() -> int:
+    return clock.now_ms() + clock.AHEAD_MS

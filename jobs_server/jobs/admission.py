@@ -59,6 +59,7 @@ class Met(NamedTuple):
     lockout: int | None
     full: int | None
     reserved: int | None
+    sure_ms: int | None
 
 
 def meet(connection: Connection, site: str, now: Now, settings: Settings) -> Met:

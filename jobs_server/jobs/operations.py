@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pydantic_core import to_json
 from ulid import ULID
 
-from ..clock import Now
+from ..clock import FEW_DAYS_MS, Now
 from ..config import Settings
 from ..domain.actors import Actor
 from ..domain.commands import CancelJob, ClaimJobs, LiftLockout, StartJob, SubmitJob, UpdateStatus
@@ -271,7 +271,7 @@ def _values(
     """Return the row of a new job that is no stop, by column."""
     hold_ms = round(command.not_before_seconds * 1000)
     return {
-        "ulid": next_ulid(met.last_ulid, now.wall_ms),
+        "ulid": next_ulid(met.last_ulid, _ulid_ms(met, now)),
         "site": command.site,
         "device": command.device,
         "instance": command.instance,
@@ -330,6 +330,11 @@ def _stop(
     message = "sent again: it covers all that was posted until now"
     record(connection, [waiting], Event(Queue.PRIMARY, UNREAD, message=message, mark=Mark.REPEATED), actor, now)
     return waiting
+
+
+def _ulid_ms(met: admission.Met, now: Now) -> int:
+    """Return the time of a new job's ULID: a clock that leapt by years must not lift all ULIDs that follow."""
+    return now.wall_ms if met.sure_ms is None else min(now.wall_ms, met.sure_ms + FEW_DAYS_MS)
 
 
 def _found(connection: Connection, site: str, ulid: str) -> JobRow:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import BigInteger, and_, bindparam, case, func, not_, select
 
+from .. import clock
 from ..clock import Now
 from ..domain.lifecycle import UNFINISHED, Phase, Queue
 from ..errors import NotFound, shown
@@ -30,7 +31,6 @@ from .sql import (
     older_than,
 )
 
-_END_OF_TIME_MS = 2**63 - 1
 PAGE_JOBS = 500
 """How many jobs of a list are read at once, so that memory stays bounded however long the list is."""
 
@@ -66,6 +66,7 @@ _RECENT = Statement(
     .where(
         THIS_SITE,
         Job.timestamp_ms >= bindparam("from_ms"),
+        Job.timestamp_ms <= bindparam("until_ms"),
         (Job.timestamp_ms > bindparam("after_ms"))
         | ((Job.timestamp_ms == bindparam("after_ms")) & (Job.ulid > bindparam("after"))),
     )
@@ -133,12 +134,15 @@ def history(connection: Connection, job_id: int) -> list[EventRow]:
 
 
 def recent(database: Database, site: str, since_ms: int, page_jobs: int = PAGE_JOBS) -> Iterator[list[JobRow]]:
-    """Yield a site's jobs accepted since a time, oldest first, in pages, each read on a connection of its own."""
-    after_ms, after = since_ms, ""
+    """Yield a site's jobs accepted since a time, oldest first, in pages, each read on a connection of its own.
+
+    A job that is dated in the future was not accepted lately.
+    """
+    after_ms, after, until_ms = since_ms, "", _future_ms()
     while True:
         with database.reading() as connection:
-            values = {"site": site, "from_ms": after_ms, "after_ms": after_ms, "after": after, "count": page_jobs}
-            rows = connection.rows(_RECENT, **values)
+            values = {"site": site, "from_ms": after_ms, "until_ms": until_ms, "count": page_jobs}
+            rows = connection.rows(_RECENT, **values, after_ms=after_ms, after=after)
         page = job_rows(rows)
         if page:
             yield page
@@ -150,13 +154,19 @@ def recent(database: Database, site: str, since_ms: int, page_jobs: int = PAGE_J
 def page(connection: Connection, site: str, since_ms: int, before: str | None, count: int) -> list[JobRow]:
     """List the newest `count` of a site's jobs accepted since a time and earlier than the job `before`, oldest first.
 
+    A job that is dated in the future was not accepted lately.
     Raises NotFound when the site has no such job.
     """
-    before_ms = _END_OF_TIME_MS
+    before_ms = _future_ms() + 1
     if before is not None:
         border = job(connection, site, before)
         if border is None:
             raise NotFound(f"Error: site {shown(site)} has no job {shown(before)}, before which to list")
-        before_ms = border.timestamp_ms
+        before_ms = min(border.timestamp_ms, before_ms)
     values = {"site": site, "from_ms": since_ms, "before_ms": before_ms, "before": before or "", "count": count}
     return job_rows(connection.rows(_PAGE_BEFORE, **values))[::-1]
+
+
+def _future_ms() -> int:
+    """Return from when on a date is of the future: a clock that was set back is behind what was accepted before."""
+    return clock.now_ms() + clock.AHEAD_MS

@@ -26,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 
+from ..clock import AHEAD_MS
 from ..domain.lifecycle import (
     CANCELED,
     EXPIRED,
@@ -40,7 +41,7 @@ from ..domain.lifecycle import (
     Queue,
     Report,
 )
-from ..storage.models import Job, JobEvent, Lockout, Reservation
+from ..storage.models import ClockMark, Job, JobEvent, Lockout, Reservation
 from ..storage.statement import Statement
 from .reservations import now_at_site
 from .rows import JobRow
@@ -291,7 +292,9 @@ MEET = Statement(
     select(
         select(func.max(Job.ulid)).scalar_subquery(),
         select(Job.timestamp_ms)
-        .where(THIS_SITE, Job.phase == literal(Phase.WAITING))
+        .where(
+            THIS_SITE, Job.phase == literal(Phase.WAITING), Job.timestamp_ms <= _WALL + literal_column(str(AHEAD_MS))
+        )
         .order_by(Job.ulid.desc())
         .limit(at_most(1))
         .scalar_subquery(),
@@ -303,10 +306,12 @@ MEET = Statement(
         .offset(case((_CAP > ZERO, _CAP - ONE), else_=ZERO))
         .scalar_subquery(),
         select(Reservation.id).where(now_at_site()).limit(at_most(1)).scalar_subquery(),
+        select(func.max(ClockMark.wall_ms)).where(ClockMark.wall_ms <= _WALL).scalar_subquery(),
     )
 )
-"""What a new job meets at a site: the last ULID of all, the timestamp of the newest job that waits there, the lock-out
-in force, whether as many jobs wait as may (`cap`; 0: any number), and a reservation that is running."""
+"""What a new job meets at a site: the last ULID of all, the timestamp of the newest job that waits there (of those that
+are not dated further ahead than clocks are set back), the lock-out in force, whether as many jobs wait as may (`cap`;
+0: any number), a reservation that is running, and the last moment at which a server took its clock to be right."""
 
 INSERT = Statement(insert(Job).values({n: bindparam(n) for n in JobRow._fields if n != "id"}).returning(Job.id))
 EVENT = Statement(insert(JobEvent).values({name: bindparam(name) for name in _EVENT_VALUES}))
