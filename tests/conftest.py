@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -57,7 +58,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Start a PostgreSQL for the run when all tests are to use one; with xdist, one for each worker."""
+    """Let children heed Ctrl-C, which a shell's background jobs are made deaf to, and they in turn their children.
+
+    Start a PostgreSQL for the run when all tests are to use one; with xdist, one for each worker."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     spread = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
     if config.getoption("database") == "postgresql" and not spread:
         databases.use_postgresql()
