@@ -117,7 +117,7 @@ def get_new_jobs() -> Response:
     site = orjson.loads(request.get_data())["site"]
     now = clock.read()
     values = {"site": site, "claim_id": None, "wall_ms": now.wall_ms, "boot_ms": now.boot_ms}
-    if not _ANY.rows(_connection(), values):
+    if _ANY.rows(_connection(), values)[0][0] is None:
         return _json([])
     with _transaction() as connection:
         rows = sorted(_CLAIM.rows(connection, values), key=lambda row: str(row[_ULID]))

@@ -91,7 +91,7 @@ def cancel(ulid: str, user: str, as_json: bool) -> None:
         found = queries.job_anywhere(connection, ulid)
     if found is None:
         raise click.ClickException(f"there is no job {ulid}")
-    with database().transaction(found.site) as connection:
+    with database().transaction(found.site, urgent=True) as connection:
         command = commands.CancelJob(site=found.site, ulid=found.ulid, user_id=user, user_name=user)
         job = operations.cancel(connection, command, actors.console(user, user, ()), clock.read(), settings())
     if job.status == lifecycle.CANCELED:

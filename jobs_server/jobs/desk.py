@@ -13,6 +13,7 @@ from .. import clock
 from ..config import Settings
 from ..domain.actors import Actor
 from ..domain.commands import CancelJob, LiftLockout, LockOut, SubmitJob
+from ..domain.lifecycle import is_stop
 from ..storage.database import Database
 from . import lockouts, operations, remote_calendar
 from .lockouts import LockoutRow
@@ -49,7 +50,8 @@ class Desk:
             if self.limits is not None:
                 self.limits.job(command, actor, address)
             remote_calendar.check(self.calendar, self.database, command, actor, self.settings, key)
-        with self.database.transaction(keyed[0][0].site) as connection:
+        urgent = any(is_stop(command.action, command.required_params) for command, _ in keyed)
+        with self.database.transaction(keyed[0][0].site, urgent=urgent) as connection:
             return [
                 operations.submit(connection, command, actor, clock.read(), self.settings, key)
                 for command, key in keyed
@@ -58,18 +60,18 @@ class Desk:
     def cancel(self, command: CancelJob, actor: Actor) -> JobRow:
         """Cancel a job, or ask the site to end it. Raises NotFound, Conflict, Unauthorized, Unavailable."""
         remote_calendar.check_cancel(self.calendar, self.database, command.site, command.ulid, actor, self.settings)
-        with self.database.transaction(command.site) as connection:
+        with self.database.transaction(command.site, urgent=True) as connection:
             return operations.cancel(connection, command, actor, clock.read(), self.settings)
 
     def cancel_waiting(self, site: str, actor: Actor) -> int:
         """Cancel what waits at a site, and return how many jobs that were. Raises Unauthorized, Unavailable."""
         remote_calendar.check_cancel(self.calendar, self.database, site, None, actor, self.settings)
-        with self.database.transaction(site) as connection:
+        with self.database.transaction(site, urgent=True) as connection:
             return operations.cancel_waiting(connection, site, actor, clock.read(), self.settings)
 
     def lock_out(self, command: LockOut, actor: Actor) -> LockoutRow:
         """Lock a telescope out. Raises Conflict when it is, and Unavailable."""
-        with self.database.transaction(command.site) as connection:
+        with self.database.transaction(command.site, urgent=True) as connection:
             return lockouts.put_on(connection, command.site, command.note, actor, clock.read())
 
     def lift(self, command: LiftLockout, actor: Actor) -> tuple[LockoutRow, int]:

@@ -49,7 +49,7 @@ def _next_due(queue: Queue) -> Statement:
     return Statement(select(func.min(Job.hold_ms - case((same_boot, since_boot), else_=since_wall))).where(held))
 
 
-_ANY_DELIVERABLE = {queue: Statement(select(Job.id).where(deliverable(queue)).limit(at_most(1))) for queue in Queue}
+_ANY_DELIVERABLE = {queue: Statement(select(func.max(Job.is_stop)).where(deliverable(queue))) for queue in Queue}
 _NEXT_DUE = {queue: _next_due(queue) for queue in Queue}
 _IN_HAND = Statement(select(func.count()).where(THIS_SITE, in_phase(Queue.PRIMARY, *UNFINISHED)))
 _CLAIMED = {
@@ -87,9 +87,10 @@ _PAGE_BEFORE = Statement(
 _HISTORY = Statement(select(*EVENT).where(JobEvent.job_id == bindparam("job_id")).order_by(JobEvent.seq))
 
 
-def any_deliverable(connection: Connection, site: str, queue: Queue, now: Now) -> bool:
-    """Whether a poll of a site would get a job."""
-    return connection.row(_ANY_DELIVERABLE[queue], site=site, wall_ms=now.wall_ms, boot_ms=now.boot_ms) is not None
+def any_deliverable(connection: Connection, site: str, queue: Queue, now: Now) -> bool | None:
+    """Whether a stop is among what a poll of a site would get; None when the poll would get nothing."""
+    found = connection.rows(_ANY_DELIVERABLE[queue], site=site, wall_ms=now.wall_ms, boot_ms=now.boot_ms)[0][0]
+    return None if found is None else bool(found)
 
 
 def next_due_ms(connection: Connection, site: str, queue: Queue, now: Now) -> int | None:

@@ -52,11 +52,14 @@ def _take(database: Database, command: ClaimJobs, actor: Actor, client: Client) 
     """Hand over what there is. A poll that gets nothing writes nothing."""
     with database.reading() as connection:
         before = operations.replay(connection, command)
-        if before.replayed or not queries.any_deliverable(connection, command.site, command.queue, clock.read()):
+        if before.replayed:
+            return before
+        any_stop = queries.any_deliverable(connection, command.site, command.queue, clock.read())
+        if any_stop is None:
             return before
     if client.disconnected():
         return before  # Nobody is there to get any.
-    with database.transaction(command.site) as connection:
+    with database.transaction(command.site, urgent=any_stop) as connection:
         return operations.claim(connection, command, actor, clock.read())
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -33,8 +33,11 @@ class Kind(Protocol):
     in_memory: bool  # one connection, shared by all threads
     one_writer: bool  # the writers of this process wait for each other, and connections are kept at hand
 
-    def begin(self, raw: Any, site: str | None, timeout_ms: int, waited_ms: int) -> None:
+    def begin(self, raw: Any, site: str | None, timeout_ms: int, waited_ms: int, *, urgent: bool = False) -> None:
         """Open a write unit: of a site, or of the whole database; part of the time to wait for it has passed."""
+
+    def announced(self) -> AbstractContextManager[None]:
+        """Have the writers of other processes give way until an urgent write unit has begun."""
 
     def begin_reading(self, raw: Any) -> None:
         """Open a read transaction: each of its statements sees what the first one saw."""
@@ -90,9 +93,9 @@ class Connections:
         finally:
             self.unlock()
 
-    def lock(self) -> None:
+    def lock(self, *, urgent: bool = False) -> None:
         """Keep the other writers of this process out. Raises Unavailable when the wait is too long."""
-        if self.kind.one_writer and not self.write_lock.acquire(self.timeout_seconds):
+        if self.kind.one_writer and not self.write_lock.acquire(self.timeout_seconds, urgent=urgent):
             raise DatabaseUnavailable(refusal(BUSY))
 
     def unlock(self) -> None:
@@ -246,23 +249,36 @@ class Snapshot(Reading):
 class Writing(Lent):
     """Lend a connection for one write unit."""
 
-    __slots__ = ("_commit_seconds", "_lent", "_on_commit", "_site")
+    __slots__ = ("_commit_seconds", "_lent", "_on_commit", "_site", "_urgent")
 
     def __init__(
-        self, connections: Connections, site: str | None, on_commit: Callable[[str | None, float, list[Any]], None]
+        self,
+        connections: Connections,
+        site: str | None,
+        on_commit: Callable[[str | None, float, list[Any]], None],
+        *,
+        urgent: bool = False,
     ) -> None:
         super().__init__(connections)
         self._site = site
+        self._urgent = urgent
         self._on_commit = on_commit
 
     def __enter__(self) -> Connection:
+        if self._urgent:
+            with self._connections.kind.announced():
+                return self._begin()
+        return self._begin()
+
+    def _begin(self) -> Connection:
         connections, asked = self._connections, time.monotonic()
-        connections.lock()
+        connections.lock(urgent=self._urgent)
         try:
             raw = super().__enter__()
             try:
                 waited_ms = round((time.monotonic() - asked) * 1000)
-                connections.kind.begin(raw, self._site, round(connections.timeout_seconds * 1000), waited_ms)
+                timeout_ms = round(connections.timeout_seconds * 1000)
+                connections.kind.begin(raw, self._site, timeout_ms, waited_ms, urgent=self._urgent)
             except BaseException as error:
                 super().__exit__(None, error, None)
                 raise

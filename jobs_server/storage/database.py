@@ -56,16 +56,17 @@ class Database:
         """Return what is wrong with the database's file, so that nothing is kept that comes; None when nothing is."""
         return self.kind.fault()
 
-    def transaction(self, site: str | None = None) -> AbstractContextManager[Connection]:
+    def transaction(self, site: str | None = None, *, urgent: bool = False) -> AbstractContextManager[Connection]:
         """Open one write unit: committed at the end of the block, rolled back when it raises.
 
         Write units of one site happen one after the other, and one that names no site happens alone: on SQLite all
         do, on PostgreSQL those of different sites happen at once (see `postgresql`).
+        An urgent one goes before all that wait and are not: stops and cancels, and what hands a stop over, are urgent.
         Waiting for the lock and for other processes together takes at most `timeout_seconds`.
         After the commit `on_commit` is called, and `on_changes` when jobs were changed, with nothing held.
         Raises Unavailable when the database is busy, full, read-only or broken; then nothing was changed.
         """
-        return Writing(self._connections, site, self._call_back)
+        return Writing(self._connections, site, self._call_back, urgent=urgent)
 
     def reading(self) -> AbstractContextManager[Connection]:
         """Open a connection for reading; each statement sees the last commit before it."""
@@ -144,7 +145,9 @@ def kind_of(engine: Engine) -> Kind:
 def reason_of(error: BaseException) -> str:
     """Return in a few words why the database failed."""
     if isinstance(error, Unavailable):
-        error = error.__cause__ or error
+        if error.__cause__ is None:
+            return sqlite.BUSY  # no driver said so: the wait for the other writers of this process was too long
+        error = error.__cause__
     if isinstance(error, PoolTimeout):
         return sqlite.BUSY
     error = getattr(error, "orig", None) or error

@@ -15,7 +15,11 @@ ULIDs are drawn above all that can be seen, under the site's lock: each is above
 above those of every job whose sender had its answer before; of two sites' jobs made at the same moment either may be
 the lower.
 
-Locks are taken in one order (database, site), so that no two write units wait for each other. Transactions are
+**Stops first.** Locks are served in the order they are asked for. So a write unit that is not urgent first takes a lock
+that stands for its site's line (one line more for those of the whole database), and the urgent ones do not: behind the
+unit that is under way wait only urgent ones and the first of the line.
+
+Locks are taken in one order (line, database, site), so that no two write units wait for each other. Transactions are
 READ COMMITTED, whatever the default: a snapshot taken before the lock would not see what the lock was waited for.
 
 **Waking.** NOTIFY holds a lock of its own over the whole server until the commit is on the disk, which would let no
@@ -29,7 +33,8 @@ import hashlib
 import math
 import os
 import select
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
@@ -74,20 +79,18 @@ class PostgreSQL:
         self.failure: type[Exception] = Error
         _set_up(engine)
 
-    def begin(self, raw: Any, site: str | None, timeout_ms: int, waited_ms: int) -> None:
+    def begin(self, raw: Any, site: str | None, timeout_ms: int, waited_ms: int, *, urgent: bool = False) -> None:
         """Open a write unit and wait for its locks, in one round trip."""
-        if site is None:
-            locks = f"pg_advisory_xact_lock({lock_key('database')})"
-        else:
-            locks = (
-                f"pg_advisory_xact_lock_shared({lock_key('database')});"
-                f" SELECT pg_advisory_xact_lock({lock_key('site', site)})"
-            )
         left_ms = max(1, timeout_ms - waited_ms)
+        locks = "; SELECT ".join(_locks(site, urgent=urgent))
         raw.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {left_ms}; SELECT {locks}")
 
     def fault(self) -> None:
         """Return nothing: what is wrong is known only when PostgreSQL is asked."""
+
+    def announced(self) -> AbstractContextManager[None]:
+        """Do nothing: the locks of the database are the same for all processes."""
+        return nullcontext()
 
     def begin_reading(self, raw: Any) -> None:
         """Open a read transaction."""
@@ -136,6 +139,21 @@ def lock_key(*names: str) -> int:
     """Return the number of an advisory lock."""
     name = "\0".join((_LOCKS, *names)).encode()
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big", signed=True)
+
+
+def _locks(site: str | None, *, urgent: bool) -> Iterator[str]:
+    """Write the locks of a write unit, in their order.
+
+    Who is not urgent waits in a line of the site's own until it is the first one there, and only then with the urgent
+    ones for the lock of the site itself: of all that wait and are not urgent, an urgent one meets one at most.
+    """
+    if not urgent:
+        yield f"pg_advisory_xact_lock({lock_key('line', site or '')})"
+    if site is None:
+        yield f"pg_advisory_xact_lock({lock_key('database')})"
+    else:
+        yield f"pg_advisory_xact_lock_shared({lock_key('database')})"
+        yield f"pg_advisory_xact_lock({lock_key('site', site)})"
 
 
 def notice(site: str | None) -> str:

@@ -6,12 +6,13 @@ import glob
 import os
 import stat
 import time
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .file_identity import REPLACED, FileIdentity
+from .precedence import Precedence
 from .sqlite_driver import driver
 
 if TYPE_CHECKING:
@@ -41,12 +42,15 @@ class SQLite:
         self.in_memory = is_memory(engine.url)
         self._file = engine.url.database
         self._identity = FileIdentity(None if self.in_memory else path_of(engine.url))
+        self.precedence = Precedence(None if self.in_memory else Path(self._file or "").absolute().parent)
         _set_up(engine, self._identity)
 
-    def begin(self, raw: Any, _site: str | None, timeout_ms: int, waited_ms: int) -> None:
+    def begin(self, raw: Any, _site: str | None, timeout_ms: int, waited_ms: int, *, urgent: bool = False) -> None:
         """Open a write unit: the only one, whichever site's it is. Raises where the file is another one now."""
         if self._identity.has_changed():
             raise driver.OperationalError(REPLACED)
+        if not urgent:
+            self.precedence.give_way()
         own_ms, left_ms = round(timeout_ms * _OWN), max(0, timeout_ms - waited_ms)
         if left_ms >= own_ms:
             raw.execute("BEGIN IMMEDIATE")
@@ -60,6 +64,10 @@ class SQLite:
     def fault(self) -> str | None:
         """Return what is wrong with the file, so that nothing is kept that comes; None when nothing is."""
         return REPLACED if self._identity.has_changed() else None
+
+    def announced(self) -> AbstractContextManager[None]:
+        """Have the writers of other processes give way until an urgent write unit has begun."""
+        return self.precedence.announced()
 
     def begin_reading(self, raw: Any) -> None:
         """Open a read transaction."""
