@@ -166,7 +166,8 @@ class Settings:
     )
     database_connections: int = _setting(
         10,
-        "How many connections to PostgreSQL one server process uses, beside the one by which it is told of changes.",
+        "How many connections to PostgreSQL one server process uses, beside the one by which it is told of changes"
+        " and two for stops.",
         minimum=2,
     )
     database_timeout_seconds: float = _setting(

@@ -28,7 +28,7 @@ from . import repairs
 from .installation import Installation
 
 _CLOCKS_DIFFER_MS = 2_000
-_OWN = 1  # each process hears of changes by a connection of its own
+_OWN = 1 + postgresql.PostgreSQL.reserved  # each process hears of changes by one of its own, and keeps some for stops
 _PROCESSES = 4  # a server has so many at most where JOBS_WORKERS is not set
 
 _SERVER = Statement(

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
-from sqlalchemy import Engine, PoolProxiedConnection
+from sqlalchemy import Engine, Pool, PoolProxiedConnection, QueuePool
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -32,6 +32,7 @@ class Kind(Protocol):
     name: str
     in_memory: bool  # one connection, shared by all threads
     one_writer: bool  # the writers of this process wait for each other, and connections are kept at hand
+    reserved: int  # so many connections are kept for urgent write units
 
     def begin(self, raw: Any, site: str | None, timeout_ms: int, waited_ms: int, *, urgent: bool = False) -> None:
         """Open a write unit: of a site, or of the whole database; part of the time to wait for it has passed."""
@@ -83,6 +84,11 @@ class Connections:
     _stock: _Stock = field(init=False, default_factory=_Stock)
     _former: set[_Stock] = field(init=False, default_factory=set)
     _ended: threading.Condition = field(init=False, default_factory=threading.Condition)
+    _reserve: Pool | None = field(init=False)
+    """Makes connections for urgent write units, when all others may wait for something; none where none are kept."""
+
+    def __post_init__(self) -> None:
+        self._reserve = self.engine.pool.recreate() if self.kind.reserved else None
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -103,9 +109,11 @@ class Connections:
         if self.kind.one_writer:
             self.write_lock.release()
 
-    def take(self) -> tuple[PoolProxiedConnection, _Stock]:
+    def take(self, *, urgent: bool = False) -> tuple[PoolProxiedConnection, _Stock]:
         """Take a connection, made anew when none is at hand, and the stock that it is to go back to."""
         stock = self._stock
+        if urgent and (reserve := self._reserve) and cast(QueuePool, reserve).checkedout() < self.kind.reserved:
+            return reserve.connect(), stock
         try:
             return stock.free.pop(), stock
         except IndexError:
@@ -130,6 +138,9 @@ class Connections:
         """
         with self.alone() if self.kind.in_memory else nullcontext():
             self.engine.dispose()
+            if self._reserve is not None:
+                former_reserve, self._reserve = self._reserve, self._reserve.recreate()
+                former_reserve.dispose()
             with self._ended:
                 former, self._stock = self._stock, _Stock()
                 if former.open:
@@ -183,14 +194,15 @@ class Lent:
     A class, since every request passes here, and a generator takes twice as long.
     """
 
-    __slots__ = ("_connection", "_connections", "_stock")
+    __slots__ = ("_connection", "_connections", "_stock", "_urgent")
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, *, urgent: bool = False) -> None:
         self._connections = connections
+        self._urgent = urgent
 
     def __enter__(self) -> Any:
         try:
-            self._connection, self._stock = self._connections.take()
+            self._connection, self._stock = self._connections.take(urgent=self._urgent)
         except (self._connections.kind.failure, DBAPIError, PoolTimeout) as error:
             self._refuse(error)
             raise
@@ -249,7 +261,7 @@ class Snapshot(Reading):
 class Writing(Lent):
     """Lend a connection for one write unit."""
 
-    __slots__ = ("_commit_seconds", "_lent", "_on_commit", "_site", "_urgent")
+    __slots__ = ("_commit_seconds", "_lent", "_on_commit", "_site")
 
     def __init__(
         self,
@@ -259,9 +271,8 @@ class Writing(Lent):
         *,
         urgent: bool = False,
     ) -> None:
-        super().__init__(connections)
+        super().__init__(connections, urgent=urgent)
         self._site = site
-        self._urgent = urgent
         self._on_commit = on_commit
 
     def __enter__(self) -> Connection:

@@ -121,7 +121,7 @@ def open_database(url: URL, settings: Settings) -> Database:
 
 def database_with(engine: Engine, timeout_seconds: float) -> Database:
     """Return the database of an engine that was made with `engine_options`."""
-    return Database(engine, timeout_seconds, FairLock(), kind_of(engine))
+    return Database(engine, timeout_seconds, FairLock(), kind_of(engine, timeout_seconds))
 
 
 @contextmanager
@@ -135,10 +135,10 @@ def missing_driver_refused() -> Iterator[None]:
         ) from None
 
 
-def kind_of(engine: Engine) -> Kind:
+def kind_of(engine: Engine, timeout_seconds: float) -> Kind:
     """Return which database an engine is of, and make its connections durable and checked."""
     if engine.dialect.name == postgresql.NAME:
-        return postgresql.PostgreSQL(engine)
+        return postgresql.PostgreSQL(engine, timeout_seconds)
     return sqlite.SQLite(engine)
 
 

@@ -57,7 +57,7 @@ class Job(Base):
     user_id: Mapped[str]
     user_roles: Mapped[str]  # JSON, a list of texts
     is_stop: Mapped[int]  # 1: a stop command, which goes before all others
-    timestamp_ms: Mapped[int]  # when it was accepted, or a day later at most: not less than that of the newest job waiting there
+    timestamp_ms: Mapped[int]  # when it was accepted, or up to a day later: not below the newest job waiting there
     accepted_ms: Mapped[int]  # when it was accepted, as both clocks said (clock.Now): what its age is counted from
     accepted_boot_ms: Mapped[int]
     hold_ms: Mapped[int]  # not handed over before this age

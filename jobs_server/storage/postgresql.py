@@ -22,6 +22,10 @@ unit that is under way wait only urgent ones and the first of the line.
 Locks are taken in one order (line, database, site), so that no two write units wait for each other. Transactions are
 READ COMMITTED, whatever the default: a snapshot taken before the lock would not see what the lock was waited for.
 
+**Time-outs.** Each statement has one, and each wait for a lock: a table that somebody has locked (VACUUM FULL does)
+holds no request for longer than the database may, and uses up no connections. Two more of them are kept for what is
+urgent: a stop passes although all others wait for something.
+
 **Waking.** NOTIFY holds a lock of its own over the whole server until the commit is on the disk, which would let no
 two sites commit at once. So it is sent right after the commit, in the same round trip. What is lost when a process
 dies between the two, the slow look behind it finds.
@@ -62,6 +66,8 @@ _LONGEST_NOTICE = 7000
 """How many bytes of a site code a notice holds at most; the server takes 8000 in all."""
 _IDLE_SECONDS, _AGAIN_SECONDS, _TRIES = 10, 5, 3
 """When a silent connection is probed, how soon again, and how often."""
+_STATEMENT_WAITS = 3
+"""How many times the longest wait for the database one statement may take."""
 _DEAD_MS = 15_000
 """How long a write unit may stand still, and a connection be without an answer, before it is ended."""
 
@@ -72,18 +78,22 @@ class PostgreSQL:
     name = NAME
     one_writer = False
     in_memory = False
+    reserved = 2
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, timeout_seconds: float) -> None:
         from psycopg import Error
 
         self.failure: type[Exception] = Error
-        _set_up(engine)
+        self._statement_ms = statement_ms(timeout_seconds)
+        _set_up(engine, timeout_seconds)
 
     def begin(self, raw: Any, site: str | None, timeout_ms: int, waited_ms: int, *, urgent: bool = False) -> None:
-        """Open a write unit and wait for its locks, in one round trip."""
+        """Open a write unit and wait for its locks, for all of them together, in one round trip."""
         left_ms = max(1, timeout_ms - waited_ms)
-        locks = "; SELECT ".join(_locks(site, urgent=urgent))
-        raw.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {left_ms}; SELECT {locks}")
+        raw.execute(
+            f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = {left_ms};"
+            f" SELECT {', '.join(_locks(site, urgent=urgent))}; SET LOCAL statement_timeout = {self._statement_ms}"
+        )
 
     def fault(self) -> None:
         """Return nothing: what is wrong is known only when PostgreSQL is asked."""
@@ -193,16 +203,19 @@ def check(connection: Connection) -> None:
         raise StartRefused(f"the database keeps texts as {encoding}; make one with ENCODING 'UTF8'")
 
 
-def _set_up(engine: Engine) -> None:
+def _set_up(engine: Engine, timeout_seconds: float) -> None:
     """Make every connection of an engine durable and its transactions explicit; notice at once when one is lost."""
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:
-        set_up(connection)
+        set_up(connection, timeout_seconds)
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
+        # SQLAlchemy's own transactions are those of migrations, repairs and moves, which take as long as they take.
+        connection.exec_driver_sql(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0"
+        )
 
     @event.listens_for(engine, "checkout")
     def on_checkout(connection: Any, _record: object, _proxy: object) -> None:
@@ -211,14 +224,21 @@ def _set_up(engine: Engine) -> None:
             raise InvalidatePoolError
 
 
-def set_up(connection: Any) -> None:
+def statement_ms(timeout_seconds: float) -> int:
+    """Return how long one statement may take, in milliseconds: far longer than any should."""
+    return max(1, round(timeout_seconds * _STATEMENT_WAITS * 1000))
+
+
+def set_up(connection: Any, timeout_seconds: float) -> None:
     """Set one connection as this service needs it."""
     from psycopg.types.numeric import Int8Dumper
 
     connection.autocommit = True  # The driver must not open transactions of its own.
     connection.adapters.register_dumper(int, Int8Dumper)  # There is one type, so that statements are prepared once.
     connection.execute(
-        "SET jit = off;"  # Our statements take milliseconds: compiling them gains nothing.
+        f"SET lock_timeout = {max(1, round(timeout_seconds * 1000))};"  # So long a table that is locked holds anybody.
+        f" SET statement_timeout = {statement_ms(timeout_seconds)};"
+        " SET jit = off;"  # Our statements take milliseconds: compiling them gains nothing.
         f" SET idle_in_transaction_session_timeout = {_DEAD_MS};"  # A server that froze must not hold a site.
         # A server whose machine died must not hold its locks: PostgreSQL would wait hours for it, nobody on duty.
         f" SET tcp_keepalives_idle = {_IDLE_SECONDS}; SET tcp_keepalives_interval = {_AGAIN_SECONDS};"
@@ -254,6 +274,7 @@ _STARTING = "it is starting or stopping"
 _UNPREPARED = "it was never prepared (serve once, or run `flask db upgrade`)"
 _STATES = {
     "55P03": BUSY,
+    "57014": BUSY,  # a statement that took too long, mostly since it waited
     "40": BUSY,  # given up for another's sake
     "53100": "the disk is full",
     "53300": "it has no connection left for this service",

@@ -36,6 +36,7 @@ class SQLite:
 
     name = NAME
     one_writer = True
+    reserved = 0
     failure: type[Exception] = driver.Error
 
     def __init__(self, engine: Engine) -> None:
