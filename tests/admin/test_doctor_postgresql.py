@@ -124,7 +124,7 @@ def test_clocks_that_differ_are_told(app: Flask, monkeypatch: pytest.MonkeyPatch
 def test_too_few_connections_are_bad(served: Callable[..., Flask]) -> None:
     code, found = consult(served(WORKERS=8, DATABASE_CONNECTIONS=50))
     assert (code, found["connections"]["grade"]) == (1, "bad")
-    assert "may open 408 connections" in found["connections"]["sentence"]
+    assert "may open 424 connections" in found["connections"]["sentence"]
 
 
 def test_one_that_does_not_answer_is_told_once_and_without_its_password(
