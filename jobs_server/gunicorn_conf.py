@@ -9,17 +9,22 @@ from pathlib import Path
 
 from . import create_app
 from .api import metrics
+from .front import gunicorn_worker
+from .front.bounds import bounds_of
 from .service import service_of
 from .upkeep.startup import announce_address, processes, refusals_end_the_process
 
 with refusals_end_the_process():
-    _settings = service_of(create_app()).settings
+    _service = service_of(create_app())
+_settings = _service.settings
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 proc_name = "jobs-server"
-worker_class = "gthread"
+# gunicorn's threaded worker, with whole requests alone for its threads.
+worker_class = gunicorn_worker.WholeRequestWorker
+gunicorn_worker.WholeRequestWorker.bounds = bounds_of(_settings, _service.origins)
 workers = processes(_settings)
 # Threads must outnumber all streams, waiting polls and calls together.
 threads = _settings.threads

@@ -29,7 +29,7 @@ def test_on_linux_it_becomes_gunicorn_with_one_process_and_the_threads_that_are_
         command = Path(f"/proc/{server.process.pid}/cmdline").read_bytes().split(b"\0")
         said = server.log.read_text(encoding="utf-8")
     assert b"gunicorn" in command
-    assert "Using worker: gthread" in said
+    assert "Using worker: WholeRequestWorker" in said
     assert said.count("Booting worker") == 1
 
 

@@ -1,0 +1,1 @@
+"""What accepts connections: a slow or silent client holds a connection, and never a thread that a stop needs."""

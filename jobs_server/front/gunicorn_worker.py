@@ -1,0 +1,351 @@
+"""gunicorn's threaded worker, to whose threads only whole requests come, and which sends what waits for its reader.
+
+gunicorn's own reads a request in the thread that answers the request, and has no deadline for that: as many slow
+clients as there are threads hold up everybody. Here the worker's main loop, which watches idle connections anyway,
+reads until a request is whole (`request_end`), and sends what a client does not take at once (`connection`). What the
+bytes mean is left to gunicorn's parser.
+"""
+
+from __future__ import annotations
+
+import errno
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from .bounds import Bounds
+from .connection import Connection
+from .lanes import THREADS, Lane, lane_of
+from .request_end import RequestEnd
+from .stalls import Stalls
+
+_MOST_LINE = 2048  # of a request's first line; no route is longer
+_SWEEP_SECONDS = 0.25
+_NO_CONNECTION = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED)
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_LINGER_BYTES = 16 * 1024 * 1024
+
+
+class Exchange(TConn):
+    """A connection, and the request and answer that are under way on it."""
+
+    sock: Connection
+
+    def __init__(self, worker: WholeRequestWorker, sock: socket.socket, client: Any, server: Any) -> None:
+        connection = Connection(sock.detach(), lambda: worker.method_queue.defer(worker.watch_answer, self))
+        super().__init__(worker.cfg, connection, client, server)
+        self.data_ready = True  # no thread is to wait for the first byte
+        self.address = client[0] if isinstance(client, tuple) else ""
+        self.request = RequestEnd(worker.bounds.body_bytes)
+        self.since = self.until = 0.0
+        self.body_until = 0.0
+        self.ahead = b""
+        """What the client sent after the request that is under way."""
+        self.answered: Future[bool] | None = None
+        """What became of a request, once no thread has anything to do with the connection."""
+        self.is_in_thread = False
+        self.is_registered = False
+        self.is_over = False
+        self.lingered_bytes = 0
+        self._worker = worker
+
+    @property
+    def held_bytes(self) -> int:
+        """Return how much memory waits for the client."""
+        return len(self.request.data) + len(self.ahead) + self.sock.unsent_bytes
+
+    def counts(self, now: float) -> bool:
+        """Whether the connection counts among the stalled ones: an answer that is being taken does not."""
+        return not self.sock.has_unsent or now - self.since >= self._worker.bounds.still_seconds
+
+    def cut(self) -> None:
+        """Close the connection; where a thread works for the client, the thread ends first."""
+        self._worker.unregister(self)
+        self.sock.cut()
+        if not self.is_in_thread:
+            self._worker.end(self)
+
+    def close(self, graceful: bool = False) -> None:
+        """Close the connection; gracefully is when the client has taken its answer, so that the answer is not lost."""
+        if graceful and not self.sock.is_cut:
+            self._worker.linger(self)
+        else:
+            self.is_over = True
+            self.sock.release()
+
+
+class WholeRequestWorker(ThreadWorker):
+    """Serve as gunicorn's threaded worker does, and let nobody wait for a slow client but that client."""
+
+    bounds = Bounds()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.stalls = Stalls(self.bounds)
+        self._most_waiting = max(1, self.cfg.threads // 8)
+        self._next_sweep = 0.0
+        # What is encrypted, or is not HTTP/1 from the first byte on, only gunicorn's own parser can follow.
+        is_plain = not self.cfg.is_ssl and self.cfg.http2_cleartext == "off"
+        self._sees_requests = is_plain and self.cfg.proxy_protocol == "off"
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """Return the threads for most requests; stops and lists have threads of their own."""
+        calls: ThreadPoolExecutor = super().get_thread_pool()
+        kept = {lane: ThreadPoolExecutor(count, lane.value) for lane, count in THREADS.items()}
+        self._pools = {Lane.CALLS: calls} | kept
+        return calls
+
+    def run(self) -> None:
+        """Serve until told to end; no thread then waits for a client, since the process would wait for the thread."""
+        super().run()
+        self.stalls.close_all()
+        for pool in self._pools.values():
+            pool.shutdown(wait=False)
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take a connection; where there is no room for it, one that is idle or stalled has to go."""
+        if not self._sees_requests:
+            super().accept(listener)
+            return
+        try:
+            sock, client = listener.accept()
+        except OSError as error:
+            if error.errno in _NO_ROOM and self._make_room():
+                return
+            if error.errno not in _NO_CONNECTION:
+                raise
+            return
+        self.nr_conns += 1
+        while self.nr_conns >= self.worker_connections and self._make_room():
+            pass
+        exchange = Exchange(self, sock, client, listener.getsockname())
+        now = time.monotonic()
+        exchange.since, exchange.until = now, now + self.bounds.headers_seconds
+        self._read(exchange, now)
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Read a request on a connection that was idle until now."""
+        if isinstance(conn, Exchange):
+            self._begin(conn)
+        else:
+            super().enqueue_req(conn)
+
+    def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
+        """Begin with a connection that was idle, unless it was closed in the same round to make room."""
+        if not (isinstance(conn, Exchange) and conn.is_over):
+            super().on_client_socket_readable(conn, client)
+
+    def finish_request(self, conn: TConn, fs: Future[bool]) -> None:
+        """Keep or close a connection whose request was answered, once the client has taken the answer."""
+        if not isinstance(conn, Exchange):
+            super().finish_request(conn, fs)
+            return
+        conn.is_in_thread = False
+        if conn.is_over:
+            return
+        if conn.sock.is_cut:
+            self.end(conn)
+        elif conn.sock.has_unsent:
+            conn.answered = fs
+            self.watch_answer(conn)
+        else:
+            self._finish(conn, fs)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait for what happens to connections, and not past the next look at those that stall."""
+        super().wait_for_and_dispatch_events(min(timeout, _SWEEP_SECONDS) if self.stalls else timeout)
+
+    def murder_pending(self) -> None:
+        """Close what is overdue; gunicorn calls it between events and each second."""
+        super().murder_pending()
+        now = time.monotonic()
+        if now < self._next_sweep or not self.stalls:
+            return
+        self._next_sweep = now + _SWEEP_SECONDS
+        self.stalls.sweep(now)
+        waiting = [each for each in self.stalls.all() if isinstance(each, Exchange) and each.sock.is_waited_for]
+        waiting.sort(key=lambda each: each.since)
+        for each in waiting[: max(0, len(waiting) - self._most_waiting)]:
+            self.stalls.leave(each)
+            each.cut()
+
+    def watch_answer(self, exchange: Exchange) -> None:
+        """Send what the client did not take at once, whenever it takes more."""
+        if exchange.is_registered or exchange.is_over or exchange.sock.is_cut or not exchange.sock.has_unsent:
+            return
+        self._register(exchange, selectors.EVENT_WRITE, self._write)
+        now = time.monotonic()
+        exchange.since, exchange.until = now, now + self.bounds.answer_seconds
+        self.stalls.enter(exchange)
+
+    def linger(self, exchange: Exchange) -> None:
+        """Read off what the client still sends, before the connection is closed: else it may lose the answer."""
+        try:
+            exchange.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # the client is gone
+            exchange.close()
+            return
+        self.nr_conns += 1  # whoever closed it has counted it as closed
+        now = time.monotonic()
+        exchange.since, exchange.until = now, now + self.bounds.linger_seconds
+        exchange.body_until = now + self.bounds.answer_seconds
+        self._register(exchange, selectors.EVENT_READ, self._read_off)
+        self.stalls.enter(exchange)
+
+    def unregister(self, exchange: Exchange) -> None:
+        """Watch a connection no more."""
+        if exchange.is_registered:
+            exchange.is_registered = False
+            with suppress(OSError, KeyError, ValueError):
+                self.poller.unregister(exchange.sock)
+
+    def end(self, exchange: Exchange) -> None:
+        """Close a connection that is not idle."""
+        self.unregister(exchange)
+        self.stalls.leave(exchange)
+        if not exchange.is_over:
+            self.nr_conns -= 1
+            exchange.close()
+
+    def _register(self, exchange: Exchange, events: int, callback: Callable[[Exchange], None]) -> None:
+        def call(_sock: socket.socket) -> None:
+            if exchange.is_registered:  # what happened to another in the same round may have closed this one
+                callback(exchange)
+
+        self.poller.register(exchange.sock, events, call)
+        exchange.is_registered = True
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been idle longest, or else the longest-stalled; False where there is none."""
+        if not self.keepalived_conns:
+            return self.stalls.close_longest()
+        idle = self.keepalived_conns.popleft()
+        with suppress(OSError, KeyError, ValueError):
+            self.poller.unregister(idle.sock)
+        self.nr_conns -= 1
+        idle.close()
+        return True
+
+    def _begin(self, exchange: Exchange) -> None:
+        now = time.monotonic()
+        exchange.request = RequestEnd(self.bounds.body_bytes)
+        exchange.sock.was_continued = False
+        exchange.since, exchange.until = now, now + self.bounds.headers_seconds
+        ahead, exchange.ahead = exchange.ahead, b""
+        if ahead and exchange.request.feed(ahead):
+            self._hand_over(exchange)
+        else:
+            self._read(exchange, now)
+
+    def _read_more(self, exchange: Exchange) -> None:
+        self._read(exchange, time.monotonic())
+
+    def _read(self, exchange: Exchange, now: float) -> None:
+        """Read what is there; then the request is whole, or more is waited for."""
+        try:
+            piece = exchange.sock.receive()
+        except BlockingIOError:
+            self._wait_for_more(exchange)
+            return
+        except OSError:
+            self.end(exchange)
+            return
+        had_head, request = exchange.request.has_head, exchange.request
+        if not piece:
+            if not request.data:
+                self.end(exchange)
+                return
+            request.break_off()
+        if request.is_whole or request.feed(piece):
+            self._hand_over(exchange)
+            return
+        if request.has_head:
+            if not had_head:
+                self._body_begins(exchange, now)
+            exchange.since, exchange.until = now, min(now + self.bounds.body_seconds, exchange.body_until)
+        self._wait_for_more(exchange)
+
+    def _body_begins(self, exchange: Exchange, now: float) -> None:
+        exchange.body_until = now + self.bounds.whole_body_seconds
+        if exchange.request.expects_continue:
+            exchange.sock.invite()
+
+    def _wait_for_more(self, exchange: Exchange) -> None:
+        if not exchange.is_registered:
+            self._register(exchange, selectors.EVENT_READ, self._read_more)
+            self.stalls.enter(exchange)
+
+    def _hand_over(self, exchange: Exchange) -> None:
+        """Give a whole request to a thread."""
+        self.unregister(exchange)
+        if self.stalls:
+            self.stalls.leave(exchange)
+        request = exchange.request
+        exchange.ahead = bytes(request.data[request.size :])
+        whole = bytes(request.data[: request.size]) if exchange.ahead else bytes(request.data)
+        request.data.clear()
+        exchange.sock.hand_over(whole)
+        exchange.is_in_thread = True
+        answer = self._pools[_lane_of(whole)].submit(self.handle, exchange)
+        answer.add_done_callback(partial(self.method_queue.defer, self.finish_request, exchange))
+
+    def _write(self, exchange: Exchange) -> None:
+        before = exchange.sock.taken_at
+        try:
+            is_all_sent = exchange.sock.flush()
+        except OSError:
+            self.stalls.leave(exchange)
+            exchange.cut()
+            return
+        if exchange.sock.taken_at != before:
+            exchange.since = exchange.sock.taken_at
+            exchange.until = exchange.since + self.bounds.answer_seconds
+        if is_all_sent:
+            self.unregister(exchange)
+            self.stalls.leave(exchange)
+            answered, exchange.answered = exchange.answered, None
+            if answered is not None:
+                self._finish(exchange, answered)
+
+    def _finish(self, exchange: Exchange, answered: Future[bool]) -> None:
+        if self._is_out_of_step(exchange):
+            self.nr_conns -= 1
+            exchange.close(graceful=True)
+            return
+        super().finish_request(exchange, answered)
+        is_kept = bool(self.keepalived_conns) and self.keepalived_conns[-1] is exchange
+        if is_kept and exchange.ahead:
+            self.on_client_socket_readable(exchange, exchange.sock)
+
+    def _is_out_of_step(self, exchange: Exchange) -> bool:
+        """Whether the parser saw another request than was handed over, so that nobody knows where the next begins."""
+        has_more = exchange.parser is not None and bool(exchange.parser.unreader.buf.getvalue())
+        return has_more or exchange.request.is_odd or exchange.sock.was_read_past
+
+    def _read_off(self, exchange: Exchange) -> None:
+        try:
+            piece = exchange.sock.receive()
+        except BlockingIOError:
+            return
+        except OSError:
+            piece = b""
+        exchange.lingered_bytes += len(piece)
+        if not piece or exchange.lingered_bytes > _LINGER_BYTES:
+            self.end(exchange)
+            return
+        now = time.monotonic()
+        exchange.since, exchange.until = now, min(now + self.bounds.linger_seconds, exchange.body_until)
+
+
+def _lane_of(request: bytes) -> Lane:
+    """Return which threads take up a whole request."""
+    method, _, rest = request[:_MOST_LINE].partition(b" ")
+    target = rest.partition(b" ")[0]
+    return lane_of(method.decode("latin-1"), target.decode("latin-1"), lambda: request.partition(b"\r\n\r\n")[2])
