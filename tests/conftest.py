@@ -60,7 +60,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Let children heed Ctrl-C, which a shell's background jobs are made deaf to, and they in turn their children.
 
-    Start a PostgreSQL for the run when all tests are to use one; with xdist, one for each worker."""
+    Start a PostgreSQL for the run when all tests are to use one; with xdist, one for each worker.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     spread = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
     if config.getoption("database") == "postgresql" and not spread:
