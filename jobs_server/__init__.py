@@ -26,6 +26,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     from .api import calendar, health, jobs, live, metrics, problems
     from .api.fast_path import App
     from .auth import browser_guard, cors, gate, sessions
+    from .front import bounds, flask_run
     from .service import EXTENSION
     from .storage import database
     from .upkeep import logs, request_ids, startup
@@ -67,6 +68,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     cors.allow(app, settings.allowed_origins)
     cli.register(app)
     startup.set_up(app)
+    flask_run.set_up(app, bounds.bounds_of(settings, loaded.origins))
     return app
 
 

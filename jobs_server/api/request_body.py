@@ -32,7 +32,7 @@ def read() -> bytes:
             return body
         body = asked.get_data(cache=False)
         goes_on = asked.content_length is None and len(body) == asked.max_content_length and _goes_on()
-    except ClientDisconnected:
+    except (ClientDisconnected, TimeoutError):
         raise BadRequest(_BROKE_OFF) from None
     except HTTPException:
         raise

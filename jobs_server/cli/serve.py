@@ -93,8 +93,9 @@ def _become_gunicorn(settings: Settings) -> NoReturn:
 
 
 def _run_waitress(app: Flask, settings: Settings, host: str, port: int) -> None:
-    from waitress import serve as run
-
+    from ..front.bounds import bounds_of
+    from ..front.waitress_server import serve as run
+    from ..service import service_of
     from ..upkeep.startup import announce, announce_address, begin
 
     begin(app)
@@ -107,4 +108,4 @@ def _run_waitress(app: Flask, settings: Settings, host: str, port: int) -> None:
         "max_request_body_size": _DRAIN_BYTES,
         "ident": None,
     }
-    run(app, host=host, port=port, **options)
+    run(app, bounds_of(settings, service_of(app).origins), host=host, port=port, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import sys
 import threading
 import time
 from collections import deque
@@ -13,7 +14,8 @@ from contextlib import suppress
 from typing import Any, cast
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_DROP = struct.pack("ii", 1, 0)
+DROP = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+"""Value of SO_LINGER with which closing a socket throws away what the client did not take."""
 _PIECE_BYTES = 64 * 1024
 _MOST_AHEAD_BYTES = 1024 * 1024  # Whoever writes an answer in pieces waits for its reader past this.
 
@@ -127,7 +129,7 @@ class Connection(socket.socket):
             self._passes.notify_all()
         with suppress(OSError):  # The client may be gone.
             # What the system keeps for a client that takes nothing goes too, when the socket is closed.
-            self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP)
+            self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, DROP)
             self.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:

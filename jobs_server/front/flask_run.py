@@ -1,0 +1,166 @@
+"""`flask run` with the same deadlines and caps: Werkzeug's server has a thread for each connection, and waits for ever.
+
+So a slow client holds up nobody but itself there; what is to be bounded is how many there are, and for how long.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import click
+from flask import Flask
+from flask.cli import run_command
+from werkzeug import serving
+
+from .bounds import Bounds
+from .connection import DROP
+from .lanes import THREADS, Lane, lane_of
+from .stalls import Stalls
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+_LOOK_SECONDS = 1.0
+_WAITING_CONNECTIONS = 1024  # Past these the system drops who comes, who tries again after a second.
+
+
+def set_up(app: Flask, bounds: Bounds) -> None:
+    """Have `flask run` serve within bounds, where that command made the app."""
+    context = click.get_current_context(silent=True)
+    if context is None or context.command is not run_command:
+        return
+    # The command takes neither: it lets Werkzeug take its own, by these names.
+    serving.WSGIRequestHandler = handler_within(bounds)  # type: ignore[misc]
+    serving.LISTEN_QUEUE = _WAITING_CONNECTIONS
+    _make_few_lists_at_a_time(app)
+
+
+def handler_within(bounds: Bounds) -> type[serving.WSGIRequestHandler]:
+    """Return a class that handles requests within bounds."""
+    stalls = Stalls(bounds)
+
+    class Handler(RequestHandler):
+        """Handle requests within these bounds."""
+
+    Handler.stalls = stalls
+    return Handler
+
+
+def _make_few_lists_at_a_time(app: Flask) -> None:
+    """Let few lists be made at a time: each keeps the interpreter from all other threads."""
+    inner, free = app.wsgi_app, threading.BoundedSemaphore(THREADS[Lane.LISTS])
+
+    def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if lane_of(environ["REQUEST_METHOD"], environ["PATH_INFO"], bytes) is not Lane.LISTS:
+            return inner(environ, start_response)
+        with free:
+            return inner(environ, start_response)
+
+    app.wsgi_app = wsgi_app  # type: ignore[method-assign]
+
+
+class TimedSocket(socket.socket):
+    """A connection that waits for its client, and not too long."""
+
+    def __init__(self, connection: socket.socket, address: str, stalls: Stalls) -> None:
+        super().__init__(fileno=connection.detach())
+        self.address = address
+        self.held_bytes = 0
+        self.since = time.monotonic()
+        self.until = self.since + stalls.bounds.headers_seconds
+        self._stalls, self._bounds = stalls, stalls.bounds
+        self._body_until: float | None = None
+
+    def begin_body(self) -> None:
+        """Take what is read from now on for the body of the request."""
+        self._body_until = time.monotonic() + self._bounds.whole_body_seconds
+
+    def counts(self, now: float) -> bool:
+        """Whether the connection counts among the stalled ones: an answer that is being taken does not."""
+        return not self.held_bytes or now - self.since >= self._bounds.still_seconds
+
+    def cut(self) -> None:
+        """Give the client up; the thread that waits for the client learns of it."""
+        with suppress(OSError):  # it may be closed
+            self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, DROP)
+            self.shutdown(socket.SHUT_RDWR)
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        """Read what the client sends. Raises TimeoutError when its time is over."""
+        now = time.monotonic()
+        if self._body_until is not None:
+            self.since, self.until = now, min(now + self._bounds.body_seconds, self._body_until)
+        if self.until <= now:
+            raise TimeoutError("the request was not sent in time")
+        self.settimeout(self.until - now)
+        self._wait_begins(now)
+        try:
+            return super().recv_into(buffer, nbytes, flags)
+        finally:
+            self._stalls.leave(self)
+
+    def sendall(self, data: Any, _flags: int = 0, /) -> None:
+        """Send all that is given. Raises TimeoutError when the client takes nothing of it for too long."""
+        left = memoryview(data)
+        self.setblocking(False)
+        with suppress(BlockingIOError):
+            left = left[super().send(left) :]
+        if not left:
+            return
+        self.since, self.held_bytes = time.monotonic(), len(data)
+        try:
+            while left:
+                left = left[self._send_some(left) :]
+        finally:
+            self.held_bytes = 0
+            self._stalls.leave(self)
+
+    def _send_some(self, left: memoryview) -> int:
+        now = time.monotonic()
+        self.until = self.since + self._bounds.answer_seconds
+        if self.until <= now:
+            raise TimeoutError("the answer was not taken in time")
+        self._wait_begins(now)
+        self.settimeout(_LOOK_SECONDS)
+        try:
+            sent = super().send(left)
+        except TimeoutError:
+            return 0
+        self.since = time.monotonic()
+        return sent
+
+    def _wait_begins(self, now: float) -> None:
+        self._stalls.enter(self)
+        self._stalls.sweep(now)
+
+
+class RequestHandler(serving.WSGIRequestHandler):
+    """Handle the one request of a connection, for a client that has a time for all that it does."""
+
+    stalls: Stalls
+
+    def setup(self) -> None:
+        """Begin with a connection; what is encrypted keeps Werkzeug's own socket, which waits for ever."""
+        if type(self.request) is socket.socket:
+            address = self.client_address[0] if isinstance(self.client_address, tuple) else ""
+            self.request = TimedSocket(self.request, address, self.stalls)
+        super().setup()
+
+    def run_wsgi(self) -> None:
+        """Answer the request, whose headers have come."""
+        if isinstance(self.connection, TimedSocket):
+            self.connection.begin_body()
+        super().run_wsgi()
+
+    def finish(self) -> None:
+        """End the connection, which the server knows no more."""
+        super().finish()
+        if isinstance(self.connection, TimedSocket):
+            with suppress(OSError):  # the client is gone
+                self.connection.shutdown(socket.SHUT_WR)
+            self.connection.close()
