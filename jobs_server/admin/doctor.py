@@ -22,7 +22,7 @@ from ..storage import migrations, network_share, postgresql, sqlite
 from ..storage.database import reason_of
 from ..storage.sqlite_driver import driver, has_wal_bug
 from ..storage.statement import Statement
-from ..upkeep import backups, checks
+from ..upkeep import backups, checks, damage
 from ..upkeep.checks import Finding, Grade
 from . import repairs
 from .installation import Installation
@@ -129,7 +129,9 @@ def _integrity(installation: Installation) -> Iterator[Finding]:
     try:
         counts = backups.verify(installation.file)
     except TaskFailed as failure:
-        sentence = f"{failure.message}. Stop the server and restore the newest good backup: flask restore FILE"
+        good = damage.newest_good(installation.settings)
+        name = good.name if good else "FILE"  # a whole path is cut off on a terminal
+        sentence = f"{failure.message}. Stop the server and restore the newest good backup: flask restore {name}"
         yield Finding("integrity", Grade.BAD, sentence)
     else:
         sentence = f"{counts.jobs:,} jobs with {counts.events:,} events were read through, and are whole."

@@ -5,6 +5,7 @@ To take a connection from SQLAlchemy's pool and give it back costs more than wha
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from ..errors import BadRequest, DatabaseUnavailable, JobsError
 from .fair_lock import FairLock
 from .file_identity import REPLACED
-from .sqlite import BUSY, refusal
+from .sqlite import BUSY, DAMAGED, refusal
 from .statement import Connection
 
 _FORMER_SECONDS = 0.25
@@ -81,6 +82,8 @@ class Connections:
     write_lock: FairLock
     closed: int = 0
     """How often connections were closed; who holds one for long gives it back when this has changed."""
+    damaged_at: float = -math.inf
+    """When the file was last found to be damaged, by the monotonic clock."""
     _stock: _Stock = field(init=False, default_factory=_Stock)
     _former: set[_Stock] = field(init=False, default_factory=set)
     _ended: threading.Condition = field(init=False, default_factory=threading.Condition)
@@ -155,6 +158,8 @@ class Connections:
             return BadRequest("Error: a text is too long, or has a character that the database cannot keep")
         if not isinstance(meaning, str):
             return None
+        if meaning == DAMAGED:
+            self.damaged_at = time.monotonic()
         if meaning not in (BUSY, REPLACED) and not self.kind.in_memory:
             # A connection stays as it was opened: to a file that was read-only, damaged or away for a moment. The last
             # one to a file that was replaced must stay: with its end SQLite would delete the log of the other file.

@@ -5,6 +5,7 @@ Every write unit is one `transaction()`. What differs between the two databases 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -55,6 +56,10 @@ class Database:
     def fault(self) -> str | None:
         """Return what is wrong with the database's file, so that nothing is kept that comes; None when nothing is."""
         return self.kind.fault()
+
+    def was_damaged(self, seconds: float) -> bool:
+        """Whether within so many seconds something that was asked found the database's file damaged."""
+        return time.monotonic() - self._connections.damaged_at < seconds
 
     def transaction(self, site: str | None = None, *, urgent: bool = False) -> AbstractContextManager[Connection]:
         """Open one write unit: committed at the end of the block, rolled back when it raises.

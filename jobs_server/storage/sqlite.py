@@ -23,6 +23,8 @@ NAME = "sqlite"
 BEGIN = "jobs_server_begin"
 """Execution option: the statement that opens a SQLAlchemy transaction on SQLite."""
 BUSY = "it is busy"
+DAMAGED, NO_DATABASE = "its file is damaged", "its file is no database"
+_LASTING = (DAMAGED, NO_DATABASE)
 _RESTORING, _BEFORE = ".restoring", ".before-"
 """What a restore adds to the name of a database: while it makes another, and to keep the one that was there."""
 _OWN = 0.95
@@ -199,7 +201,8 @@ def _set_up(engine: Engine, identity: FileIdentity) -> None:
 
 def refusal(reason: str) -> str:
     """Write the sentence of a refusal for which the database is the reason."""
-    return f"Error: the database cannot be used now: {reason}. Nothing was changed; try again in a moment."
+    advice = "a backup is to be restored, and /readyz names it" if reason in _LASTING else "try again in a moment"
+    return f"Error: the database cannot be used now: {reason}. Nothing was changed; {advice}."
 
 
 def reason(error: BaseException) -> str:
@@ -216,6 +219,6 @@ _SIGNS = {
     "readonly": "it may only be read",
     "no such table": "it was never prepared (serve once, or run `flask db upgrade`)",
     "unable to open": "its file cannot be opened (was it ever prepared? serve once, or run `flask db upgrade`)",
-    "malformed": "its file is damaged",
-    "not a database": "its file is no database",
+    "malformed": DAMAGED,
+    "not a database": NO_DATABASE,
 }

@@ -140,7 +140,8 @@ class Watch:
         try:
             waits = [*checks.what_waits(service), *checks.clock_of(service)]
         except Unavailable as error:
-            yield Alert(_DATABASE, error.sentence.removeprefix("Error: "))
+            known = (finding.alert for finding in checks.file(service))
+            yield Alert(_DATABASE, next(known, error.sentence.removeprefix("Error: ")))
             return
         if not service.is_on_duty:
             return  # another server sends them

@@ -28,9 +28,10 @@ from ..live.presence import State
 from ..storage import migrations
 from ..storage.database import reason_of
 from ..storage.models import Job
+from ..storage.sqlite import DAMAGED
 from ..storage.statement import Connection, Statement
 from ..worker import Worker
-from . import backups, timekeeping
+from . import backups, damage, timekeeping
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 STOP_SECONDS = 10
 WRITE_SECONDS = 1.0
 """How long a look waits for the turn to write: a monitor does not wait for longer."""
+_DAMAGE_SECONDS = 600.0
+"""For how long damage that something met is told, though a look does not meet it."""
 _PROBE = "  "  # it stands in the place of a site, and no site is blank
 _NEWS_MS = 10 * 60 * 1000
 _BACKUP_AGE = timedelta(hours=48)
@@ -80,24 +83,34 @@ class Finding:
 
 
 def database(service: Service, write_seconds: float = WRITE_SECONDS) -> Iterator[Finding]:
-    """Look whether a write could begin, and whether the tables are this version's."""
+    """Look whether a write could begin, whether the tables are this version's, and whether the jobs can be read."""
     # Nothing is written, so that nobody is woken and no commit is counted.
     unheard = replace(service.database, timeout_seconds=write_seconds, on_commit=[], on_commit_seconds=[])
     try:
         with unheard.transaction(_PROBE) as connection:
-            found = migrations.revision(connection)
+            found = revision(migrations.revision(connection))
+        if found.grade is Grade.GOOD:
+            with service.database.reading() as connection:
+                damage.read_jobs(connection, (_WAITING, _STOPS))
     except Unavailable as error:
-        sentence = f"cannot be used: {reason_of(error)}"
-        yield Finding("database", Grade.BAD, sentence, public=f"the database {sentence}")
+        yield _unusable(reason_of(error), service)
     else:
-        yield revision(found)
+        # What was asked a while ago may have met pages that a look of a moment does not.
+        is_damaged = service.database.was_damaged(_DAMAGE_SECONDS)
+        yield _unusable(DAMAGED, service) if is_damaged else found
+
+
+def _unusable(reason: str, service: Service) -> Finding:
+    sentence = f"cannot be used: {damage.sentence(reason, service.settings)}"
+    return Finding(
+        "database", Grade.BAD, sentence, public=f"the database {sentence}", alert=f"The database {sentence}."
+    )
 
 
 def file(service: Service) -> Iterator[Finding]:
-    """Look whether the database's file is the one that was opened."""
-    if fault := service.database.fault:
-        sentence = f"cannot be used: {fault}"
-        yield Finding("database", Grade.BAD, sentence, alert=f"The database {sentence}.")
+    """Look whether the database's file is the one that was opened, and whether it was found to be damaged."""
+    if reason := service.database.fault or (service.database.was_damaged(_DAMAGE_SECONDS) and DAMAGED):
+        yield _unusable(reason, service)
 
 
 def revision(found: str | None) -> Finding:
