@@ -97,6 +97,8 @@ def new_job() -> Response:
         "expires_after_ms": _LIFE_MS,
         "cancel_requested": 0,
         "against_label": 0,
+        "replica_cancel_requested": 0,
+        "replica_against_label": 0,
         "status": "UNREAD",
         "phase": "waiting",
         "replica_status": "UNREAD",

@@ -66,7 +66,7 @@ def start_job() -> Response:
     command = _parse(commands.StartJob)
     with transaction(command.site) as connection:
         job = operations.start(connection, command, gate.site(command.site), clock.read(), _settings())
-    return _json(wire.job(job))
+    return _json(wire.job(job, command.queue))
 
 
 @bp.post("/updatejobstatus")
@@ -77,7 +77,7 @@ def update_job_status() -> Response:
     command = _parse(commands.UpdateStatus)
     with transaction(command.site) as connection:
         job = operations.report(connection, command, gate.site(command.site), clock.read())
-    return _json(wire.job(job))
+    return _json(wire.job(job, command.queue))
 
 
 @bp.post("/canceljob")
@@ -101,7 +101,7 @@ def get_job() -> Response:
         history = queries.history(connection, job.id) if job else []
     if job is None:
         raise NotFound(f"Error: site {shown(command.site)} has no job {shown(command.ulid)}")
-    return _json(wire.job_with_history(job, history, _settings().expires_in_seconds))
+    return _json(wire.job_with_history(job, history, _settings().expires_in_seconds, command.queue))
 
 
 @bp.post("/getrecentjobs")

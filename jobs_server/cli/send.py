@@ -94,7 +94,12 @@ def cancel(ulid: str, user: str, as_json: bool) -> None:
     with database().transaction(found.site, urgent=True) as connection:
         command = commands.CancelJob(site=found.site, ulid=found.ulid, user_id=user, user_name=user)
         job = operations.cancel(connection, command, actors.console(user, user, ()), clock.read(), settings())
-    if job.status == lifecycle.CANCELED:
+    if job.phase not in lifecycle.UNFINISHED and job.replica_phase in lifecycle.UNFINISHED:
+        sentence = (
+            f"{job.site} is asked to end {job.action} for {job.device} {job.instance},"
+            f" now {job.replica_status} on the alternate queue."
+        )
+    elif job.status == lifecycle.CANCELED:
         sentence = f"Canceled: {job.action} for {job.device} {job.instance} at {job.site} will not begin."
     else:
         sentence = f"{job.site} is asked to end {job.action} for {job.device} {job.instance}, now {job.status}."

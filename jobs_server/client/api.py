@@ -127,7 +127,8 @@ class SiteApi:
 
     def get(self, job: Job | str, *, alternate_queue: bool = False) -> Job:
         """Return one job with its status and `history` on one of the two queues; `wire` holds what happened on both."""
-        reply = self._post("getjob", {"ulid": _ulid(job)}, repeatable=True)
+        queue = {"alternateQueue": True} if alternate_queue else {}
+        reply = self._post("getjob", {"ulid": _ulid(job)} | queue, repeatable=True)
         return read_job(reply, alternate_queue=alternate_queue)
 
     def submit(

@@ -206,8 +206,8 @@ class ShowLockout(Command):
     """Ask whether a telescope is locked out (`getlockout`)."""
 
 
-class ShowJob(Command):
-    """Ask for one job and its history (`getjob`)."""
+class ShowJob(OnAQueue):
+    """Ask for one job, as it stands on one of the two queues, and its history (`getjob`)."""
 
     ulid: Name
 

@@ -46,15 +46,15 @@ class AsOf(NamedTuple):
 
     def after(self, event: EventRow) -> AsOf:
         """Return how the job stands after its next event."""
-        alternate = event.queue == Queue.ALTERNATE.value
+        if event.queue == Queue.ALTERNATE.value:
+            return self._replace(replica_status=event.status)
         # Only a report has an estimate: without one, this end was put on a job that the site had in hand.
         asked = event.seconds_until_complete is None and (
-            event.mark == Mark.CANCEL_REQUESTED
-            or (event.status == CANCELED and (self.replica_status if alternate else self.status) != UNREAD)
+            event.mark == Mark.CANCEL_REQUESTED or (event.status == CANCELED and self.status != UNREAD)
         )
         return AsOf(
-            self.status if alternate else event.status,
-            event.status if alternate else self.replica_status,
+            event.status,
+            self.replica_status,
             self.seconds_until_complete if event.seconds_until_complete is None else event.seconds_until_complete,
             int(asked or self.cancel_requested),
         )

@@ -179,7 +179,8 @@ def report(connection: Connection, command: UpdateStatus | StartJob, actor: Acto
     if not row:
         return _reported_already(_found(connection, command.site, command.ulid), command)
     job = JobRow._make(row)
-    mark = Mark.AGAINST_LABEL if job.against_label else None
+    on_primary = command.queue is Queue.PRIMARY
+    mark = Mark.AGAINST_LABEL if (job.against_label if on_primary else job.replica_against_label) else None
     event = Event(command.queue, command.status, estimated=True, message=command.message, mark=mark)
     record(connection, [job], event, actor, now)
     return job
@@ -194,8 +195,7 @@ def cancel(connection: Connection, command: CancelJob, actor: Actor, now: Now, s
     before = _found(connection, command.site, command.ulid)
     if before.user_id != actor.id:
         admission.admit_stop(connection, command.site, actor, now, settings)
-    by_server = before.phase in (Phase.WITHDRAWN, Phase.LABELLED)
-    if before.phase == Phase.ENDED or (by_server and before.status != CANCELED):
+    if _is_over(before) and not _goes_on_beside(before):
         raise Conflict(f"Error: job {before.ulid} is {shown(before.status)}; there is nothing left to cancel")
     _cancel(connection, statements.CANCEL_ONE, {"site": command.site, "ulid": command.ulid}, actor, now, "canceled")
     return _found(connection, command.site, command.ulid)
@@ -251,7 +251,7 @@ def record(connection: Connection, jobs: Iterable[JobRow], event: Event, actor: 
             "at_ms": now.wall_ms,
             "queue": event.queue.value,
             "status": event.status,
-            "seconds_until_complete": job.seconds_until_complete if event.estimated else None,
+            "seconds_until_complete": _seconds(job, event.queue) if event.estimated else None,
             "actor_known": actor.known.value,
             "actor_id": actor.id,
             "actor_name": actor.name,
@@ -297,6 +297,9 @@ def _values(
         "replica_phase": Phase.WAITING.value,
         "replica_claim_id": None,
         "covers_site": 0,
+        "replica_seconds_until_complete": None,
+        "replica_cancel_requested": 0,
+        "replica_against_label": 0,
     }
 
 
@@ -342,6 +345,27 @@ def _found(connection: Connection, site: str, ulid: str) -> JobRow:
     if job is None:
         raise NotFound(f"Error: site {shown(site)} has no job {shown(ulid)}")
     return job
+
+
+def _seconds(job: JobRow, queue: Queue) -> int | None:
+    return job.seconds_until_complete if queue is Queue.PRIMARY else job.replica_seconds_until_complete
+
+
+def _is_over(job: JobRow) -> bool:
+    """Whether nothing is left to cancel of a job on the queue that everybody reads; what is canceled may be again."""
+    by_server = job.phase in (Phase.WITHDRAWN, Phase.LABELLED)
+    return job.phase == Phase.ENDED or (by_server and job.status != CANCELED)
+
+
+def _goes_on_beside(job: JobRow) -> bool:
+    """Whether a job that is over on the queue that everybody reads is in somebody's hands on the other.
+
+    Not so with whoever only reads that queue along, who says nothing more of a job that has ended on the other.
+    """
+    if job.replica_phase == Phase.RECEIVED:
+        return job.phase != Phase.ENDED
+    was_canceled = job.replica_phase == Phase.LABELLED and job.replica_status == CANCELED
+    return was_canceled or job.replica_phase in (Phase.CLAIMED, Phase.RUNNING, Phase.GUARDED, Phase.LOST)
 
 
 def _reported_already(job: JobRow, command: UpdateStatus | StartJob) -> JobRow:

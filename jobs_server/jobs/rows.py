@@ -14,6 +14,9 @@ class QueueState(NamedTuple):
     status: str
     phase: str
     claim_id: str | None
+    seconds_until_complete: int | None
+    cancel_requested: int
+    against_label: int
 
 
 class JobRow(NamedTuple):
@@ -31,7 +34,6 @@ class JobRow(NamedTuple):
     user_id: str
     user_roles: str
     is_stop: int
-    covers_site: int
     timestamp_ms: int
     accepted_ms: int
     accepted_boot_ms: int
@@ -46,12 +48,22 @@ class JobRow(NamedTuple):
     replica_status: str
     replica_phase: str
     replica_claim_id: str | None
+    covers_site: int
+    replica_seconds_until_complete: int | None
+    replica_cancel_requested: int
+    replica_against_label: int
 
     def state(self, queue: Queue) -> QueueState:
         """Return how the job stands on one queue."""
         if queue is Queue.PRIMARY:
-            return QueueState(self.status, self.phase, self.claim_id)
-        return QueueState(self.replica_status, self.replica_phase, self.replica_claim_id)
+            return QueueState(
+                *(self.status, self.phase, self.claim_id),
+                *(self.seconds_until_complete, self.cancel_requested, self.against_label),
+            )
+        return QueueState(
+            *(self.replica_status, self.replica_phase, self.replica_claim_id),
+            *(self.replica_seconds_until_complete, self.replica_cancel_requested, self.replica_against_label),
+        )
 
 
 class EventRow(NamedTuple):

@@ -26,6 +26,9 @@ class QueueColumns:
     claim_id: InstrumentedAttribute[str | None]
     heard_ms: InstrumentedAttribute[int | None]
     heard_boot_ms: InstrumentedAttribute[int | None]
+    seconds_until_complete: InstrumentedAttribute[int | None]
+    cancel_requested: InstrumentedAttribute[int]
+    against_label: InstrumentedAttribute[int]
 
 
 ZERO: ColumnElement[int] = literal_column("0")

@@ -116,8 +116,8 @@ def _report(queue: Queue, kind: Report) -> Statement:
     values = {
         on.phase: case(*steps.items()),
         on.status: bindparam("new_status"),
-        Job.seconds_until_complete: bindparam("seconds"),
-        Job.against_label: case((in_phase(queue, *LABELS), ONE), else_=ZERO),
+        on.seconds_until_complete: bindparam("seconds"),
+        on.against_label: case((in_phase(queue, *LABELS), ONE), else_=ZERO),
     }
     if kind is Report.RECEIVED:
         # No word of progress: how long ago the job was handed over must not be forgotten.
@@ -147,8 +147,8 @@ def _start_fenced(queue: Queue) -> Statement:
                 on.status: STARTED,
                 on.heard_ms: _WALL,
                 on.heard_boot_ms: _BOOT,
-                Job.seconds_until_complete: bindparam("seconds"),
-                Job.against_label: ZERO,
+                on.seconds_until_complete: bindparam("seconds"),
+                on.against_label: ZERO,
             }
         )
         .returning(*JOB)
@@ -196,16 +196,16 @@ def _cancel(
     queue: Queue, which: ColumnElement[bool], claimed: ColumnElement[bool], begun: ColumnElement[bool]
 ) -> Cancel:
     on = ON[queue]
-    request = update(Job).where(begun, Job.cancel_requested == ZERO)
+    request = update(Job).where(begun, on.cancel_requested == ZERO)
     if queue is Queue.ALTERNATE:
         # Whoever only reads that queue along says nothing more of a job that has ended on the other.
         request = request.where(~and_(in_phase(queue, Phase.RECEIVED), in_phase(Queue.PRIMARY, Phase.ENDED)))
     withdrawn = {on.phase: literal(Phase.WITHDRAWN), on.status: CANCELED}
-    labelled = {on.phase: literal(Phase.LABELLED), on.status: CANCELED, Job.cancel_requested: ONE}
+    labelled = {on.phase: literal(Phase.LABELLED), on.status: CANCELED, on.cancel_requested: ONE}
     return Cancel(
         Statement(update(Job).where(which, in_phase(queue, Phase.WAITING)).values(withdrawn).returning(*JOB)),
         Statement(update(Job).where(claimed).values(labelled).returning(*JOB)),
-        Statement(request.values({Job.cancel_requested: ONE}).returning(*JOB)),
+        Statement(request.values({on.cancel_requested: ONE}).returning(*JOB)),
     )
 
 
@@ -261,8 +261,8 @@ def _lose(queue: Queue) -> Label:
     on = ON[queue]
     limit = case(
         (
-            Job.seconds_until_complete >= ZERO,
-            Job.seconds_until_complete * 1000 + bindparam("grace_ms", type_=BigInteger),
+            on.seconds_until_complete >= ZERO,
+            on.seconds_until_complete * 1000 + bindparam("grace_ms", type_=BigInteger),
         ),
         else_=bindparam("silent_start_ms", type_=BigInteger),
     )

@@ -18,9 +18,9 @@ if TYPE_CHECKING:  # What writes rows needs none of the SQL that reads them.
     from .reservations import ReservationRow
 
 
-def job(row: JobRow) -> bytes:
-    """Write one job."""
-    return orjson.dumps(_job(row))
+def job(row: JobRow, queue: Queue = Queue.PRIMARY) -> bytes:
+    """Write one job, with its estimate and the request to cancel it as they stand on a queue."""
+    return orjson.dumps(_job(row) if queue is Queue.PRIMARY else _job_on_alternate(row))
 
 
 def jobs(rows: Iterable[JobRow]) -> bytes:
@@ -30,8 +30,9 @@ def jobs(rows: Iterable[JobRow]) -> bytes:
 
 def handed_over(rows: Iterable[JobRow], queue: Queue) -> bytes:
     """Write jobs as a poll returns them: with the status they were read with, as the documented example shows."""
-    status = "statusId" if queue is Queue.PRIMARY else "replicaStatusId"
-    return orjson.dumps([_job(row) | {status: f"{UNREAD}#{row.ulid}"} for row in rows])
+    if queue is Queue.PRIMARY:
+        return orjson.dumps([_job(row) | {"statusId": f"{UNREAD}#{row.ulid}"} for row in rows])
+    return orjson.dumps([_job_on_alternate(row) | {"replicaStatusId": f"{UNREAD}#{row.ulid}"} for row in rows])
 
 
 def job_pages(pages: Iterable[list[JobRow]]) -> Iterator[bytes]:
@@ -48,13 +49,19 @@ def job_object(row: JobRow) -> dict[str, Any]:
     return json.loads(job(row))  # type: ignore[no-any-return]  # Here orjson would make floats of long integers.
 
 
-def job_with_history(row: JobRow, events: Iterable[EventRow], usual_life_seconds: float | None = None) -> bytes:
-    """Write one job and all that happened to it, oldest first.
+def job_with_history(
+    row: JobRow,
+    events: Iterable[EventRow],
+    usual_life_seconds: float | None = None,
+    queue: Queue = Queue.PRIMARY,
+) -> bytes:
+    """Write one job, as it stands on a queue, and all that happened to it on both, oldest first.
 
     Beside a usual time to live, in seconds, the job's own is written where it differs, and how long it was held back.
     """
     own = {} if usual_life_seconds is None else _own_times(row, round(usual_life_seconds * 1000))
-    return orjson.dumps(_job(row) | own | {"history": list(_history(events))})
+    public = _job(row) if queue is Queue.PRIMARY else _job_on_alternate(row)
+    return orjson.dumps(public | own | {"history": list(_history(events))})
 
 
 def _own_times(row: JobRow, usual_life_ms: int) -> dict[str, float]:
@@ -163,3 +170,11 @@ def _job(row: JobRow) -> dict[str, Any]:
     if row.cancel_requested:
         public["cancelRequested"] = True
     return public
+
+
+def _job_on_alternate(row: JobRow) -> dict[str, Any]:
+    """Return a job for whoever speaks of the alternate queue: with the estimate and the request to cancel there."""
+    there = row._replace(
+        seconds_until_complete=row.replica_seconds_until_complete, cancel_requested=row.replica_cancel_requested
+    )
+    return _job(there)

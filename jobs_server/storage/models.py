@@ -62,11 +62,11 @@ class Job(Base):
     accepted_boot_ms: Mapped[int]
     hold_ms: Mapped[int]  # not handed over before this age
     expires_after_ms: Mapped[int]  # not handed over from this age on
+
+    # Once for each queue:
     seconds_until_complete: Mapped[int | None]  # -1: no estimate; none until a report has said
     cancel_requested: Mapped[int]  # 1: somebody asked to cancel what had been handed over already
     against_label: Mapped[int]  # 1: the last report came against an end that the server had put on the job
-
-    # Once for each queue:
     status: Mapped[str]  # as the site wrote it
     phase: Mapped[str]
     claim_id: Mapped[str | None]  # with which it was handed over; none: by a poll that cannot be repeated
@@ -82,6 +82,9 @@ class Job(Base):
     covers_site: Mapped[int] = mapped_column(
         server_default=_ZERO
     )  # 1: a stop command that stops the whole site, and not its own device alone
+    replica_seconds_until_complete: Mapped[int | None]
+    replica_cancel_requested: Mapped[int] = mapped_column(server_default=_ZERO)
+    replica_against_label: Mapped[int] = mapped_column(server_default=_ZERO)
 
 
 class JobEvent(Base):

@@ -29,7 +29,12 @@ EVENT_NAMES = tuple(column.key for column in JobEvent.__table__.columns if colum
 JOB = tuple(getattr(Job, name) for name in JOB_NAMES)
 EVENT = tuple(getattr(JobEvent, name) for name in EVENT_NAMES)
 
-ADDED = {"covers_site": 0}
+ADDED: Mapping[str, int | None] = {
+    "covers_site": 0,
+    "replica_seconds_until_complete": None,
+    "replica_cancel_requested": 0,
+    "replica_against_label": 0,
+}
 """What was added since lines of this form were first written, and what stands for it where a line lacks it."""
 _TIMES = ("timestamp_ms", "accepted_ms", "heard_ms", "replica_heard_ms", "at_ms")
 

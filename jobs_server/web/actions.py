@@ -54,7 +54,7 @@ def cancel() -> Response:
     actor = page().actor
     asked = CancelJob(site=_site(), ulid=request.form.get("ulid", "?"), user_id=actor.id, user_name=actor.name)
     job = service().desk.cancel(asked, actor)
-    return done("cancel-asked" if job.cancel_requested else "canceled")
+    return done("cancel-asked" if job.cancel_requested or job.replica_cancel_requested else "canceled")
 
 
 @bp.post("/act/theme")

@@ -122,6 +122,31 @@ def test_a_stop_of_the_site_that_waited_over_the_upgrade_is_taken_away_by_no_nar
     close(app)
 
 
+def test_what_both_queues_had_one_of_is_told_apart_over_the_upgrade(tmp_path: Path) -> None:
+    """The one estimate of both made a job lost on the first queue by a report on the other."""
+    path = of_the_first_version(tmp_path, 3)
+    runs = "phase = 'guarded', status = 'STARTED', replica_phase = 'running', replica_status = 'EXPOSING'"
+    with driver.connect(path) as connection:
+        connection.execute(
+            f"UPDATE job SET {runs}, seconds_until_complete = 0, cancel_requested = 1, accepted_ms = ? WHERE id = 2",
+            (clock.now_ms(),),
+        )
+        connection.executemany(
+            "INSERT INTO job_event (job_id, site, at_ms, queue, status, seconds_until_complete, actor_known, actor_id,"
+            " actor_name) VALUES (2, 'wmd', 1, ?, ?, ?, 'site', 'wmd', 'wmd')",
+            [(0, "STARTED", 3600), (1, "STARTED", 60), (1, "EXPOSING", 0)],
+        )
+    connection.close()
+    app, site = opened(tmp_path)
+    asked = {"site": "wmd", "ulid": f"01{2:024d}"}
+    for queue, seconds in (({}, 3600), ({"alternateQueue": True}, 0)):
+        shown = site.posts("getjob", asked | queue).job
+        assert (shown["secondsUntilComplete"], shown["cancelRequested"]) == (seconds, True)
+    other = site.shows({"site": "wmd", "ulid": f"01{1:024d}"})
+    assert (other["secondsUntilComplete"], "cancelRequested" in other) == (-1, False)
+    close(app)
+
+
 def test_on_a_full_disk_the_start_is_refused_and_the_database_stays_as_it_was(tmp_path: Path) -> None:
     with mounted(tmp_path / "small") as folder:
         path = of_the_first_version(folder, 200)
