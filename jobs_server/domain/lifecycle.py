@@ -39,6 +39,7 @@ END_WORDS: Mapping[Result, tuple[str, ...]] = {
 }
 """By result, the statuses that end a job with it, in small letters; they are compared without case."""
 
+_LABELS = {Result.CANCELED: CANCELED, Result.EXPIRED: EXPIRED, Result.LOST: LOST}
 _RESULTS = {word: result for result, listed in END_WORDS.items() for word in listed}
 
 
@@ -121,6 +122,12 @@ def classify(status: str) -> Report | None:
     if word == _plain(RECEIVED):
         return Report.RECEIVED
     return Report.END if word in _RESULTS else Report.RUNNING
+
+
+def label_like(status: str) -> str:
+    """Return the server's label that says the same as an end reported by a site; blank when none does."""
+    result = result_of(status)
+    return _LABELS.get(result, "") if result else ""
 
 
 def result_of(status: str) -> Result | None:

@@ -27,8 +27,10 @@ from ..domain.lifecycle import (
     Mark,
     Phase,
     Queue,
+    Report,
     classify,
     is_stop,
+    label_like,
     same_status,
     stop_covers_site,
 )
@@ -174,6 +176,7 @@ def report(connection: Connection, command: UpdateStatus | StartJob, actor: Acto
         ulid=command.ulid,
         new_status=command.status,
         seconds=command.seconds_until_complete,
+        same_label=label_like(command.status) if kind is Report.END else "",
         **now._asdict(),
     )
     if not row:

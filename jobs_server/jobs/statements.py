@@ -113,11 +113,14 @@ def _report(queue: Queue, kind: Report) -> Statement:
     """Write a row of `lifecycle.STEPS`."""
     on = ON[queue]
     steps = {in_phase(queue, before): literal(after) for before, after in STEPS[kind].items()}
+    against = in_phase(queue, *LABELS)
+    if kind is Report.END:  # one that says what the label says is not against it
+        against = and_(against, on.status != bindparam("same_label"))
     values = {
         on.phase: case(*steps.items()),
         on.status: bindparam("new_status"),
         on.seconds_until_complete: bindparam("seconds"),
-        on.against_label: case((in_phase(queue, *LABELS), ONE), else_=ZERO),
+        on.against_label: case((against, ONE), else_=ZERO),
     }
     if kind is Report.RECEIVED:
         # No word of progress: how long ago the job was handed over must not be forgotten.
@@ -133,14 +136,16 @@ def _report(queue: Queue, kind: Report) -> Statement:
 def _start_fenced(queue: Queue) -> Statement:
     """Let a job start that was handed over with this claim id, not too long ago, and is still to be run.
 
-    A lock-out that came after it was handed over holds it as well: there may be hands on the telescope.
+    A lock-out that came after it was handed over holds it as well: there may be hands on the telescope. What runs by
+    the word of whoever claimed it may start, unless it was to be canceled or runs against a label.
     """
     on = ON[queue]
     too_late = older_than(on.heard_ms, on.heard_boot_ms, bindparam("start_within_ms", type_=BigInteger))
+    may_begin = and_(in_phase(queue, Phase.CLAIMED), ~too_late, not_locked_out())
+    has_begun = and_(in_phase(queue, Phase.RUNNING), on.cancel_requested == ZERO, on.against_label == ZERO)
     return Statement(
         update(Job)
-        .where(THIS_JOB, in_phase(queue, Phase.CLAIMED), on.claim_id == bindparam("claim_id"), ~too_late)
-        .where(not_locked_out())
+        .where(THIS_JOB, on.claim_id == bindparam("claim_id"), or_(may_begin, has_begun))
         .values(
             {
                 on.phase: literal(Phase.GUARDED),

@@ -109,6 +109,30 @@ def test_the_sites_word_stands_against_a_cancel(observatory: Observatory) -> Non
     assert observatory.history(job)[-1] == "EXPOSING (against the label)"
 
 
+@pytest.mark.parametrize("queue", [{}, {"alternateQueue": True}], ids=["first queue", "alternate queue"])
+@pytest.mark.parametrize(
+    ("end", "is_against"),
+    [
+        ("CANCELED", False),
+        ("cancelled", False),
+        ("ABORTED", False),
+        ("Stopped", False),
+        ("COMPLETE", True),
+        ("LOST", True),
+    ],
+)
+def test_an_end_that_says_what_the_label_says_is_not_against_it(
+    observatory: Observatory, end: str, is_against: bool, queue: dict[str, bool]
+) -> None:
+    """A site's CANCELED on a job that the server had labelled CANCELED."""
+    job = observatory.sends()
+    observatory.polls(claimId="a", **queue)
+    observatory.asks_to_cancel(job)
+    assert observatory.reports(job, end, **queue).status == 200
+    event = observatory.shows(job)["history"][-1]
+    assert (event["to"], event.get("mark")) == (end, "against the label" if is_against else None)
+
+
 class TestStopCommand:
     """A stop cancels what it covers, before the fence and behind it."""
 

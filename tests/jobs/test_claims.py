@@ -86,6 +86,49 @@ def test_no_job_goes_to_two_claims(observatory: Observatory) -> None:
     assert observatory.polls(claimId="b") == observatory.polls() == []
 
 
+@pytest.mark.parametrize("queue", [{}, {"alternateQueue": True}], ids=["first queue", "alternate queue"])
+class TestAStartAfterAPlainReport:
+    """A start with the own claim id after the own plain report is 200, since that job runs by its word."""
+
+    def test_is_taken_and_repeated(self, observatory: Observatory, queue: dict[str, bool]) -> None:
+        job = observatory.sends()
+        observatory.polls(claimId="a", **queue)
+        observatory.reports(job, "EXPOSING", **queue)
+        for _ in range(2):
+            begun = observatory.starts(job, claimId="a", secondsUntilComplete=7, **queue)
+            assert (begun.status, begun.job["secondsUntilComplete"]) == (200, 7)
+        said = [each["to"] for each in observatory.shows(job)["history"] if each["alternateQueue"] is bool(queue)]
+        assert said[-3:] == ["RECEIVED", "EXPOSING", "STARTED"]
+
+    @pytest.mark.parametrize("claim_id", ["b", None])
+    def test_is_refused_to_another(
+        self, observatory: Observatory, queue: dict[str, bool], claim_id: str | None
+    ) -> None:
+        job = observatory.sends()
+        if claim_id is not None:
+            observatory.polls(claimId=claim_id, **queue)
+        observatory.reports(job, "EXPOSING", **queue)
+        refusal = observatory.starts(job, claimId="a", **queue)
+        assert (refusal.status, "was handed over to another claim" in refusal.text) == (409, True)
+
+    @pytest.mark.parametrize("when", ["before the report", "after the report"])
+    def test_is_refused_when_it_was_canceled(self, observatory: Observatory, queue: dict[str, bool], when: str) -> None:
+        job = observatory.sends()
+        observatory.polls(claimId="a", **queue)
+        if when == "before the report":
+            observatory.asks_to_cancel(job)
+        observatory.reports(job, "EXPOSING", **queue)
+        if when == "after the report":
+            observatory.asks_to_cancel(job)
+        assert observatory.starts(job, claimId="a", **queue).status == 409
+
+    def test_is_refused_after_its_end(self, observatory: Observatory, queue: dict[str, bool]) -> None:
+        job = observatory.sends()
+        observatory.polls(claimId="a", **queue)
+        observatory.reports(job, "COMPLETE", **queue)
+        assert observatory.starts(job, claimId="a", **queue).status == 409
+
+
 def test_a_reply_to_a_claim_ends_at_a_stop(observatory: Observatory) -> None:
     focuser = {"device": "focuser", "instance": "focuser1"}
     before = observatory.sends("move_absolute", **focuser)

@@ -262,6 +262,14 @@ class TestLost:
         assert desk.reports(job, "COMPLETE").status == 200
         assert desk.history(job)[2:] == ["STARTED", "LOST", "EXPOSING (against the label)", "COMPLETE"]
 
+    @pytest.mark.parametrize(("end", "mark"), [("LOST", ""), ("EXPIRED", " (against the label)")])
+    def test_the_sites_own_lost_is_not_against_the_label(self, clocks: Clocks, desk: Desk, end: str, mark: str) -> None:
+        job = desk.runs(secondsUntilComplete=0)
+        clocks.pass_by(600)
+        desk.sweeps()
+        desk.reports(job, end)
+        assert desk.history(job)[3:] == ["LOST", end + mark]
+
     def test_a_lost_job_does_not_start_again(self, clocks: Clocks, desk: Desk) -> None:
         job = desk.runs(secondsUntilComplete=0)
         clocks.pass_by(600)
