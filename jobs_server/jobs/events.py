@@ -93,7 +93,12 @@ def _histories(*where: ColumnElement[bool]) -> Statement:
 
 _HISTORIES_EVERYWHERE = _histories()
 _HISTORIES_AT_SITE = _histories(_SEEN.site == _SITE)
-_NEWEST = Statement(select(func.max(JobEvent.seq)))
+_NEWEST_EVENT = select(func.max(JobEvent.seq)).scalar_subquery()
+# A database whose events are all pruned goes on from what was pruned: positions were given out up to there.
+_NEWEST = Statement(
+    select(func.max(func.coalesce(_NEWEST_EVENT, 0), FeedRecord.pruned_seq)),
+    on_postgresql=select(func.greatest(_NEWEST_EVENT, FeedRecord.pruned_seq)),
+)
 _LAST_AT_SITE = (
     select(JobEvent.seq)
     .where(JobEvent.site >= _SITE, JobEvent.site <= _SITE)  # See `after_at_site` for why this is no `==`.
@@ -103,7 +108,8 @@ _LAST_AT_SITE = (
 )
 # On SQLite all numbers become visible in order, whichever site's they are, and the newest costs nothing to find.
 _LAST_EVENT = Statement(
-    select(func.max(JobEvent.seq)), on_postgresql=select(func.greatest(_LAST_AT_SITE, FeedRecord.pruned_seq))
+    select(func.max(func.coalesce(_NEWEST_EVENT, 0), FeedRecord.pruned_seq)),
+    on_postgresql=select(func.greatest(_LAST_AT_SITE, FeedRecord.pruned_seq)),
 )
 _LAST_EVENTS = Statement(  # It is for PostgreSQL alone.
     text(
@@ -127,7 +133,7 @@ def begin_epoch(connection: Connection) -> None:
 
 
 def newest(connection: Connection) -> int:
-    """Return the number of the newest event of all; 0 when there is none."""
+    """Return the number of the newest event of all, also of one that was pruned since; 0 when there was none."""
     return max(connection.rows(_NEWEST)[0][0] or 0, 0)  # What was imported has numbers below 0.
 
 

@@ -15,6 +15,8 @@ from ..storage.database import Database
 Render = Callable[[str, EventOfJob], bytes]
 """Write one event as a message, given the epoch of its number."""
 
+NOT_ALL_KEPT = "what happened since is not all kept any more"
+
 
 class Frame(NamedTuple):
     """One event as it goes out to everybody who watches its site."""
@@ -28,6 +30,8 @@ class Page(NamedTuple):
 
     frames: list[Frame]
     upto: int
+    reset: str | None = None
+    """Why these are not all, when some were pruned before they could be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +68,11 @@ class Backlog:
 
     def _read(self, site: str, seq: int) -> Page:
         with self._database.reading() as connection:
-            epoch, last = events.record(connection).epoch, events.last(connection, site)
+            last = events.last(connection, site)
             found = events.after(connection, seq, self._bounds.page_events, site)
+            epoch, pruned_seq = events.record(connection)  # Read last: what was pruned before is in it.
+        if pruned_seq > seq:
+            return Page([], max(last, pruned_seq), NOT_ALL_KEPT)
         frames = [Frame(change.event.seq, self._render(epoch, change)) for change in found]
         if len(frames) == self._bounds.page_events:
             return Page(frames, frames[-1].seq)

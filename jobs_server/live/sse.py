@@ -20,6 +20,7 @@ from ..jobs import events, wire
 from ..jobs.events import EventOfJob, Record
 from ..storage.statement import Connection
 from . import presence
+from .backlog import NOT_ALL_KEPT
 from .feed import Feed
 from .subscribers import SiteChannel, Viewer
 
@@ -79,7 +80,7 @@ def _reason_to_reset(record: Record, newest: int, asked: Position) -> str | None
     if asked.seq > newest:
         return "this position is ahead of all that has happened"
     if asked.seq < record.pruned_seq:
-        return "what happened since is not all kept any more"
+        return NOT_ALL_KEPT
     return None
 
 
@@ -130,17 +131,21 @@ class _Reader:
         """Write what comes first: how soon to come back, from where, and whether the site's software is there."""
         parts = [b"retry: %d\n" % random.randint(*_RETRY_MS), self._id(), b"\n"]  # noqa: S311  This is no secret.
         if reset is not None:
-            parts += [b"event: reset\n", self._id(), self._data("reset", {"reason": reset})]
+            parts.append(self._reset(reset))
         return b"".join([*parts, self._presence()])
 
     def news(self) -> bytes:
         """Write what is new, if anything."""
         page = self._feed.since(self._channel, self._seq)
-        while not page.frames and page.upto > self._seq:  # So far there were only other sites' events.
+        # So far there were only other sites' events.
+        while not page.frames and not page.reset and page.upto > self._seq:
             self._seq = page.upto
             page = self._feed.since(self._channel, self._seq)
         parts = [frame.data for frame in page.frames]
         self._seq = page.upto
+        if page.reset:
+            self._told_seq = self._seq
+            parts.append(self._reset(page.reset))
         if page.frames:
             self._told_seq = page.frames[-1].seq
         if self._news != self._channel.news:
@@ -157,6 +162,9 @@ class _Reader:
 
     def _id(self) -> bytes:
         return b"id: %b\n" % str(Position(self._epoch, self._seq)).encode()
+
+    def _reset(self, reason: str) -> bytes:
+        return b"".join((b"event: reset\n", self._id(), self._data("reset", {"reason": reason})))
 
     def _presence(self) -> bytes:
         return self._data("presence", presence.public(self._feed.presence, self._channel.site, clock.now_ms()))

@@ -120,6 +120,53 @@ def test_who_lags_behind_what_is_kept_misses_nothing(file_app: Flask) -> None:
         live.leave(viewer)
 
 
+def prune(app: Flask, upto: int) -> None:
+    """Delete the events up to a number, as pruning does."""
+    with service_of(app).database.engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO prune_permit (id) VALUES (1)")
+        connection.exec_driver_sql(f"DELETE FROM job_event WHERE seq <= {upto}")
+        connection.exec_driver_sql("DELETE FROM prune_permit")
+
+
+def test_pruning_while_somebody_catches_up_is_a_reset_and_no_skip(file_app: Flask) -> None:
+    for _ in range(303):
+        inside(file_app).sends()
+    live = service_of(file_app).feed
+    with service_of(file_app).database.reading() as connection:
+        epoch = events.record(connection).epoch
+        begin = sse.start(connection, sse.Position(epoch, 0), "wmd")
+    assert begin.reset is None
+    viewer = live.watch("wmd", SOMEBODY)
+    messages = sse.messages(live, viewer, begin)
+    assert b"event: reset" not in next(messages)
+    assert b"\nid: %b-100\n" % epoch.encode() in next(messages)
+    prune(file_app, 300)
+    skipped = next(messages)
+    assert skipped.startswith(b"event: reset\nid: %b-303\n" % epoch.encode())
+    assert b"not all kept" in skipped
+    assert b'"topic":"jobs"' not in skipped
+    inside(file_app).sends()
+    assert b"\nid: %b-304\n" % epoch.encode() in b"\n" + next(messages)
+    live.stop()
+    live.leave(viewer)
+
+
+def test_where_all_events_are_pruned_positions_go_on_from_there(file_app: Flask) -> None:
+    for _ in range(6):
+        inside(file_app).sends()
+    prune(file_app, 6)
+    with service_of(file_app).database.reading() as connection:
+        epoch = events.record(connection).epoch
+        begins = [sse.start(connection, sse.Position(epoch, seq), "wmd") for seq in (5, 6, 7)]
+        assert sse.now(connection, "wmd") == sse.Position(epoch, 6)
+    assert [begin.position.seq for begin in begins] == [6, 6, 6]
+    assert [begin.reset for begin in begins] == [
+        "what happened since is not all kept any more",
+        None,
+        "this position is ahead of all that has happened",
+    ]
+
+
 def test_what_is_kept_is_bounded_in_bytes_too() -> None:
     channel = SiteChannel("wmd", 0, ChannelBounds(bytes=100))
     for seq in range(1, 6):
