@@ -52,7 +52,11 @@ def _http_error(error: HTTPException) -> Response:
 
 def _http_sentence(error: HTTPException) -> str:
     if isinstance(error, NotFound):
-        return f"Error: there is nothing at {shown(request.path)}; the routes are under /jobs, such as /jobs/newjob"
+        root = request.root_path
+        return (
+            f"Error: there is nothing at {shown(root + request.path)};"
+            f" the routes are under {root}/jobs, such as {root}/jobs/newjob"
+        )
     if isinstance(error, MethodNotAllowed):
         wanted = " or ".join(sorted(set(error.valid_methods or ()) - _ASIDE))
         return f"Error: {shown(request.path)} takes {wanted}, not {shown(request.method)}"

@@ -6,6 +6,7 @@ A page on the internet can make a browser on the LAN post here, and a name on th
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -39,7 +40,11 @@ _HTTPS_ONLY = ("Strict-Transport-Security", "max-age=2592000")
 # No name under these can be bought, so none can be made to point here from outside (RFC 6762, RFC 8375, ICANN).
 _LOCAL_SUFFIXES = ("local", "lan", "home", "home.arpa", "internal", "localdomain")
 _LOOPBACK = "127.0.0.1"
-_FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST")
+_PREFIX = re.compile(r"(/[a-z0-9_][a-z0-9_.~-]*)+", re.ASCII | re.IGNORECASE)  # It begins addresses: never `//host`.
+_FORWARDED = (
+    *("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST"),
+    "HTTP_X_FORWARDED_PREFIX",
+)
 _SENT_HOST = "jobs_server.host"  # Here the `Host` that was sent is kept when a proxy names another.
 
 
@@ -149,6 +154,9 @@ class Proxies:
         host = environ.get("HTTP_X_FORWARDED_HOST", "").rpartition(",")[2].strip()
         if host:
             found |= {"HTTP_HOST": host, _SENT_HOST: environ.get("HTTP_HOST", "")}
+        prefix = environ.get("HTTP_X_FORWARDED_PREFIX", "").rpartition(",")[2].strip().rstrip("/")
+        if _PREFIX.fullmatch(prefix):
+            found["SCRIPT_NAME"] = prefix  # What all addresses that the service makes begin with (PEP 3333).
         return found
 
     def _in_networks(self, address: str) -> bool:

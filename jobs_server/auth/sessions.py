@@ -20,7 +20,13 @@ _PERSON = "person"
 
 
 class Sessions(SecureCookieSessionInterface):
-    """Sessions in a cookie that goes over https alone where the page came over https."""
+    """Sessions in a cookie that goes over https alone where the page came over https, and to this service alone."""
+
+    def get_cookie_path(self, app: Flask) -> str:  # noqa: ARG002
+        """Return the path below which the service is reached."""
+        from flask import request
+
+        return request.root_path or "/"
 
     def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002
         """Whether the cookie may go over https alone."""

@@ -16,7 +16,7 @@ from ..errors import BadRequest, JobsError
 from ..history import now
 from ..service import service
 from .blueprint import bp
-from .context import NAME_LONGEST, THEMES, page, remember
+from .context import NAME_LONGEST, THEMES, cookie_path, page, remember
 
 PARK_AFTER_SECONDS = 30
 
@@ -104,7 +104,12 @@ def done(what: str, **details: object) -> Response:
     if not page().wants_page:
         return jsonify({"done": what, "line": line, **details})
     response = _back()
-    response.set_cookie("done", what, max_age=20, httponly=True, samesite="Lax")
+    return keep_for_next_page(response, what)
+
+
+def keep_for_next_page(response: Response, what: str) -> Response:
+    """Have the next page say what was done."""
+    response.set_cookie("done", what, max_age=20, httponly=True, samesite="Lax", path=cookie_path())
     return response
 
 
@@ -128,5 +133,8 @@ def _back() -> Response:
     """Redirect to the page that was left, and never to an address elsewhere."""
     left = urlsplit(request.referrer or "")
     path = left.path + (f"?{left.query}" if left.query else "")
-    ours = left.netloc == request.host and path.startswith("/") and not path.startswith("//")
-    return redirect(path if ours and not path.startswith("/act/") else url_for("pages.now", site=page().site), 303)  # type: ignore[return-value]
+    root = request.root_path
+    ours = left.netloc == request.host and path.startswith(f"{root}/") and not path.startswith("//")
+    return redirect(
+        path if ours and not path.startswith(f"{root}/act/") else url_for("pages.now", site=page().site), 303
+    )  # type: ignore[return-value]

@@ -24,7 +24,8 @@ _REFERENCE = "#/components/schemas/"
 @needs(Access.ANYBODY)
 def openapi_json() -> Response:
     """Send the API's description as OpenAPI 3.1."""
-    return Response(orjson.dumps(_document()), mimetype="application/json")
+    here = {"servers": [{"url": request.root_path or "/"}]}
+    return Response(orjson.dumps(_document() | here), mimetype="application/json")
 
 
 @bp.get("/docs")
@@ -69,7 +70,7 @@ def _markdown(text: str) -> Markup:
 
 def _curl(method: str, path: str, example: object) -> str:
     """Write a request as a command for a terminal."""
-    address = request.host_url.rstrip("/") + path
+    address = request.url_root.rstrip("/") + path
     if method == "GET":
         return f"curl -N {shlex.quote(address + '?site=wmd')}" if path.endswith("/stream") else f"curl {address}"
     return f"curl {address} -d {shlex.quote(json.dumps(example, ensure_ascii=False))}"

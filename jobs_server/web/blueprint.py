@@ -14,7 +14,7 @@ from ..errors import DatabaseUnavailable, JobsError, Unavailable
 from ..jobs import wire
 from ..observatory import describe
 from . import formats
-from .context import page, remember
+from .context import cookie_path, page, remember
 
 _WORTH_PACKING = 1024
 
@@ -72,7 +72,7 @@ def _finish(response: Response) -> Response:
     response.headers.setdefault("Cache-Control", "no-store")
     shown = response.status_code == 200 and response.mimetype == "text/html"
     if request.cookies.get("done") and shown and page().wants_page:  # and not a script of the page that is left
-        response.delete_cookie("done")  # the page that was just made has shown it
+        response.delete_cookie("done", path=cookie_path())  # the page that was just made has shown it
     if request.args.get("site") and shown:
         remember(response, "site", page().site)
     return _packed(response)

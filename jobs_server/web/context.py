@@ -250,6 +250,17 @@ def page() -> Page:
 def remember(response: Response, name: str, value: str) -> Response:
     """Keep a choice in the browser for a year."""
     response.set_cookie(
-        name, quote(value), max_age=_YEAR_SECONDS, httponly=True, samesite="Lax", secure=request.is_secure
+        name,
+        quote(value),
+        max_age=_YEAR_SECONDS,
+        httponly=True,
+        samesite="Lax",
+        secure=request.is_secure,
+        path=cookie_path(),
     )
     return response
+
+
+def cookie_path() -> str:
+    """Return the path that the pages' cookies are for: the one below which a proxy has this service."""
+    return request.root_path or "/"

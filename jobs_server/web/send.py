@@ -58,9 +58,7 @@ def send_it() -> Response:
     except JobsError as error:
         order.faults[""] = error.sentence.removeprefix("Error: ")
         return make_response(_show(given, order), error.status)
-    response = redirect(url_for("pages.now", site=sent[0].site), 303)
-    response.set_cookie("done", "sent", max_age=20, httponly=True, samesite="Lax")
-    return response  # type: ignore[return-value]
+    return keep_for_next_page(redirect(url_for("pages.now", site=sent[0].site), 303), "sent")  # type: ignore[arg-type]
 
 
 def _submit(order: Order, key: str | None) -> list[JobRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -185,6 +186,49 @@ def test_a_trusted_proxy_is_believed(app: Flask) -> None:
     said = {"for": "192.168.1.9", "proto": "https", "host": "jobs.example.org"}
     assert seen(app, "127.0.0.1", **said) == ("192.168.1.9", "https", "jobs.example.org")
     assert seen(app, "", **said)[0] == "192.168.1.9"  # a Unix socket
+
+
+@pytest.mark.parametrize(
+    ("peer", "said", "begin"),
+    [
+        ("127.0.0.1", "/telescope", "/telescope/"),
+        ("10.0.0.3", "/telescope/", "/telescope/"),
+        ("127.0.0.1", "/far/away", "/far/away/"),
+        ("192.168.1.77", "/telescope", "/"),
+        ("127.0.0.1", "//evil.example", "/"),
+        ("127.0.0.1", "/x//evil.example", "/"),
+        ("127.0.0.1", "https://evil.example", "/"),
+        ("127.0.0.1", '/"><script>', "/"),
+        ("127.0.0.1", "/..", "/"),
+        ("127.0.0.1", "", "/"),
+    ],
+)
+def test_every_address_begins_with_the_path_that_a_trusted_proxy_names(
+    app: Flask, peer: str, said: str, begin: str
+) -> None:
+    browser = app.test_client()
+    headers, peers = {"X-Forwarded-Prefix": said}, {"REMOTE_ADDR": peer}
+    for path in ("/?site=wmd", "/send?site=wmd", "/docs", "/night?site=wmd", "/settings?site=wmd", "/job/none"):
+        page = browser.get(path, headers=headers, environ_base=peers)
+        addresses = re.findall(r' (?:href|src|action|data-[a-z]+-(?:src|path)|data-timeline)="([^"#][^"]*)"', page.text)
+        assert len(addresses) >= 15
+        assert [each for each in addresses if not re.match(f"{begin}[a-z?]", each) and each != begin] == []
+        assert page.text.count("/telescope") == 0 or begin == "/telescope/"
+    chosen = browser.post("/act/name", data={"site": "wmd", "name": "Vera"}, headers=headers, environ_base=peers)
+    assert chosen.location.startswith(begin)
+    assert {re.findall(r"Path=([^;]+)", each)[0] for each in chosen.headers.getlist("Set-Cookie")} == {
+        begin.rstrip("/") or "/"
+    }
+    assert browser.get("/openapi.json", headers=headers, environ_base=peers).json["servers"] == [
+        {"url": begin.rstrip("/") or "/"}
+    ]
+
+
+def test_who_acts_under_a_path_comes_back_to_the_page_that_was_left_and_to_none_beside(app: Flask) -> None:
+    for left, back in (("/telescope/night?site=wmd", "/telescope/night?site=wmd"), ("/wiki/", "/telescope/?site=wmd")):
+        headers = {"X-Forwarded-Prefix": "/telescope", "Referer": f"http://localhost{left}"}
+        done = app.test_client().post("/act/name", data={"site": "wmd", "name": "Vera"}, headers=headers)
+        assert done.location == back
 
 
 def test_another_is_not(app: Flask) -> None:

@@ -7,6 +7,7 @@ import re
 import runpy
 import threading
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import httpx
@@ -46,13 +47,15 @@ def test_each_message_passes_as_it_comes(url: str, people: Observatory) -> None:
             viewer.sees(number)  # before the next is sent
 
 
-def test_its_patience_exceeds_ours() -> None:
+@pytest.mark.parametrize(("shipped", "count"), [(nginx.SITE, 2), (nginx.UNDER_A_PATH, 3)])
+def test_its_patience_exceeds_ours(shipped: Path, count: int) -> None:
     def seconds(name: str, text: str) -> list[float]:
         return [float(found) for found in re.findall(rf"^\s*{name} (\d+)s;", text, re.MULTILINE)]
 
-    text = (servers.ROOT / "deploy/nginx.conf").read_text(encoding="utf-8")
-    places = re.findall(r"^    location .*?^    }", text, re.MULTILINE | re.DOTALL)
-    assert len(places) == 2
+    text = shipped.read_text(encoding="utf-8")
+    every = re.findall(r"^    location .*?^    }", text, re.MULTILINE | re.DOTALL)
+    places = [place for place in every if "proxy_pass" in place]
+    assert len(places) == count
     for place in places:
         assert seconds("proxy_read_timeout", place)[0] > max(commands.MAX_WAIT_SECONDS, FeedTimes().comment_seconds)
         assert seconds("send_timeout", place)[0] > max(commands.MAX_WAIT_SECONDS, FeedTimes().comment_seconds)
@@ -100,11 +103,13 @@ def test_the_service_learns_who_asks_and_how(tmp_path: Path) -> None:
         with nginx.before(ear.server_port, tmp_path / "n") as url:
             for path in ("/", "/stream", "/jobs/stream"):
                 said = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Host": "localhost"}
+                said["X-Forwarded-Prefix"] = "/elsewhere"
                 httpx.get(url + path, headers=said, trust_env=False, timeout=60)
         ear.shutdown()
     for headers in heard[-3:]:
         assert headers["X-Forwarded-For"] == "203.0.113.7, 127.0.0.1"
         assert headers["X-Forwarded-Proto"] == "http"
+        assert "X-Forwarded-Prefix" not in headers
         assert url.endswith(headers["Host"])
         assert headers["X-Forwarded-Host"] == headers["Host"]
 
@@ -113,3 +118,34 @@ def test_the_service_learns_who_asks_and_how(tmp_path: Path) -> None:
 def test_a_page_under_a_name_that_points_here_reads_nothing(url: str, path: str) -> None:
     rebound = {"Host": "evil.example:5000", "X-Forwarded-Host": "localhost"}
     assert httpx.get(url + path, headers=rebound, trust_env=False, timeout=60).status_code == 403
+
+
+@pytest.fixture(scope="module")
+def under_a_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of nginx with the service under a path, with a gunicorn behind it."""
+    folder = tmp_path_factory.mktemp("path")
+    with (
+        servers.running("gunicorn", folder / "instance") as server,
+        nginx.before(server.port, folder / "n", nginx.UNDER_A_PATH) as url,
+    ):
+        yield url
+
+
+def test_under_a_path_pages_styles_programs_and_streams_are_all_there(under_a_path: str) -> None:
+    base = f"{under_a_path}/telescope"
+    with httpx.Client(trust_env=False, timeout=LONG) as client, Viewer(base, "wmd") as viewer:
+        people = over_http(base, client)
+        job = people.sends()
+        viewer.sees(1)
+        assert [each["ulid"] for each in people.polls()] == [job["ulid"]]
+        page = client.get(f"{base}/?site=wmd")
+        addresses = set(re.findall(r' (?:href|src|data-[a-z]+-src|data-timeline)="([^"#]+)"', page.text))
+        found = {each: client.head(under_a_path + unescape(each)).status_code for each in addresses}
+        assert len(found) > 15
+        assert set(found.values()) == {200}, found
+        assert client.get(base).headers["Location"] == f"{base}/"
+        assert client.get(f"{under_a_path}/?site=wmd").status_code == 404
+        done = client.post(f"{base}/act/name", data={"site": "wmd", "name": "Vera"}, headers={"Referer": str(page.url)})
+        assert done.headers["Location"] == "/telescope/?site=wmd"
+        assert "Path=/telescope" in done.headers["Set-Cookie"]
+        assert client.get(f"{base}/jobs/nowhere").text.endswith("such as /telescope/jobs/newjob")

@@ -11,6 +11,7 @@ from .programs import needs
 from .servers import ROOT, STOP_SECONDS, free_port, until_it_answers
 
 SITE = ROOT / "deploy" / "nginx.conf"
+UNDER_A_PATH = ROOT / "deploy" / "nginx-under-a-path.conf"
 
 # What Debian's /etc/nginx/nginx.conf has around a site, in a folder of the test's own.
 AROUND = """
@@ -37,11 +38,11 @@ http {{
 
 
 @contextmanager
-def before(port: int | Sequence[int], folder: Path) -> Iterator[str]:
+def before(port: int | Sequence[int], folder: Path, shipped_site: Path = SITE) -> Iterator[str]:
     """Run nginx before a server on a port, or before several; gives nginx's address."""
     program, own_port = needs("nginx"), free_port()
     folder.mkdir()
-    site = SITE.read_text(encoding="utf-8")
+    site = shipped_site.read_text(encoding="utf-8")
     ports = [port] if isinstance(port, int) else port
     behind = "; server ".join(f"127.0.0.1:{each}" for each in ports)
     for shipped, here in {"listen 80;": f"listen 127.0.0.1:{own_port};", "127.0.0.1:5000": behind}.items():

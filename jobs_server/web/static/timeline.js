@@ -263,7 +263,7 @@ class Timeline {
     [[this.tapped]] = jobs;
     if (event.pointerType === "touch" && !again) return; // the first tap tells of it
     if (jobs.length > 1) this.show(jobs[0][2] - NARROWEST_MS / 4, jobs.at(-1)[2] + NARROWEST_MS / 4);
-    else location.href = `/job/${jobs[0][0]}?site=${encodeURIComponent(document.body.dataset.site)}`;
+    else location.href = `${document.body.dataset.jobPath}${jobs[0][0]}?site=${encodeURIComponent(document.body.dataset.site)}`;
   }
 
   key(event) {
