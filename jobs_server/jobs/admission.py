@@ -9,9 +9,21 @@ import hashlib
 import json
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, insert, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    delete,
+    insert,
+    literal_column,
+    not_,
+    or_,
+    select,
+)
 
-from ..clock import Now
+from ..clock import AHEAD_MS, BOOT_BITS, DAY_MS, Now
 from ..config import Settings
 from ..domain.actors import Actor, Known
 from ..domain.commands import SubmitJob
@@ -20,9 +32,9 @@ from ..storage.models import IdempotencyKey, Job
 from ..storage.statement import Connection, Statement
 from . import lockouts, reservations, statements
 from .rows import JobRow
-from .sql import JOB, at_most
+from .sql import JOB, age_by_boot, at_most
 
-KEY_LIFE_MS = 24 * 60 * 60 * 1000
+KEY_LIFE_MS = DAY_MS
 """How long an idempotency key is remembered."""
 
 MOST_STOP_BYTES = 4096
@@ -34,21 +46,34 @@ _KEY_IS = and_(
     IdempotencyKey.user_id == bindparam("user_id"),
     IdempotencyKey.key == bindparam("key"),
 )
+
+
+def _too_old() -> ColumnElement[bool]:
+    """Write that a key is forgotten: when both clocks say that its time is over, since a second job does more harm.
+
+    The wall's clock has no say on a key from its future. Of a key of an earlier boot the other clock knows that it is
+    older than the machine has been up.
+    """
+    wall, boot = (bindparam(name, type_=BigInteger) for name in ("wall_ms", "boot_ms"))
+    life: ColumnElement[int] = literal_column(str(KEY_LIFE_MS))
+    since_boot, same_boot = age_by_boot(IdempotencyKey.created_boot_ms)
+    up = boot % literal_column(str(1 << BOOT_BITS))
+    return and_(
+        or_(IdempotencyKey.created_ms <= wall - life, IdempotencyKey.created_ms > wall + literal_column(str(AHEAD_MS))),
+        case((same_boot, since_boot), else_=up) >= life,
+    )
+
+
 _FIND_KEY = Statement(
     select(IdempotencyKey.command_hash, *JOB)
     .join(Job, Job.id == IdempotencyKey.job_id)
-    .where(_KEY_IS, IdempotencyKey.created_ms > bindparam("since_ms"))
+    .where(_KEY_IS, not_(_too_old()))
 )
 _FORGET_KEY = Statement(delete(IdempotencyKey).where(_KEY_IS))
-_KEEP_KEY = Statement(
-    insert(IdempotencyKey).values(
-        {name: bindparam(name) for name in ("site", "user_id", "key", "command_hash", "job_id", "created_ms")}
-    )
-)
-_ANY_OLD_KEY = Statement(
-    select(IdempotencyKey.id).where(IdempotencyKey.created_ms <= bindparam("since_ms")).limit(at_most(1))
-)
-_FORGET_OLD_KEYS = Statement(delete(IdempotencyKey).where(IdempotencyKey.created_ms <= bindparam("since_ms")))
+_KEY_NAMES = ("site", "user_id", "key", "command_hash", "job_id", "created_ms", "created_boot_ms")
+_KEEP_KEY = Statement(insert(IdempotencyKey).values({name: bindparam(name) for name in _KEY_NAMES}))
+_ANY_OLD_KEY = Statement(select(IdempotencyKey.id).where(_too_old()).limit(at_most(1)))
+_FORGET_OLD_KEYS = Statement(delete(IdempotencyKey).where(_too_old()))
 
 
 class Met(NamedTuple):
@@ -109,7 +134,7 @@ def check_size(command: SubmitJob, required_params: str, optional_params: str) -
 def is_known_key(connection: Connection, command: SubmitJob, now: Now, key: str) -> bool:
     """Whether a key came within a day, with whatever command."""
     names = {"site": command.site, "user_id": command.user_id, "key": key}
-    return connection.row(_FIND_KEY, **names, since_ms=now.wall_ms - KEY_LIFE_MS) is not None
+    return connection.row(_FIND_KEY, **names, **now._asdict()) is not None
 
 
 def first_job(connection: Connection, command: SubmitJob, now: Now, key: str) -> JobRow | None:
@@ -118,7 +143,7 @@ def first_job(connection: Connection, command: SubmitJob, now: Now, key: str) ->
     Raises KeyReused when it came with another command.
     """
     names = {"site": command.site, "user_id": command.user_id, "key": key}
-    row = connection.row(_FIND_KEY, **names, since_ms=now.wall_ms - KEY_LIFE_MS)
+    row = connection.row(_FIND_KEY, **names, **now._asdict())
     if row is None:
         connection.run(_FORGET_KEY, **names)
         return None
@@ -138,17 +163,18 @@ def remember_key(connection: Connection, command: SubmitJob, now: Now, key: str,
         command_hash=_hash(command),
         job_id=job.id,
         created_ms=now.wall_ms,
+        created_boot_ms=now.boot_ms,
     )
 
 
 def any_old_keys(connection: Connection, now: Now) -> bool:
     """Whether there are idempotency keys that are too old to count."""
-    return connection.row(_ANY_OLD_KEY, since_ms=now.wall_ms - KEY_LIFE_MS) is not None
+    return connection.row(_ANY_OLD_KEY, **now._asdict()) is not None
 
 
 def forget_old_keys(connection: Connection, now: Now) -> None:
     """Forget idempotency keys that are too old to count."""
-    connection.run(_FORGET_OLD_KEYS, since_ms=now.wall_ms - KEY_LIFE_MS)
+    connection.run(_FORGET_OLD_KEYS, **now._asdict())
 
 
 def _hash(command: SubmitJob) -> str:

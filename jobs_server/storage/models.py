@@ -250,7 +250,8 @@ class IdempotencyKey(Base):
     key: Mapped[str]
     command_hash: Mapped[str]
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), index=True)
-    created_ms: Mapped[int] = mapped_column(index=True)
+    created_ms: Mapped[int] = mapped_column(index=True)  # as both clocks said (clock.Now)
+    created_boot_ms: Mapped[int] = mapped_column(server_default="-1")  # -1: of an earlier version, of no boot
 
 
 for _trigger in (

@@ -53,7 +53,7 @@ _NEWEST_JOB = Statement(
 _NEWEST_ID = Statement(select(func.coalesce(func.max(Job.id), literal_column("0"))))
 
 
-_sites = select(func.min(Job.site).label("site")).cte("sites", recursive=True)
+_sites = select(func.min(Job.site).label("site")).cte("sites", recursive=True, nesting=True)
 _further = aliased(Job)
 _next_site = select(func.min(_further.site)).where(_further.site > _sites.c.site).correlate(_sites).scalar_subquery()
 _sites = _sites.union_all(select(_next_site).where(_sites.c.site.is_not(None)))

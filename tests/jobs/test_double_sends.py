@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from jobs_server.service import service_of
+from jobs_server.upkeep import maintenance
+
 from ..conftest import inside
 from ..support.clocks import HOUR, Clocks
 from ..support.observatory import Observatory, Reply, a_command
@@ -79,6 +82,41 @@ def test_a_key_is_forgotten_after_a_day(clocks: Clocks, observatory: Observatory
     assert sends_with_key(observatory).job["ulid"] == first["ulid"]
     clocks.pass_by(1)
     assert sends_with_key(observatory, action="stop").job["ulid"] != first["ulid"]
+
+
+@pytest.mark.parametrize("hours", [48, -48, 24 * 365 * 12, -24 * 365 * 12])
+def test_a_retry_a_second_after_the_clock_was_set_makes_no_second_job(
+    clocks: Clocks, app: Flask, observatory: Observatory, hours: int
+) -> None:
+    """An Idempotency-Key was forgotten when the wall clock jumped two days ahead."""
+    first = sends_with_key(observatory).job
+    clocks.set_wall(hours * HOUR)
+    clocks.pass_by(1)
+    service = service_of(app)
+    maintenance.sweep(service.database, service.settings, clocks.now)
+    assert sends_with_key(observatory).job["ulid"] == first["ulid"]
+    clocks.set_wall(-hours * HOUR)
+    assert sends_with_key(observatory).job["ulid"] == first["ulid"]
+
+
+def test_over_a_restart_of_the_machine_with_the_clock_ahead_a_key_is_kept_for_a_day_more(
+    clocks: Clocks, observatory: Observatory
+) -> None:
+    first = sends_with_key(observatory).job
+    clocks.reboot(48 * HOUR)
+    assert sends_with_key(observatory).job["ulid"] == first["ulid"]
+    clocks.pass_by(24 * HOUR)
+    assert sends_with_key(observatory).job["ulid"] != first["ulid"]
+
+
+def test_a_key_from_a_time_when_the_clock_was_a_year_ahead_is_forgotten_after_a_day_too(
+    clocks: Clocks, observatory: Observatory
+) -> None:
+    clocks.set_wall(365 * 24 * HOUR)
+    first = sends_with_key(observatory).job
+    clocks.set_wall(-365 * 24 * HOUR)
+    clocks.pass_by(24 * HOUR)
+    assert sends_with_key(observatory).job["ulid"] != first["ulid"]
 
 
 def test_a_stop_sent_twice_cancels_nothing_that_came_between(observatory: Observatory) -> None:
