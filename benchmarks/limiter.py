@@ -1,6 +1,6 @@
 """Measure what it costs to count requests, beside not counting them: `python -m benchmarks.limiter`.
 
-By a window of limits, as the service does; by Flask-Limiter with its hooks, as its manual sets it up; and by
+By the service's own window; by Flask-Limiter with its hooks, as its manual sets it up; and by
 Flask-Limiter's decorator without the hooks.
 """
 
@@ -13,10 +13,9 @@ from collections.abc import Callable
 
 from flask import Flask
 from flask_limiter import Limiter
-from limits import RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from werkzeug.test import EnvironBuilder
+
+from jobs_server.jobs.limits import MovingWindow
 
 _MANY = 10**9  # a second: none is refused
 
@@ -28,8 +27,8 @@ def plain() -> Flask:
 
 def counted_by_the_window() -> Flask:
     """Make an app that counts as the service does."""
-    window, item = MovingWindowRateLimiter(MemoryStorage()), RateLimitItemPerSecond(_MANY)
-    return _app(lambda: window.hit(item, "jobs", "vera"))
+    window = MovingWindow(_MANY, "second")
+    return _app(lambda: window.hit("vera"))
 
 
 def with_the_hooks() -> Flask:
@@ -52,7 +51,7 @@ def counted_by_the_decorator() -> Flask:
 
 
 APPS = {
-    "a window of limits, where it counts": counted_by_the_window,
+    "the service's own window, where it counts": counted_by_the_window,
     "Flask-Limiter with its hooks, on a route without a limit": with_the_hooks,
     "Flask-Limiter's decorator without the hooks, where it counts": counted_by_the_decorator,
 }

@@ -49,6 +49,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def steady_seconds() -> float:
+    """Read a clock that nobody can set, for spans within this process: seconds since some moment."""
+    return time.monotonic()
+
+
 def utc_now() -> datetime:
     """Read the wall clock as a date and time in UTC."""
     return datetime.fromtimestamp(now_ms() / 1000, UTC)

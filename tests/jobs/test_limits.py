@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
-from jobs_server import create_app
+from jobs_server import clock, create_app
 from jobs_server.config import Settings
+from jobs_server.jobs.limits import MovingWindow
 from jobs_server.service import service_of
 
 from ..conftest import inside
 from ..support import databases, issuers
+from ..support.clocks import HOUR, Clocks
 from ..support.observatory import Observatory, a_command
 
 
@@ -28,7 +29,7 @@ def app() -> Iterator[Flask]:
 
 @pytest.fixture
 def site(app: Flask, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Observatory:
-    monkeypatch.setattr("limits.storage.memory.time.time", lambda: 1_800_000_000.0)  # all within one second
+    monkeypatch.setattr(clock, "steady_seconds", lambda: 1_000.0)  # all within one second
     return inside(app, request.node.name)
 
 
@@ -79,8 +80,7 @@ def test_the_calendar_is_not_rewritten_all_the_time(app: Flask, site: Observator
 
 
 def test_with_sign_in_it_is_the_person_who_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now)
+    monkeypatch.setattr(clock, "steady_seconds", lambda: 1_000.0)  # all within one minute
     with issuers.own() as issuer:
         sign_in = {"OIDC_ISSUER": issuer.url, "OIDC_AUDIENCE": "jobs", "RESERVATIONS_PER_MINUTE": 2}
         app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "INSTANCE": str(tmp_path)} | sign_in)
@@ -114,3 +114,41 @@ def test_the_number_is_a_setting_and_none_counts_nothing() -> None:
     assert {inside(app).asks(user_id="wild").status for _ in range(50)} == {200}
     service_of(app).database.close()
     assert Settings().new_jobs_per_second == 20
+
+
+@pytest.mark.parametrize("hours", [1, -1, 24 * 365 * 12, -24 * 365 * 12])
+def test_a_clock_that_is_set_neither_lets_anybody_pass_nor_holds_anybody_up(
+    app: Flask, clocks: Clocks, hours: int
+) -> None:
+    """Set back an hour, it refused with Retry-After: 3599 who had just sent as many jobs as may be."""
+    site = inside(app, f"set-{hours}")
+    assert [site.asks(user_id=f"vera {hours}").status for _ in range(3)] == [200] * 3
+    clocks.set_wall(hours * HOUR)
+    refusal = site.asks(user_id=f"vera {hours}")
+    assert (refusal.status, refusal.headers["Retry-After"]) == (429, "1")
+    clocks.pass_by(1)
+    assert site.asks(user_id=f"vera {hours}").status == 200
+
+
+class TestMovingWindow:
+    """So many pass in any span, and who is idle is forgotten."""
+
+    def test_what_is_refused_does_not_count(self, clocks: Clocks) -> None:
+        window = MovingWindow(2, "minute")
+        assert window.hit("vera") == 0
+        clocks.pass_by(20)
+        assert window.hit("vera") == 0
+        assert [window.hit("vera") for _ in range(3)] == [40] * 3
+        clocks.pass_by(40)
+        assert window.hit("vera") == 0
+        assert window.hit("vera") == 20
+
+    def test_who_is_idle_takes_no_memory(self, clocks: Clocks) -> None:
+        window = MovingWindow(2, "minute")
+        for number in range(100):
+            window.hit(f"{number}")
+            clocks.pass_by(1)
+        assert len(window) == 60
+        clocks.pass_by(60)
+        window.hit("vera")
+        assert len(window) == 1

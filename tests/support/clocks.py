@@ -18,6 +18,7 @@ class Clocks:
         self.now = clock.Now(START_MS, _TAG + 1_000_000)
         monkeypatch.setattr(clock, "read", lambda: self.now)
         monkeypatch.setattr(clock, "now_ms", lambda: self.now.wall_ms)
+        monkeypatch.setattr(clock, "steady_seconds", lambda: self.now.boot_ms / 1000)
 
     def pass_by(self, seconds: float) -> None:
         """Let time go by, as both clocks see it."""

@@ -15,6 +15,7 @@ from jobs_server.upkeep import backups, checks, maintenance, retention
 
 from ..admin.test_doctor import consult
 from ..conftest import inside
+from ..support import databases
 from ..support.clocks import HOUR, Clocks
 from ..support.commands import run
 from ..support.observatory import Observatory
@@ -34,6 +35,7 @@ def sends_a_year_ahead(site: Observatory, clocks: Clocks) -> dict[str, object]:
 
 @pytest.fixture
 def site(file_app: Flask) -> Observatory:
+    databases.put_on_duty(file_app)
     return inside(file_app)
 
 
