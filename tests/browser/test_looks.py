@@ -303,7 +303,7 @@ def test_everything_that_is_written_or_drawn_keeps_its_contrast(browser: Browser
         for theme in stage.THEMES:
             colours = page.evaluate(COLOURS, theme)
             for one, other in DRAWN + ON:
-                least = 4.5 if theme != "night" and one in ("--ink", "--soft", "--good", "--bad", "--warn") else 3
+                least = 4.5 if one in ("--ink", "--soft", "--good", "--bad", "--warn") else 3
                 weak += [(theme, one, other)] if contrast(colours[one], colours[other]) < least else []
     assert weak == []
 

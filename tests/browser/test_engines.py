@@ -1,0 +1,157 @@
+"""Chromium, Firefox and WebKit alike: the red night, Stop, and what Back shows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.support.waiting import until
+
+from . import engines, screenshots
+from .conftest import Desk
+from .test_looks import contrast
+
+PAGES = ("now", "send", "jobs", "night", "reservations", "insights", "site")
+FOREIGN = "🔭🟢🟦 in the dome"
+WEAKEST = 2.5
+"""Contrast in a picture: colours of texts have 4.5 and more, of which small digits between two pixels lose some."""
+SHORTEST = 3
+"""Letters; a point or a comma may lie between pixels."""
+
+TEXTS = """
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const range = document.createRange();
+    range.selectNodeContents(walker.currentNode);
+    for (const box of range.getClientRects()) {
+      const at = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+      const whole = box.x >= 0 && box.y >= 0 && box.right <= innerWidth && box.bottom <= innerHeight;
+      if (whole && box.width && at === walker.currentNode.parentElement) {
+        found.push([walker.currentNode.data.trim(), box.x, box.y, box.right, box.bottom]);
+      }
+    }
+  }
+  return [innerWidth, found];
+"""
+NO_GLASS = """
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync("body > * { filter: none !important; }");
+  document.adoptedStyleSheets = [sheet];
+"""
+COLOURED = """
+  const patch = document.createElement("p");
+  patch.innerHTML = "<input type=search value=typed><input type=date><select><option>native</select>";
+  patch.style.background = "linear-gradient(white, lime, blue)";
+  document.querySelector("main").prepend(patch);
+"""
+IS_DRAWN = """
+  return document.querySelectorAll("[data-timeline], [data-chart]").length
+    === document.querySelectorAll("[data-timeline] svg .axis, [data-chart] svg").length;
+"""
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Somebody at a browser of one engine."""
+
+    engine: str
+    window: engines.Window
+    desk: Desk
+
+    @property
+    def site(self) -> str:
+        """A site of the visitor's own."""
+        return f"seen-by-{self.engine}"
+
+    def opens(self, path: str, site: str = "") -> None:
+        """Go to a page, and wait until it has drawn itself."""
+        self.window.open(self.desk.address(path, site or self.site))
+        until(lambda: self.window.run(IS_DRAWN))
+
+    def sees(self) -> Image.Image:
+        """Return what the window shows."""
+        return Image.open(io.BytesIO(self.window.picture())).convert("RGB")
+
+    def text(self, selector: str) -> str:
+        """Return the text of an element; blank when there is none."""
+        return str(self.window.run(f"return document.querySelector({selector!r})?.textContent.trim() ?? ''"))
+
+
+@pytest.fixture(scope="module", params=engines.ENGINES)
+def visitor(request: pytest.FixtureRequest, desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    """A person with a phone who has chosen the red night, for each engine."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with engines.window(request.param, folder, lambda: request.getfixturevalue("chromium")) as window:
+        for name, value in {"theme": "night", "name": "Vera"}.items():
+            window.choose(desk.server.url, name, value)
+        window.resize(390, 844)
+        yield Visitor(request.param, window, desk)
+
+
+def unreadable(visitor: Visitor) -> list[tuple[str, float]]:
+    """Return the texts whose contrast in the picture is too weak, with it."""
+    wide, found = visitor.window.run(TEXTS)
+    picture = visitor.sees()
+    scale = picture.width / wide
+    assert len(found) > 20
+    measured = [(text, measure(picture.crop([round(edge * scale) for edge in box]))) for text, *box in found]  # type: ignore[arg-type]
+    return [(text, ratio) for text, ratio in measured if len(text) >= SHORTEST and ratio < WEAKEST]
+
+
+def measure(piece: Image.Image) -> float:
+    """Return the contrast between the brightest and the darkest pixel; at night both are red."""
+    low, high = piece.getextrema()[0]  # type: ignore[misc]
+    return contrast(f"#{int(low):02x}0000", f"#{int(high):02x}0000")
+
+
+def green_and_blue(picture: Image.Image) -> tuple[Any, ...]:
+    """Return the brightest green and the brightest blue."""
+    return tuple(channel[1] for channel in picture.getextrema()[1:])  # type: ignore[index]
+
+
+def test_the_red_night_is_red_and_readable_in_every_engine(visitor: Visitor) -> None:
+    wrong: list[Any] = []
+    for name in PAGES:
+        visitor.opens(screenshots.PAGES[name].split("?")[0], "wmd")
+        wrong += [(name, *weak) for weak in unreadable(visitor)]
+        with_glass = green_and_blue(visitor.sees())
+        visitor.window.run(NO_GLASS)
+        wrong += [(name, seen) for seen in (with_glass, green_and_blue(visitor.sees())) if seen != (0, 0)]
+    assert wrong == []
+
+
+def test_at_night_emoji_and_what_the_engine_draws_itself_are_red(visitor: Visitor) -> None:
+    visitor.desk.at(visitor.site).sends(user_name=FOREIGN, device="🟩")
+    visitor.opens("/")
+    visitor.window.run(COLOURED)
+    visitor.window.run("document.querySelector('main').scrollIntoView()")
+    first = visitor.sees()
+    visitor.window.run("document.getElementById('queue').scrollIntoView()")
+    assert (green_and_blue(first), green_and_blue(visitor.sees())) == ((0, 0), (0, 0))
+    visitor.window.run(NO_GLASS)
+    assert green_and_blue(visitor.sees()) != (0, 0)  # what was looked at has colours
+
+
+def test_at_night_an_open_menu_lies_over_the_page_and_under_no_stop(visitor: Visitor) -> None:
+    visitor.opens("/")
+    visitor.window.press(".me > summary")
+    visitor.window.press(".me [value=night]")
+    assert visitor.window.run("return document.documentElement.dataset.theme") == "night"
+    assert unreadable(visitor) == []
+
+
+def test_at_night_stop_is_seen_and_pressed_in_every_engine(visitor: Visitor) -> None:
+    waiting = visitor.desk.at(visitor.site).sends()
+    visitor.opens("/")
+    seen = visitor.window.run(TEXTS)[1]
+    assert "Stop now" in [text for text, *_ in seen]
+    assert unreadable(visitor) == []
+    visitor.window.press(".stop.hard")
+    until(lambda: visitor.text(".receipt strong") == "Stop everything")
+    assert visitor.desk.at(visitor.site).status(waiting) == "CANCELED"
