@@ -3,8 +3,8 @@
 Stop commands and the site's own routes are never limited. Each server process counts for itself.
 
 What is counted is known only once the body is read, so that it is counted where a command is taken, and no hook counts
-every request (which costs 1.79 times as much: `benchmarks/limiter.py`). The window is our own since the package `limits`
-(5.8) counts by the wall clock alone: set back an hour, it refuses for an hour who had just sent.
+every request (which costs 1.79 times as much: `benchmarks/limiter.py`). The window is our own since the package
+`limits` (5.8) counts by the wall clock alone: set back an hour, it refuses for an hour who had just sent.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from ..observatory import catalogue
 from ..service import service
 from ..storage.statement import Connection
 from . import forms
+from .actions import keep_for_next_page
 from .blueprint import bp
 from .context import page
 from .order import Order, from_form

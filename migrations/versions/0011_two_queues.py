@@ -58,7 +58,7 @@ def downgrade() -> None:
 
 def _in(phase: sa.ColumnElement[Any], *phases: str) -> sa.ColumnElement[bool]:
     """Write a condition on a phase in the words of the partial indexes, by which the rows are found."""
-    words = [sa.literal_column(f"'{each}'") for each in phases]
+    words: list[sa.ColumnElement[Any]] = [sa.literal_column(f"'{each}'") for each in phases]
     return phase == words[0] if len(words) == 1 else phase.in_(words)
 
 
