@@ -32,10 +32,7 @@ _OWN = 1 + postgresql.PostgreSQL.reserved  # each process hears of changes by on
 _PROCESSES = 4  # a server has so many at most where JOBS_WORKERS is not set
 
 _SERVER = Statement(
-    text(
-        "SELECT current_setting('server_version'), current_setting('fsync'), current_setting('full_page_writes'),"
-        " CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
-    )
+    text("SELECT current_setting('server_version'), current_setting('fsync'), current_setting('full_page_writes')")
 )
 _CONNECTIONS = Statement(
     text(
@@ -242,7 +239,8 @@ def _calendar(installation: Installation) -> Iterator[Finding]:
 def _postgresql_server(installation: Installation) -> Iterator[Finding]:
     """Look at the server: whether it answers, keeps what it has acknowledged, and knows the time."""
     with installation.database.reading() as connection:
-        ((version, *keeps, there_ms),) = connection.rows(_SERVER)
+        ((version, *keeps),) = connection.rows(_SERVER)
+        apart_ms = abs(checks.clocks_apart_ms(connection))
     unsafe = [name for name, value in zip(("fsync", "full_page_writes"), keeps, strict=True) if value == "off"]
     if unsafe:
         sentence = (
@@ -252,7 +250,6 @@ def _postgresql_server(installation: Installation) -> Iterator[Finding]:
         yield Finding("PostgreSQL", Grade.BAD, sentence)
     else:
         yield Finding("PostgreSQL", Grade.GOOD, f"PostgreSQL {version} answers, and keeps what it acknowledged.")
-    apart_ms = abs(there_ms - clock.now_ms())
     if apart_ms > _CLOCKS_DIFFER_MS:
         sentence = f"PostgreSQL's clock and this one's are {apart_ms / 1000:,.0f} s apart: set both right by NTP."
         yield Finding("clock", Grade.NOTE, sentence)

@@ -18,14 +18,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, func, select
+from sqlalchemy import URL, func, select, text
 
 from .. import clock
 from ..domain.lifecycle import Phase, Queue
 from ..errors import TaskFailed, Unavailable
 from ..jobs.sql import in_phase
 from ..live.presence import State
-from ..storage import migrations
+from ..storage import migrations, postgresql
 from ..storage.database import reason_of
 from ..storage.models import Job
 from ..storage.sqlite import DAMAGED
@@ -57,6 +57,8 @@ _STOPS = Statement(
         in_phase(Queue.PRIMARY, Phase.WAITING), Job.is_stop == 1
     )
 )
+_ITS_CLOCK = Statement(text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"))
+_APART_MS = 10_000
 
 
 class Grade(StrEnum):
@@ -256,6 +258,32 @@ def _backup_ahead(folder: Path) -> Iterator[Finding]:
         yield Finding("backups", Grade.BAD, sentence, public=what, alert=f"T{sentence[1:]}")
 
 
+def clock_of_the_database(service: Service) -> Iterator[Finding]:
+    """Look whether this machine and the database's agree about the time; `/readyz` speaks of more than some seconds.
+
+    Several servers share a database: what one of them accepts, another finds too old or too young.
+    """
+    if service.database.kind.name != postgresql.NAME:
+        return
+    with service.database.reading() as connection:
+        apart_ms = clocks_apart_ms(connection)
+    if abs(apart_ms) > _APART_MS:
+        how = "ahead of" if apart_ms > 0 else "behind"
+        what = (
+            f"this machine's clock is {abs(apart_ms) / 1000:,.0f} s {how} PostgreSQL's, so that jobs sent by way of"
+            " another server may expire at once, or too late; set both right by NTP"
+        )
+        yield Finding("clock", Grade.BAD, f"{what}.", public=what)
+
+
+def clocks_apart_ms(connection: Connection) -> int:
+    """Return how far this machine's clock is ahead of PostgreSQL's, negative when behind; what the way took is none."""
+    before_ms = clock.now_ms()
+    there_ms = int(connection.rows(_ITS_CLOCK)[0][0])
+    after_ms = clock.now_ms()
+    return max(0, before_ms - there_ms) or min(0, after_ms - there_ms)
+
+
 def _if_it_can_be_read(findings: Iterator[Finding]) -> Iterator[Finding]:
     """Yield findings up to where the jobs cannot be read, of which `database` tells."""
     with suppress(Unavailable):
@@ -314,5 +342,6 @@ class Health:
         yield from threads(service, self.workers)
         yield from last_backup(service.daily_work)
         yield from _if_it_can_be_read(clock_of(service))
+        yield from _if_it_can_be_read(clock_of_the_database(service))
         if self.serving_since is not None:
             yield from newest_backup(service.settings, timedelta(seconds=time.monotonic() - self.serving_since))

@@ -6,6 +6,7 @@ Preparing is no part of `create_app`: commands such as `flask settings` must run
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import click
@@ -24,14 +25,16 @@ from werkzeug.serving import is_running_from_reloader
 
 from ..auth import sessions
 from ..config import Settings
-from ..errors import StartRefused
+from ..errors import StartRefused, Unavailable
 from ..jobs import remote_calendar
 from ..live import feed, presence_store
 from ..service import Service, service_of
 from ..storage import migrations, postgresql, sqlite
 from ..storage.database import Database
 from ..worker import Worker
-from . import alerts, logs, maintenance
+from . import alerts, checks, logs, maintenance
+
+log = logging.getLogger(__name__)
 
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -66,6 +69,7 @@ def begin(app: Flask) -> None:
     """
     logs.begin(_settings(app))
     prepare(app)
+    _warn_of_clocks(app)
     start_workers(app)
     service_of(app).health.serving_since = time.monotonic()
     if threading.current_thread() is threading.main_thread():  # only there may signals be set
@@ -74,6 +78,13 @@ def begin(app: Flask) -> None:
     # What is there now stays: else each full collection goes through it, and all threads wait.
     gc.collect()
     gc.freeze()
+
+
+def _warn_of_clocks(app: Flask) -> None:
+    """Log when the database's machine has another time."""
+    with suppress(Unavailable):  # a database that has just gone is no reason not to start
+        for finding in checks.clock_of_the_database(service_of(app)):
+            log.warning("%s", finding.public)
 
 
 def start_workers(app: Flask) -> None:

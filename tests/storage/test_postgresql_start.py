@@ -10,13 +10,14 @@ from typing import cast
 import pytest
 from sqlalchemy import make_url
 
-from jobs_server import create_app
+from jobs_server import clock, create_app
 from jobs_server.admin import to_postgresql
 from jobs_server.errors import ConfigError, StartRefused
 from jobs_server.live import sse
 from jobs_server.service import service_of
 from jobs_server.storage import postgresql
-from jobs_server.upkeep import startup
+from jobs_server.upkeep import checks, startup
+from jobs_server.upkeep.checks import HealthTimes
 
 from ..conftest import inside
 from ..support import postgres
@@ -178,3 +179,38 @@ class TestMigrateDatabase:
         assert "not this installation's" in ended.stderr
         assert [job["ulid"] for job in inside(other).lists()] == [theirs["ulid"]]
         service_of(other).database.close()
+
+
+@pytest.mark.parametrize(("minutes", "how"), [(10, "600 s ahead of"), (-10, "600 s behind")])
+def test_clocks_ten_minutes_apart_are_said_at_the_start_and_by_readiness(
+    cluster: postgres.Cluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    minutes: int,
+    how: str,
+) -> None:
+    """Two servers whose clocks are 10 minutes apart both said ready, while jobs sent through one expired at once."""
+    right = clock.now_ms
+    monkeypatch.setattr(clock, "now_ms", lambda: right() + minutes * 60_000)
+    app = create_app({"TESTING": True, "DATABASE_URL": cluster.database(), "INSTANCE": str(tmp_path)})
+    said = f"this machine's clock is {how} PostgreSQL's"
+    startup.prepare(app)
+    startup._warn_of_clocks(app)
+    assert [line for line in caplog.messages if said in line]
+    service_of(app).health.times = HealthTimes(kept_seconds=0.0)
+    answer = app.test_client().get("/readyz")
+    assert (answer.status_code, said in answer.text) == (503, True)
+    monkeypatch.undo()
+    assert app.test_client().get("/readyz").status_code == 200
+    service_of(app).database.close()
+
+
+def test_a_slow_way_to_the_database_is_no_difference_of_clocks(
+    cluster: postgres.Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, readings = clock.now_ms, iter((-30_000, 30_000))
+    app = create_app({"TESTING": True, "DATABASE_URL": cluster.database(), "INSTANCE": str(tmp_path)})
+    monkeypatch.setattr(clock, "now_ms", lambda: right() + next(readings))
+    assert list(checks.clock_of_the_database(service_of(app))) == []
+    service_of(app).database.close()
