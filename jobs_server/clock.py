@@ -70,6 +70,13 @@ def leapt_ms(now: Now, before: Now) -> int:
     return now.wall_ms - before.wall_ms - (passed_ms if same_boot else 0)
 
 
+def age_ms(now: Now, since: Now) -> int:
+    """Return how long ago something was: the larger of what the two clocks say."""
+    boot_ms = now.boot_ms - since.boot_ms
+    wall_ms = now.wall_ms - since.wall_ms
+    return max(wall_ms, boot_ms) if 0 <= boot_ms < 1 << BOOT_BITS else wall_ms
+
+
 def in_utc(time_ms: int) -> str:
     """Write a time as the calendar's wire does: ISO 8601, UTC, to the second; what no year can hold as the last one."""
     return datetime.fromtimestamp(min(time_ms, END_MS) // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

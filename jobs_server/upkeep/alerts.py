@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..domain.lifecycle import LOST
+from ..domain.lifecycle import EXPIRED, LOST, Phase
 from ..errors import TaskFailed, Unavailable
 from ..worker import Worker
 from . import checks
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 TRIES = 4
 _MOST_LOST = 20  # more losses that wait to be sent are no news
 _DATABASE = "database"
+_STOP = checks.stop_key("", "").split()[0] + " "
 
 log = logging.getLogger(__name__)
 
@@ -90,15 +91,20 @@ class Watch:
         self._sent_at: dict[str, float] = {}
         self._begun: dict[str, str] = {}
         self._lost: list[Alert] = []
+        self._expired: dict[str, str] = {}
+        """Stops that expired and were never taken, since the last look."""
         self._due: dict[str, str] = {}
         """What is to be sent: of one thing only the newest, since what is over before it could be sent says both."""
         self._not_before = -times.retry_seconds
 
     def changed(self, changes: Sequence[CommittedChange]) -> None:
-        """Note the jobs that were lost."""
+        """Note the jobs that were lost, and the stops that expired before they were looked at."""
         for change in changes:
+            job = change.job
+            if change.event.status == EXPIRED and job.is_stop and job.phase == Phase.WITHDRAWN:
+                sentence = f"{job.site}: {job.action} was not taken, and has expired. Use the hard stop."
+                self._expired[checks.stop_key(job.site, job.ulid)] = sentence
             if change.event.status == LOST and len(self._lost) < _MOST_LOST:
-                job = change.job
                 sentence = f"{job.site}: {job.action} for {job.device} {job.instance} is lost: no word from the site."
                 self._lost.append(Alert(f"lost {job.ulid}", sentence))
 
@@ -111,6 +117,7 @@ class Watch:
     def _note(self, now: float) -> None:
         """Note what is new, and what is over as far as this server can see now."""
         found = {alert.key: alert.sentence for alert in self.found()}
+        found |= self._untaken()
         for key, sentence in found.items():
             if key not in self._begun and now - self._sent_at.get(key, -math.inf) >= self._times.again_seconds:
                 self._begun[key] = self._due[key] = sentence
@@ -119,9 +126,22 @@ class Watch:
             over &= {_DATABASE}
         for key in over:
             self._due[key] = f"Over: {self._begun.pop(key)}"
+            if key.startswith(_STOP):
+                self._sent_at.pop(key, None)  # it never comes again
         while self._lost and len(self._due) < _MOST_LOST:
             lost = self._lost.pop(0)
             self._due[lost.key] = lost.sentence
+
+    def _untaken(self) -> dict[str, str]:
+        """Return the stops that have expired untold, and those that were told and are not over."""
+        untold = {key: sentence for key, sentence in self._expired.items() if key not in self._begun}
+        self._expired.clear()
+        told = {key: sentence for key, sentence in self._begun.items() if key.startswith(_STOP)}
+        try:
+            left = checks.untaken(self._service, told)
+        except Unavailable:
+            left = set(told)
+        return untold | {key: told[key] for key in left}
 
     def _send_due(self, now: float) -> None:
         """Send one alert after another; the first that cannot be sent is tried again later, behind the others."""

@@ -10,24 +10,28 @@ import math
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, func, select, text
+from sqlalchemy import URL, ColumnElement, bindparam, func, literal_column, select, text
+from sqlalchemy.orm import aliased
 
 from .. import clock
-from ..domain.lifecycle import Phase, Queue
+from ..clock import Now
+from ..domain.actors import Known
+from ..domain.lifecycle import END_WORDS, RECEIVED, Phase, Queue
 from ..errors import TaskFailed, Unavailable
 from ..jobs.sql import in_phase
 from ..live.presence import State
 from ..storage import migrations, postgresql
 from ..storage.database import reason_of
-from ..storage.models import Job
+from ..storage.models import Job, JobEvent
 from ..storage.sqlite import DAMAGED
 from ..storage.statement import Connection, Statement
 from ..worker import Worker
@@ -53,10 +57,29 @@ _WAITING = Statement(
     .group_by(Job.site)
 )
 _STOPS = Statement(
-    select(Job.site, Job.action, Job.accepted_ms + Job.hold_ms).where(
+    select(Job.site, Job.action, Job.ulid, Job.hold_ms, Job.accepted_ms, Job.accepted_boot_ms).where(
         in_phase(Queue.PRIMARY, Phase.WAITING), Job.is_stop == 1
     )
 )
+_ACTS: list[ColumnElement[str]] = [
+    literal_column(f"'{word}'") for word in (RECEIVED.lower(), *chain.from_iterable(END_WORDS.values()))
+]
+_own_event = aliased(JobEvent)
+_last_of_its_own = select(func.max(_own_event.seq)).where(_own_event.job_id == Job.id).correlate(Job).scalar_subquery()
+_UNTAKEN = Statement(
+    select(Job.ulid).where(
+        Job.ulid == bindparam("ulid"),
+        in_phase(Queue.PRIMARY, Phase.WAITING, Phase.WITHDRAWN),
+        ~select(JobEvent.seq)
+        .where(
+            *(JobEvent.site == Job.site, JobEvent.seq > _last_of_its_own),
+            *(JobEvent.queue == Queue.PRIMARY.value, JobEvent.actor_known == Known.SITE.value),
+            func.lower(JobEvent.status).in_(_ACTS),
+        )
+        .exists(),
+    )
+)
+"""A stop that nobody took, where the site has taken no job since the stop was given up, nor said that one ended."""
 _ITS_CLOCK = Statement(text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"))
 _APART_MS = 10_000
 
@@ -212,10 +235,28 @@ def what_waits(service: Service) -> Iterator[Finding]:
         if service.feed.presence.seen(site, Queue.PRIMARY).state is State.SILENT:
             sentence = f"its software is silent, and {count} jobs wait."
             yield Finding(f"silent {site}", Grade.NOTE, sentence, alert=f"{site}: {sentence}")
-    for site, action, due_ms in stops:
-        if clock.now_ms() - due_ms > STOP_SECONDS * 1000:
+    now = clock.read()
+    for site, action, ulid, hold_ms, *accepted in stops:
+        if clock.age_ms(now, Now(*accepted)) - hold_ms > STOP_SECONDS * 1000:
             sentence = f"{action} was not taken within {STOP_SECONDS} s. Use the hard stop."
-            yield Finding(f"stop {site}", Grade.BAD, sentence, alert=f"{site}: {sentence}")
+            yield Finding(stop_key(site, ulid), Grade.BAD, sentence, alert=f"{site}: {sentence}")
+
+
+def stop_key(site: str, ulid: str) -> str:
+    """Return what an alert of one stop command is known by."""
+    return f"stop {site} {ulid}"
+
+
+def untaken(service: Service, keys: Iterable[str]) -> set[str]:
+    """Return those of these alerts of stops that are not over: an end that the server put on a stop is none.
+
+    Raises Unavailable.
+    """
+    ulids = {key: key.rpartition(" ")[2] for key in keys}
+    if not ulids:
+        return set()
+    with service.database.reading() as connection:
+        return {key for key, ulid in ulids.items() if connection.row(_UNTAKEN, ulid=ulid)}
 
 
 def clock_of(service: Service) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import cast
+from unittest.mock import MagicMock
 
 import pytest
 from sqlalchemy import make_url
@@ -195,8 +196,9 @@ def test_clocks_ten_minutes_apart_are_said_at_the_start_and_by_readiness(
     monkeypatch.setattr(clock, "now_ms", lambda: right() + minutes * 60_000)
     app = create_app({"TESTING": True, "DATABASE_URL": cluster.database(), "INSTANCE": str(tmp_path)})
     said = f"this machine's clock is {how} PostgreSQL's"
-    startup.prepare(app)
-    startup._warn_of_clocks(app)
+    for nothing in ("logs", "start_workers", "_end_well_on", "gc"):
+        monkeypatch.setattr(startup, nothing, MagicMock())
+    startup.begin(app)
     assert [line for line in caplog.messages if said in line]
     service_of(app).health.times = HealthTimes(kept_seconds=0.0)
     answer = app.test_client().get("/readyz")

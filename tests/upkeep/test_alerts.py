@@ -91,6 +91,91 @@ def test_a_stop_that_is_not_taken_within_ten_seconds_is_told(app: Flask, told: T
     assert sentence.startswith("wmd: stop was not taken within 10 s")
 
 
+def expires(app: Flask, clocks: Clocks, seconds: float = 16 * 60) -> None:
+    """Let time go by, and have the server label what is too old."""
+    clocks.pass_by(seconds)
+    assert maintenance.sweep(service_of(app).database, service_of(app).settings, clocks.now) > 0
+
+
+UNTAKEN = "wmd: stop was not taken within 10 s. Use the hard stop."
+
+
+def test_each_untaken_stop_alerts_once_and_its_expiry_is_not_an_end_to_be_glad_of(
+    app: Flask, told: Told, clocks: Clocks
+) -> None:
+    """An untaken stop that expired was "over", and a second one 30 minutes later alerted nobody."""
+    site = inside(app)
+    site.sends("stop")
+    clocks.pass_by(11)
+    assert told.after(0) == [UNTAKEN]
+    assert told.after(2) == []
+    expires(app, clocks)
+    assert told.after(4) == []
+    clocks.pass_by(15 * 60)
+    site.sends("stop")
+    clocks.pass_by(11)
+    assert told.after(1800) == [UNTAKEN]
+    assert told.after(1802) == []
+    site.polls()
+    assert told.after(1804) == [f"Over: {UNTAKEN}"] * 2  # the second was taken, and so the site acts again
+
+
+def test_a_stop_that_was_taken_late_is_over(app: Flask, told: Told, clocks: Clocks) -> None:
+    inside(app).sends("stop")
+    clocks.pass_by(11)
+    assert told.after(0) == [UNTAKEN]
+    inside(app).polls()
+    assert told.after(2) == [f"Over: {UNTAKEN}"]
+
+
+@pytest.mark.parametrize("how", ["takes another job", "says that one has ended"])
+def test_an_expired_stop_is_over_when_the_site_is_seen_to_act(app: Flask, told: Told, clocks: Clocks, how: str) -> None:
+    site = inside(app)
+    running = site.sends()
+    site.polls()
+    site.sends("stop")
+    clocks.pass_by(11)
+    assert told.after(0) == [UNTAKEN]
+    expires(app, clocks)
+    site.polls()  # there was nothing to take
+    site.reports(running, "EXPOSING")  # it goes on, and stops nothing
+    assert told.after(2) == []
+    if how == "takes another job":
+        site.sends()
+        site.polls()
+    else:
+        site.reports(running, "CANCELED")
+    assert told.after(4) == [f"Over: {UNTAKEN}"]
+
+
+def test_a_stop_that_a_person_or_a_wider_stop_took_away_is_not_over_by_that(
+    app: Flask, told: Told, clocks: Clocks
+) -> None:
+    site = inside(app)
+    stop = site.sends("stop")
+    clocks.pass_by(11)
+    assert told.after(0) == [UNTAKEN]
+    assert site.asks_to_cancel(stop).status == 200
+    assert told.after(2) == []
+
+
+def test_a_stop_too_short_lived_to_be_seen_waiting_alerts_when_it_expires(
+    app: Flask, told: Told, clocks: Clocks
+) -> None:
+    inside(app).sends("stop", expiresInSeconds=5)
+    expires(app, clocks, 6)
+    assert told.after(0) == ["wmd: stop was not taken, and has expired. Use the hard stop."]
+    assert told.after(2) == []
+
+
+@pytest.mark.parametrize("hours", [-1, 24 * 365])
+def test_a_clock_that_is_set_hides_no_untaken_stop(app: Flask, told: Told, clocks: Clocks, hours: int) -> None:
+    inside(app).sends("stop")
+    clocks.set_wall(hours * 3600)
+    clocks.pass_by(11)
+    assert UNTAKEN in told.after(0)
+
+
 def loses_a_job(app: Flask, clocks: Clocks) -> None:
     observatory = inside(app)
     observatory.sends()
