@@ -24,7 +24,8 @@ READ COMMITTED, whatever the default: a snapshot taken before the lock would not
 
 **Time-outs.** Each statement has one, and each wait for a lock: a table that somebody has locked (VACUUM FULL does)
 holds no request for longer than the database may, and uses up no connections. Two more of them are kept for what is
-urgent: a stop passes although all others wait for something.
+urgent: a stop passes although all others wait for something. What PostgreSQL's own time-outs cannot see, a network that
+keeps TCP alive and passes nothing, is seen by deadlines on this side (`psycopg_connection`).
 
 **Waking.** NOTIFY holds a lock of its own over the whole server until the commit is on the disk, which would let no
 two sites commit at once. So it is sent right after the commit, in the same round trip. What is lost when a process
@@ -50,6 +51,8 @@ from .sqlite import BUSY
 NAME = "postgresql"
 OLDEST = 13
 """The oldest major version that is served."""
+_ENDS_SILENT = 14_00_00
+"""The oldest version that ends silent connections."""
 CHANNEL = "jobs_server"
 """The channel of commits; a notice is the process that made it, a space and the site (none: the whole database)."""
 PROCESS = f"{os.urandom(6).hex()}"
@@ -68,6 +71,8 @@ _IDLE_SECONDS, _AGAIN_SECONDS, _TRIES = 10, 5, 3
 """When a silent connection is probed, how soon again, and how often."""
 _STATEMENT_WAITS = 3
 """How many times the longest wait for the database one statement may take."""
+_ANSWER_MORE_SECONDS = 2.0
+"""How much longer than PostgreSQL may take by its time-outs its answer may take, on its way too."""
 _DEAD_MS = 15_000
 """How long a write unit may stand still, and a connection be without an answer, before it is ended."""
 
@@ -90,10 +95,12 @@ class PostgreSQL:
     def begin(self, raw: Any, site: str | None, timeout_ms: int, waited_ms: int, *, urgent: bool = False) -> None:
         """Open a write unit and wait for its locks, for all of them together, in one round trip."""
         left_ms = max(1, timeout_ms - waited_ms)
+        usual, raw.answer_seconds = raw.answer_seconds, left_ms / 1000 + _ANSWER_MORE_SECONDS
         raw.execute(
             f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = {left_ms};"
             f" SELECT {', '.join(_locks(site, urgent=urgent))}; SET LOCAL statement_timeout = {self._statement_ms}"
         )
+        raw.answer_seconds = usual
 
     def fault(self) -> None:
         """Return nothing: what is wrong is known only when PostgreSQL is asked."""
@@ -206,6 +213,14 @@ def check(connection: Connection) -> None:
 def _set_up(engine: Engine, timeout_seconds: float) -> None:
     """Make every connection of an engine durable and its transactions explicit; notice at once when one is lost."""
 
+    @event.listens_for(engine, "do_connect")
+    def on_do_connect(_dialect: object, _record: object, given: Any, named: Any) -> Any:
+        from .psycopg_connection import Connection as InTime
+
+        made = InTime.connect(*given, **named)
+        made.answer_seconds = answer_seconds(timeout_seconds)
+        return made
+
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:
         set_up(connection, timeout_seconds)
@@ -213,6 +228,7 @@ def _set_up(engine: Engine, timeout_seconds: float) -> None:
     @event.listens_for(engine, "begin")
     def on_begin(connection: Any) -> None:
         # SQLAlchemy's own transactions are those of migrations, repairs and moves, which take as long as they take.
+        connection.connection.driver_connection.answer_seconds = None
         connection.exec_driver_sql(
             "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0"
         )
@@ -222,11 +238,17 @@ def _set_up(engine: Engine, timeout_seconds: float) -> None:
         if is_lost(connection):
             # The server was restarted, or the network was away: the others are lost as well.
             raise InvalidatePoolError
+        connection.answer_seconds = answer_seconds(timeout_seconds)
 
 
 def statement_ms(timeout_seconds: float) -> int:
     """Return how long one statement may take, in milliseconds: far longer than any should."""
     return max(1, round(timeout_seconds * _STATEMENT_WAITS * 1000))
+
+
+def answer_seconds(timeout_seconds: float) -> float:
+    """Return how long an answer may take: for longer than the longest statement, it is no answer that is waited for."""
+    return statement_ms(timeout_seconds) / 1000 + _ANSWER_MORE_SECONDS
 
 
 def set_up(connection: Any, timeout_seconds: float) -> None:
@@ -245,6 +267,12 @@ def set_up(connection: Any, timeout_seconds: float) -> None:
         f" SET tcp_keepalives_count = {_TRIES}; SET tcp_user_timeout = {_DEAD_MS};"
         " SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
     )
+
+
+def end_when_silent(connection: Any, seconds: float) -> None:
+    """Have PostgreSQL end a connection on which it is asked nothing for a time; version 13 cannot."""
+    if connection.info.server_version >= _ENDS_SILENT:
+        connection.execute(f"SET idle_session_timeout = {round(seconds * 1000)}")
 
 
 def is_lost(connection: Any) -> bool:
@@ -304,6 +332,7 @@ _SIGNS = {
     "connection refused": _AWAY,
     "timeout expired": _AWAY,
     "no route to host": _AWAY,
+    "no answer in time": "it does not answer (is the network to it whole?)",
     "closed the connection unexpectedly": "the connection to it was lost",
     "consuming input failed": "the connection to it was lost",
     "connection is lost": "the connection to it was lost",

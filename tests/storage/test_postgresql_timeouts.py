@@ -17,11 +17,16 @@ from sqlalchemy import text
 from jobs_server import create_app
 from jobs_server.errors import Unavailable
 from jobs_server.service import service_of
+from jobs_server.storage import notifications
+from jobs_server.storage.notifications import Listener
 from jobs_server.storage.statement import Statement
 from jobs_server.upkeep import startup
+from jobs_server.upkeep.checks import HealthTimes
 
 from ..conftest import inside
 from ..support import postgres
+from ..support.observatory import Reply
+from ..support.relay import Relay, relay
 from ..support.waiting import PATIENCE_SECONDS, until
 
 Make = Callable[..., Flask]
@@ -141,3 +146,84 @@ def test_connections_kept_for_stops_are_closed_and_made_anew_with_the_others(mak
     service_of(app).database.close()
     with service_of(app).database.transaction("wmd", urgent=True) as connection:
         assert connection.rows(mine) != first
+
+
+class TestPathThatPassesNothing:
+    """A network path that keeps TCP alive and passes nothing: connections hung over 45 s, and expiry stood still."""
+
+    @pytest.fixture
+    def wire(self) -> Iterator[Relay]:
+        with relay(postgres.shared().port) as wire:
+            yield wire
+
+    @pytest.fixture
+    def behind(self, wire: Relay, make: Make) -> Flask:
+        return make(DATABASE_URL=through(wire, make))
+
+    @pytest.mark.parametrize("which", [*READS, "a job", "a stop", "readyz"])
+    def test_no_request_hangs(self, wire: Relay, behind: Flask, which: str) -> None:
+        site = inside(behind)
+        asks = READS | {
+            "a job": lambda _: status(site.asks()),
+            "a stop": lambda _: status(site.asks("stop")),
+            "readyz": lambda app: (app.test_client().get("/readyz").status_code, "2"),
+        }
+        site.sends()
+        with ThreadPoolExecutor(2) as pool:
+            wire.stop_up()
+            hung = pool.submit(asks[which], behind)  # by a connection from before
+            assert hung.result(PATIENCE_SECONDS) == (503, "2")
+            assert pool.submit(asks[which], behind).result(PATIENCE_SECONDS) == (503, "2")  # by a new one
+            wire.mend()
+        service_of(behind).health.times = HealthTimes(kept_seconds=0)
+        assert asks[which](behind)[0] in (200, 404)
+
+    def test_what_is_wrong_is_said(self, wire: Relay, behind: Flask) -> None:
+        inside(behind).sends()
+        wire.stop_up()
+        assert "it does not answer (is the network to it whole?)" in inside(behind).asks().text
+        wire.mend()
+
+    def test_a_commit_without_an_answer_is_not_called_undone(self, wire: Relay, behind: Flask) -> None:
+        database = service_of(behind).database
+        with pytest.raises(Unavailable, match="may or may not have been done"), database.transaction("wmd"):
+            wire.stop_up()
+        wire.mend()
+
+    def test_the_duty_lapses_and_another_server_takes_it(
+        self, wire: Relay, behind: Flask, make: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, seconds in {"DUTY": 0.1, "LAPSE": 1.0, "SILENT": 2.0, "ANSWER": 1.0}.items():
+            monkeypatch.setattr(notifications, f"_{name}_SECONDS", seconds)
+        first, second = (service_of(app).listener for app in (behind, make()))
+        assert first
+        assert second
+        first.worker.start(after_seconds=0)
+        until(lambda: first.on_duty)
+        second.worker.start(after_seconds=0)
+        until(lambda: second.hears)
+        assert not second.on_duty
+        wire.stop_up()
+        until(lambda: second.on_duty)
+        assert not first.on_duty
+        wire.mend()
+        for each in (first, second):
+            ends(each)
+
+
+def ends(listener: Listener) -> None:
+    """End a listener, which else ends with its process, by the loss of whatever connection it just has."""
+    listener.worker._stopped.set()
+    name = listener._database.engine.url.database
+    cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    until(lambda: postgres.shared().run(cut) is not None and not listener.worker.is_alive)
+
+
+def through(wire: Relay, make: Make) -> str:
+    """Return the URL by which the database of these apps is reached over a wire."""
+    url = service_of(make()).database.engine.url
+    return url.set(port=wire.port).render_as_string(hide_password=False)
+
+
+def status(answer: Reply) -> tuple[int, str | None]:
+    return answer.status, answer.headers.get("Retry-After")

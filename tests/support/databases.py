@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from flask import Flask
@@ -48,7 +49,7 @@ def of(instance: Path) -> str:
 def put_on_duty(app: Flask) -> None:
     """Have an app do what only one server of a database is to do, as the only one does."""
     if heard := service_of(app).listener:
-        heard.on_duty = True
+        heard.duty_until = math.inf
 
 
 def at(instance: Path) -> dict[str, object]:

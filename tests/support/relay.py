@@ -1,4 +1,4 @@
-"""A wire between the service and its database that can be cut and mended."""
+"""A wire between the service and its database that can be cut, stopped up and mended."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class Relay:
         self._lock = threading.Lock()
         self._open: list[socket.socket] = []
         self._whole = True
+        self._passes = threading.Event()
+        self._passes.set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._serve, daemon=True).start()
@@ -31,12 +33,18 @@ class Relay:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
+    def stop_up(self) -> None:
+        """Keep all connections, take new ones too, and pass nothing on: TCP is well, and nobody answers."""
+        self._passes.clear()
+
     def mend(self) -> None:
         """Pass on again."""
         with self._lock:
             self._whole = True
+        self._passes.set()
 
     def close(self) -> None:
+        self._passes.set()
         self.cut()
         self._listener.close()
 
@@ -57,12 +65,16 @@ class Relay:
                 with self._lock:
                     self._open += [near, far]
                 for one, other in ((near, far), (far, near)):
-                    threading.Thread(target=_pass_on, args=(one, other), daemon=True).start()
+                    threading.Thread(target=_pass_on, args=(one, other, self._passes), daemon=True).start()
 
 
-def _pass_on(one: socket.socket, other: socket.socket) -> None:
+def _pass_on(one: socket.socket, other: socket.socket, passes: threading.Event) -> None:
     with contextlib.suppress(OSError):
-        while chunk := one.recv(_CHUNK):
+        while True:
+            chunk = one.recv(_CHUNK)
+            passes.wait()  # what ends is not passed on either
+            if not chunk:
+                break
             other.sendall(chunk)
     for each in (one, other):
         with contextlib.suppress(OSError):
