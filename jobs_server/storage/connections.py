@@ -153,9 +153,11 @@ class Connections:
 
     def refusal(self, error: Exception) -> JobsError | None:
         """Return what a driver's error means to a request; None when the fault is ours and not the database's."""
+        if isinstance(error, UnicodeEncodeError):
+            return _unkeepable()
         meaning = BUSY if isinstance(error, PoolTimeout) else self.kind.meaning(getattr(error, "orig", None) or error)
         if meaning is BadRequest:
-            return BadRequest("Error: a text is too long, or has a character that the database cannot keep")
+            return _unkeepable()
         if not isinstance(meaning, str):
             return None
         if meaning == DAMAGED:
@@ -193,6 +195,10 @@ class Connections:
                 self._ended.notify_all()
 
 
+def _unkeepable() -> BadRequest:
+    return BadRequest("Error: a text is too long, or has a character that the database cannot keep")
+
+
 class Lent:
     """Lend a connection of the driver's for a block. Raises Unavailable for what the driver says of the database.
 
@@ -219,7 +225,8 @@ class Lent:
         except (self._connections.kind.failure, DBAPIError) as failure:
             self._refuse(failure)
             raise
-        if error is not None and isinstance(error, (self._connections.kind.failure, DBAPIError, PoolTimeout)):
+        failures = (self._connections.kind.failure, DBAPIError, PoolTimeout, UnicodeEncodeError)
+        if error is not None and isinstance(error, failures):
             self._refuse(error)
 
     def _refuse(self, error: Exception) -> None:

@@ -189,6 +189,7 @@ def engine_options(connections: int, timeout_seconds: float) -> dict[str, Any]:
         "connect_args": {
             "connect_timeout": max(2, math.ceil(timeout_seconds)),
             "application_name": "jobs_server",
+            "client_encoding": "utf8",  # Whatever the role's own is: as SQL_ASCII, texts would come back as bytes.
             # A network that swallows everything must not hold a request for longer than a proxy waits.
             "keepalives_idle": _IDLE_SECONDS,
             "keepalives_interval": _AGAIN_SECONDS,
@@ -253,8 +254,11 @@ def answer_seconds(timeout_seconds: float) -> float:
 
 def set_up(connection: Any, timeout_seconds: float) -> None:
     """Set one connection as this service needs it."""
+    from psycopg import OperationalError
     from psycopg.types.numeric import Int8Dumper
 
+    if (encoding := connection.info.encoding) != "utf-8":
+        raise OperationalError(f"the connection carries texts as {encoding} and not as utf-8")
     connection.autocommit = True  # The driver must not open transactions of its own.
     connection.adapters.register_dumper(int, Int8Dumper)  # There is one type, so that statements are prepared once.
     connection.execute(
