@@ -11,20 +11,23 @@ from flask import Response, jsonify, make_response, redirect, render_template, r
 
 from ..auth.access import Access, needs
 from ..domain.commands import parse_key
-from ..errors import JobsError, NotFound
+from ..errors import JobsError, KeyReused, NotFound
 from ..history import now
 from ..jobs import queries
 from ..jobs.rows import JobRow
 from ..observatory import catalogue
 from ..service import service
 from ..storage.statement import Connection
-from . import forms
+from . import formats, forms
 from .actions import keep_for_next_page
 from .blueprint import bp
 from .context import page
 from .order import Order, from_form
 
 _THEN_KEYS = ("time", "image_type", "count", "filter")
+_ONE_PRESS_MS = 10_000
+"""How long after a job was sent the same form means the same press of Send: a double click, a reply that was lost."""
+_USED = "this form has sent another job already; press Send to send what stands here now"
 
 
 @bp.get("/send")
@@ -56,10 +59,21 @@ def send_it() -> Response:
         return make_response(_show(given, order, asks=True))
     try:
         sent = _submit(order, given.get("key"))
+    except KeyReused as error:
+        return _unsent(given, order, _USED, error.status)
     except JobsError as error:
         order.faults[""] = error.sentence.removeprefix("Error: ")
         return make_response(_show(given, order), error.status)
+    if sent[0].timestamp_ms < page().now_ms - _ONE_PRESS_MS:
+        at = formats.instant(sent[0].timestamp_ms)
+        return _unsent(given, order, f"this was sent already, at {at} UTC; press Send to send it once more", 409)
     return keep_for_next_page(redirect(url_for("pages.now", site=sent[0].site), 303), "sent")  # type: ignore[arg-type]
+
+
+def _unsent(given: Mapping[str, str], order: Order, fault: str, status: int) -> Response:
+    """Show the form with a fresh key: a browser that went back may show a page whose key has made its jobs."""
+    order.faults[""] = fault
+    return make_response(_show({name: text for name, text in given.items() if name != "key"}, order), status)
 
 
 def _submit(order: Order, key: str | None) -> list[JobRow]:

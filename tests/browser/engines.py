@@ -74,8 +74,7 @@ class ChromiumWindow:
         self.page.goto(url)
 
     def back(self) -> None:
-        # Of a page that comes out of the memory Playwright hears no loading.
-        self.page.evaluate("history.back()")
+        self.page.go_back(wait_until="commit")  # of a page that comes out of the memory no loading is heard
 
     def run(self, script: str) -> Any:
         return self.page.evaluate(f"() => {{ {script} }}")

@@ -78,6 +78,10 @@ class Visitor:
         """Return what the window shows."""
         return Image.open(io.BytesIO(self.window.picture())).convert("RGB")
 
+    def is_at(self, path: str) -> bool:
+        """Whether the page of this path is there, and whole."""
+        return bool(self.window.run(f"return location.pathname === {path!r} && document.readyState === 'complete'"))
+
     def text(self, selector: str) -> str:
         """Return the text of an element; blank when there is none."""
         return str(self.window.run(f"return document.querySelector({selector!r})?.textContent.trim() ?? ''"))
@@ -155,3 +159,63 @@ def test_at_night_stop_is_seen_and_pressed_in_every_engine(visitor: Visitor) -> 
     visitor.window.press(".stop.hard")
     until(lambda: visitor.text(".receipt strong") == "Stop everything")
     assert visitor.desk.at(visitor.site).status(waiting) == "CANCELED"
+
+
+FORM = "/send?device=camera&action=expose"
+STANDS = """
+  const form = document.querySelector("[data-send]");
+  return [...new FormData(form)].filter(([name]) => name === "time").map(([, value]) => value)[0];
+"""
+
+
+def sends(visitor: Visitor) -> None:
+    """Press Send, and wait until another page has come."""
+    visitor.window.press("[name=do][value=send]")
+    until(lambda: visitor.is_at("/"))
+
+
+def goes_back(visitor: Visitor) -> float:
+    """Go back to the form, and return for how many seconds the form that is there would expose."""
+    visitor.window.back()
+    until(lambda: visitor.is_at("/send"))
+    return float(visitor.window.run(STANDS))
+
+
+def fills(visitor: Visitor) -> None:
+    """Name the camera, where the browser has not kept it."""
+    if not visitor.window.run("return document.querySelector('[name=instance]').value"):
+        visitor.window.write("[name=instance]", "camera_1_1")
+
+
+def times(visitor: Visitor, site: str) -> list[float]:
+    """Return for how many seconds each job of a site exposes, in the order in which they were sent."""
+    return [job["required_params"]["time"] for job in visitor.desk.at(site).lists()]
+
+
+def test_send_back_send_sends_two_jobs_and_another_time_is_a_third(visitor: Visitor) -> None:
+    visitor.opens(FORM, site := f"sent-by-{visitor.engine}")
+    visitor.window.write("[name=instance]", "camera_1_1")
+    visitor.window.write("[name=time]", "30")
+    expected = [30.0]
+    sends(visitor)
+    for changed in (False, True):
+        stands = goes_back(visitor)
+        if changed:
+            visitor.window.write("[name=time]", "45")
+            stands = 45.0
+        fills(visitor)
+        expected.append(stands)
+        sends(visitor)
+    assert times(visitor, site) == expected
+
+
+def test_after_back_what_goes_out_is_what_is_shown(visitor: Visitor) -> None:
+    visitor.opens(FORM, site := f"shown-by-{visitor.engine}")
+    visitor.window.write("[name=instance]", "camera_1_1")
+    visitor.window.write("[name=time]", "30")
+    sends(visitor)
+    stands = goes_back(visitor)
+    fills(visitor)
+    until(lambda: f"Expose {stands:g} s" in visitor.text("[data-lines]"))
+    sends(visitor)
+    assert times(visitor, site) == [30, stands]

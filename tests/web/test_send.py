@@ -20,6 +20,7 @@ from jobs_server.web import filled_forms, forms
 
 from ..conftest import inside
 from ..support import databases
+from ..support.clocks import Clocks
 from ..support.observatory import Observatory
 
 NOWHERE = Profile(code="wmd")
@@ -40,6 +41,13 @@ def browser(app: Flask) -> FlaskClient:
 
 def sends(browser: FlaskClient, **form: str) -> Any:
     return browser.post("/send", data={"site": "wmd", "do": "send", **form})
+
+
+def key_of(page: str) -> str:
+    """The key that the form of a page goes out with."""
+    found = re.search(r'name="key" value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
 
 
 def previews(browser: FlaskClient, **form: str) -> Any:
@@ -195,22 +203,36 @@ def test_a_slew_and_its_exposure_go_out_one_after_the_other(browser: FlaskClient
 
 
 def test_a_double_tap_sends_once(browser: FlaskClient, observatory: Observatory) -> None:
-    page = browser.get("/send?site=wmd").text
-    key = re.search(r'name="key" value="([^"]+)"', page)
-    assert key is not None
+    key = key_of(browser.get("/send?site=wmd").text)
     for _ in range(2):
-        assert sends(browser, **EXPOSE, key=key[1]).status_code == 303
+        assert sends(browser, **EXPOSE, key=key).status_code == 303
     assert len(observatory.polls()) == 1
 
 
-def test_the_same_key_with_another_command_is_refused_on_the_form(
+def test_a_form_that_has_sent_another_job_says_so_and_sends_what_stands_in_it_when_asked_again(
     browser: FlaskClient, observatory: Observatory
 ) -> None:
     sends(browser, **EXPOSE, key="k")
     refused = sends(browser, **(EXPOSE | {"time": "61"}), key="k")
     assert refused.status_code == 422
-    assert "was sent before with another command" in refused.text
+    assert "this form has sent another job already; press Send to send what stands here now" in refused.text
     assert 'value="61"' in refused.text
+    assert sends(browser, **(EXPOSE | {"time": "61"}), key=key_of(refused.text)).status_code == 303
+    assert [job["required_params"]["time"] for job in observatory.polls()] == [60, 61]
+
+
+def test_the_same_form_sent_again_later_says_that_nothing_was_sent_and_sends_when_asked_again(
+    browser: FlaskClient, observatory: Observatory, clocks: Clocks
+) -> None:
+    key = key_of(browser.get("/send?site=wmd").text)
+    sent = sends(browser, **EXPOSE, key=key)
+    clocks.pass_by(11)
+    again = sends(browser, **EXPOSE, key=key)
+    assert (sent.status_code, again.status_code) == (303, 409)
+    assert "Not sent." in again.text
+    assert "this was sent already, at " in again.text
+    assert sends(browser, **EXPOSE, key=key_of(again.text)).status_code == 303
+    assert len(observatory.polls()) == 2
 
 
 def test_what_moves_the_roof_asks_first(browser: FlaskClient, observatory: Observatory) -> None:

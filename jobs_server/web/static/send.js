@@ -12,8 +12,9 @@ for (const form of document.querySelectorAll("[data-send]")) {
     body.set("do", "preview");
     const mine = ++asked;
     const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { "X-Requested-By": "script" } }).catch(() => null);
-    if (!answer?.ok || mine !== asked) return;
-    show(form, await answer.json());
+    if (mine !== asked) return;
+    if (answer?.ok) show(form, await answer.json());
+    else showNone(form);
   };
   const soon = (event) => {
     event?.target?.closest?.("[data-field]")?.classList.add("touched");
@@ -27,7 +28,18 @@ for (const form of document.querySelectorAll("[data-send]")) {
   for (const field of form.querySelectorAll("[data-field].faulty")) field.classList.add("touched");
   chooseGroup(form);
   form.querySelector(".ask-first")?.scrollIntoView({ block: "center" }); // not behind the bar
-  preview();
+  // Browsers put back what was typed before only after this script has run, and a page out of the memory runs no script.
+  addEventListener("pageshow", ({ persisted }) => {
+    if (persisted) begin(form);
+    chooseGroup(form);
+    preview();
+  });
+}
+
+// A page that comes back out of the memory has sent its job: what is sent from now on is another one.
+function begin(form) {
+  form.elements.key.value = Array.from(crypto.getRandomValues(new Uint8Array(18)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  form.querySelector("[value=send]").removeAttribute("aria-busy");
 }
 
 // Show the fields of the chosen way to say where.
@@ -41,6 +53,12 @@ function chooseGroup(form) {
   }
   const then = form.querySelector("input[name=then]");
   if (then) form.querySelector(".then-fields").hidden = !then.checked;
+}
+
+// Nothing is shown rather than what no longer stands in the form.
+function showNone(form) {
+  form.querySelector("[data-lines]").textContent = "No preview: the server could not be asked.";
+  form.querySelector("[data-preview]").textContent = "";
 }
 
 function show(form, preview) {
