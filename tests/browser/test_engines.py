@@ -219,3 +219,10 @@ def test_after_back_what_goes_out_is_what_is_shown(visitor: Visitor) -> None:
     until(lambda: f"Expose {stands:g} s" in visitor.text("[data-lines]"))
     sends(visitor)
     assert times(visitor, site) == [30, stands]
+
+
+def test_a_blank_field_gets_the_servers_sentence_and_no_box_of_the_browsers_own(visitor: Visitor) -> None:
+    visitor.opens(FORM, f"blank-by-{visitor.engine}")
+    visitor.window.press("[name=do][value=send]")
+    until(lambda: "name the instance" in visitor.text(".note.refused"))
+    assert green_and_blue(visitor.sees()) == (0, 0)

@@ -121,6 +121,32 @@ def test_no_template_has_an_inline_script_or_style_or_a_foreign_address(template
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:|https?://|\|\s*safe", source)
 
 
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
+def test_what_a_form_lacks_is_said_by_the_server_and_not_by_a_white_box_of_the_browser(template: Path) -> None:
+    text = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "", template.read_text(), flags=re.DOTALL)
+    forms = re.findall(r"<form([^>]*)>(.*?)</form>", text, flags=re.DOTALL)
+    asking = [tag for tag, inside in forms if re.search(r"<(?:input|textarea|select)[^>]* required\b", inside)]
+    assert [tag for tag in asking if "novalidate" not in tag] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "sentence"),
+    [
+        ("/send", {"do": "send", "device": "camera", "action": "expose", "time": "1"}, "name the instance"),
+        ("/act/name", {"name": " "}, "write a name, so that others see who commands"),
+        ("/act/reserve", {"start": "", "end": ""}, "start must be a time"),
+        ("/act/lock-out", {"note": ""}, "say why, so that others know what they would disturb"),
+        ("/act/make-token", {"name": ""}, "who will use the token"),
+    ],
+)
+def test_a_blank_field_that_is_needed_gets_a_sentence(
+    browser: FlaskClient, path: str, fields: dict[str, str], sentence: str
+) -> None:
+    refused = posts(browser, path, site="wmd", **fields)
+    assert refused.status_code == 400
+    assert sentence in unescape(refused.text).replace("Write", "write").replace("Say", "say")
+
+
 def test_styles_and_scripts_are_kept_for_ever_under_the_hash_of_their_content(browser: FlaskClient) -> None:
     page = browser.get("/?site=wmd").text
     addresses = set(re.findall(r'(?:href|src)="(/assets/[^"]+)"', page))
