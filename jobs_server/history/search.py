@@ -80,7 +80,8 @@ class Found(NamedTuple):
 def place(text: str) -> Place | None:
     """Read a place as it is written in an address; None when the text is no place."""
     timestamp, dash, ulid = text.partition("-")
-    return Place(int(timestamp), ulid) if dash and timestamp.isdecimal() and len(timestamp) < 19 else None
+    is_place = dash and timestamp.isdecimal() and len(timestamp) < 19 and "\0" not in ulid
+    return Place(int(timestamp), ulid) if is_place else None
 
 
 def find(

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from ..api import problems
 from ..domain import actors
-from ..errors import DatabaseUnavailable, JobsError, Unavailable
+from ..errors import BadRequest, DatabaseUnavailable, JobsError, Unavailable
 from ..jobs import wire
 from ..observatory import describe
 from . import formats
@@ -61,6 +61,13 @@ def _for_templates() -> dict[str, object]:
         "wire_job": lambda job: json.loads(wire.job(job)),
         "filter_without": lambda given, name: {key: value for key, value in given.items() if key != name},
     }
+
+
+@bp.before_request
+def _check_site() -> None:
+    """Refuse a site code that no database keeps, before anything is asked of a site."""
+    if "\0" in request.values.get("site", ""):
+        raise BadRequest("Error: name a site")
 
 
 def _pretty(value: object) -> str:

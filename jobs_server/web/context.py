@@ -155,7 +155,7 @@ class Page:
     def site(self) -> str:
         """Return the code of the site that the page is about; blank when none is known."""
         asked = request.values.get("site", "").strip()
-        if asked:
+        if asked and "\0" not in asked:  # which is refused before, and the refusal's page is about another site
             return asked
         last = unquote(request.cookies.get("site", ""))
         return last if last in self.sites else next(iter([*self.profiles, *self.sites]), "")

@@ -23,6 +23,9 @@ from .context import page
 
 STATUSES = ("waiting", "unfinished", "done", "failed", "canceled", "expired", "lost")
 _TEXTS = ("text", "device", "action", "user", "status")
+LONGEST = 200
+"""How many characters a field of the log's form may have: far more than anything that is looked for."""
+_LABELS = {"text": "Search", "since": "From"}  # others are called as their name
 _FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
 
 
@@ -42,6 +45,19 @@ class Asked(NamedTuple):
         """Return what is not blank, for an address that shows the same again."""
         return {name: value for name, value in self._asdict().items() if value}
 
+    def check(self) -> None:
+        """Raise BadRequest when a field is longer than a database looks for, or is no text."""
+        for name, value in self._asdict().items():
+            label = _LABELS.get(name, name.capitalize())
+            if len(value) > LONGEST:
+                raise BadRequest(f"Error: {label} must be at most {LONGEST} characters")
+            if "\0" in value:
+                raise BadRequest(f"Error: {label} must be a text, without the character NUL")
+
+    def shortened(self) -> Asked:
+        """Return the same, with no field longer than allowed, to be shown again."""
+        return Asked(*(value[:LONGEST] for value in self))
+
 
 @bp.get("/jobs-log")
 @needs(Access.ANYBODY)
@@ -53,7 +69,7 @@ def log() -> Response:
         try:
             wanted, fault = _filter(asked), ""
         except BadRequest as error:
-            wanted, fault = Filter(), error.sentence
+            wanted, fault, asked = Filter(), error.sentence, asked.shortened()
         found = search.find(connection, page().site, wanted, before)
         rows = now.with_timing(connection, found.jobs)
     shown = render_template(
@@ -104,7 +120,8 @@ def _asked() -> Asked:
 
 
 def _filter(asked: Asked) -> Filter:
-    """Read what was asked for. Raises BadRequest when a time is none."""
+    """Read what was asked for. Raises BadRequest when a time is none, or a field is too long."""
+    asked.check()
     wanted = Filter(**{name: getattr(asked, name) for name in _TEXTS})
     from_ms = _time("From", asked.since)[0] if asked.since else wanted.from_ms
     to_ms = _time("Until", asked.until)[1] if asked.until else wanted.to_ms
