@@ -92,7 +92,10 @@ class Settings:
     admin_roles: tuple[str, ...] = _setting(("admin",), "Roles whose holders are admins of this service.")
     session_hours: float = _setting(12.0, "How long a sign-in on the pages lasts.", unit="hours", minimum=0.1)
     site_tokens: Literal["off", "required"] = _setting(
-        "off", "Whether the software of a site must show a token (`flask tokens`) for all that is the site's."
+        "off",
+        "Whether the software of a site must show a token (`flask tokens`) for all that is the site's. Give each site's"
+        " software its token before: one that shows none is refused, and old software takes that for an empty list,"
+        " without a word; pages, an alert and `flask doctor` then say since when.",
     )
     open_roles: tuple[str, ...] = _setting((), "Roles that jobs carry while no sign-in is set.")
     calendar_url: str = _setting(

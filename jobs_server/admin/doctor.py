@@ -197,6 +197,12 @@ def _sites(place: str) -> Iterator[Finding]:
             yield Finding(f"site {site['site']}", Grade.GOOD, "its software asks for jobs.")
 
 
+def _site_tokens(installation: Installation) -> Iterator[Finding]:
+    if installation.is_there and installation.revision == migrations.newest():
+        with installation.database.reading() as connection:
+            yield from checks.refused(connection, installation.settings)
+
+
 def _sign_in(installation: Installation) -> Iterator[Finding]:
     issuer = installation.settings.issuer
     if issuer:
@@ -291,7 +297,7 @@ def _postgresql(installation: Installation) -> Iterator[Finding]:
 
 _OF_SQLITE = (_sqlite, _migration, _integrity, _clock, _indexes, _backups)
 CHECKS: Mapping[str, tuple[Callable[[Installation], Iterator[Finding]], ...]] = {
-    kind: (_settings, _disk, _permissions, *of_the_database, _server, _sign_in, _calendar)
+    kind: (_settings, _disk, _permissions, *of_the_database, _server, _site_tokens, _sign_in, _calendar)
     for kind, of_the_database in ((sqlite.NAME, _OF_SQLITE), (postgresql.NAME, (_postgresql,)))
 }
 

@@ -7,25 +7,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from flask import Flask, Request, g, request
+from werkzeug.exceptions import HTTPException
 
 from .. import clock
 from ..config import Settings
 from ..config_checks import ANY_ORIGIN
-from ..domain import actors
+from ..domain import actors, strict_json
 from ..domain.actors import Actor, Known
 from ..domain.commands import SubmitJob, SubmitSignedIn
 from ..domain.values import is_named
 from ..errors import Forbidden, Unauthorized, Unavailable, shown
 from ..service import reading, service, transaction
-from . import browser_guard, sessions, site_tokens
+from . import browser_guard, sessions, site_refusals, site_tokens
 from .access import Access, declared
 from .identity import Person
+from .site_refusals import RefusalTimes
 from .site_tokens import SiteTokenRow
 
 if TYPE_CHECKING:
     from .access_tokens import Protector, Tokens
     from .issuer_keys import IssuerKeys
 
+_MOST_BODY_BYTES = 64 * 1024
 _NOBODY = Actor("", "nobody", Known.SAID)
 
 
@@ -51,6 +54,7 @@ class Gate:
         self.protector: Protector | None = None
         self.used_ms: dict[int, int] = {}
         """When the use of each site token was last noted."""
+        self.refusals = RefusalTimes()
         if not self.is_open:
             # Imported here: these take a fifth of a second and 15 MB, which no start without sign-in should pay.
             from .access_tokens import Protector, Tokens
@@ -148,6 +152,7 @@ def site(code: str) -> Actor:
     if token is None:
         return actors.site(code)
     if token.site != code:
+        _note_refusal(current(), code)
         raise Forbidden(f"Error: this token is one of site {shown(token.site)}, not of {shown(code)}")
     return Actor(code, token.name, Known.SITE)
 
@@ -214,10 +219,32 @@ def _site_token(gate: Gate) -> SiteTokenRow:
     with reading() as connection:
         found = site_tokens.find(connection, shown_token.strip()) if kind.lower() == "bearer" else None
     if found is None:
+        _note_refusal(gate, _site_in_body())
         raise Unauthorized("Error: this needs a valid site token; make one with `flask tokens create`")
     now = clock.read()
     if now.wall_ms - gate.used_ms.get(found.id, 0) >= site_tokens.USED_EVERY_MS:
         gate.used_ms[found.id] = now.wall_ms
         with suppress(Unavailable), transaction(found.site) as connection:
             site_tokens.note_use(connection, found, now)
+            site_refusals.note_over(connection, found.site)
     return found
+
+
+def _note_refusal(gate: Gate, site: str) -> None:
+    """Note now and then that the software of a site is refused: it may not tell anybody."""
+    now = clock.read()
+    is_one = not gate.settings.sites or site in gate.settings.sites
+    if is_one and gate.refusals.is_due(site, now.wall_ms):
+        with suppress(Unavailable), transaction(site) as connection:
+            site_refusals.note(connection, site, request.headers.get("User-Agent", ""), now)
+
+
+def _site_in_body() -> str:
+    """Return the code of the site that a body names; blank when none can be read."""
+    if not 0 < (request.content_length or 0) <= _MOST_BODY_BYTES:
+        return ""
+    try:
+        site = strict_json.read_object(request.get_data(), "the body").get("site")
+    except (ValueError, HTTPException):
+        return ""
+    return site if isinstance(site, str) else ""

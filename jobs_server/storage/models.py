@@ -151,6 +151,17 @@ class SiteToken(Base):
     revoked_ms: Mapped[int | None]  # none: it works
 
 
+class SiteRefusal(Base):
+    """When the software of a site was refused for want of a valid site token; one row a site, while that is news."""
+
+    __tablename__ = "site_refusal"
+
+    site: Mapped[str] = mapped_column(primary_key=True)
+    since_ms: Mapped[int]
+    last_ms: Mapped[int]  # to a minute
+    client: Mapped[str]  # which software, by its User-Agent
+
+
 class Reservation(Base):
     """A time for which somebody has reserved a telescope."""
 

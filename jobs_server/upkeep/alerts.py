@@ -158,7 +158,7 @@ class Watch:
         """List what somebody should look at now."""
         service = self._service
         try:
-            waits = [*checks.what_waits(service), *checks.clock_of(service)]
+            waits = [*checks.what_waits(service), *checks.refusals_of(service), *checks.clock_of(service)]
         except Unavailable as error:
             known = (finding.alert for finding in checks.file(service))
             yield Alert(_DATABASE, next(known, error.sentence.removeprefix("Error: ")))

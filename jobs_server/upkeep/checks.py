@@ -23,10 +23,11 @@ from sqlalchemy import URL, ColumnElement, bindparam, func, literal_column, sele
 from sqlalchemy.orm import aliased
 
 from .. import clock
+from ..auth import site_refusals
 from ..clock import Now
 from ..domain.actors import Known
 from ..domain.lifecycle import END_WORDS, RECEIVED, Phase, Queue
-from ..errors import TaskFailed, Unavailable
+from ..errors import TaskFailed, Unavailable, shown
 from ..jobs.sql import in_phase
 from ..live.presence import State
 from ..storage import migrations, postgresql
@@ -257,6 +258,33 @@ def untaken(service: Service, keys: Iterable[str]) -> set[str]:
         return set()
     with service.database.reading() as connection:
         return {key for key, ulid in ulids.items() if connection.row(_UNTAKEN, ulid=ulid)}
+
+
+def refusals_of(service: Service) -> Iterator[Finding]:
+    """Look whose software is refused by a server; see `refused`. Raises Unavailable."""
+    if service.settings.site_tokens != "required":
+        return
+    with service.database.reading() as connection:
+        yield from refused(connection, service.settings)
+
+
+def refused(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    """Look at which sites the software shows no valid site token, and is refused.
+
+    Alerts are of sites that there are, since anybody on the network can make up others.
+    """
+    if settings.site_tokens != "required":
+        return
+    now_ms = clock.now_ms()
+    for each in site_refusals.found(connection, now_ms):
+        what = f"its software is refused since {each.since(now_ms)}, as it shows no valid site token"
+        sentence = (
+            f"{what} ({shown(each.client) or 'it does not say what it is'}): give it one (flask tokens create --site"
+            f" {shown(each.site)}), or set JOBS_SITE_TOKENS=off."
+        )
+        is_one = each.is_known or each.site in settings.sites
+        alert = f"{each.site}: {what}. It may take that for an empty list." if is_one else ""
+        yield Finding(f"refused {each.site}", Grade.BAD, sentence, alert=alert)
 
 
 def clock_of(service: Service) -> Iterator[Finding]:

@@ -13,7 +13,8 @@ from flask import Response, g, request
 from werkzeug.utils import cached_property  # functools' has one lock for all pages, up to Python 3.11
 
 from .. import clock
-from ..auth import console_links, gate
+from ..auth import console_links, gate, site_refusals
+from ..auth.site_refusals import Refusal
 from ..config import Settings
 from ..domain.actors import Actor
 from ..domain.lifecycle import Queue
@@ -53,6 +54,8 @@ class Frame(NamedTuple):
     """Who holds the telescope now; of a calendar elsewhere, by what is known of it."""
     marks: Sequence[tuple[object, ...]] = ()
     """What stands at the site of lock-outs and reservations."""
+    refusal: Refusal | None = None
+    """Whether the site's software is refused for want of a site token."""
 
 
 @dataclass
@@ -104,6 +107,7 @@ class Page:
             lockout=lockouts.in_force(connection, site),
             holders=self._read_holders(connection),
             marks=sorted(mark for mark in readers.site_marks(connection, at_ms) if mark[0] == site),
+            refusal=site_refusals.at(connection, site, at_ms) if self.settings.site_tokens == "required" else None,
         )
 
     def _read_holders(self, connection: Connection) -> list[Held]:
@@ -115,7 +119,15 @@ class Page:
     def mark(self) -> str:
         """Return a mark of what the frame shows beside the jobs; when that changes, the mark is another one."""
         frame, stops = self.frame, [each.job.ulid for each in self.frame.stops]
-        shown = (frame.sites, stops, frame.lockout, frame.holders, frame.marks, self.presence.state.value)
+        shown = (
+            frame.sites,
+            stops,
+            frame.lockout,
+            frame.holders,
+            frame.marks,
+            frame.refusal,
+            self.presence.state.value,
+        )
         return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
 
     @property

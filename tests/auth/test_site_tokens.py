@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +15,11 @@ from flask import Flask
 from jobs_server import create_app
 from jobs_server.auth import site_tokens
 from jobs_server.service import service_of
+from jobs_server.upkeep import alerts, startup
 
 from ..conftest import inside
 from ..support import databases
-from ..support.clocks import Clocks
+from ..support.clocks import HOUR, Clocks
 from ..support.observatory import Observatory, Reply
 
 
@@ -132,3 +134,103 @@ def test_by_default_none_is_asked_for(shared_app: Flask, desk: Observatory) -> N
     assert asks(desk, "getnewjobs", "anything").jobs == [job]
     made = runs(shared_app, "create", "--site", desk.site, "--name", "dome pc")
     assert "JOBS_SITE_TOKENS=required" in made.output
+
+
+class TestSoftwareWithoutAToken:
+    """It gets 401 with `[]`, and would read "nothing to do" for ever: that a site's software is refused is said."""
+
+    @pytest.fixture
+    def app(self, tmp_path: Path, clocks: Clocks) -> Iterator[Flask]:
+        clocks.set_wall(13 * HOUR + 4 * 60)  # 21:04 UTC
+        app = create_app({"TESTING": True, "SITE_TOKENS": "required"} | databases.at(tmp_path))
+        startup.prepare(app)
+        databases.put_on_duty(app)
+        yield app
+        service_of(app).database.close()
+
+    def alerts(self, app: Flask) -> list[str]:
+        return [
+            alert.sentence for alert in alerts.Watch(service_of(app), lambda _: None).found() if "refused" in alert.key
+        ]
+
+    def doctor(self, app: Flask) -> list[str]:
+        rows = json.loads(app.test_cli_runner().invoke(args=["doctor", "--json"]).output)
+        return [row["sentence"] for row in rows if row["about"].startswith("refused ")]
+
+    def page(self, app: Flask) -> str:
+        return app.test_client().get("/?site=wmd").text
+
+    @pytest.mark.parametrize("token", [None, "undefined", "jobs_site_wrong"])
+    def test_is_named_with_the_time_since_which_it_is_refused(
+        self, app: Flask, clocks: Clocks, token: str | None
+    ) -> None:
+        site = inside(app)
+        site.sends()
+        assert self.alerts(app) == self.doctor(app) == []
+        assert "refused" not in self.page(app)
+        assert asks(site, "getnewjobs", token).text == "[]"
+        for _ in range(4):
+            clocks.pass_by(61)
+            assert asks(site, "getnewjobs", token).status == 401
+        why = "its software is refused since 21:04 UTC, as it shows no valid site token"
+        assert self.alerts(app) == [f"wmd: {why}. It may take that for an empty list."]
+        (sentence,) = self.doctor(app)
+        assert sentence.startswith(f"{why} (")
+        assert "flask tokens create --site wmd" in sentence
+        assert "Site software refused since 21:04 UTC" in self.page(app)
+
+    def test_is_over_when_it_shows_one(self, app: Flask, clocks: Clocks) -> None:
+        site = inside(app)
+        site.sends()
+        asks(site, "getnewjobs", None)
+        assert self.alerts(app)
+        token = makes(app, "wmd")
+        asks(site, "getnewjobs", token)
+        assert self.alerts(app) == self.doctor(app) == []
+        clocks.pass_by(61)
+        asks(site, "getnewjobs", None)  # another program, beside the one that works
+        asks(site, "getnewjobs", token)
+        assert self.alerts(app) == []
+
+    def test_is_over_when_it_asks_no_more(self, app: Flask, clocks: Clocks) -> None:
+        site = inside(app)
+        site.sends()
+        asks(site, "getnewjobs", None)
+        clocks.pass_by(301)
+        assert self.alerts(app) == self.doctor(app) == []
+        asks(site, "getnewjobs", None)
+        (again,) = self.alerts(app)
+        assert "since 21:09 UTC" in again
+
+    def test_is_named_with_another_sites_token_too(self, app: Flask) -> None:
+        inside(app).sends()
+        asks(inside(app), "getnewjobs", makes(app, "mrc1"))
+        assert [each[:24] for each in self.alerts(app)] == ["wmd: its software is ref"]
+
+    def test_of_a_made_up_site_wakes_nobody(self, app: Flask) -> None:
+        asks(inside(app, "made up"), "getnewjobs", None)
+        assert self.alerts(app) == []
+        assert len(self.doctor(app)) == 1
+
+    def test_fills_no_table(self, app: Flask) -> None:
+        for number in range(150):
+            asks(inside(app, f"made up {number}"), "getnewjobs", None)
+        for body in (b"", b"[]", b"{", b'{"site": 5}', b'{"site": "\\u0000"}', b'{"site": "' + b"x" * 65 + b'"}'):
+            assert inside(app).posts("getnewjobs", body).status == 401
+        assert len(self.doctor(app)) == 100
+
+    def test_is_written_once_a_minute(self, app: Flask, clocks: Clocks) -> None:
+        site = inside(app)
+        commits: list[object] = []
+        service_of(app).database.on_commit.append(commits.append)
+        for _ in range(20):
+            asks(site, "getnewjobs", None)
+            clocks.pass_by(3)
+        assert len(commits) <= 2
+
+    def test_is_not_asked_for_without_the_setting(self, tmp_path: Path) -> None:
+        app = create_app({"TESTING": True} | databases.at(tmp_path / "other"))
+        startup.prepare(app)
+        assert asks(inside(app), "getnewjobs", None).status == 200
+        assert self.doctor(app) == []
+        service_of(app).database.close()
