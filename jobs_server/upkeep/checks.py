@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from itertools import chain
@@ -36,7 +36,7 @@ from ..storage.models import Job, JobEvent
 from ..storage.sqlite import DAMAGED
 from ..storage.statement import Connection, Statement
 from ..worker import Worker
-from . import backups, damage, timekeeping
+from . import backups, damage, rehearsal, timekeeping
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -48,7 +48,6 @@ WRITE_SECONDS = 1.0
 """How long a look waits for the turn to write: a monitor does not wait for longer."""
 _DAMAGE_SECONDS = 600.0
 """For how long damage that something met is told, though a look does not meet it."""
-_PROBE = "  "  # it stands in the place of a site, and no site is blank
 _NEWS_MS = 10 * 60 * 1000
 _BACKUP_AGE = timedelta(hours=48)
 
@@ -109,12 +108,9 @@ class Finding:
 
 
 def database(service: Service, write_seconds: float = WRITE_SECONDS) -> Iterator[Finding]:
-    """Look whether a write could begin, whether the tables are this version's, and whether the jobs can be read."""
-    # Nothing is written, so that nobody is woken and no commit is counted.
-    unheard = replace(service.database, timeout_seconds=write_seconds, on_commit=[], on_commit_seconds=[])
+    """Look whether a job could be kept, whether the tables are this version's, and whether the jobs can be read."""
     try:
-        with unheard.transaction(_PROBE) as connection:
-            found = revision(migrations.revision(connection))
+        found = revision(rehearsal.rehearse(service, write_seconds))
         if found.grade is Grade.GOOD:
             with service.database.reading() as connection:
                 damage.read_jobs(connection, (_WAITING, _STOPS))
