@@ -67,7 +67,7 @@ class Settings:
     )
     trusted_hosts: tuple[str, ...] = _setting(
         (),
-        "Names of this service beside localhost, the machine's own name and private addresses;"
+        "Names of this service beside localhost, the machine's own names and numbers (IP addresses);"
         " `.example.org` stands for all names below it.",
     )
     trusted_proxies: tuple[str, ...] = _setting(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -51,13 +51,17 @@ _SENT_HOST = "jobs_server.host"  # Here the `Host` that was sent is kept when a 
 class Hosts:
     """The `Host` headers that name this machine."""
 
-    def __init__(self, trusted: Sequence[str], machine: str) -> None:
-        """Take names that are trusted beside the machine's own; one that begins with a dot stands for all below it."""
+    def __init__(self, trusted: Sequence[str], machine: str, full_name: Callable[[], str]) -> None:
+        """Take names that are trusted beside the machine's own; one that begins with a dot stands for all below it.
+
+        The full name is asked for when a name comes that is not known otherwise.
+        """
         short = machine.lower().partition(".")[0]
         own = {"localhost", machine.lower(), short} | {f"{short}.{suffix}" for suffix in _LOCAL_SUFFIXES}
         listed = [name.lower() for name in trusted]
         self._names = own | {name for name in listed if not name.startswith(".")}
         self._suffixes = tuple(name for name in listed if name.startswith("."))
+        self._full_name = full_name
         self.are_ours = lru_cache(1024)(self._are_ours)  # The same few come with every request.
 
     def _are_ours(self, host: str) -> bool:
@@ -67,10 +71,22 @@ class Hosts:
         name = name.removesuffix(".")
         if name in self._names or name.endswith(self._suffixes):
             return True
-        try:
-            return not ip_address(name).is_global  # A number cannot be made to point elsewhere.
-        except ValueError:
-            return False
+        return _is_number(name) or name == self._full_name().lower()
+
+
+@cache
+def machines_full_name() -> str:
+    """Return this machine's name with its domain, which may take a look-up; the name is asked for once."""
+    return socket.getfqdn()
+
+
+def _is_number(name: str) -> bool:
+    """Whether a host is called by its address: no page can make a number point elsewhere, as it can a name."""
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def hostname(host: str) -> str | None:
@@ -85,7 +101,7 @@ def hostname(host: str) -> str | None:
 
 def guard(app: Flask, settings: Settings) -> None:
     """Refuse requests of foreign hosts and pages before anything else is done, and put the headers on every answer."""
-    hosts = Hosts(settings.trusted_hosts, socket.gethostname())
+    hosts = Hosts(settings.trusted_hosts, socket.gethostname(), machines_full_name)
     allowed = frozenset(map(str.lower, settings.allowed_origins))
 
     @app.before_request

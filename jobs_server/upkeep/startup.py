@@ -24,7 +24,7 @@ from sqlalchemy import URL
 from werkzeug.serving import is_running_from_reloader
 
 from ..auth import sessions
-from ..config import Settings
+from ..config import Settings, variable
 from ..errors import StartRefused, Unavailable
 from ..jobs import remote_calendar
 from ..live import feed, presence_store
@@ -179,6 +179,8 @@ def announce_address(command: str, host: str, port: int) -> None:
     click.echo(f"The pages are at {address}/ and programs call {address}/jobs", err=True)
     if host in _LOOPBACK:
         click.echo(f"Only this PC can reach it; open it to the LAN with: {command} --host 0.0.0.0", err=True)
+    names = f"localhost, {socket.gethostname()} and this PC's numbers"
+    click.echo(f"Browsers may call it by {names}; name any other in {variable('trusted_hosts')}.", err=True)
 
 
 def _reached_at(host: str) -> str:

@@ -100,6 +100,7 @@ def test_a_poll_from_a_foreign_page_gets_an_empty_list_and_no_job(observatory: O
     [
         *("localhost", "LOCALHOST:5000", "localhost.", "127.0.0.1:5000", "[::1]:5000", "192.168.1.5", "10.1.2.3:80"),
         *("[fd00::5]", "100.101.102.103", "jobs.example.org:443", "a.dome.example.org"),
+        *("131.188.1.2:6200", "[2a02::1]", "[2a02::1]:5000", "8.8.8.8"),  # a PC may have a public address
     ],
 )
 def test_the_service_answers_to_its_own_names(observatory: Observatory, host: str) -> None:
@@ -109,9 +110,9 @@ def test_the_service_answers_to_its_own_names(observatory: Observatory, host: st
 @pytest.mark.parametrize(
     "host",
     [
-        *("evil.example", "localhost.evil.example", "8.8.8.8", "[2001:4860:4860::8888]", "dome.example.org"),
+        *("evil.example", "localhost.evil.example", "131.188.1.2.evil.example", "[2a02::1", "dome.example.org"),
         *("jobs.example.org.evil.example", "evil.example:80", "x@localhost", "localhost/", "localhost:port", "[::1"),
-        *("127.0.0.1.evil.example", "0x7f000001.example", "local host"),
+        *("127.0.0.1.evil.example", "0x7f000001.example", "local host", "2130706433", "0x7f.1", "1.2.3.4.5"),
     ],
 )
 def test_other_names_are_refused_also_for_reading(app: Flask, host: str) -> None:
@@ -121,15 +122,30 @@ def test_other_names_are_refused_also_for_reading(app: Flask, host: str) -> None
 
 
 def test_the_machines_own_name_is_known() -> None:
-    hosts = browser_guard.Hosts((), "dome-pc.observatory.example")
+    hosts = browser_guard.Hosts((), "dome-pc.observatory.example", lambda: "dome-pc.observatory.example")
     known = ["dome-pc", "dome-pc.local:5000", "dome-pc.lan", "dome-pc.observatory.example"]
     assert all(map(hosts.are_ours, known))
     assert not any(map(hosts.are_ours, ["dome-pc.example", "other.local", "observatory.example"]))
 
 
+def test_the_machines_full_name_is_known_and_asked_for_only_when_another_name_comes() -> None:
+    asked: list[str] = []
+
+    def full_name() -> str:
+        asked.append("a look-up")
+        return "Dome-PC.observatory.example"
+
+    hosts = browser_guard.Hosts((), "dome-pc", full_name)
+    assert all(map(hosts.are_ours, ["localhost", "dome-pc:5000", "131.188.1.2:6200", "[2a02::1]"]))
+    assert asked == []
+    assert hosts.are_ours("dome-pc.observatory.example:5000")
+    assert not hosts.are_ours("dome-pc.evil.example")
+    assert set(asked) == {"a look-up"}
+
+
 @given(st.text(max_size=30))
 def test_any_host_header_is_judged_without_failing(host: str) -> None:
-    assert browser_guard.Hosts((), "dome-pc").are_ours(host) in (True, False)
+    assert browser_guard.Hosts((), "dome-pc", lambda: "dome-pc").are_ours(host) in (True, False)
 
 
 HEADERS = dict(browser_guard.HEADERS)

@@ -232,6 +232,7 @@ def test_the_start_says_where_the_data_is_and_who_may_command(kind: str, tmp_pat
         assert f"The pages are at http://127.0.0.1:{server.port}/ " in said
         assert f"http://127.0.0.1:{server.port}/jobs" in said
         assert f"{ANNOUNCED[kind]} --host 0.0.0.0" in said
+        assert "this PC's numbers; name any other in JOBS_TRUSTED_HOSTS." in said
 
 
 @pytest.mark.sqlite("its file")
