@@ -112,7 +112,13 @@ def _lines(path: Path, imported: Imported, progress: Any) -> Iterator[Mapping[st
 
 def _checked(line: bytes) -> Mapping[str, Any]:
     content = orjson.loads(line)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    written = content.get("format") if isinstance(content, dict) else None
+    if type(written) is int and written > FORMAT:
+        raise ValueError(
+            f"is of format {written}, which a newer version of this service writes; this one reads up to {FORMAT}:"
+            " import it with that version"
+        )
+    if written != FORMAT:
         raise ValueError("is no job in the form that `flask prune --archive` writes")
     job = _JobLine.model_validate(content.get("job")).model_dump()
     events = [_EventLine.model_validate(event).model_dump() for event in content.get("events", [])]
@@ -129,6 +135,10 @@ def _checked(line: bytes) -> Mapping[str, Any]:
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         fault = error.errors(include_url=False)[0]
+        if fault["type"] == "extra_forbidden":
+            return (
+                f"{fault['loc'][-1]} is not known to this version: a newer one may have written it; import it with that"
+            )
         return f"{'.'.join(map(str, fault['loc'])) or 'the job'}: {fault['msg'].lower()}"
     return "is not JSON" if isinstance(error, orjson.JSONDecodeError) else str(error)
 

@@ -6,7 +6,9 @@ import gzip
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count as count_from
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +111,13 @@ def prune(
     What is written is on the disk before it is deleted. Raises TaskFailed when it cannot be written, Unavailable when
     the database cannot be used; what was deleted up to then is written whole.
     """
-    file = _new_file(folder) if folder else None
+    file: Path | None = None
+    if folder:
+        _make(folder)
     jobs = events = 0
     for batch in _batches(database, before_ms, rules.most_rows):
-        if file:
+        if folder:
+            file = file or _new_file(folder)
             _write(database, file, batch)
         _delete(database, batch, rules)
         jobs, events = jobs + len(batch), events + sum(batch.values())
@@ -120,7 +125,7 @@ def prune(
         time.sleep(rules.pause_seconds)
     with database.transaction() as connection:
         connection.run(_SILENCES, before_ms=before_ms)
-    return Pruned(jobs, events, file if jobs else None)
+    return Pruned(jobs, events, file)
 
 
 def _batches(database: Database, before_ms: int, most_rows: int) -> Iterator[dict[int, int]]:
@@ -187,9 +192,22 @@ def _values(before_ms: int) -> dict[str, Any]:
     }
 
 
-def _new_file(folder: Path) -> Path:
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TaskFailed(f"nothing was deleted: {folder} cannot be made: {error.strerror}") from None
-    return folder / f"jobs-{clock.utc_now():%Y%m%dT%H%M%SZ}.jsonl.gz"
+
+
+def _new_file(folder: Path) -> Path:
+    """Make a file that nobody has, whoever else prunes in the same second."""
+    name = f"jobs-{clock.utc_now():%Y%m%dT%H%M%SZ}"
+    try:
+        for number in count_from(1):
+            file = folder / (f"{name}.jsonl.gz" if number == 1 else f"{name}-{number}.jsonl.gz")
+            with suppress(FileExistsError):
+                file.touch(exist_ok=False)
+                return file
+    except OSError as error:
+        raise TaskFailed(f"nothing was deleted: no file can be made in {folder}: {error.strerror}") from None
+    raise AssertionError  # the numbers do not end

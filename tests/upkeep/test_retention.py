@@ -332,6 +332,67 @@ class TestArchive:
         assert "line 1: " in ended.stderr
         assert rows(file_app, "job") == 0
 
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            (
+                b'{"format": 2, "job": {"rank": 7}}',
+                "is of format 2, which a newer version of this service writes; this one reads up to 1: import it with"
+                " that version",
+            ),
+            (b'{"format": "2"}', "is no job in the form that `flask prune --archive` writes"),
+        ],
+    )
+    def test_a_line_of_a_newer_format_says_what_it_is(
+        self, file_app: Flask, tmp_path: Path, content: bytes, said: str
+    ) -> None:
+        """It was said to be no job."""
+        (tmp_path / "newer.jsonl").write_bytes(content)
+        told = archive.read_back(database(file_app), tmp_path / "newer.jsonl", 0)
+        assert told.faults == [f"line 1: {said}"]
+
+    def test_a_line_with_a_column_of_a_newer_version_says_so(
+        self, file_app: Flask, clocks: Clocks, tmp_path: Path
+    ) -> None:
+        finished(inside(file_app))
+        clocks.pass_by(2 * DAY)
+        pruned = retention.prune(database(file_app), days_ago(clocks, 1), tmp_path)
+        assert pruned.file is not None
+        line = json.loads(gzip.decompress(pruned.file.read_bytes()))
+        line["job"]["rank"] = 7
+        (tmp_path / "newer.jsonl").write_text(json.dumps(line), encoding="utf-8")
+        told = archive.read_back(database(file_app), tmp_path / "newer.jsonl", clocks.now.wall_ms)
+        (fault,) = told.faults
+        assert fault.startswith("line 1: rank is not known to this version: a newer one may have written it")
+
+    def test_two_prunes_at_once_never_share_one_archives_name(
+        self, file_app: Flask, clocks: Clocks, tmp_path: Path
+    ) -> None:
+        """Both begin in the same second, and each begins before the other has written."""
+        site = inside(file_app)
+        jobs = finished(site, 2)
+        clocks.pass_by(2 * DAY)
+        files: list[Path | None] = []
+
+        def prune_beside(done: int) -> None:
+            if done and not files:
+                files.append(retention.prune(database(file_app), days_ago(clocks, 1), tmp_path).file)
+
+        files.append(
+            retention.prune(
+                database(file_app), days_ago(clocks, 1), tmp_path, prune_beside, retention.PruneRules(most_rows=4)
+            ).file
+        )
+        assert len(set(files)) == len(list(tmp_path.glob("*.jsonl.gz"))) == 2
+        for file in files:
+            assert file is not None
+            assert archive.read_back(database(file_app), file, clocks.now.wall_ms).added == 1
+        assert len(shown(site, jobs)) == 2
+
+    def test_where_nothing_is_old_no_file_is_left(self, file_app: Flask, tmp_path: Path) -> None:
+        assert retention.prune(database(file_app), 0, tmp_path / "old").file is None
+        assert list((tmp_path / "old").iterdir()) == []
+
     def test_killed_on_its_way_it_has_deleted_only_what_is_written(
         self, file_app: Flask, clocks: Clocks, tmp_path: Path
     ) -> None:
