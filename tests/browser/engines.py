@@ -118,7 +118,8 @@ class FirefoxWindow:
     def write(self, selector: str, text: str) -> None:
         field = self.firefox.find_element(By.CSS_SELECTOR, selector)
         field.clear()
-        field.send_keys(text)
+        if text:
+            field.send_keys(text)
 
     def picture(self) -> bytes:
         return base64.b64decode(self.firefox.screenshot(full=False))
@@ -156,7 +157,8 @@ class WebKitWindow:
     def write(self, selector: str, text: str) -> None:
         field = self.driver.find_element(By.CSS_SELECTOR, selector)
         field.clear()
-        field.send_keys(text)
+        if text:
+            field.send_keys(text)
 
     def picture(self) -> bytes:
         return self.driver.get_screenshot_as_png()

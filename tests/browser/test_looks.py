@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, ImageStat
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Route
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Route, expect
 
 from tests.support.programs import needs
 from tests.support.waiting import until
@@ -346,6 +346,45 @@ def test_the_night_report_prints_black_on_white_whatever_the_theme(browser: Brow
         picture = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
         common = max(picture.getcolors(2**24) or [], key=lambda found: found[0])
         assert common[1] == (255, 255, 255)
+
+
+CUT = """[...document.querySelectorAll('.stop')].filter((stop) => {
+  const [box, bar] = [stop.getBoundingClientRect(), stop.closest('.stopbar').getBoundingClientRect()];
+  const outside = box.left < 0 || box.right > innerWidth || box.top < bar.top || box.bottom > innerHeight;
+  return outside || stop.scrollWidth > stop.clientWidth || stop.scrollHeight > stop.clientHeight;
+}).map((stop) => stop.textContent)"""
+
+
+def test_on_a_phone_at_twice_the_size_the_stops_are_whole_and_leave_room_for_the_page(
+    browser: Browser, desk: Desk
+) -> None:
+    with stage.context(browser, desk.server, (195, 422)) as context:
+        page = stage.open_page(context, desk.address("/", site="narrow"))
+        assert page.evaluate(CUT) == []
+        bar = page.locator(".stopbar").bounding_box()
+        assert bar is not None
+        assert bar["height"] <= 422 / 3
+        expect(page.get_by_text("No emergency stop").locator("visible=true")).to_have_count(1)
+        page.locator(".stop.hard").click()
+        expect(page.locator(".receipt strong").first).to_have_text("Stop everything")
+
+
+COLOURED = ".key, progress, .chip[aria-current], .segments [aria-current], .pill input:checked + span"
+EXACT = (
+    """(selector) => [...document.querySelectorAll(selector)].map((each) => getComputedStyle(each).printColorAdjust)"""
+)
+
+
+def test_on_paper_what_a_colour_says_is_there_without_background_graphics(
+    browser: Browser, desk: Desk, urls: dict[str, str]
+) -> None:
+    with stage.context(browser, desk.server, stage.DESK) as context:
+        page = context.new_page()
+        for name in ("now", "insights", "jobs", "send"):
+            page.goto(urls[name].replace("insights?site=looks", "insights?site=wmd"))
+            page.emulate_media(media="print")
+            kept = page.evaluate(EXACT, COLOURED)
+            assert kept and set(kept) == {"exact"}, name
 
 
 def test_at_night_scroll_bars_are_red_too(browser: Browser, desk: Desk) -> None:

@@ -32,6 +32,20 @@ def test_every_page_can_be_read_and_has_stop(page: Page, desk: Desk) -> None:
     expect(page.locator(".log-table tbody tr:not(.day)").first).to_contain_text("M 31")
 
 
+def test_what_only_a_script_draws_leaves_no_empty_box_and_no_advice(page: Page, desk: Desk) -> None:
+    for path in ("/night", "/", "/insights"):
+        page.goto(desk.address(path))
+        assert [
+            each for each in page.locator("[data-timeline], [data-chart], .legend").all() if each.is_visible()
+        ] == []
+        empty = [
+            panel for panel in page.locator(".panel").all() if panel.is_visible() and not panel.inner_text().strip()
+        ]
+        assert empty == [], path
+    expect(page.get_by_text("Point at a chart")).to_be_hidden()
+    expect(page.get_by_text("The tables have all numbers.")).to_be_visible()
+
+
 def test_a_job_is_sent_and_canceled(page: Page, desk: Desk) -> None:
     page.goto(desk.address("/send", site="scriptless"))
     page.get_by_label("object name").fill("M 1")
