@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, and_, bindparam, func, literal_column, or_, select
+from sqlalchemy import BigInteger, Select, and_, bindparam, func, literal_column, or_, select, union_all
 from sqlalchemy.orm import aliased
 
 from .. import clock
 from ..domain.lifecycle import UNFINISHED, Phase, Queue
 from ..jobs import queries
 from ..jobs.rows import JobRow, job_rows
-from ..jobs.sql import JOB, NEWEST_FIRST, THIS_SITE, in_phase, literal
+from ..jobs.sql import JOB, NEWEST_FIRST, THIS_SITE, ZERO, at_most, in_phase, literal
 from ..jobs.timing import JobTiming, timing_of
-from ..storage.models import Job
+from ..storage.models import Job, JobEvent
 from ..storage.statement import Connection, Statement
 
-IN_HANDS = 12
+RUNNING = 12
+TAKEN = 50
 WAITING = 200
 LATEST = 20
-_AMONG_NEWEST = 2000  # The ended jobs are sought among so many newest ones, since old software never ends any.
+_AMONG_NEWEST = (400, 2000)
+"""The ended jobs are sought among so many newest ones, and among more when these are few: old software ends none."""
 _STOPS_AMONG = 200
 
 
@@ -31,41 +33,75 @@ class JobWithTiming(NamedTuple):
     timing: JobTiming
 
 
+class TakenJob(NamedTuple):
+    """A job that the site has taken and has not said to have begun."""
+
+    job: JobRow
+    taken_ms: int
+
+
 class Present(NamedTuple):
     """A site's present."""
 
-    in_hands: list[JobWithTiming]
-    """Jobs that were handed over and have not ended: the job that the site last spoke of goes first."""
-    more_in_hands: bool
+    running: list[JobWithTiming]
+    """Jobs that have begun and not ended: the job that the site last spoke of goes first."""
+    taken: list[TakenJob]
+    """Jobs that were handed over and have not begun, in the order in which they were sent; the newest of them."""
+    taken_count: int
     waiting: list[JobRow]
     """Jobs in the order in which they will be handed over."""
     waiting_count: int
     latest: list[JobWithTiming]
-    """Jobs that have ended, newest first."""
+    """Jobs that have ended, the last one to end first."""
 
 
-_ENDED = (Phase.ENDED, Phase.WITHDRAWN, Phase.LABELLED, Phase.LOST)
-
-_IN_HANDS = Statement(
-    select(*JOB)
-    .where(THIS_SITE, in_phase(Queue.PRIMARY, *UNFINISHED))
-    .order_by(Job.heard_ms.desc())
-    .limit(literal_column(str(IN_HANDS + 1)))
+# The first condition is in the words of the partial index.
+_HAVE_BEGUN = and_(
+    THIS_SITE, in_phase(Queue.PRIMARY, *UNFINISHED), in_phase(Queue.PRIMARY, Phase.RUNNING, Phase.GUARDED)
 )
+_HAVE_NOT_BEGUN = and_(
+    THIS_SITE, in_phase(Queue.PRIMARY, *UNFINISHED), in_phase(Queue.PRIMARY, Phase.RECEIVED, Phase.CLAIMED)
+)
+_RUNNING = Statement(select(*JOB).where(_HAVE_BEGUN).order_by(Job.heard_ms.desc()).limit(at_most(RUNNING)))
+_TAKEN = Statement(
+    select(Job.heard_ms, *JOB).where(_HAVE_NOT_BEGUN).order_by(Job.heard_ms.desc()).limit(at_most(TAKEN))
+)
+_COUNT_TAKEN = Statement(select(func.count()).select_from(Job).where(_HAVE_NOT_BEGUN))
 _ALL_WAITING = and_(THIS_SITE, in_phase(Queue.PRIMARY, Phase.WAITING))
 _WAITING = Statement(select(*JOB).where(_ALL_WAITING).order_by(Job.ulid).limit(literal_column(str(WAITING))))
 _COUNT_WAITING = Statement(select(func.count()).select_from(Job).where(_ALL_WAITING))
 # Not what is dated in the future: a day with the clock a year ahead would hide for a year what comes after it.
-_UP_TO_NOW = Job.timestamp_ms <= bindparam("until_ms", type_=BigInteger)
+_UNTIL = bindparam("until_ms", type_=BigInteger)
+_UP_TO_NOW = Job.timestamp_ms <= _UNTIL
 _newest = aliased(
     Job, select(Job).where(THIS_SITE, _UP_TO_NOW).order_by(*NEWEST_FIRST).limit(bindparam("among")).subquery()
 )
 _newest_columns = [getattr(_newest, name) for name in JobRow._fields]
-_LATEST = Statement(
-    select(*_newest_columns)
-    .where(_newest.phase.in_([literal(phase) for phase in _ENDED]))  # The inner select gives the order.
-    .limit(literal_column(str(LATEST)))
-)
+
+
+def _latest() -> Select[tuple[object, ...]]:
+    """Write which jobs ended last: by the site's own word, by the server's, and by falling silent."""
+    by_server = [literal(Phase.WITHDRAWN), literal(Phase.LABELLED)]
+    ends = (
+        select(_newest.id)
+        .where(_newest.phase == literal(Phase.ENDED), _newest.heard_ms <= _UNTIL)
+        .order_by(_newest.heard_ms.desc()),
+        select(_newest.id).where(_newest.phase.in_(by_server)),  # The inner select gives the order.
+        select(Job.id)
+        .where(THIS_SITE, in_phase(Queue.PRIMARY, Phase.LOST), Job.heard_ms <= _UNTIL)
+        .order_by(Job.heard_ms.desc()),
+    )
+    found = union_all(*(select(end.limit(at_most(LATEST)).subquery().c.id) for end in ends))
+    ended_ms = select(func.max(JobEvent.at_ms)).where(JobEvent.job_id == Job.id, JobEvent.queue == ZERO)
+    return (
+        select(*JOB)
+        .where(Job.id.in_(found))
+        .order_by(ended_ms.scalar_subquery().desc(), Job.ulid.desc())
+        .limit(at_most(LATEST))
+    )
+
+
+_LATEST = Statement(_latest())
 _STOPS = Statement(
     select(*_newest_columns)
     .where(
@@ -83,17 +119,26 @@ _LAST_INSTANCE = Statement(
 
 def present(connection: Connection, site: str) -> Present:
     """Read a site's present."""
-    in_hands = job_rows(connection.rows(_IN_HANDS, site=site))
+    taken = [TakenJob(JobRow._make(row), taken_ms) for taken_ms, *row in connection.rows(_TAKEN, site=site)]
     waiting = job_rows(connection.rows(_WAITING, site=site))
-    count = len(waiting) if len(waiting) < WAITING else connection.rows(_COUNT_WAITING, site=site)[0][0]
-    latest = job_rows(connection.rows(_LATEST, site=site, among=_AMONG_NEWEST, until_ms=_until_ms()))
     return Present(
-        with_timing(connection, in_hands[:IN_HANDS]),
-        len(in_hands) > IN_HANDS,
-        waiting,
-        count,
-        with_timing(connection, latest),
+        running=with_timing(connection, job_rows(connection.rows(_RUNNING, site=site))),
+        taken=sorted(taken, key=lambda each: each.job.ulid),
+        taken_count=len(taken) if len(taken) < TAKEN else connection.rows(_COUNT_TAKEN, site=site)[0][0],
+        waiting=waiting,
+        waiting_count=len(waiting) if len(waiting) < WAITING else connection.rows(_COUNT_WAITING, site=site)[0][0],
+        latest=_read_latest(connection, site),
     )
+
+
+def _read_latest(connection: Connection, site: str) -> list[JobWithTiming]:
+    found: list[JobRow] = []
+    for among in _AMONG_NEWEST:
+        found = job_rows(connection.rows(_LATEST, site=site, among=among, until_ms=_until_ms()))
+        if len(found) == LATEST:
+            break
+    latest = with_timing(connection, found)
+    return sorted(latest, key=lambda each: each.timing.ended_ms or each.job.timestamp_ms, reverse=True)
 
 
 def stops(connection: Connection, site: str, since_ms: int) -> list[JobWithTiming]:

@@ -127,7 +127,9 @@ HOT: dict[str, tuple[Statement, str]] = {
     "a page of the recent": (queries._PAGE_BEFORE, "ix_job_recent"),
     "one job": (queries._JOB, ULID_INDEX),
     "history": (queries._HISTORY, "ix_job_event_job_id"),
-    "in a site's hands": (now._IN_HANDS, "ix_job_unfinished"),
+    "running at a site": (now._RUNNING, "ix_job_unfinished"),
+    "taken by a site": (now._TAKEN, "ix_job_unfinished"),
+    "count what a site has taken": (now._COUNT_TAKEN, "ix_job_unfinished"),
     "waiting at a site": (now._WAITING, "ix_job_waiting"),
     "count what waits": (now._COUNT_WAITING, "ix_job_waiting"),
     "latest of a site": (now._LATEST, "ix_job_recent"),
@@ -158,7 +160,8 @@ for queue, prefix in BY_QUEUE.items():
         f"any claimed to expire, {queue.name}": (statements.EXPIRE_CLAIMED[queue].sites, f"{prefix}watched"),
         f"lose, {queue.name}": (statements.LOSE[queue].step, f"{prefix}watched"),
     }
-MAY_SORT = ("claim some", "search", "events of a night")  # no more than waits, a budget of jobs, a night
+MAY_SORT = ("claim some", "search", "events of a night", "latest of a site")
+"""What sorts no more than waits, than a budget of jobs, than a night, than the newest jobs."""
 
 
 def fill_with_history(app: Flask) -> None:
