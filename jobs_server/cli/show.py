@@ -29,13 +29,13 @@ HOUR_MS = 60 * 60 * 1000
 def list_jobs(site: str | None, hours: float, as_json: bool) -> None:
     """List a site's jobs, oldest first."""
     since_ms = max(0, clock.now_ms() - round(hours * HOUR_MS))
-    rows = _recent(needed_site(site), since_ms)
+    rows, reasons = _recent(needed_site(site), since_ms)
     if as_json:
         from ..jobs import wire
 
         click.echo(wire.jobs(rows))
     elif rows:
-        terminal.print_jobs(rows)
+        terminal.print_jobs(rows, reasons)
     else:
         click.echo(f"No jobs at {needed_site(site)} in the last {hours:g} hours.")
 
@@ -56,15 +56,16 @@ def show(ulid: str, as_json: bool) -> None:
         terminal.print_job(*found)
 
 
-def _recent(site: str, since_ms: int) -> list[JobRow]:
+def _recent(site: str, since_ms: int) -> tuple[list[JobRow], dict[int, str]]:
     if file := sqlite_file():
         from .sqlite_reads import SQLiteReads
 
         with SQLiteReads(file, settings().database_timeout_seconds) as reads:
-            return reads.recent(site, since_ms)
+            return reads.recent(site, since_ms), reads.reasons(site, since_ms)
     from ..jobs import queries
 
-    return list(chain.from_iterable(queries.recent(database(), site, since_ms)))
+    rows = list(chain.from_iterable(queries.recent(database(), site, since_ms)))
+    return rows, queries.reasons(database(), site, since_ms)
 
 
 def _job_with_history(ulid: str) -> tuple[JobRow, list[EventRow]] | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from .. import clock
+from ..domain.lifecycle import OVER
 from ..errors import Unavailable
 from ..jobs.rows import EventRow, JobRow
 from ..storage import sqlite
@@ -18,6 +19,12 @@ from ..storage.sqlite_driver import driver, open_file
 
 _JOB = f"SELECT {', '.join(JobRow._fields)} FROM job"  # noqa: S608  # names of our own
 _RECENT = f"{_JOB} WHERE site = :site AND timestamp_ms BETWEEN :since_ms AND :until_ms ORDER BY timestamp_ms, ulid"
+_OVER = ", ".join(f"'{phase}'" for phase in OVER)
+_REASONS = (
+    "SELECT job_event.job_id, message FROM job JOIN job_event ON job_event.job_id = job.id"  # noqa: S608
+    " WHERE job.site = :site AND timestamp_ms BETWEEN :since_ms AND :until_ms AND message IS NOT NULL AND queue = 0"
+    f" AND phase IN ({_OVER}) AND job_event.status = job.status ORDER BY seq"
+)
 _BY_ULID = f"{_JOB} WHERE ulid = :ulid"
 _HISTORY = f"SELECT {', '.join(EventRow._fields)} FROM job_event WHERE job_id = :job_id ORDER BY seq"  # noqa: S608
 
@@ -37,8 +44,11 @@ class SQLiteReads:
 
     def recent(self, site: str, since_ms: int) -> list[JobRow]:
         """List a site's jobs accepted since a time, oldest first."""
-        values = {"site": site, "since_ms": since_ms, "until_ms": clock.now_ms() + clock.AHEAD_MS}
-        return list(map(JobRow._make, self._rows(_RECENT, values)))
+        return list(map(JobRow._make, self._rows(_RECENT, _since(site, since_ms))))
+
+    def reasons(self, site: str, since_ms: int) -> dict[int, str]:
+        """Return by job what was said of its end, of a site's jobs accepted since a time."""
+        return dict(self._rows(_REASONS, _since(site, since_ms)))
 
     def job_with_history(self, ulid: str) -> tuple[JobRow, list[EventRow]] | None:
         """Find one job, whichever site's it is, with what happened to it, oldest first."""
@@ -49,6 +59,10 @@ class SQLiteReads:
     def _rows(self, sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         with _failures():
             return self._connection.execute(sql, values).fetchall()  # type: ignore[no-any-return]
+
+
+def _since(site: str, since_ms: int) -> dict[str, object]:
+    return {"site": site, "since_ms": since_ms, "until_ms": clock.now_ms() + clock.AHEAD_MS}
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from .. import clock
 from ..domain.actors import called
-from ..domain.lifecycle import UNREAD, Queue
+from ..domain.lifecycle import UNREAD, Queue, Result, result_of
 from ..errors import on_one_line
 
 if TYPE_CHECKING:
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from ..jobs.rows import EventRow, JobRow
 
 
-def print_jobs(rows: Iterable[JobRow]) -> None:
-    """Print a list of jobs."""
+def print_jobs(rows: Iterable[JobRow], reasons: Mapping[int, str]) -> None:
+    """Print a list of jobs, with what was said of the end of those that did not come out well."""
     table = _table("UTC", "Job", "What", "By", "Status")
     for row in rows:
         cells = (_when(row.timestamp_ms), row.ulid, f"{row.action} {row.device} {row.instance}", called(row.user_name))
-        table.add_row(*map(_cell, (*cells, _status(row))))
+        why = "" if result_of(row.status) is Result.DONE else reasons.get(row.id, "")
+        table.add_row(*map(_cell, (*cells, ": ".join(filter(None, (_status(row), why))))))
     Console().print(table)
 
 

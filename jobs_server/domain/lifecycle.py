@@ -66,6 +66,8 @@ class Phase(StrEnum):
 
 UNFINISHED = (Phase.RECEIVED, Phase.CLAIMED, Phase.RUNNING, Phase.GUARDED)
 """The phases of a job in the site's hands."""
+OVER = (Phase.ENDED, Phase.WITHDRAWN, Phase.LABELLED, Phase.LOST)
+"""The phases of a job that has ended, by whose word it may be."""
 WATCHED = (Phase.CLAIMED, Phase.GUARDED)
 """The phases in which the server labels a job that it has not heard of for too long."""
 LABELS = (Phase.LABELLED, Phase.LOST)

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, and_, bindparam, case, func, not_, select
 
 from .. import clock
 from ..clock import Now
-from ..domain.lifecycle import UNFINISHED, Phase, Queue
+from ..domain.lifecycle import OVER, UNFINISHED, Phase, Queue
 from ..errors import NotFound, shown
 from ..storage.database import Database
 from ..storage.models import Job, JobEvent
@@ -72,6 +72,20 @@ _RECENT = Statement(
     )
     .order_by(Job.timestamp_ms, Job.ulid)
     .limit(at_most("count"))
+)
+_REASONS = Statement(
+    select(JobEvent.job_id, JobEvent.message)
+    .join(Job, Job.id == JobEvent.job_id)
+    .where(
+        THIS_SITE,
+        Job.timestamp_ms >= bindparam("from_ms"),
+        Job.timestamp_ms <= bindparam("until_ms"),
+        in_phase(Queue.PRIMARY, *OVER),
+        JobEvent.queue == ZERO,
+        JobEvent.status == Job.status,
+        JobEvent.message.is_not(None),
+    )
+    .order_by(JobEvent.seq)
 )
 _PAGE_BEFORE = Statement(
     select(*JOB)
@@ -150,6 +164,12 @@ def recent(database: Database, site: str, since_ms: int, page_jobs: int = PAGE_J
             after_ms, after = page[-1].timestamp_ms, page[-1].ulid
         if len(page) < page_jobs:
             return
+
+
+def reasons(database: Database, site: str, since_ms: int) -> dict[int, str]:
+    """Return by job what was said of its end, of a site's jobs accepted since a time."""
+    with database.reading() as connection:
+        return dict(connection.rows(_REASONS, site=site, from_ms=since_ms, until_ms=_future_ms()))
 
 
 def page(connection: Connection, site: str, since_ms: int, before: str | None, count: int) -> list[JobRow]:

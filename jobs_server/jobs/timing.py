@@ -28,6 +28,13 @@ class JobTiming(NamedTuple):
     result: Result | None = None
     cancel_ms: int | None = None
     """When somebody asked to cancel the job."""
+    reason: str | None = None
+    """What was said of the end: by the site, or by this server where the server ended the job."""
+
+    @property
+    def why(self) -> str:
+        """Return why the job did not come out well; blank where the job did, or nobody said why."""
+        return "" if self.result is Result.DONE else self.reason or ""
 
     @property
     def waited_ms(self) -> int | None:
@@ -49,7 +56,7 @@ _report, _result = lru_cache(1024)(classify), lru_cache(1024)(result_of)
 def timing_of(posted_ms: int, history: Iterable[EventRow]) -> JobTiming:
     """Read a job's history, oldest first, on the queue that everybody reads."""
     seen_ms = started_ms = ended_ms = word_ms = due_ms = cancel_ms = None
-    result = None
+    result = reason = None
     for event in history:
         if event.queue != _PRIMARY:
             continue
@@ -58,16 +65,16 @@ def timing_of(posted_ms: int, history: Iterable[EventRow]) -> JobTiming:
             cancel_ms = cancel_ms or at_ms
             continue
         if status in _LABELS and event.actor_known != Known.SITE:
-            ended_ms, result, due_ms = at_ms, _result(status), None
+            ended_ms, result, due_ms, reason = at_ms, _result(status), None, event.message
             continue
         kind = _report(status)
         if kind is None:
             continue
-        seen_ms, word_ms, ended_ms, result = seen_ms or at_ms, at_ms, None, None
+        seen_ms, word_ms, ended_ms, result, reason = seen_ms or at_ms, at_ms, None, None, None
         if kind is Report.END:
-            ended_ms, result, due_ms = at_ms, _result(status), None
+            ended_ms, result, due_ms, reason = at_ms, _result(status), None, event.message
         elif kind is Report.RUNNING:
             seconds = event.seconds_until_complete
             started_ms = started_ms or at_ms
             due_ms = at_ms + seconds * 1000 if seconds is not None and seconds >= 0 else None
-    return JobTiming(posted_ms, seen_ms, started_ms, ended_ms, word_ms, due_ms, result, cancel_ms)
+    return JobTiming(posted_ms, seen_ms, started_ms, ended_ms, word_ms, due_ms, result, cancel_ms, reason)

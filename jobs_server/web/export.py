@@ -17,6 +17,7 @@ from . import formats
 COLUMNS = (
     *("posted_utc", "seen_utc", "started_utc", "ended_utc", "waited_s", "ran_s", "result", "status"),
     *("what", "device", "instance", "action", "user_name", "user_id", "required_params", "optional_params", "ulid"),
+    "why",
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -64,6 +65,7 @@ def _row(row: JobWithTiming) -> list[str | float | None]:
         describe.describe_texts(job.device, job.action, job.required_params, job.optional_params),
         *(job.device, job.instance, job.action, job.user_name, job.user_id),
         *(job.required_params, job.optional_params, job.ulid),
+        timing.why,
     ]
 
 

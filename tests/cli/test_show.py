@@ -65,6 +65,14 @@ def test_a_job_is_the_same_with_an_app_and_without(
         assert (alone.exit_code, alone.output) == (0, through.output)
 
 
+def test_a_list_says_why_a_job_failed_and_nothing_of_one_that_did_not(observatory: Observatory) -> None:
+    lines = run_alone("jobs", "list", "--site", "wmd").output.splitlines()
+    why = "seeing 1.2 arcsec ☄"
+    assert [why in line for line in lines if "FAILED" in line] == [True]
+    assert not [line for line in lines if why in line and "FAILED" not in line]
+    assert observatory.lists()
+
+
 def test_both_ways_read_the_same_rows(file_app: Flask, observatory: Observatory, tmp_path: Path) -> None:
     database = service_of(file_app).database
     with SQLiteReads(tmp_path / "instance" / "jobs.db", 1.0) as reads, database.reading() as connection:
@@ -74,6 +82,8 @@ def test_both_ways_read_the_same_rows(file_app: Flask, observatory: Observatory,
         assert reads.recent("wmd", read[3].timestamp_ms) == [
             row for row in read if row.timestamp_ms >= read[3].timestamp_ms
         ]
+        assert reads.reasons("wmd", 0) == queries.reasons(database, "wmd", 0)
+        assert set(reads.reasons("wmd", 0).values()) == {"seeing 1.2 arcsec ☄"}
         for row in read:
             assert reads.job_with_history(row.ulid) == (row, queries.history(connection, row.id))
         assert reads.job_with_history("nonsense") is None

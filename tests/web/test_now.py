@@ -92,3 +92,57 @@ def test_what_the_server_ended_stands_among_what_the_site_ended_by_the_time_of_t
         clocks.pass_by(10)
         observatory.asks_to_cancel(waits if number == 3 else taken)
     assert fields(section(browser, "latest")) == [2, 4, 1, 3]
+
+
+def test_no_word_for_a_minute_is_no_warning_within_the_estimate(
+    browser: FlaskClient, observatory: Observatory, clocks: Clocks
+) -> None:
+    job = observatory.sends(**nights.expose("M 31"))
+    observatory.polls()
+    observatory.reports(job, "EXPOSING", secondsUntilComplete=300)
+    clocks.pass_by(60)
+    within = browser.get("/?site=wmd").text
+    assert ">last word 1 min ago<" in within
+    assert 'class="late"' not in within
+    clocks.pass_by(271)
+    assert ' class="late">no word for 5 min<' in browser.get("/?site=wmd").text
+
+
+def test_without_an_estimate_silence_is_seen_after_half_a_minute(
+    browser: FlaskClient, observatory: Observatory, clocks: Clocks
+) -> None:
+    job = observatory.sends(**nights.expose("M 31"))
+    observatory.reports(job, "EXPOSING")
+    clocks.pass_by(31)
+    assert ' class="late">no word for 31 s<' in browser.get("/?site=wmd").text
+
+
+def test_that_nothing_failed_is_no_alarm(browser: FlaskClient, observatory: Observatory) -> None:
+    job = observatory.sends(**nights.expose("M 31"))
+    observatory.reports(job, "COMPLETE")
+    assert '<div class="failed none"><dt>Failed</dt><dd>0</dd>' in browser.get("/night?site=wmd").text
+    observatory.reports(observatory.sends(), "FAILED")
+    assert '<div class="failed"><dt>Failed</dt><dd>1</dd>' in browser.get("/night?site=wmd").text
+
+
+@pytest.mark.parametrize("path", ["/", "/jobs-log", "/night", "/jobs-log.csv", "/jobs-log.json"])
+def test_lists_say_why_a_job_failed(browser: FlaskClient, observatory: Observatory, path: str) -> None:
+    done, failed = observatory.sends(), observatory.sends()
+    observatory.reports(done, "COMPLETE", message="seeing 1.2 arcsec")
+    observatory.reports(failed, "EXPOSING", message="1 of 3")
+    observatory.reports(failed, "FAILED", message="the camera is <not> cooled")
+    shown = browser.get(f"{path}?site=wmd").text
+    assert unescape(shown).count("the camera is <not> cooled") == 1
+    assert ("seeing 1.2 arcsec" in shown) == path.endswith(".json")
+    assert "<not>" not in shown or "." in path
+
+
+def test_a_job_that_goes_on_after_its_end_has_no_reason_any_more(
+    browser: FlaskClient, observatory: Observatory
+) -> None:
+    job = observatory.sends()
+    observatory.polls()
+    observatory.asks_to_cancel(job)
+    observatory.reports(job, "EXPOSING")
+    observatory.reports(job, "COMPLETE")
+    assert 'class="why"' not in browser.get("/?site=wmd").text

@@ -180,7 +180,7 @@ def test_the_page_says_what_runs_and_what_waits(browser: FlaskClient, observator
     observatory.sends("darkslide_close", user_name="Tycho")
     page = text_of(browser.get("/?site=wmd"))
     assert "Expose 5 × 60 s, filter R, light EXPOSING by Vera" in page
-    assert "4 min 20 s left no word for 40 s" in page
+    assert "4 min 20 s left last word 40 s ago" in page
     assert "Queue 1" in page
     assert "Close the dark slide Tycho" in page
 
