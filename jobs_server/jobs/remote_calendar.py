@@ -23,6 +23,7 @@ from .reservations import Held
 
 log = logging.getLogger(__name__)
 
+_CLOCK_SLACK_MS = 60_000
 AHEAD_MS = 24 * 60 * 60 * 1000
 FETCH_SECONDS = 5 * 60.0
 TIMEOUT_SECONDS = 3.0
@@ -100,9 +101,12 @@ class RemoteCalendar:
         return known
 
     def known(self, site: str, now_ms: int) -> list[Held] | None:
-        """List who holds a telescope by what was fetched ahead; none when that says nothing of now."""
+        """List who holds a telescope by what was fetched ahead; none when that says nothing of now.
+
+        Of a time before it was fetched, as after a clock was set back, it says nothing either.
+        """
         known_until, spans = self._ahead.get(site, (0, []))
-        if now_ms >= known_until:
+        if not known_until - AHEAD_MS - _CLOCK_SLACK_MS <= now_ms < known_until:
             return None
         return [held for start_ms, held in spans if start_ms <= now_ms < held.end_ms]
 

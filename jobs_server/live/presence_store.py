@@ -30,18 +30,21 @@ OURS = " "
 _SHORTEST_SECONDS = 0.5
 
 _NOW = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"  # All servers go by one clock.
+_CLOCK_SLACK_MS = 60_000
+"""What was heard further in the future, when the database's clock was ahead, counts for nothing."""
 _WRITE = Statement(
     text(
         "INSERT INTO site_presence (site, queue, client, last_poll_ms, heard_ms, waiting)"  # noqa: S608
         f" VALUES (:site, :queue, :client, :last_poll_ms, {_NOW} - :age_ms, :waiting) ON CONFLICT (site, queue)"
         " DO UPDATE SET client = excluded.client, last_poll_ms = excluded.last_poll_ms, heard_ms = excluded.heard_ms,"
         " waiting = excluded.waiting WHERE excluded.heard_ms >= site_presence.heard_ms"
+        f" OR site_presence.heard_ms > {_NOW} + {_CLOCK_SLACK_MS}"
     )
 )
 _READ = Statement(
     text(
         f"SELECT site, queue, client, last_poll_ms, {_NOW} - heard_ms, waiting FROM site_presence"  # noqa: S608
-        " ORDER BY heard_ms DESC LIMIT 1000"
+        f" WHERE heard_ms <= {_NOW} + {_CLOCK_SLACK_MS} ORDER BY heard_ms DESC LIMIT 1000"
     )
 )
 

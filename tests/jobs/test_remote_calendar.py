@@ -361,3 +361,13 @@ class TestStopsWhereOnlyHoldersMayStop:
         assert app.test_client().post("/act/stop", data={"site": "wmd", "how": "waiting"}).status_code == 401
         assert site.status(vera) == "UNREAD"
         closes(app)
+
+
+@pytest.mark.parametrize("hours", [-24 * 365, -1])
+def test_of_a_time_before_it_was_asked_nothing_is_known(hours: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the clock set back, what was fetched of the coming day would say that nobody holds the telescope."""
+    calendar = RemoteCalendar("http://calendar.example")
+    monkeypatch.setattr(calendar, "_ask", lambda *_: [])
+    calendar.fetch("wmd", 2_000_000_000_000)
+    assert calendar.known("wmd", 2_000_000_000_000) == []
+    assert calendar.known("wmd", 2_000_000_000_000 + hours * HOUR_MS) is None

@@ -10,15 +10,16 @@ import httpx
 import pytest
 from flask import Flask
 
+from jobs_server import create_app
 from jobs_server.domain.lifecycle import Queue
 from jobs_server.live import presence_store
 from jobs_server.live.presence import Presence
 from jobs_server.service import service_of
 from jobs_server.storage.database import Database
-from jobs_server.upkeep import retention
+from jobs_server.upkeep import retention, startup
 
 from ..conftest import inside, over_http
-from ..support import servers
+from ..support import postgres, servers
 from ..support.clocks import HOUR, Clocks
 from ..support.waiting import until
 
@@ -144,3 +145,21 @@ def test_insights_show_a_silence_in_which_nothing_waited(tmp_path: Path) -> None
 
         over_http(server.url, client).polls()
         until(silent)
+
+
+def test_what_was_heard_while_the_databases_clock_was_a_year_ahead_counts_for_nothing(tmp_path: Path) -> None:
+    """A site would be shown as there for a year, and no poll of it would be written."""
+    app = create_app({"TESTING": True, "DATABASE_URL": postgres.shared().database(), "INSTANCE": str(tmp_path)})
+    startup.prepare(app)
+    database, presence = service_of(app).database, service_of(app).feed.presence
+    shared = presence_store.SharedPresence(database, presence)
+    ahead = "INSERT INTO site_presence VALUES ('wmd', 0, 'x', 1, extract(epoch FROM now()) * 1000 + 31536000000, 0)"
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql(ahead)
+    shared.sync()
+    assert presence.seen("wmd", Queue.PRIMARY).last_poll_ms is None
+    inside(app).polls()
+    shared.sync()
+    with database.reading() as connection:
+        assert [row[4] for row in connection.rows(presence_store._READ)] == [pytest.approx(0, abs=60_000)]
+    database.close()
