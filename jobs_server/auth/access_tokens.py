@@ -11,6 +11,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 from threading import Lock
 from typing import Any, NoReturn, cast
 
@@ -23,6 +24,7 @@ from joserfc import jwt
 from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jws import JWSRegistry
 
+from .. import deadline
 from ..errors import Unauthorized, shown
 from .identity import Person
 from .issuer_keys import AnyKey, IssuerKeys, Published
@@ -86,11 +88,13 @@ class Tokens:
         endpoint = self._keys.known.metadata.get("userinfo_endpoint")
         if not isinstance(endpoint, str):
             return {}
+        headers = {"Authorization": f"Bearer {token}"}
         try:
             with httpx.Client(timeout=_TIMEOUT_SECONDS) as client:
-                response = client.get(endpoint, headers={"Authorization": f"Bearer {token}"}).raise_for_status()
+                get = partial(client.get, endpoint, headers=headers)
+                response = deadline.within(_TIMEOUT_SECONDS, get, client.close).raise_for_status()
             claims = response.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, ValueError, TimeoutError) as error:
             log.warning("the issuer does not tell who %r is, who therefore has no roles: %s", sub, error)
             return None
         # Another's answer must not lend its roles (OpenID Connect Core, section 5.3.2).

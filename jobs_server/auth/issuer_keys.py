@@ -19,6 +19,7 @@ import httpx
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
+from .. import deadline
 from ..worker import Worker
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class KeyTimes:
     ask_again_seconds: float = 60.0
     """How often at most an unknown key id asks the issuer: made-up ids must not make this service call it."""
     timeout_seconds: float = 3.0
+    """How long the issuer may take in all for what it publishes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,18 +139,21 @@ class IssuerKeys:
     def _ask(self) -> Published | None:
         self._asked_at = time.monotonic()
         try:
-            metadata = self._get(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
-            if metadata.get("issuer") == self.issuer:
-                return Published(metadata, _usable(self._get(str(metadata["jwks_uri"]))))
-            reason = f"it calls itself {metadata.get('issuer')!r}"
-        except (httpx.HTTPError, ValueError, KeyError, JoseError) as error:
-            reason = str(error)
-        log.warning("the sign-in issuer %s cannot be asked for its keys: %s", self.issuer, reason)
+            with httpx.Client(timeout=self.times.timeout_seconds) as client:
+                return deadline.within(self.times.timeout_seconds, lambda: self._published(client), client.close)
+        except (httpx.HTTPError, ValueError, KeyError, JoseError, TimeoutError) as error:
+            log.warning("the sign-in issuer %s cannot be asked for its keys: %s", self.issuer, error)
         return None
 
-    def _get(self, url: str) -> dict[str, Any]:
-        with httpx.Client(timeout=self.times.timeout_seconds) as client:
-            response = client.get(url).raise_for_status()
+    def _published(self, client: httpx.Client) -> Published:
+        """Ask for what the issuer publishes. Raises ValueError, KeyError or JoseError when that is of no use."""
+        metadata = self._get(client, f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
+        if metadata.get("issuer") != self.issuer:
+            raise ValueError(f"it calls itself {metadata.get('issuer')!r}")
+        return Published(metadata, _usable(self._get(client, str(metadata["jwks_uri"]))))
+
+    def _get(self, client: httpx.Client, url: str) -> dict[str, Any]:
+        response = client.get(url).raise_for_status()
         if len(response.content) > _LARGEST_BYTES:
             raise ValueError("its answer is too long")
         answer = response.json()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import Flask, current_app
+from flask import Flask, current_app, g
 from werkzeug.wrappers import Response
 
 from ..config import Settings
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .issuer_keys import IssuerKeys
 
 _TIMEOUT_SECONDS = 5
+"""How long the issuer may take in all, for each of the two steps of a sign-in."""
 _AWAY = (
     "Error: the sign-in service cannot be reached now. Whoever is signed in stays so; at the observatory's PC,"
     " `flask admin link` prints a link to sign in with"
@@ -33,8 +34,11 @@ def client_of(app: Flask, settings: Settings) -> Any:
         return None
     from authlib.integrations.flask_client import OAuth
 
+    from .oidc_client import Client
+
     return OAuth(app).register(
         "issuer",
+        client_cls=Client,
         client_id=settings.oidc_client_id,
         client_secret=settings.oidc_client_secret or None,
         server_metadata_url=f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration",
@@ -56,12 +60,18 @@ def begin(keys: IssuerKeys, back: str) -> Response:
     """Send the browser to the issuer. Raises Unavailable when it cannot be reached: it would meet a blank page."""
     from requests import RequestException
 
+    _begin_step()
     if not keys.refresh():
         raise Unavailable(_AWAY)
     try:
         return cast(Response, service().sign_in.authorize_redirect(back))
-    except (RequestException, ValueError, RuntimeError) as error:
+    except (RequestException, ValueError, RuntimeError, TimeoutError) as error:
         raise Unavailable(_AWAY) from error
+
+
+def _begin_step() -> None:
+    """Have all that the issuer is asked from now on, for this request, answered in time together."""
+    g.issuer_until = time.monotonic() + _TIMEOUT_SECONDS
 
 
 def finish(tokens: Tokens, lasts_seconds: float) -> Person:
@@ -71,13 +81,14 @@ def finish(tokens: Tokens, lasts_seconds: float) -> Person:
     from requests import RequestException
 
     client = service().sign_in
+    _begin_step()
     try:
         token = client.authorize_access_token()
         claims: dict[str, Any] = dict(token.get("userinfo") or {})
         if tokens.roles_in(claims) is None or not claims.get("name"):
             asked = dict(client.userinfo(token=token))
             claims |= asked if asked.get("sub") == claims.get("sub") else {}
-    except RequestException as error:
+    except (RequestException, TimeoutError) as error:
         raise Unavailable(_AWAY) from error
     except (OAuthError, JoseError, ValueError, KeyError) as error:
         current_app.logger.warning("a sign-in failed: %s", error)

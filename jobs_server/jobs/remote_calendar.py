@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from .. import clock
+from .. import clock, deadline
 from ..clock import in_utc
 from ..config import Settings
 from ..domain.actors import Actor, Known
@@ -27,6 +29,11 @@ _CLOCK_SLACK_MS = 60_000
 AHEAD_MS = 24 * 60 * 60 * 1000
 FETCH_SECONDS = 5 * 60.0
 TIMEOUT_SECONDS = 3.0
+"""How long an answer may take in all, from the question to its last byte."""
+STOP_SECONDS = 1.0
+"""How long a stop waits for an answer at most."""
+_SILENT_SECONDS = 30.0
+"""How long after an answer that did not come in time no stop waits for one."""
 _MOST_SITES = 100
 """So many sites are fetched ahead at most: site codes in commands may be made up."""
 
@@ -48,6 +55,8 @@ class RemoteCalendar:
         self.timeout_seconds = timeout_seconds
         self._url = url.rstrip("/")
         self._lock = threading.Lock()
+        self._silent_until = 0.0
+        """Until when no stop waits for an answer, by the monotonic clock."""
         self._sites: set[str] = set()
         self._ahead: dict[str, tuple[int, list[Span]]] = {}
         """By site: until when it is known, and the reservations until then."""
@@ -73,7 +82,7 @@ class RemoteCalendar:
         """Refuse a stop by somebody who is no holder nor at the PC, where only holders may stop. Raises Unauthorized.
 
         A stop is not held up by a calendar that does not answer: what it said before is enough to let it pass, and when
-        nobody knows anything it passes.
+        nobody knows anything it passes. It waits for an answer for a moment, and for none where none came just now.
         """
         if settings.strangers_may_stop or actor.is_admin or actor.known is Known.CONSOLE:
             return
@@ -81,14 +90,17 @@ class RemoteCalendar:
         known = self.known(site, now_ms)
         if known is not None and (not known or actor.id in {held.creator_id for held in known}):
             return
-        with suppress(Unavailable):
-            reservations.refuse_others(self.holders(site, now_ms), site, actor)
+        if time.monotonic() >= self._silent_until:
+            with suppress(Unavailable):
+                known = self.holders(site, now_ms, min(STOP_SECONDS, self.timeout_seconds))
+        if known is not None:
+            reservations.refuse_others(known, site, actor)
 
-    def holders(self, site: str, now_ms: int) -> list[Held]:
+    def holders(self, site: str, now_ms: int, seconds: float | None = None) -> list[Held]:
         """List who holds a telescope now. Raises Unavailable when nobody knows."""
         self.follow(site)
         try:
-            events = self._ask("get-event-at-time", {"site": site, "time": in_utc(now_ms)})
+            events = self._ask("get-event-at-time", {"site": site, "time": in_utc(now_ms)}, seconds)
             return [held for start_ms, held in _spans(events) if start_ms <= now_ms < held.end_ms]
         except (NoAnswer, ValueError) as error:
             log.warning("the calendar %s does not answer: %s", self._url, error)
@@ -151,14 +163,19 @@ class RemoteCalendar:
         for site in sorted(self._sites):
             self.fetch(site, clock.now_ms())
 
-    def _ask(self, route: str, body: dict[str, str]) -> list[Any]:
+    def _ask(self, route: str, body: dict[str, str], seconds: float | None = None) -> list[Any]:
         import httpx  # Here, since it loads slowly, and most have no calendar elsewhere.
 
+        seconds = self.timeout_seconds if seconds is None else seconds
         try:
-            with httpx.Client(timeout=self.timeout_seconds) as client:
-                answer = client.post(f"{self._url}/{route}", json=body).raise_for_status().json()
-        except httpx.HTTPError as error:
+            with httpx.Client(timeout=seconds) as client:
+                post = partial(client.post, f"{self._url}/{route}", json=body)
+                answer = deadline.within(seconds, post, client.close).raise_for_status().json()
+        except (httpx.HTTPError, TimeoutError) as error:
+            if isinstance(error, (httpx.TimeoutException, TimeoutError)):
+                self._silent_until = time.monotonic() + _SILENT_SECONDS
             raise NoAnswer(str(error) or type(error).__name__) from error
+        self._silent_until = 0.0
         if not isinstance(answer, list):
             raise ValueError("its answer is no list")
         return answer
@@ -198,7 +215,7 @@ def check(
 
     What was sent before with this key is not refused: it is the first job again.
     """
-    if calendar is None:
+    if calendar is None or (settings.strangers_may_stop and is_stop(command.action, command.required_params)):
         return
     if key is not None:
         with database.reading() as connection:
@@ -216,7 +233,7 @@ def check_cancel(
     settings: Settings,
 ) -> None:
     """Refuse to cancel a job that is another's, or all of them, where only holders may stop and the actor is none."""
-    if calendar is None:
+    if calendar is None or settings.strangers_may_stop:
         return
     with database.reading() as connection:
         job = queries.job(connection, site, ulid) if ulid is not None else None

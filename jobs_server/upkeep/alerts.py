@@ -10,8 +10,10 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from .. import deadline
 from ..domain.lifecycle import EXPIRED, LOST, Phase
 from ..errors import TaskFailed, Unavailable
 from ..worker import Worker
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from ..service import Service
 
 TRIES = 4
+_ANSWER_SECONDS = 20.0  # in all, so that a receiver that sends a byte now and then holds up no other alert
 _MOST_LOST = 20  # more losses that wait to be sent are no news
 _DATABASE = "database"
 _STOP = checks.stop_key("", "").split()[0] + " "
@@ -68,11 +71,12 @@ def post(url: str, sentence: str, transport: httpx.BaseTransport | None = None, 
             try:
                 if text_alone:
                     headers = {"Title": "jobs_server", "Content-Type": "text/plain; charset=utf-8"}
-                    answer = client.post(url, content=sentence.encode(), headers=headers)
+                    send = partial(client.post, url, content=sentence.encode(), headers=headers)
                 else:
                     names = ("message", "text", "content")
-                    answer = client.post(url, json={"title": "jobs_server"} | dict.fromkeys(names, sentence))
-            except httpx.HTTPError as error:
+                    send = partial(client.post, url, json={"title": "jobs_server"} | dict.fromkeys(names, sentence))
+                answer = deadline.within(_ANSWER_SECONDS, send)
+            except (httpx.HTTPError, TimeoutError) as error:
                 reason = str(error) or type(error).__name__
                 continue
             if answer.is_success:
