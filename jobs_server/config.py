@@ -183,6 +183,13 @@ class Settings:
     disk_free_mb: int = _setting(
         500, "The service says that it is not ready when less is free where the jobs are kept.", unit="MB", minimum=0
     )
+    ballast_mb: int = _setting(
+        8,
+        "Size of the file `ballast` beside a SQLite database, made at the start where the disk has room: when the disk"
+        " is full, the file is deleted, for stops and what hands them over. 0: none.",
+        unit="MB",
+        minimum=0,
+    )
     backup_folder: str = _setting("", "Folder for backups. Empty: `backups` in the instance folder.")
     keep_days: int = _setting(
         0,

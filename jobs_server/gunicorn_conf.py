@@ -12,8 +12,10 @@ from .api import metrics
 from .front import gunicorn_worker
 from .front.bounds import bounds_of
 from .service import service_of
+from .upkeep import unfailing_streams
 from .upkeep.startup import announce_address, processes, refusals_end_the_process
 
+unfailing_streams.begin()
 with refusals_end_the_process():
     _service = service_of(create_app())
 _settings = _service.settings

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..errors import BadRequest, DatabaseUnavailable, JobsError
+from .disk_room import FULL
 from .fair_lock import FairLock
 from .file_identity import REPLACED
 from .sqlite import BUSY, DAMAGED, refusal
@@ -53,6 +54,9 @@ class Kind(Protocol):
     def repair(self) -> None:
         """Put right what a failure may have left behind, before new connections are made."""
 
+    def is_full(self) -> bool:
+        """Whether the disk is full, as far as that is known without asking the database."""
+
     def fault(self) -> str | None:
         """Return what is wrong with the database's file, so that nothing is kept; None when nothing is known."""
 
@@ -84,6 +88,8 @@ class Connections:
     """How often connections were closed; who holds one for long gives it back when this has changed."""
     damaged_at: float = -math.inf
     """When the file was last found to be damaged, by the monotonic clock."""
+    full_at: float = -math.inf
+    """When the disk was last found to be full."""
     _stock: _Stock = field(init=False, default_factory=_Stock)
     _former: set[_Stock] = field(init=False, default_factory=set)
     _ended: threading.Condition = field(init=False, default_factory=threading.Condition)
@@ -162,9 +168,12 @@ class Connections:
             return None
         if meaning == DAMAGED:
             self.damaged_at = time.monotonic()
-        if meaning not in (BUSY, REPLACED) and not self.kind.in_memory:
+        if meaning == FULL:
+            self.full_at = time.monotonic()
+        if meaning not in (BUSY, REPLACED, FULL) and not self.kind.in_memory:
             # A connection stays as it was opened: to a file that was read-only, damaged or away for a moment. The last
-            # one to a file that was replaced must stay: with its end SQLite would delete the log of the other file.
+            # one to a file that was replaced must stay: with its end SQLite would delete the log of the other file. So
+            # must all on a full disk, since what their end frees another program takes.
             self.close()
             self.kind.repair()
         return DatabaseUnavailable(refusal(meaning))

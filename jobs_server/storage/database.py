@@ -22,6 +22,8 @@ from .connections import Connections, Kind, Reading, Snapshot, Writing
 from .fair_lock import FairLock
 from .statement import Connection
 
+_FULL_SECONDS = 10.0
+
 
 @dataclass(slots=True)
 class Database:
@@ -56,6 +58,11 @@ class Database:
     def fault(self) -> str | None:
         """Return what is wrong with the database's file, so that nothing is kept that comes; None when nothing is."""
         return self.kind.fault()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the disk is full now, or was a moment ago when something was to be written."""
+        return self.kind.is_full() or time.monotonic() - self._connections.full_at < _FULL_SECONDS
 
     def was_damaged(self, seconds: float) -> bool:
         """Whether within so many seconds something that was asked found the database's file damaged."""

@@ -17,8 +17,9 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import StartRefused, Unavailable
-from . import network_share, postgresql, sqlite, sqlite_driver
+from . import disk_room, network_share, postgresql, sqlite, sqlite_driver
 from .database import Database, reason_of
+from .disk_room import DiskRoom
 from .statement import Connection, Statement
 
 if TYPE_CHECKING:
@@ -99,7 +100,9 @@ def prepare(database: Database) -> None:
     where = database.engine.url.render_as_string(hide_password=True)
     on_sqlite = database.kind.name == sqlite.NAME
     if on_sqlite and not database.in_memory:
-        _look_for_leftovers(Path(sqlite.path_of(database.engine.url)))
+        file = Path(sqlite.path_of(database.engine.url))
+        _look_for_leftovers(file)
+        _bring_back_room(file)
     try:
         database.kind.repair()
         if on_sqlite and not database.in_memory:
@@ -110,7 +113,7 @@ def prepare(database: Database) -> None:
             behind = _is_behind(connection, where)
         if behind:
             _migrate(database)
-        with database.transaction() as transaction:
+        with database.transaction(urgent=True) as transaction:  # a restart works also on a full disk
             transaction.run(_TOUCH)  # This shows that the database can be written.
     except (DBAPIError, Unavailable, database.kind.failure) as error:
         raise StartRefused(f"the database {where} cannot be used: {reason_of(error)}") from None
@@ -130,6 +133,14 @@ def _look_for_leftovers(file: Path) -> None:
             f" once more; to go back, rename {file.name}.before-... to {file.name} (and its -wal with it); to begin"
             " with an empty database, move these files away"
         )
+
+
+def _bring_back_room(file: Path) -> None:
+    """Give back, before a file is opened, what was kept beside it for a disk that is full."""
+    if file.exists():
+        disk_room.bring_back(file)
+        if DiskRoom(file).is_short():
+            disk_room.hold_index(file)
 
 
 def _is_behind(connection: sqlalchemy.Connection, where: str) -> bool:

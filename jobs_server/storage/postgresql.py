@@ -46,6 +46,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
 from ..errors import BadRequest, DatabaseUnavailable, StartRefused
+from .disk_room import FULL
 from .sqlite import BUSY
 
 NAME = "postgresql"
@@ -101,6 +102,10 @@ class PostgreSQL:
             f" SELECT {', '.join(_locks(site, urgent=urgent))}; SET LOCAL statement_timeout = {self._statement_ms}"
         )
         raw.answer_seconds = usual
+
+    def is_full(self) -> bool:
+        """Return False: what is wrong is known only when PostgreSQL is asked."""
+        return False
 
     def fault(self) -> None:
         """Return nothing: what is wrong is known only when PostgreSQL is asked."""
@@ -308,7 +313,7 @@ _STATES = {
     "55P03": BUSY,
     "57014": BUSY,  # a statement that took too long, mostly since it waited
     "40": BUSY,  # given up for another's sake
-    "53100": "the disk is full",
+    "53100": FULL,
     "53300": "it has no connection left for this service",
     "25006": "it may only be read",
     "25P03": "this write stood still for too long",

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .disk_room import FULL, DiskRoom
 from .file_identity import REPLACED, FileIdentity
 from .precedence import Precedence
 from .sqlite_driver import driver
@@ -24,6 +25,8 @@ BEGIN = "jobs_server_begin"
 """Execution option: the statement that opens a SQLAlchemy transaction on SQLite."""
 BUSY = "it is busy"
 DAMAGED, NO_DATABASE = "its file is damaged", "its file is no database"
+UNOPENED = "its file cannot be opened (was it ever prepared? serve once, or run `flask db upgrade`)"
+_ERRORS = "its disk reports errors"
 _LASTING = (DAMAGED, NO_DATABASE)
 _RESTORING, _BEFORE = ".restoring", ".before-"
 """What a restore adds to the name of a database: while it makes another, and to keep the one that was there."""
@@ -46,12 +49,18 @@ class SQLite:
         self._file = engine.url.database
         self._identity = FileIdentity(None if self.in_memory else path_of(engine.url))
         self.precedence = Precedence(None if self.in_memory else Path(self._file or "").absolute().parent)
+        self.room = DiskRoom(None if self.in_memory else Path(path_of(engine.url)))
         _set_up(engine, self._identity)
 
     def begin(self, raw: Any, _site: str | None, timeout_ms: int, waited_ms: int, *, urgent: bool = False) -> None:
-        """Open a write unit: the only one, whichever site's it is. Raises where the file is another one now."""
+        """Open a write unit: the only one, whichever site's it is.
+
+        Raises where the file is another one now, or the disk is full and the unit is not urgent.
+        """
         if self._identity.has_changed():
             raise driver.OperationalError(REPLACED)
+        if self.room.is_full():
+            _begin_on_a_full_disk(raw, urgent=urgent)
         if not urgent:
             self.precedence.give_way()
         own_ms, left_ms = round(timeout_ms * _OWN), max(0, timeout_ms - waited_ms)
@@ -67,6 +76,10 @@ class SQLite:
     def fault(self) -> str | None:
         """Return what is wrong with the file, so that nothing is kept that comes; None when nothing is."""
         return REPLACED if self._identity.has_changed() else None
+
+    def is_full(self) -> bool:
+        """Whether the disk of the file is full."""
+        return self.room.is_full()
 
     def announced(self) -> AbstractContextManager[None]:
         """Have the writers of other processes give way until an urgent write unit has begun."""
@@ -98,7 +111,10 @@ class SQLite:
 
     def meaning(self, error: Exception) -> str | type[Exception]:
         """Return why the database failed; Exception when the fault is ours."""
-        return Exception if isinstance(error, _OURS) else reason(error)
+        if isinstance(error, _OURS):
+            return Exception
+        found = reason(error)
+        return FULL if found in (_ERRORS, UNOPENED) and self.room.is_full() else found
 
 
 def is_memory(url: URL) -> bool:
@@ -177,6 +193,14 @@ def use_write_ahead_log(engine: Engine, timeout_seconds: float) -> None:
         connection.close()
 
 
+def _begin_on_a_full_disk(raw: Any, *, urgent: bool) -> None:
+    """Have the log begin anew, whose bytes are there, for a write unit that is urgent; refuse all others."""
+    if not urgent:
+        raise driver.OperationalError(FULL)
+    with suppress(driver.Error):
+        raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
 def _set_up(engine: Engine, identity: FileIdentity) -> None:
     """Make every connection of an engine durable and checked, of one file, and its transactions explicit."""
     from sqlalchemy import event  # Here, since some commands read the file by the driver alone.
@@ -214,11 +238,11 @@ def reason(error: BaseException) -> str:
 _SIGNS = {
     REPLACED: REPLACED,
     "locked": BUSY,
-    "full": "the disk is full",
-    "i/o error": "its disk reports errors",
+    "full": FULL,
+    "i/o error": _ERRORS,
     "readonly": "it may only be read",
     "no such table": "it was never prepared (serve once, or run `flask db upgrade`)",
-    "unable to open": "its file cannot be opened (was it ever prepared? serve once, or run `flask db upgrade`)",
+    "unable to open": UNOPENED,
     "malformed": DAMAGED,
     "not a database": NO_DATABASE,
 }

@@ -32,7 +32,7 @@ from ..service import Service, service_of
 from ..storage import migrations, postgresql, sqlite
 from ..storage.database import Database
 from ..worker import Worker
-from . import alerts, checks, logs, maintenance
+from . import alerts, checks, disk_watch, logs, maintenance, unfailing_streams
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ def begin(app: Flask) -> None:
 
     Called where the server's own signal handlers are set already.
     """
+    unfailing_streams.begin()
     logs.begin(_settings(app))
     prepare(app)
     _warn_of_clocks(app)
@@ -95,6 +96,9 @@ def start_workers(app: Flask) -> None:
     sweeper.start()
     service.daily_work.start()
     workers += [sweeper, service.daily_work.worker]
+    if watch := disk_watch.watcher(service):
+        watch.start(after_seconds=0)
+        workers.append(watch)
     if watcher := alerts.watcher(service):
         watcher.start()
         workers.append(watcher)

@@ -231,6 +231,11 @@ class Page:
         return service().database.fault
 
     @property
+    def is_disk_full(self) -> bool:
+        """Whether the disk of the jobs is full, as far as that is known without asking the database."""
+        return service().database.is_full
+
+    @property
     def signed_in(self) -> bool:
         """Whether somebody is signed in."""
         return gate.signed_in() is not None

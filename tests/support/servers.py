@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
 
-UNLIMITED = {"JOBS_NEW_JOBS_PER_SECOND": "0", "JOBS_RESERVATIONS_PER_MINUTE": "0"}
-"""Tests post faster than people do; the tests of the limits set them anew."""
+UNLIMITED = {"JOBS_NEW_JOBS_PER_SECOND": "0", "JOBS_RESERVATIONS_PER_MINUTE": "0", "JOBS_BALLAST_MB": "0"}
+"""Tests post faster than people do, and start more servers; the tests of the limits and the ballast set them anew."""
 
 COMMANDS = {
     "flask": ("-m", "flask", "--app", "jobs_server", "run", "--host", "127.0.0.1", "--port", "{port}"),
