@@ -1,4 +1,7 @@
-"""A thread that does one piece of work again and again beside the requests, for as long as the process lives.
+"""What is done beside the requests: work that comes again for as long as the process lives, and questions with an end.
+
+The time-outs of HTTP libraries are for each read: a server that sends a byte now and then is waited for without end,
+and so is a resolver of names. So such a question is asked beside, and left to itself when its time is over.
 
 It stands at the ground, not in `upkeep`, because rooms below that one have such work too: the listener of PostgreSQL,
 the calendar elsewhere, the presence that servers share, the issuer's keys.
@@ -9,10 +12,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
 
 from .errors import Unavailable
 
 log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+_MOST_LEFT = 32
+"""So many calls may be left to themselves at once; they end when their servers do, or close the connection."""
+_left = threading.BoundedSemaphore(_MOST_LEFT)
 
 
 class Worker:
@@ -91,3 +102,30 @@ def attempt(failure: str, work: Callable[[], object]) -> None:
         log.warning("%s: %s", failure, error.sentence)
     except Exception:  # a thread that ends is missed by nobody until it is needed
         log.exception(failure)
+
+
+def within(seconds: float, call: Callable[[], Answer], give_up: Callable[[], None] = lambda: None) -> Answer:
+    """Return what a call returns, or raise what it raises, and TimeoutError when that takes too long.
+
+    `give_up` is called then, to end the call soon: the call goes on beside until it does.
+    """
+    if not _left.acquire(blocking=False):
+        raise TimeoutError(f"{_MOST_LEFT} questions of before are still without an answer")
+    outcome: Future[Answer] = Future()
+    threading.Thread(target=_answer, args=(outcome, call), name="question", daemon=True).start()
+    try:
+        return outcome.result(max(0.0, seconds))
+    except TimeoutError as error:
+        if outcome.done():
+            raise  # it is the call's own
+        give_up()
+        raise TimeoutError("it did not answer in time") from error
+
+
+def _answer(outcome: Future[Answer], call: Callable[[], Answer]) -> None:
+    try:
+        outcome.set_result(call())
+    except BaseException as error:
+        outcome.set_exception(error)
+    finally:
+        _left.release()

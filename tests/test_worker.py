@@ -1,4 +1,7 @@
-"""What works beside the requests goes on whatever becomes of one piece of work; when it ends, that can be seen."""
+"""What works beside the requests goes on whatever becomes of one piece of work; when it ends, that can be seen.
+
+What is asked elsewhere is waited for so long in all, and what it raises comes through.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from jobs_server import worker as workers
 from jobs_server.errors import Unavailable
-from jobs_server.worker import Worker
+from jobs_server.worker import Worker, within
 
 from .support.waiting import until
 
@@ -22,11 +26,11 @@ Make = Callable[..., Worker]
 def make() -> Iterator[Make]:
     made: list[Worker] = []
 
-    def worker(work: Callable[[], object], seconds: float = 0.001, **more: float) -> Worker:
+    def a_worker(work: Callable[[], object], seconds: float = 0.001, **more: float) -> Worker:
         made.append(Worker("count", seconds, work, does="counts", failure="nothing was counted", **more))
         return made[-1]
 
-    yield worker
+    yield a_worker
     for each in made:
         each.stop()
 
@@ -106,3 +110,33 @@ def test_its_rest_cannot_be_cut_short_but_by_its_end(make: Make) -> None:
     worker.wake()
     worker.stop()
     assert done == [1]
+
+
+def test_what_is_answered_in_time_comes_back() -> None:
+    assert within(60, lambda: "here") == "here"
+
+
+def test_what_the_call_raises_is_raised() -> None:
+    def call() -> None:
+        raise TimeoutError("its own")
+
+    with pytest.raises(TimeoutError, match="its own"):
+        within(60, call)
+
+
+def test_a_call_that_takes_too_long_is_given_up_and_ended() -> None:
+    ended = threading.Event()
+    with pytest.raises(TimeoutError, match="did not answer in time"):
+        within(0.01, ended.wait, ended.set)
+    assert ended.is_set()
+
+
+def test_so_many_calls_are_left_to_themselves_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_left", threading.BoundedSemaphore(2))
+    end = threading.Event()
+    for _ in range(2):
+        with pytest.raises(TimeoutError, match="in time"):
+            within(0.01, end.wait)
+    with pytest.raises(TimeoutError, match="questions of before"):
+        within(60, lambda: "never asked")
+    end.set()

@@ -24,8 +24,8 @@ from joserfc import jwt
 from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jws import JWSRegistry
 
-from .. import deadline
 from ..errors import Unauthorized, shown
+from ..worker import within
 from .identity import Person
 from .issuer_keys import AnyKey, IssuerKeys, Published
 
@@ -92,7 +92,7 @@ class Tokens:
         try:
             with httpx.Client(timeout=_TIMEOUT_SECONDS) as client:
                 get = partial(client.get, endpoint, headers=headers)
-                response = deadline.within(_TIMEOUT_SECONDS, get, client.close).raise_for_status()
+                response = within(_TIMEOUT_SECONDS, get, client.close).raise_for_status()
             claims = response.json()
         except (httpx.HTTPError, ValueError, TimeoutError) as error:
             log.warning("the issuer does not tell who %r is, who therefore has no roles: %s", sub, error)

@@ -19,8 +19,7 @@ import httpx
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-from .. import deadline
-from ..worker import Worker
+from ..worker import Worker, within
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +139,7 @@ class IssuerKeys:
         self._asked_at = time.monotonic()
         try:
             with httpx.Client(timeout=self.times.timeout_seconds) as client:
-                return deadline.within(self.times.timeout_seconds, lambda: self._published(client), client.close)
+                return within(self.times.timeout_seconds, lambda: self._published(client), client.close)
         except (httpx.HTTPError, ValueError, KeyError, JoseError, TimeoutError) as error:
             log.warning("the sign-in issuer %s cannot be asked for its keys: %s", self.issuer, error)
         return None

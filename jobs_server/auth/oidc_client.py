@@ -10,7 +10,7 @@ from authlib.integrations.flask_client import FlaskOAuth2App
 from authlib.integrations.requests_client import OAuth2Session
 from flask import g
 
-from .. import deadline
+from ..worker import within
 
 
 class Session(OAuth2Session):  # type: ignore[misc]  # Authlib has no types.
@@ -18,7 +18,7 @@ class Session(OAuth2Session):  # type: ignore[misc]  # Authlib has no types.
 
     def request(self, *args: Any, **named: Any) -> Any:
         """Make one request. Raises TimeoutError when the step's time is over, however slowly an answer comes."""
-        return deadline.within(g.issuer_until - time.monotonic(), partial(super().request, *args, **named), self.close)
+        return within(g.issuer_until - time.monotonic(), partial(super().request, *args, **named), self.close)
 
 
 class Client(FlaskOAuth2App):  # type: ignore[misc]

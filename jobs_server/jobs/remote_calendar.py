@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from .. import clock, deadline
+from .. import clock
 from ..clock import in_utc
 from ..config import Settings
 from ..domain.actors import Actor, Known
@@ -18,7 +18,7 @@ from ..domain.commands import SubmitJob
 from ..domain.lifecycle import is_stop
 from ..errors import Unavailable, shown
 from ..storage.database import Database
-from ..worker import Worker
+from ..worker import Worker, within
 from . import admission, queries, reservations
 from .reservation_commands import any_time_ms
 from .reservations import Held
@@ -170,7 +170,7 @@ class RemoteCalendar:
         try:
             with httpx.Client(timeout=seconds) as client:
                 post = partial(client.post, f"{self._url}/{route}", json=body)
-                answer = deadline.within(seconds, post, client.close).raise_for_status().json()
+                answer = within(seconds, post, client.close).raise_for_status().json()
         except (httpx.HTTPError, TimeoutError) as error:
             if isinstance(error, (httpx.TimeoutException, TimeoutError)):
                 self._silent_until = time.monotonic() + _SILENT_SECONDS

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from .. import deadline
 from ..domain.lifecycle import EXPIRED, LOST, Phase
 from ..errors import TaskFailed, Unavailable
-from ..worker import Worker
+from ..worker import Worker, within
 from . import checks
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def post(url: str, sentence: str, transport: httpx.BaseTransport | None = None, 
                 else:
                     names = ("message", "text", "content")
                     send = partial(client.post, url, json={"title": "jobs_server"} | dict.fromkeys(names, sentence))
-                answer = deadline.within(_ANSWER_SECONDS, send)
+                answer = within(_ANSWER_SECONDS, send)
             except (httpx.HTTPError, TimeoutError) as error:
                 reason = str(error) or type(error).__name__
                 continue

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from jobs_server import deadline
 from jobs_server.config import Settings
 from jobs_server.domain.commands import SubmitJob
 from jobs_server.errors import Unauthorized, Unavailable
@@ -67,7 +66,7 @@ def test_a_job_asks_again_and_an_answer_ends_the_silence(slow: RemoteCalendar, m
     with pytest.raises(Unavailable):
         slow.holders("wmd", now_ms())
     assert slow._silent_until > time.monotonic()
-    monkeypatch.setattr(deadline, "within", lambda *_: Empty())
+    monkeypatch.setattr(remote_calendar, "within", lambda *_: Empty())
     assert slow.holders("wmd", now_ms()) == []
     assert slow._silent_until == 0
 
