@@ -112,7 +112,8 @@ def everything(database: Database, site: str, wanted: Filter) -> Iterator[list[J
     while before is not None:
         with database.reading() as connection:
             found = find(connection, site, wanted, before, _EXPORT_PAGE)
-            yield with_timing(connection, found.jobs)
+            page = with_timing(connection, found.jobs)
+        yield page  # with no connection held: whoever reads a file slowly holds nobody up
         before = found.next
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import TypeVar
 
 import orjson
 from flask import Response
@@ -19,6 +21,7 @@ COLUMNS = (
     *("what", "device", "instance", "action", "user_name", "user_id", "required_params", "optional_params", "ulid"),
     "why",
 )
+Piece = TypeVar("Piece", str, bytes)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -33,13 +36,21 @@ def cell(value: str | float | None) -> str:
 
 def csv_file(pages: Iterable[list[JobWithTiming]], name: str) -> Response:
     """Answer with a CSV file."""
-    response = Response(_csv(pages), content_type="text/csv; charset=utf-8")
+    response = Response(_begun(_csv(pages)), content_type="text/csv; charset=utf-8")
     return _named(response, f"{name}.csv")
 
 
 def json_file(pages: Iterable[list[JobWithTiming]], name: str) -> Response:
     """Answer with a JSON file: the jobs as the API shows them, each with the times of its timing."""
-    return _named(Response(_json(pages), content_type="application/json"), f"{name}.json")
+    return _named(Response(_begun(_json(pages)), content_type="application/json"), f"{name}.json")
+
+
+def _begun(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """Make the first piece at once: while the database cannot be read, that is a refusal, and no file that breaks off.
+
+    Raises Unavailable.
+    """
+    return chain([next(pieces)], pieces)
 
 
 def _csv(pages: Iterable[list[JobWithTiming]]) -> Iterator[str]:
