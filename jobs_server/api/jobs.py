@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
 
 from flask import Blueprint, Response, request
@@ -14,6 +15,7 @@ from ..domain import commands
 from ..domain.commands import AnyCommand
 from ..errors import Conflict, Crowded, Forbidden, KeyReused, LockedOut, NotFound, TooMany, Unauthorized, shown
 from ..jobs import lockouts, operations, queries, wire
+from ..jobs.pages import NO_JOBS, Page
 from ..live import disconnect, long_poll
 from ..service import reading, service, transaction
 from . import request_body, schemas
@@ -98,10 +100,15 @@ def get_job() -> Response:
     command = _parse(commands.ShowJob)
     with reading() as connection:
         job = queries.job(connection, command.site, command.ulid)
-        history = queries.history(connection, job.id) if job else []
+        history, more = queries.history_page(connection, job.id) if job else ([], False)
     if job is None:
         raise NotFound(f"Error: site {shown(command.site)} has no job {shown(command.ulid)}")
-    return _json(wire.job_with_history(job, history, _settings().expires_in_seconds, command.queue))
+    usual_life_seconds = _settings().expires_in_seconds
+    if not more:
+        return _json(wire.job_with_history(job, history, usual_life_seconds, command.queue))
+    pages = chain([history], queries.history_pages(service().database, job.id, history[-1].seq))
+    pieces = wire.job_with_long_history(job, pages, usual_life_seconds, command.queue)
+    return Response(pieces, mimetype="application/json")
 
 
 @bp.post("/getrecentjobs")
@@ -113,14 +120,24 @@ def get_recent_jobs() -> Response:
     if command.time_range_ms <= 0:
         return _json(b"[]")
     since_ms = int(max(0, clock.now_ms() - command.time_range_ms))
-    if command.is_page:
-        with reading() as connection:
-            return _json(wire.jobs(queries.page(connection, command.site, since_ms, command.before, command.limit)))
-    pages = queries.recent(service().database, command.site, since_ms)
-    first, second = next(pages, []), next(pages, None)
-    if second is None:
-        return _json(wire.jobs(first))
-    return Response(wire.job_pages(chain((first, second), pages)), mimetype="application/json")
+    database = service().database
+    pages = (
+        queries.page(database, command.site, since_ms, command.before, command.limit)
+        if command.is_page
+        else queries.recent(database, command.site, since_ms)
+    )
+    return _list(next(pages, NO_JOBS), pages)
+
+
+def _written(page: Page) -> bytes:
+    return wire.jobs(page.jobs)
+
+
+def _list(first: Page, others: Iterator[Page]) -> Response:
+    """Answer with a list of jobs: at once where it is one page, and else page by page, as it is read."""
+    if not first.more:
+        return _json(_written(first))
+    return Response(wire.joined(chain([_written(first)], map(_written, others))), mimetype="application/json")
 
 
 @bp.post("/lockout")

@@ -6,6 +6,7 @@ second to load.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -29,13 +30,15 @@ HOUR_MS = 60 * 60 * 1000
 def list_jobs(site: str | None, hours: float, as_json: bool) -> None:
     """List a site's jobs, oldest first."""
     since_ms = max(0, clock.now_ms() - round(hours * HOUR_MS))
-    rows, reasons = _recent(needed_site(site), since_ms)
+    pages = _recent(needed_site(site), since_ms)
     if as_json:
         from ..jobs import wire
 
-        click.echo(wire.jobs(rows))
-    elif rows:
-        terminal.print_jobs(rows, reasons)
+        for piece in wire.joined(map(wire.jobs, pages)):
+            click.echo(piece, nl=False)
+        click.echo()
+    elif first := next(pages, None):
+        terminal.print_jobs(chain(first, chain.from_iterable(pages)), _reasons(needed_site(site), since_ms))
     else:
         click.echo(f"No jobs at {needed_site(site)} in the last {hours:g} hours.")
 
@@ -56,16 +59,28 @@ def show(ulid: str, as_json: bool) -> None:
         terminal.print_job(*found)
 
 
-def _recent(site: str, since_ms: int) -> tuple[list[JobRow], dict[int, str]]:
+def _recent(site: str, since_ms: int) -> Iterator[list[JobRow]]:
     if file := sqlite_file():
         from .sqlite_reads import SQLiteReads
 
         with SQLiteReads(file, settings().database_timeout_seconds) as reads:
-            return reads.recent(site, since_ms), reads.reasons(site, since_ms)
+            yield from reads.recent(site, since_ms)
+        return
     from ..jobs import queries
 
-    rows = list(chain.from_iterable(queries.recent(database(), site, since_ms)))
-    return rows, queries.reasons(database(), site, since_ms)
+    for page in queries.recent(database(), site, since_ms):
+        yield page.jobs
+
+
+def _reasons(site: str, since_ms: int) -> dict[int, str]:
+    if file := sqlite_file():
+        from .sqlite_reads import SQLiteReads
+
+        with SQLiteReads(file, settings().database_timeout_seconds) as reads:
+            return reads.reasons(site, since_ms)
+    from ..jobs import queries
+
+    return queries.reasons(database(), site, since_ms)
 
 
 def _job_with_history(ulid: str) -> tuple[JobRow, list[EventRow]] | None:

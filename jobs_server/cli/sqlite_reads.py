@@ -6,7 +6,7 @@ They return what the reads of the same names in `jobs.queries` do, without SQLAl
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +18,11 @@ from ..storage import sqlite
 from ..storage.sqlite_driver import driver, open_file
 
 _JOB = f"SELECT {', '.join(JobRow._fields)} FROM job"  # noqa: S608  # names of our own
-_RECENT = f"{_JOB} WHERE site = :site AND timestamp_ms BETWEEN :since_ms AND :until_ms ORDER BY timestamp_ms, ulid"
+_RECENT = (
+    f"{_JOB} WHERE site = :site AND timestamp_ms BETWEEN :since_ms AND :until_ms"
+    " AND (timestamp_ms > :since_ms OR ulid > :after) ORDER BY timestamp_ms, ulid LIMIT 500"
+)
+_PAGE_BYTES = 256 * 1024
 _OVER = ", ".join(f"'{phase}'" for phase in OVER)
 _REASONS = (
     "SELECT job_event.job_id, message FROM job JOIN job_event ON job_event.job_id = job.id"  # noqa: S608
@@ -42,9 +46,23 @@ class SQLiteReads:
     def __exit__(self, *_error: object) -> None:
         self._connection.close()
 
-    def recent(self, site: str, since_ms: int) -> list[JobRow]:
-        """List a site's jobs accepted since a time, oldest first."""
-        return list(map(JobRow._make, self._rows(_RECENT, _since(site, since_ms))))
+    def recent(self, site: str, since_ms: int) -> Iterator[list[JobRow]]:
+        """Yield a site's jobs accepted since a time, oldest first, in pages; between two pages nothing is held open."""
+        values = _since(site, since_ms) | {"after": ""}
+        while page := self._page(values):
+            values |= {"since_ms": page[-1].timestamp_ms, "after": page[-1].ulid}
+            yield page
+
+    def _page(self, values: Mapping[str, Any]) -> list[JobRow]:
+        page: list[JobRow] = []
+        left = _PAGE_BYTES
+        with _failures(), closing(self._connection.execute(_RECENT, values)) as cursor:
+            for job in map(JobRow._make, cursor):
+                page.append(job)
+                left -= len(job.required_params) + len(job.optional_params) + len(job.user_name)
+                if left < 0:
+                    break
+        return page
 
     def reasons(self, site: str, since_ms: int) -> dict[int, str]:
         """Return by job what was said of its end, of a site's jobs accepted since a time."""

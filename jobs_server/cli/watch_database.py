@@ -14,7 +14,7 @@ from ..live.feed import Feed
 from . import terminal
 from .installation import database, settings
 
-_PAGE = 500  # events read at once: keeps memory bounded
+_PAGE = 500  # events read at once
 _INTERRUPTIBLE_SECONDS = 1.0  # Windows hears no Ctrl-C while it waits
 
 
@@ -26,11 +26,12 @@ def follow(site: str, as_json: bool) -> None:
     with Feed(database(), settings(), sse.render).waiting(site, Client("flask jobs watch", "")) as subscriber:
         while True:
             with database().reading() as connection:
-                news = events.after(connection, seen, _PAGE, site)
+                news, more = events.after(connection, seen, _PAGE, site)
             for change in news:
                 seen = change.event.seq
                 click.echo(line(change, as_json))
-            subscriber.wait(_INTERRUPTIBLE_SECONDS)
+            if not more:
+                subscriber.wait(_INTERRUPTIBLE_SECONDS)
 
 
 def line(change: EventOfJob, as_json: bool) -> str:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 from sqlalchemy import BigInteger, and_, bindparam, func, select
 
 from ..domain.lifecycle import Result
-from ..jobs.rows import EventRow, JobRow, job_rows
+from ..jobs.rows import EventRow, JobRow
 from ..jobs.sql import EVENT, JOB, NEWEST_FIRST, THIS_SITE
-from ..jobs.timing import timing_of
+from ..jobs.timing import JobTiming, timing_of
 from ..storage.models import Job, JobEvent
 from ..storage.statement import Connection, Statement
 from .now import JobWithTiming
+from .rows import listed
 
 LONGEST = 20_000
 """How many jobs a report takes in; it says how many more there are, and the CSV has them all."""
@@ -35,7 +37,7 @@ _EVENTS = Statement(
     select(JobEvent.job_id, *EVENT)
     .join(Job, Job.id == JobEvent.job_id)
     .where(_IN_RANGE, Job.timestamp_ms >= bindparam("oldest_ms", type_=BigInteger))
-    .order_by(JobEvent.seq)
+    .order_by(JobEvent.job_id, JobEvent.seq)
 )
 _COUNT = Statement(select(func.count()).select_from(Job).where(_IN_RANGE))
 
@@ -96,14 +98,19 @@ class Report:
 def report(connection: Connection, site: str, from_ms: int, to_ms: int, count: int = LONGEST) -> Report:
     """Read what was posted to a site from one time up to another."""
     values = {"site": site, "from_ms": from_ms, "to_ms": to_ms}
-    jobs = job_rows(connection.rows(_JOBS, **values, count=count))[::-1]
+    jobs = listed(connection, _JOBS, **values, count=count)[::-1]
     if not jobs:
         return Report([], 0)
     left_out = 0 if len(jobs) < count else connection.rows(_COUNT, **values)[0][0] - len(jobs)
-    histories = defaultdict[int, list[EventRow]](list)
-    for job_id, *event in connection.rows(_EVENTS, **values, oldest_ms=jobs[0].timestamp_ms):
-        histories[job_id].append(EventRow._make(event))
-    return Report([JobWithTiming(job, timing_of(job.timestamp_ms, histories[job.id])) for job in jobs], left_out)
+    posted_ms = {job.id: job.timestamp_ms for job in jobs}
+    timings = {
+        job_id: timing_of(posted_ms[job_id], (EventRow._make(row[1:]) for row in rows))
+        for job_id, rows in groupby(
+            connection.stream(_EVENTS, **values, oldest_ms=jobs[0].timestamp_ms), key=itemgetter(0)
+        )
+        if job_id in posted_ms
+    }
+    return Report([JobWithTiming(job, timings.get(job.id) or JobTiming(job.timestamp_ms)) for job in jobs], left_out)
 
 
 def _exposure(job: JobRow) -> tuple[float, int] | None:

@@ -11,11 +11,12 @@ from sqlalchemy.orm import aliased
 from .. import clock
 from ..domain.lifecycle import UNFINISHED, Phase, Queue
 from ..jobs import queries
-from ..jobs.rows import JobRow, job_rows
+from ..jobs.rows import JobRow
 from ..jobs.sql import JOB, NEWEST_FIRST, THIS_SITE, ZERO, at_most, in_phase, literal
 from ..jobs.timing import JobTiming, timing_of
 from ..storage.models import Job, JobEvent
 from ..storage.statement import Connection, Statement
+from .rows import listed, shortened
 
 RUNNING = 12
 TAKEN = 50
@@ -119,10 +120,12 @@ _LAST_INSTANCE = Statement(
 
 def present(connection: Connection, site: str) -> Present:
     """Read a site's present."""
-    taken = [TakenJob(JobRow._make(row), taken_ms) for taken_ms, *row in connection.rows(_TAKEN, site=site)]
-    waiting = job_rows(connection.rows(_WAITING, site=site))
+    taken = [
+        TakenJob(shortened(JobRow._make(row)), taken_ms) for taken_ms, *row in connection.stream(_TAKEN, site=site)
+    ]
+    waiting = listed(connection, _WAITING, site=site)
     return Present(
-        running=with_timing(connection, job_rows(connection.rows(_RUNNING, site=site))),
+        running=with_timing(connection, listed(connection, _RUNNING, site=site)),
         taken=sorted(taken, key=lambda each: each.job.ulid),
         taken_count=len(taken) if len(taken) < TAKEN else connection.rows(_COUNT_TAKEN, site=site)[0][0],
         waiting=waiting,
@@ -134,7 +137,7 @@ def present(connection: Connection, site: str) -> Present:
 def _read_latest(connection: Connection, site: str) -> list[JobWithTiming]:
     found: list[JobRow] = []
     for among in _AMONG_NEWEST:
-        found = job_rows(connection.rows(_LATEST, site=site, among=among, until_ms=_until_ms()))
+        found = listed(connection, _LATEST, site=site, among=among, until_ms=_until_ms())
         if len(found) == LATEST:
             break
     latest = with_timing(connection, found)
@@ -144,7 +147,7 @@ def _read_latest(connection: Connection, site: str) -> list[JobWithTiming]:
 def stops(connection: Connection, site: str, since_ms: int) -> list[JobWithTiming]:
     """Return the newest stop commands accepted since a time, or that still wait, newest first."""
     values = {"site": site, "among": _STOPS_AMONG, "since_ms": since_ms, "until_ms": _until_ms()}
-    return with_timing(connection, job_rows(connection.rows(_STOPS, **values)))
+    return with_timing(connection, listed(connection, _STOPS, **values))
 
 
 def last_instance(connection: Connection, site: str, device: str) -> str | None:
@@ -155,7 +158,7 @@ def last_instance(connection: Connection, site: str, device: str) -> str | None:
 
 def with_timing(connection: Connection, jobs: Iterable[JobRow]) -> list[JobWithTiming]:
     """Return each job with its timing."""
-    return [JobWithTiming(job, timing_of(job.timestamp_ms, queries.history(connection, job.id))) for job in jobs]
+    return [JobWithTiming(job, timing_of(job.timestamp_ms, queries.each_event(connection, job.id))) for job in jobs]
 
 
 def _until_ms() -> int:

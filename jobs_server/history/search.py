@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, bindparam, func, literal_column, or_, select
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from ..domain.lifecycle import END_WORDS, UNFINISHED, Phase, Result
-from ..jobs.rows import JobRow, job_rows
+from ..jobs.pages import PAGE_BYTES, Page
+from ..jobs.rows import JobRow
 from ..jobs.sql import JOB, NEWEST_FIRST, THIS_SITE, literal
 from ..storage.database import Database
 from ..storage.models import Job
 from ..storage.statement import Connection, Statement
 from .now import JobWithTiming, with_timing
+from .rows import listed
 
 PAGE = 50
 _END_OF_TIME_MS = 2**62
@@ -92,18 +94,8 @@ def find(
     count: int = PAGE,
     budget: SearchBudget = BUDGET,
 ) -> Found:
-    """Look for a page of jobs, newest first."""
-    values = _values(site, wanted, before)
-    jobs: list[JobRow] = []
-    for most in (budget.first, budget.all):
-        rows = connection.rows(_FIND, **values, budget=max(most, count + 1), count=count + 1)
-        jobs = job_rows(rows)
-        if len(jobs) > count:
-            last = jobs[count - 1]
-            return Found(jobs[:count], Place(last.timestamp_ms, last.ulid), None)
-    end = connection.row(_BUDGET_END, **{name: values[name] for name in _RANGE_NAMES}, skipped=budget.all - 1)
-    stopped = Place(*end) if end else None
-    return Found(jobs, stopped, stopped)
+    """Look for a page of jobs, newest first, as lists show them."""
+    return _find(connection, _values(site, wanted, before), count, budget, _read_listed)
 
 
 def everything(database: Database, site: str, wanted: Filter) -> Iterator[list[JobWithTiming]]:
@@ -111,10 +103,46 @@ def everything(database: Database, site: str, wanted: Filter) -> Iterator[list[J
     before: Place | None = START
     while before is not None:
         with database.reading() as connection:
-            found = find(connection, site, wanted, before, _EXPORT_PAGE)
+            found = _find(connection, _values(site, wanted, before), _EXPORT_PAGE, BUDGET, _read_whole)
             page = with_timing(connection, found.jobs)
-        yield page  # with no connection held: whoever reads a file slowly holds nobody up
         before = found.next
+        del found  # Whoever saves the file may take any time over the page.
+        yield page
+        page = []
+
+
+_Read = Callable[[Connection, dict[str, object], int], Page]
+
+
+def _find(connection: Connection, values: dict[str, object], count: int, budget: SearchBudget, read: _Read) -> Found:
+    jobs: list[JobRow] = []
+    for most in (budget.first, budget.all):
+        jobs, more = read(connection, values | {"budget": max(most, count + 1)}, count + 1)
+        if more and jobs:
+            jobs = jobs[:count]
+            return Found(jobs, Place(jobs[-1].timestamp_ms, jobs[-1].ulid), None)
+    end = connection.row(_BUDGET_END, **{name: values[name] for name in _RANGE_NAMES}, skipped=budget.all - 1)
+    stopped = Place(*end) if end else None
+    return Found(jobs, stopped, stopped)
+
+
+def _read_listed(connection: Connection, values: dict[str, object], count: int) -> Page:
+    jobs = listed(connection, _FIND, **values, count=count)
+    return Page(jobs, len(jobs) == count)
+
+
+def _read_whole(connection: Connection, values: dict[str, object], count: int) -> Page:
+    """Read whole jobs one by one, by their numbers: to put large ones in order takes long."""
+    jobs: list[JobRow] = []
+    left = PAGE_BYTES
+    for (job_id,) in connection.rows(_FIND_IDS, **values, count=count):
+        if (row := connection.row(_ROW, job_id=job_id)) is None:
+            continue  # pruned since
+        jobs.append(JobRow._make(row))
+        left -= sum(map(len, (jobs[-1].required_params, jobs[-1].optional_params, jobs[-1].user_name)))
+        if left < 0:
+            return Page(jobs, more=True)
+    return Page(jobs, len(jobs) >= count)
 
 
 def within(wanted: Filter, from_ms: int, to_ms: int) -> Filter:
@@ -148,7 +176,7 @@ _SEARCHED: tuple[SQLCoreOperations[str], ...] = (
 )
 
 
-def _find(*, folds_case: bool) -> Select[tuple[object, ...]]:
+def _wanted(*columns: Any, folds_case: bool) -> Select[tuple[object, ...]]:
     """Write the statement for a database whose LIKE does not look at the case of letters, or for one that has ILIKE."""
     looked_through = select(Job.id).where(_range()).order_by(*NEWEST_FIRST).limit(bindparam("budget")).subquery()
     words: SQLCoreOperations[str] = reduce(lambda text, column: text + " " + column, _SEARCHED)
@@ -170,7 +198,8 @@ def _find(*, folds_case: bool) -> Select[tuple[object, ...]]:
         for name, listed in _IN_PHASES.items()
     ]
     return (
-        select(*JOB)
+        select(*columns)
+        .select_from(Job)
         .join(looked_through, looked_through.c.id == Job.id)
         .where(
             _is(Job.device, "device"),
@@ -184,7 +213,9 @@ def _find(*, folds_case: bool) -> Select[tuple[object, ...]]:
     )
 
 
-_FIND = Statement(_find(folds_case=True), on_postgresql=_find(folds_case=False))
+_FIND = Statement(_wanted(*JOB, folds_case=True), on_postgresql=_wanted(*JOB, folds_case=False))
+_FIND_IDS = Statement(_wanted(Job.id, folds_case=True), on_postgresql=_wanted(Job.id, folds_case=False))
+_ROW = Statement(select(*JOB).where(Job.id == bindparam("job_id")))
 _BUDGET_END = Statement(
     select(Job.timestamp_ms, Job.ulid).where(_range()).order_by(*NEWEST_FIRST).limit(1).offset(bindparam("skipped"))
 )

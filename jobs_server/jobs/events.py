@@ -17,6 +17,7 @@ from sqlalchemy.orm import aliased
 from ..domain.lifecycle import CANCELED, EXPIRED, UNREAD, Mark, Phase, Queue
 from ..storage.models import FeedRecord, Job, JobEvent
 from ..storage.statement import Connection, Statement
+from .pages import JOB_BYTES, PAGE_BYTES, read_rows, within_bytes
 from .rows import EventRow, JobRow
 from .sql import BY_SITE, EVENT, JOB, after_at_site, at_most
 
@@ -27,6 +28,14 @@ class EventOfJob(NamedTuple):
     event: EventRow
     before: str | None  # the status that the event left, on its queue; none: the job was made
     job: JobRow
+
+
+class EventPage(NamedTuple):
+    """Some of what happened."""
+
+    events: list[EventOfJob]
+    more: bool
+    """Whether more may have happened."""
 
 
 class Record(NamedTuple):
@@ -78,10 +87,11 @@ def _changes(*where: ColumnElement[bool]) -> Select[tuple[object, ...]]:
     return core.join(Job, Job.id == JobEvent.job_id).where(*where).limit(at_most("count"))
 
 
-_EVERYWHERE = Statement(_changes(JobEvent.seq > _SEQ).order_by(JobEvent.seq))
+_EVERYWHERE_CORE = _changes(JobEvent.seq > _SEQ).order_by(JobEvent.seq)
+_EVERYWHERE = Statement(_EVERYWHERE_CORE, on_postgresql=within_bytes(_EVERYWHERE_CORE, JOB_BYTES, "seq"))
 _AT_SITE = Statement(
     _changes(JobEvent.seq > _SEQ, JobEvent.site == _SITE).order_by(JobEvent.seq),
-    on_postgresql=_changes(*after_at_site()).order_by(*BY_SITE),
+    on_postgresql=within_bytes(_changes(*after_at_site()).order_by(*BY_SITE), JOB_BYTES, "seq"),
 )
 
 
@@ -151,16 +161,19 @@ def lasts(connection: Connection, sites: Iterable[str]) -> dict[str, int]:
     return dict(connection.rows(_LAST_EVENTS, sites=list(sites)))
 
 
-def after(connection: Connection, seq: int, count: int, site: str | None = None) -> list[EventOfJob]:
-    """List what happened after an event, oldest first, at most `count`; everywhere, or at one site."""
-    if site is None:
-        rows = connection.rows(_EVERYWHERE, seq=seq, count=count)
-    else:
-        rows = connection.rows(_AT_SITE, seq=seq, count=count, site=site)
+def after(
+    connection: Connection, seq: int, count: int, site: str | None = None, most_bytes: int = PAGE_BYTES
+) -> EventPage:
+    """List what happened after an event, oldest first; everywhere, or at one site.
+
+    At most `count`, and no further than so many bytes of their jobs, but at least one.
+    """
     width = 2 + len(EVENT)
+    statement, values = (_EVERYWHERE, {}) if site is None else (_AT_SITE, {"site": site})
+    rows, cut = read_rows(connection, statement, {**values, "seq": seq, "count": count}, most_bytes, before=width)
     found = [(row[0], row[1], EventRow._make(row[2:width]), JobRow._make(row[width:])) for row in rows]
     then = _as_of(connection, seq, found[-1][2].seq, site) if any(has_later for _, has_later, *_ in found) else {}
-    return [
+    changes = [
         EventOfJob(
             event,
             UNREAD if before is None and event.queue == Queue.ALTERNATE.value else before,
@@ -168,6 +181,7 @@ def after(connection: Connection, seq: int, count: int, site: str | None = None)
         )
         for before, has_later, event, job in found
     ]
+    return EventPage(changes, cut or len(rows) >= count)
 
 
 def _as_it_was(job: JobRow, then: AsOf) -> JobRow:
@@ -178,9 +192,10 @@ def _as_it_was(job: JobRow, then: AsOf) -> JobRow:
 def _as_of(connection: Connection, seq: int, last: int, site: str | None) -> dict[int, AsOf]:
     """Return, for each event after `seq` up to `last`, how its job stood, from the jobs' whole histories."""
     if site is None:
-        rows = connection.rows(_HISTORIES_EVERYWHERE, seq=seq, last=last)
+        rows = connection.stream(_HISTORIES_EVERYWHERE, seq=seq, last=last)
     else:
-        rows = connection.rows(_HISTORIES_AT_SITE, seq=seq, last=last, site=site)
+        rows = connection.stream(_HISTORIES_AT_SITE, seq=seq, last=last, site=site)
+    # Not all rows at once: a job has as many events as its site makes reports.
     return {event: as_of for event, as_of in _stands((row[0], EventRow._make(row[1:])) for row in rows) if event > seq}
 
 

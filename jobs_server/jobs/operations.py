@@ -36,13 +36,13 @@ from ..domain.lifecycle import (
 )
 from ..errors import Conflict, NotFound, shown
 from ..storage.statement import Connection
-from . import admission, lockouts, queries, statements
+from . import admission, handover, lockouts, queries, statements
 from .lockouts import LockoutRow
 from .rows import JobRow, job_rows
 
-_NO_LIMIT = 2**31
 _SAME_STOP = ("site", "device", "instance", "action", "required_params", "optional_params", "user_roles")
 _STEP_BITS = 60
+_SHORT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Event:
 class CommittedChange(NamedTuple):
     """One change of a job, for `Database.on_changes` after its commit; the job is as the change left it."""
 
-    job: JobRow
+    job: JobRow  # without parameters that are long: the log keeps a change until its request was answered
     event: Event
     actor: Actor
 
@@ -107,17 +107,20 @@ def submit(
 def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now) -> Handover:
     """Hand over waiting jobs, oldest first, and mark them received; replay first when a claim id comes again.
 
+    A reply holds at most `handover.REPLY_BYTES`, but at least one job; the rest comes with the next poll.
+
     The rows show the status they now have; the wire shows the one they were read with.
     """
     before = replay(connection, command)
     if before.replayed:
         return before
     values = {"site": command.site, "claim_id": command.claim_id, **now._asdict()}
-    if command.claim_id is None and command.limit is None:
+    reach = handover.reach(connection, command, values)
+    if reach is None:
         rows = connection.rows(statements.CLAIM[command.queue], **values)
     else:
         phase = Phase.RECEIVED if command.claim_id is None else Phase.CLAIMED
-        rows = connection.rows(statements.CLAIM_SOME[command.queue, phase], **values, limit=command.limit or _NO_LIMIT)
+        rows = connection.rows(statements.CLAIM_SOME[command.queue, phase], **values, **reach)
     jobs = sorted(job_rows(rows), key=lambda job: job.ulid)
     record(connection, jobs, Event(command.queue, RECEIVED), actor, now)
     return before._replace(jobs=jobs)
@@ -246,7 +249,7 @@ def next_ulid(last: str | None, now_ms: int) -> str:
 
 def record(connection: Connection, jobs: Iterable[JobRow], event: Event, actor: Actor, now: Now) -> None:
     """Write the event of a change, for each job that changed."""
-    changes = [CommittedChange(job, event, actor) for job in jobs]
+    changes = [CommittedChange(_in_short(job), event, actor) for job in jobs]
     rows = [
         {
             "job_id": job.id,
@@ -266,6 +269,13 @@ def record(connection: Connection, jobs: Iterable[JobRow], event: Event, actor: 
     if rows:
         connection.run_many(statements.EVENT, rows)
         connection.changes += changes
+
+
+def _in_short(job: JobRow) -> JobRow:
+    """Return a job without its parameters where they are long."""
+    if len(job.required_params) + len(job.optional_params) <= _SHORT:
+        return job
+    return job._replace(required_params="{}", optional_params="{}")
 
 
 def _values(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import BigInteger, and_, bindparam, case, func, not_, select
+from sqlalchemy import BigInteger, Select, and_, bindparam, case, func, not_, select
 
 from .. import clock
 from ..clock import Now
@@ -13,7 +14,9 @@ from ..errors import NotFound, shown
 from ..storage.database import Database
 from ..storage.models import Job, JobEvent
 from ..storage.statement import Connection, Statement
-from .rows import EventRow, JobRow, event_rows, job_rows
+from . import pages
+from .pages import JOB_BYTES, PAGE_BYTES, PAGE_JOBS, Page, within_bytes
+from .rows import EventRow, JobRow, event_rows
 from .sql import (
     EVENT,
     JOB,
@@ -31,8 +34,10 @@ from .sql import (
     older_than,
 )
 
-PAGE_JOBS = 500
-"""How many jobs of a list are read at once, so that memory stays bounded however long the list is."""
+FIRST_SEQ = -(2**63)
+"""Below the number of every event: what was imported has numbers below 0."""
+PAGE_EVENTS = 500
+"""How many events of a job's history are read at once."""
 
 
 def _next_due(queue: Queue) -> Statement:
@@ -61,7 +66,8 @@ _CLAIMED = {
 _NEXT_SITE = Statement(select(func.min(Job.site)).where(Job.site > bindparam("site")))
 _JOB = Statement(select(*JOB).where(THIS_JOB))
 _JOB_ANYWHERE = Statement(select(*JOB).where(Job.ulid == bindparam("ulid")))
-_RECENT = Statement(
+_OLDEST_FIRST = (Job.timestamp_ms, Job.ulid)
+_SINCE = (
     select(*JOB)
     .where(
         THIS_SITE,
@@ -70,7 +76,7 @@ _RECENT = Statement(
         (Job.timestamp_ms > bindparam("after_ms"))
         | ((Job.timestamp_ms == bindparam("after_ms")) & (Job.ulid > bindparam("after"))),
     )
-    .order_by(Job.timestamp_ms, Job.ulid)
+    .order_by(*_OLDEST_FIRST)
     .limit(at_most("count"))
 )
 _REASONS = Statement(
@@ -87,17 +93,39 @@ _REASONS = Statement(
     )
     .order_by(JobEvent.seq)
 )
-_PAGE_BEFORE = Statement(
-    select(*JOB)
-    .where(
-        THIS_SITE,
-        Job.timestamp_ms >= bindparam("from_ms"),
-        Job.timestamp_ms <= bindparam("before_ms"),
-        (Job.timestamp_ms < bindparam("before_ms")) | (Job.ulid < bindparam("before")),
-    )
-    .order_by(*NEWEST_FIRST)
-    .limit(at_most("count"))
+_UP_TO = and_(
+    Job.timestamp_ms <= bindparam("upto_ms"),
+    (Job.timestamp_ms < bindparam("upto_ms")) | (Job.ulid <= bindparam("upto")),
 )
+_BEFORE = and_(
+    THIS_SITE,
+    Job.timestamp_ms >= bindparam("from_ms"),
+    Job.timestamp_ms <= bindparam("before_ms"),
+    (Job.timestamp_ms < bindparam("before_ms")) | (Job.ulid < bindparam("before")),
+)
+_NEWEST_BEFORE = select(*JOB).where(_BEFORE).order_by(*NEWEST_FIRST).limit(at_most("count"))
+
+
+def _page(core: Select[tuple[object, ...]], *order: str) -> Statement:
+    return Statement(core, on_postgresql=within_bytes(core, JOB_BYTES, *order))
+
+
+_RECENT = _page(_SINCE, "timestamp_ms", "ulid")
+_RECENT_UP_TO = _page(_SINCE.where(_UP_TO), "timestamp_ms", "ulid")
+_PAGE_BEFORE = _page(_NEWEST_BEFORE, "-timestamp_ms", "-ulid")
+_PLACES_BEFORE = Statement(
+    select(Job.timestamp_ms, Job.ulid).where(_BEFORE).order_by(*NEWEST_FIRST).limit(at_most("count"))
+)
+_OF_JOB = select(*EVENT).where(JobEvent.job_id == bindparam("job_id")).limit(at_most("count"))
+_AFTER = bindparam("after", type_=BigInteger)
+# With the bare number PostgreSQL may go through the events of all jobs in its order, up to as many as are asked for.
+_NUMBER = JobEvent.seq + ZERO
+_HISTORY_AFTER = Statement(
+    _OF_JOB.where(JobEvent.seq > _AFTER).order_by(JobEvent.seq),
+    on_postgresql=_OF_JOB.where(_NUMBER > _AFTER).order_by(_NUMBER),
+)
+_NEWEST_EVENTS = Statement(_OF_JOB.order_by(JobEvent.seq.desc()), on_postgresql=_OF_JOB.order_by(_NUMBER.desc()))
+_COUNT_EVENTS = Statement(select(func.count()).where(JobEvent.job_id == bindparam("job_id")))
 _HISTORY = Statement(select(*EVENT).where(JobEvent.job_id == bindparam("job_id")).order_by(JobEvent.seq))
 
 
@@ -143,27 +171,44 @@ def job_anywhere(connection: Connection, ulid: str) -> JobRow | None:
     return JobRow._make(row) if row else None
 
 
+def each_event(connection: Connection, job_id: int) -> Iterator[EventRow]:
+    """Yield what happened to a job, oldest first, and keep none of it: a site may report as often as it likes."""
+    return map(EventRow._make, connection.stream(_HISTORY, job_id=job_id))
+
+
 def history(connection: Connection, job_id: int) -> list[EventRow]:
     """List what happened to a job, oldest first."""
     return event_rows(connection.rows(_HISTORY, job_id=job_id))
 
 
-def recent(database: Database, site: str, since_ms: int, page_jobs: int = PAGE_JOBS) -> Iterator[list[JobRow]]:
-    """Yield a site's jobs accepted since a time, oldest first, in pages, each read on a connection of its own.
+def history_page(
+    connection: Connection, job_id: int, after: int = FIRST_SEQ, count: int = PAGE_EVENTS
+) -> tuple[list[EventRow], bool]:
+    """List what happened to a job after an event, oldest first; a page of it, and whether there may be more."""
+    events: list[EventRow] = []
+    left = PAGE_BYTES
+    cursor = connection.each(_HISTORY_AFTER, job_id=job_id, after=after, count=count)
+    try:
+        for event in map(EventRow._make, cursor):
+            events.append(event)
+            left -= len(event.actor_name) + len(event.actor_id) + len(event.message or "")
+            if left < 0:
+                return events, True
+    finally:
+        cursor.close()
+    return events, len(events) >= count
 
-    A job that is dated in the future was not accepted lately.
-    """
-    after_ms, after, until_ms = since_ms, "", _future_ms()
-    while True:
+
+def history_pages(database: Database, job_id: int, after: int) -> Iterator[list[EventRow]]:
+    """Yield what happened to a job after an event, in pages, each read on a connection of its own."""
+    more = True
+    while more:
         with database.reading() as connection:
-            values = {"site": site, "from_ms": after_ms, "until_ms": until_ms, "count": page_jobs}
-            rows = connection.rows(_RECENT, **values, after_ms=after_ms, after=after)
-        page = job_rows(rows)
-        if page:
-            yield page
-            after_ms, after = page[-1].timestamp_ms, page[-1].ulid
-        if len(page) < page_jobs:
-            return
+            events, more = history_page(connection, job_id, after)
+        if events:
+            after = events[-1].seq
+            yield events
+        del events
 
 
 def reasons(database: Database, site: str, since_ms: int) -> dict[int, str]:
@@ -172,20 +217,83 @@ def reasons(database: Database, site: str, since_ms: int) -> dict[int, str]:
         return dict(connection.rows(_REASONS, site=site, from_ms=since_ms, until_ms=_future_ms()))
 
 
-def page(connection: Connection, site: str, since_ms: int, before: str | None, count: int) -> list[JobRow]:
-    """List the newest `count` of a site's jobs accepted since a time and earlier than the job `before`, oldest first.
+def history_ends(connection: Connection, job_id: int, most: int) -> tuple[list[EventRow], int]:
+    """List the first and the latest of what happened to a job, half of `most` each, and count what is left out."""
+    events, more = history_page(connection, job_id, count=most)
+    if not more:
+        return events, 0
+    latest = event_rows(connection.rows(_NEWEST_EVENTS, job_id=job_id, count=most // 2))[::-1]
+    first = [event for event in events[: most // 2] if event.seq < latest[0].seq]
+    return first + latest, connection.rows(_COUNT_EVENTS, job_id=job_id)[0][0] - len(first) - len(latest)
 
-    A job that is dated in the future was not accepted lately.
-    Raises NotFound when the site has no such job.
+
+class Recent(Iterator[Page]):
+    """A site's jobs accepted since a time, oldest first, in pages, each read on a connection of its own.
+
+    It keeps no page that it has given away, whatever time the reader takes.
     """
+
+    def __init__(
+        self,
+        database: Database,
+        site: str,
+        after: Sequence[Any],
+        upto: JobRow | None = None,
+        page_jobs: int = PAGE_JOBS,
+    ) -> None:
+        self._database = database
+        self._page_jobs = page_jobs
+        self._after_ms, self._after = after
+        self._statement = _RECENT
+        self._of: dict[str, Any] = {"site": site, "until_ms": _future_ms()}
+        if upto is not None:
+            self._statement = _RECENT_UP_TO
+            self._of |= {"upto_ms": upto.timestamp_ms, "upto": upto.ulid}
+        self._ended = False
+
+    def __next__(self) -> Page:
+        """Read the next page."""
+        if self._ended:
+            raise StopIteration
+        place = {"from_ms": self._after_ms, "after_ms": self._after_ms, "after": self._after}
+        with self._database.reading() as connection:
+            found = pages.read(connection, self._statement, self._page_jobs, **self._of, **place)
+        self._ended = not found.more
+        if not found.jobs:
+            raise StopIteration
+        self._after_ms, self._after = found.jobs[-1].timestamp_ms, found.jobs[-1].ulid
+        return found
+
+
+def recent(database: Database, site: str, since_ms: int, page_jobs: int = PAGE_JOBS) -> Recent:
+    """Return a site's jobs accepted since a time, oldest first, in pages; none that is dated in the future."""
+    return Recent(database, site, (since_ms, ""), page_jobs=page_jobs)
+
+
+def page(database: Database, site: str, since_ms: int, before: str | None, count: int) -> Iterator[Page]:
+    """Return the newest `count` of a site's jobs accepted since a time and earlier than the job `before`, oldest first.
+
+    One page, or several where the jobs are large: they are found by their places, and then read from the oldest on.
+    A job that is dated in the future was not accepted lately. Raises NotFound when the site has no such job.
+    """
+    with database.reading() as connection:
+        values: dict[str, Any] = {"site": site, "from_ms": since_ms, **_border(connection, site, before)}
+        found = pages.read(connection, _PAGE_BEFORE, count, **values)
+        if len(found.jobs) == count or not found.more:
+            return iter([Page(found.jobs[::-1], more=False)])
+        newest = found.jobs[0]
+        places = connection.rows(_PLACES_BEFORE, **values, count=count + 1)
+    return Recent(database, site, places[count] if len(places) > count else (since_ms, ""), newest)
+
+
+def _border(connection: Connection, site: str, before: str | None) -> dict[str, Any]:
     before_ms = _future_ms() + 1
-    if before is not None:
-        border = job(connection, site, before)
-        if border is None:
-            raise NotFound(f"Error: site {shown(site)} has no job {shown(before)}, before which to list")
-        before_ms = min(border.timestamp_ms, before_ms)
-    values = {"site": site, "from_ms": since_ms, "before_ms": before_ms, "before": before or "", "count": count}
-    return job_rows(connection.rows(_PAGE_BEFORE, **values))[::-1]
+    if before is None:
+        return {"before_ms": before_ms, "before": ""}
+    border = job(connection, site, before)
+    if border is None:
+        raise NotFound(f"Error: site {shown(site)} has no job {shown(before)}, before which to list")
+    return {"before_ms": min(border.timestamp_ms, before_ms), "before": before}
 
 
 def _future_ms() -> int:

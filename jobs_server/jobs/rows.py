@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from ..domain.lifecycle import Queue
@@ -81,9 +82,12 @@ class EventRow(NamedTuple):
     mark: str | None
 
 
+_job_row: Callable[[Sequence[Any]], JobRow] = partial(tuple.__new__, JobRow)  # `_make` looks at each row's length.
+
+
 def job_rows(rows: Iterable[Sequence[Any]]) -> list[JobRow]:
     """Return the jobs of a statement's rows."""
-    return [JobRow._make(row) for row in rows]
+    return list(map(_job_row, rows))
 
 
 def event_rows(rows: Iterable[Sequence[Any]]) -> list[EventRow]:

@@ -35,6 +35,11 @@ ZERO: ColumnElement[int] = literal_column("0")
 ONE: ColumnElement[int] = literal_column("1")
 
 JOB = tuple(getattr(Job, name) for name in JobRow._fields)
+JOB_IN_SHORT = tuple(
+    literal_column("'{}'").label(name) if name in ("required_params", "optional_params") else getattr(Job, name)
+    for name in JobRow._fields
+)
+"""The columns of a `JobRow` whose parameters are left out, for statements that change any number of jobs at once."""
 EVENT = tuple(getattr(JobEvent, name) for name in EventRow._fields)
 ON = {
     Queue.PRIMARY: QueueColumns(*(getattr(Job, each.name) for each in fields(QueueColumns))),

@@ -43,10 +43,12 @@ from ..domain.lifecycle import (
 )
 from ..storage.models import ClockMark, Job, JobEvent, Lockout, Reservation
 from ..storage.statement import Statement
+from .handover import WITHIN_REACH, within_reply
 from .reservations import now_at_site
 from .rows import JobRow
 from .sql import (
     JOB,
+    JOB_IN_SHORT,
     ON,
     ONE,
     THIS_JOB,
@@ -83,17 +85,15 @@ _EVENT_VALUES = (
 
 
 def _claim(queue: Queue) -> Statement:
-    """Hand over all that may be, to a poll that cannot be repeated."""
+    """Hand over all that may be, to a poll that cannot be repeated; for SQLite, where it was seen to fit a reply."""
     return Statement(_hand_over(queue, Phase.RECEIVED).where(deliverable(queue)).returning(*JOB))
 
 
 def _claim_some(queue: Queue, phase: Phase) -> Statement:
-    """Hand over at most `limit`, stop commands first; what is claimed ends at the first stop."""
-    chosen = select(Job.id).where(deliverable(queue)).order_by(Job.is_stop.desc(), Job.ulid).limit(at_most("limit"))
-    if phase is Phase.CLAIMED:
-        first_stop = select(func.min(Job.ulid)).where(deliverable(queue), Job.is_stop == ONE).correlate(None)
-        chosen = chosen.where(Job.ulid <= func.coalesce(first_stop.scalar_subquery(), literal_column("'~'")))
-    return Statement(_hand_over(queue, phase).where(Job.id.in_(chosen.correlate(None))).returning(*JOB))
+    """Hand over what is within the reach of one reply (`handover`)."""
+    some = _hand_over(queue, phase).where(deliverable(queue))
+    within = within_reply(queue, ends_at_stop=phase is Phase.CLAIMED)
+    return Statement(some.where(WITHIN_REACH).returning(*JOB), on_postgresql=some.where(within).returning(*JOB))
 
 
 def _hand_over(queue: Queue, phase: Phase) -> Update:
@@ -208,9 +208,9 @@ def _cancel(
     withdrawn = {on.phase: literal(Phase.WITHDRAWN), on.status: CANCELED}
     labelled = {on.phase: literal(Phase.LABELLED), on.status: CANCELED, on.cancel_requested: ONE}
     return Cancel(
-        Statement(update(Job).where(which, in_phase(queue, Phase.WAITING)).values(withdrawn).returning(*JOB)),
-        Statement(update(Job).where(claimed).values(labelled).returning(*JOB)),
-        Statement(request.values({on.cancel_requested: ONE}).returning(*JOB)),
+        Statement(update(Job).where(which, in_phase(queue, Phase.WAITING)).values(withdrawn).returning(*JOB_IN_SHORT)),
+        Statement(update(Job).where(claimed).values(labelled).returning(*JOB_IN_SHORT)),
+        Statement(request.values({on.cancel_requested: ONE}).returning(*JOB_IN_SHORT)),
     )
 
 
@@ -290,7 +290,9 @@ class Label:
 
 def _label(queue: Queue, status: str, phase: Phase, *which: ColumnElement[bool]) -> Label:
     step = update(Job).where(*which).values({ON[queue].phase: literal(phase), ON[queue].status: status})
-    return Label(Statement(select(Job.site).where(*which)), Statement(step.where(_FOUND_AT_THIS_SITE).returning(*JOB)))
+    return Label(
+        Statement(select(Job.site).where(*which)), Statement(step.where(_FOUND_AT_THIS_SITE).returning(*JOB_IN_SHORT))
+    )
 
 
 MEET = Statement(
@@ -338,4 +340,4 @@ CANCEL_SITE_BY_DEVICE = {queue: cancel_at_site(queue, ALL_BY_DEVICE) for queue i
 EXPIRE_WAITING = {queue: _expire_waiting(queue) for queue in Queue}
 EXPIRE_CLAIMED = {queue: _expire_claimed(queue) for queue in Queue}
 LOSE = {queue: _lose(queue) for queue in Queue}
-GIVE_UP = {queue: Statement(_give_up(queue).returning(*JOB)) for queue in Queue}
+GIVE_UP = {queue: Statement(_give_up(queue).returning(*JOB_IN_SHORT)) for queue in Queue}

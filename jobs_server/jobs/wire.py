@@ -12,6 +12,8 @@ from ..clock import in_utc
 from ..domain.lifecycle import UNREAD, Queue
 from .rows import EventRow, JobRow
 
+_PIECE_BYTES = 64 * 1024
+
 if TYPE_CHECKING:  # What writes rows needs none of the SQL that reads them.
     from .events import EventOfJob
     from .lockouts import LockoutRow
@@ -35,13 +37,21 @@ def handed_over(rows: Iterable[JobRow], queue: Queue) -> bytes:
     return orjson.dumps([_job_on_alternate(row) | {"replicaStatusId": f"{UNREAD}#{row.ulid}"} for row in rows])
 
 
-def job_pages(pages: Iterable[list[JobRow]]) -> Iterator[bytes]:
-    """Write a list of any length piece by piece."""
+def joined(lists: Iterable[bytes]) -> Iterator[bytes]:
+    """Write lists as one list, piece by piece; no list is asked for before the one before it was sent."""
     separator = b"["
-    for page in pages:
-        yield separator + jobs(page)[1:-1]
+    for written in lists:
+        yield separator
+        yield from _pieces(written)
         separator = b","
     yield b"[]" if separator == b"[" else b"]"
+
+
+def _pieces(written: bytes) -> Iterator[bytes]:
+    """Part a list, without the brackets around it: a server that sends piece by piece makes a copy of each."""
+    end = len(written) - 1
+    for begin in range(1, end, _PIECE_BYTES):
+        yield written[begin : min(begin + _PIECE_BYTES, end)]
 
 
 def job_object(row: JobRow) -> dict[str, Any]:
@@ -61,7 +71,20 @@ def job_with_history(
     """
     own = {} if usual_life_seconds is None else _own_times(row, round(usual_life_seconds * 1000))
     public = _job(row) if queue is Queue.PRIMARY else _job_on_alternate(row)
-    return orjson.dumps(public | own | {"history": list(_history(events))})
+    return orjson.dumps(public | own | {"history": list(_history(events, _unread()))})
+
+
+def job_with_long_history(
+    row: JobRow,
+    pages: Iterable[list[EventRow]],
+    usual_life_seconds: float | None = None,
+    queue: Queue = Queue.PRIMARY,
+) -> Iterator[bytes]:
+    """Write the same piece by piece, for a history of any length."""
+    before = _unread()
+    yield job_with_history(row, (), usual_life_seconds, queue).removesuffix(b"[]}")
+    yield from joined(orjson.dumps(list(_history(events, before))) for events in pages)
+    yield b"}"
 
 
 def _own_times(row: JobRow, usual_life_ms: int) -> dict[str, float]:
@@ -142,8 +165,12 @@ def reservation(row: ReservationRow) -> dict[str, Any]:
     }
 
 
-def _history(events: Iterable[EventRow]) -> Iterator[dict[str, Any]]:
-    before: dict[int, str | None] = {Queue.PRIMARY.value: None, Queue.ALTERNATE.value: UNREAD}
+def _unread() -> dict[int, str | None]:
+    """Return by queue the status that a job's first event left."""
+    return {Queue.PRIMARY.value: None, Queue.ALTERNATE.value: UNREAD}
+
+
+def _history(events: Iterable[EventRow], before: dict[int, str | None]) -> Iterator[dict[str, Any]]:
     for event in events:
         yield event_object(event, before[event.queue])
         before[event.queue] = event.status

@@ -39,7 +39,7 @@ class BacklogBounds:
     """How much of the backlog is read and kept."""
 
     page_events: int = 100
-    kept_bytes: int = 8 * 1024 * 1024
+    kept_bytes: int = 2 * 1024 * 1024
 
 
 class Backlog:
@@ -69,12 +69,12 @@ class Backlog:
     def _read(self, site: str, seq: int) -> Page:
         with self._database.reading() as connection:
             last = events.last(connection, site)
-            found = events.after(connection, seq, self._bounds.page_events, site)
+            found, more = events.after(connection, seq, self._bounds.page_events, site)
             epoch, pruned_seq = events.record(connection)  # Read last: what was pruned before is in it.
         if pruned_seq > seq:
             return Page([], max(last, pruned_seq), NOT_ALL_KEPT)
         frames = [Frame(change.event.seq, self._render(epoch, change)) for change in found]
-        if len(frames) == self._bounds.page_events:
+        if more:
             return Page(frames, frames[-1].seq)
         return Page(frames, max([seq, last, *(frame.seq for frame in frames)]))
 

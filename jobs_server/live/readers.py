@@ -66,11 +66,11 @@ class AllSitesReader:
             yield None
         while True:
             watched = set(self._channels)
-            found = events.after(connection, cast(int, self.tail), _READ)
+            found, more = events.after(connection, cast(int, self.tail), _READ)
             if found:
                 self._publish(found, watched)
                 yield {change.job.site for change in found}
-            if len(found) < _READ:
+            if not more:
                 return
 
     def rest(self) -> None:
@@ -148,15 +148,19 @@ class PerSiteReader:
         return [site for site in waited if found[site] != self._last.get(site) or _is_new(channels.get(site))]
 
     def _read(self, connection: Connection, channel: SiteChannel) -> Iterator[set[str] | None]:
-        while channel.tail is not None and (found := events.after(connection, channel.tail, _READ, channel.site)):
-            frames = [Frame(change.event.seq, self._render(self._epoch, change)) for change in found]
-            with self._lock:
-                for frame in frames:
-                    channel.add(frame)
-                channel.tail = frames[-1].seq
-            yield {channel.site}
-            if len(found) < _READ:
-                return
+        more = True
+        while more and channel.tail is not None:
+            found, more = events.after(connection, channel.tail, _READ, channel.site)
+            if found:
+                self._publish(found, channel)
+                yield {channel.site}
+
+    def _publish(self, found: list[EventOfJob], channel: SiteChannel) -> None:
+        frames = [Frame(change.event.seq, self._render(self._epoch, change)) for change in found]
+        with self._lock:
+            for frame in frames:
+                channel.add(frame)
+            channel.tail = frames[-1].seq
 
 
 def _is_new(channel: SiteChannel | None) -> bool:

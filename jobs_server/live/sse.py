@@ -10,6 +10,7 @@ import random
 import re
 import time
 from collections.abc import Iterator
+from itertools import accumulate, takewhile
 from typing import NamedTuple
 
 import orjson
@@ -20,11 +21,12 @@ from ..jobs import events, wire
 from ..jobs.events import EventOfJob, Record
 from ..storage.statement import Connection
 from . import presence
-from .backlog import NOT_ALL_KEPT
+from .backlog import NOT_ALL_KEPT, Frame
 from .feed import Feed
 from .subscribers import SiteChannel, Viewer
 
 _RETRY_MS = (1000, 3000)  # So that not all come back at the same moment after a restart.
+_AT_ONCE_BYTES = 256 * 1024
 _POSITION = re.compile(r"([0-9a-z]{1,32})-([0-9]{1,30})")
 
 
@@ -141,13 +143,14 @@ class _Reader:
         while not page.frames and not page.reset and page.upto > self._seq:
             self._seq = page.upto
             page = self._feed.since(self._channel, self._seq)
-        parts = [frame.data for frame in page.frames]
-        self._seq = page.upto
+        frames = _at_once(page.frames)
+        parts = [frame.data for frame in frames]
+        self._seq = page.upto if len(frames) == len(page.frames) else frames[-1].seq
         if page.reset:
             self._told_seq = self._seq
             parts.append(self._reset(page.reset))
-        if page.frames:
-            self._told_seq = page.frames[-1].seq
+        if frames:
+            self._told_seq = frames[-1].seq
         if self._news != self._channel.news:
             self._news = self._channel.news
             parts.append(self._presence())
@@ -171,6 +174,12 @@ class _Reader:
 
     def _data(self, topic: str, data: object) -> bytes:
         return b"data: %b\n\n" % wire.message(topic, self._channel.site, data)
+
+
+def _at_once(frames: list[Frame]) -> list[Frame]:
+    """Return the first frames: as much as one message may hold, since a viewer that reads slowly keeps it so long."""
+    sizes = accumulate(len(frame.data) for frame in frames)
+    return frames[: max(1, sum(1 for _ in takewhile(lambda size: size <= _AT_ONCE_BYTES, sizes)))]
 
 
 def _dropped(reason: str) -> bytes:

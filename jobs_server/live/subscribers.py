@@ -15,7 +15,7 @@ class ChannelBounds:
     """How much is kept for each site that somebody views."""
 
     events: int = 1000
-    bytes: int = 4 * 1024 * 1024
+    bytes: int = 1024 * 1024
 
 
 class SiteChannel:

@@ -15,6 +15,14 @@ LONGEST = 160
 
 _REMEMBERED_LENGTH = 1000
 _LARGEST = 1e9
+_MOST_NAMED = 40
+_NAMED = frozenset(
+    (
+        *("time", "count", "filter", "filter_name", "image_type", "object_name", "object", "script", "position"),
+        *("ra", "ha", "dec", "az", "alt"),
+    )
+)
+"""The parameters that lines name."""
 
 _NOTHING = (None, "", "empty", "Unspecified", "NaN")
 Params = Mapping[str, Any]
@@ -42,6 +50,21 @@ def _described(device: str, action: str, required: str, optional: str) -> str:
 
 # The same jobs are shown again and again, on every page that is open.
 _remembered = lru_cache(4096)(_described)
+
+
+def shortened(params: str) -> str:
+    """Return parameters as a JSON text, without what is so long that no line shows it."""
+    if len(params) <= _REMEMBERED_LENGTH:
+        return params
+    named = [(key, value) for key, value in json.loads(params).items() if key in _NAMED or len(key) <= LONGEST]
+    first = sorted(named, key=lambda pair: pair[0] not in _NAMED)[:_MOST_NAMED]
+    return json.dumps({key: _shortened(value) for key, value in first})
+
+
+def _shortened(value: object) -> object:
+    if isinstance(value, str):
+        return shorten(value, 2 * LONGEST)
+    return value if len(json.dumps(value)) <= 2 * LONGEST else "…"
 
 
 def shorten(line: str, longest: int = LONGEST) -> str:

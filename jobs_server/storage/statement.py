@@ -5,7 +5,7 @@ An ORM session costs three times the work of a claim.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
@@ -63,6 +63,11 @@ class Connection:
         self.changes: list[Any] = []
         """What a write unit changed, for `Database.on_changes` after its commit."""
 
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether this is a connection to PostgreSQL."""
+        return self._dialect == postgresql.NAME
+
     def rows(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
         return self._run(statement, values).fetchall()  # type: ignore[no-any-return]
@@ -71,6 +76,21 @@ class Connection:
         """Run a statement and return its first row, or None."""
         rows = self.rows(statement, **values)  # All rows are fetched: a RETURNING has done its work only then.
         return rows[0] if rows else None
+
+    def each(self, statement: Statement, **values: Any) -> Any:
+        """Run a statement and return the driver's cursor, for whoever may not want all its rows, and closes it.
+
+        SQLite works out each row when it is asked for; PostgreSQL sends all rows at once.
+        """
+        return self._run(statement, values)
+
+    def stream(self, statement: Statement, **values: Any) -> Iterator[tuple[Any, ...]]:
+        """Run a statement and yield its rows one by one, none of which is kept; all of them are to be asked for."""
+        if not self.is_postgresql:
+            yield from self._run(statement, values)
+            return
+        sql, fixed = statement.compiled(self._dialect)
+        yield from self._raw.cursor().stream(sql, {**fixed, **values})
 
     def run(self, statement: Statement, **values: Any) -> None:
         """Run a statement that has no rows."""

@@ -22,6 +22,7 @@ from ..storage.statement import Connection, Statement
 
 FORMAT = 1
 BATCH_JOBS = 100
+BATCH_CHARACTERS = 2 * 1024 * 1024
 NOTE = "imported: what was unfinished is not run"
 
 JOB_NAMES = tuple(column.key for column in Job.__table__.columns if column.key != "id")
@@ -85,11 +86,13 @@ def read_back(database: Database, path: Path, now_ms: int, progress: Any = lambd
     """
     imported = Imported()
     batch: list[Mapping[str, Any]] = []
+    size = 0
     for content in _lines(path, imported, progress):
         batch.append(content)
-        if len(batch) == BATCH_JOBS:
+        size += len(content["job"]["required_params"]) + len(content["job"]["optional_params"])
+        if len(batch) == BATCH_JOBS or size > BATCH_CHARACTERS:
             _put_in(database, batch, now_ms, imported)
-            batch = []
+            batch, size = [], 0
     _put_in(database, batch, now_ms, imported)
     return imported
 

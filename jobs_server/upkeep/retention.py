@@ -26,6 +26,7 @@ from ..storage.models import IdempotencyKey, Job, JobEvent, PrunePermit, Silence
 from ..storage.statement import Connection, Statement
 from . import archive
 
+_PIECE_BYTES = 2 * 1024 * 1024
 DAY_MS = clock.DAY_MS
 _JOB = archive.JOB
 _EVENT = archive.EVENT
@@ -151,13 +152,27 @@ def _batch(database: Database, site: str, before_ms: int, most_rows: int) -> dic
 
 
 def _write(database: Database, file: Path, batch: dict[int, int]) -> None:
-    """Append jobs to a file as a piece that is whole by itself, and have the disk keep it."""
-    lines = []
+    """Append jobs to a file as pieces that are whole by themselves, and have the disk keep them."""
+    lines: list[bytes] = []
+    for job_id in batch:
+        lines += _line(database, job_id)
+        if sum(map(len, lines)) > _PIECE_BYTES:
+            _append(file, lines)
+            lines = []
+    if lines:
+        _append(file, lines)
+
+
+def _line(database: Database, job_id: int) -> list[bytes]:
     with database.reading() as connection:
-        for job_id in batch:
-            if row := connection.row(_ROW, job_id=job_id):  # another process may prune at the same time
-                events = connection.rows(_HISTORY, job_id=job_id)
-                lines.append(orjson.dumps(archive.record(row, events), option=orjson.OPT_APPEND_NEWLINE))
+        row = connection.row(_ROW, job_id=job_id)
+        if row is None:  # another process may prune at the same time
+            return []
+        events = connection.rows(_HISTORY, job_id=job_id)
+    return [orjson.dumps(archive.record(row, events), option=orjson.OPT_APPEND_NEWLINE)]
+
+
+def _append(file: Path, lines: list[bytes]) -> None:
     try:
         with file.open("ab") as raw:
             raw.write(gzip.compress(b"".join(lines)))

@@ -42,6 +42,7 @@ UNDER = {
 }
 """Where in the menu a page is that has no link of its own there."""
 
+_PRETTY_CHARACTERS = 16 * 1024
 bp = Blueprint("pages", __name__, template_folder="templates")
 
 
@@ -71,7 +72,9 @@ def _check_site() -> None:
 
 
 def _pretty(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    # Deeply nested, a long text becomes a hundred times as long by its blanks.
+    return text if len(text) > _PRETTY_CHARACTERS else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 @bp.after_request

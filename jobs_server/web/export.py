@@ -22,6 +22,7 @@ COLUMNS = (
     "why",
 )
 Piece = TypeVar("Piece", str, bytes)
+_PIECE_CHARACTERS = 64 * 1024
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -58,10 +59,18 @@ def _csv(pages: Iterable[list[JobWithTiming]]) -> Iterator[str]:
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for page in pages:
-        writer.writerows([cell(value) for value in _row(each)] for each in page)
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
+        while page:  # What was written is let go, and a piece of the file is hardly larger than a job.
+            writer.writerow([cell(value) for value in _row(page.pop(0))])
+            if buffer.tell() > _PIECE_CHARACTERS:
+                yield _emptied(buffer)
+    yield _emptied(buffer)
+
+
+def _emptied(buffer: io.StringIO) -> str:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text
 
 
 def _row(row: JobWithTiming) -> list[str | float | None]:
@@ -83,7 +92,8 @@ def _row(row: JobWithTiming) -> list[str | float | None]:
 def _json(pages: Iterable[list[JobWithTiming]]) -> Iterator[bytes]:
     separator = b"["
     for page in pages:
-        for each in page:
+        while page:
+            each = page.pop(0)
             yield separator + orjson.dumps(wire.job_object(each.job) | {"life": each.timing._asdict()})
             separator = b",\n"
     yield b"[]" if separator == b"[" else b"]"

@@ -22,6 +22,8 @@ from .blueprint import bp
 from .context import page
 
 STATUSES = ("waiting", "unfinished", "done", "failed", "canceled", "expired", "lost")
+SHOWN_EVENTS = 400
+"""Entries of a job's history on its page; `getjob` has all."""
 _TEXTS = ("text", "device", "action", "user", "status")
 LONGEST = 200
 """How many characters a field of the log's form may have: far more than anything that is looked for."""
@@ -104,10 +106,12 @@ def job(ulid: str) -> Response:
     """Show one job: what was asked for, and what became of the job."""
     with page().reading() as connection:
         found = queries.job_anywhere(connection, ulid)
-        history = queries.history(connection, found.id) if found else []
+        history, left_out = queries.history_ends(connection, found.id, SHOWN_EVENTS) if found else ([], 0)
+        told = queries.each_event(connection, found.id) if found and left_out else history
+        timing = timing_of(found.timestamp_ms, told) if found else None
     if found is None or (request.args.get("site") and found.site != page().site):
         raise NotFound(f"Error: site {page().site} has no job {ulid}")
-    shown = render_template("pages/job.html", job=found, history=history, timing=timing_of(found.timestamp_ms, history))
+    shown = render_template("pages/job.html", job=found, history=history, left_out=left_out, timing=timing)
     return make_response(shown)
 
 

@@ -98,8 +98,8 @@ def _changed(connection: Connection, since: sse.Position | None) -> list[JobWith
     begin = sse.start(connection, since, page().site)
     if since is None or begin.reset:
         return None
-    found = events.after(connection, since.seq, CHANGED, page().site)
-    if len(found) == CHANGED:
+    found, more = events.after(connection, since.seq, CHANGED, page().site)
+    if more:
         return None
     return now.with_timing(connection, {change.job.id: change.job for change in found}.values())
 

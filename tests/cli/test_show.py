@@ -76,10 +76,10 @@ def test_a_list_says_why_a_job_failed_and_nothing_of_one_that_did_not(observator
 def test_both_ways_read_the_same_rows(file_app: Flask, observatory: Observatory, tmp_path: Path) -> None:
     database = service_of(file_app).database
     with SQLiteReads(tmp_path / "instance" / "jobs.db", 1.0) as reads, database.reading() as connection:
-        read = reads.recent("wmd", 0)
-        assert read == [row for page in queries.recent(database, "wmd", 0) for row in page]
+        read = [row for page in reads.recent("wmd", 0) for row in page]
+        assert read == [row for page in queries.recent(database, "wmd", 0) for row in page.jobs]
         assert len(read) == 5
-        assert reads.recent("wmd", read[3].timestamp_ms) == [
+        assert [row for page in reads.recent("wmd", read[3].timestamp_ms) for row in page] == [
             row for row in read if row.timestamp_ms >= read[3].timestamp_ms
         ]
         assert reads.reasons("wmd", 0) == queries.reasons(database, "wmd", 0)

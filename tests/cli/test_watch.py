@@ -25,7 +25,7 @@ def happened(shared_app: Flask, desk: Observatory) -> list[EventOfJob]:
     desk.asks_to_cancel(job)
     desk.reports(job, "FAILED", message="clouds")
     with service_of(shared_app).database.reading() as connection:
-        return events.after(connection, 0, 100, desk.site)
+        return events.after(connection, 0, 100, desk.site).events
 
 
 def printed(happened: list[EventOfJob]) -> list[dict[str, Any]]:

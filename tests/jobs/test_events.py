@@ -34,7 +34,7 @@ class Desk:
 
     def changes(self, seq: int = 0, count: int = 1000, site: str | None = None) -> list[dict[str, Any]]:
         with service_of(self.app).database.reading() as connection:
-            found = changes.after(connection, seq, count, site)
+            found = changes.after(connection, seq, count, site).events
         return [{"seq": each.event.seq} | orjson.loads(wire.change(each))["data"] for each in found]
 
     def does(self, step: str, clocks: Clocks) -> None:

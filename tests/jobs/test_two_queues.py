@@ -159,7 +159,7 @@ class TestEstimate:
         observatory.asks_to_cancel(job)
         observatory.reports(job, "EXPOSING", secondsUntilComplete=4, **THERE)
         with service_of(app).database.reading() as connection:
-            told = [orjson.loads(wire.change(each))["data"] for each in events.after(connection, 0, 99)]
+            told = [orjson.loads(wire.change(each))["data"] for each in events.after(connection, 0, 99).events]
         there = [each for each in told if each["event"]["alternateQueue"]]
         assert [each.get("secondsUntilComplete") for each in there] == [None, None, 9, 9]
         assert [each["event"].get("secondsUntilComplete") for each in there] == [None, 5, None, 4]

@@ -12,7 +12,7 @@ from flask import Flask
 
 from jobs_server.errors import Unavailable
 from jobs_server.jobs import events
-from jobs_server.jobs.events import EventOfJob
+from jobs_server.jobs.events import EventOfJob, EventPage
 from jobs_server.live import readers, sse
 from jobs_server.live.backlog import Backlog, BacklogBounds, Frame
 from jobs_server.live.disconnect import Client
@@ -204,7 +204,7 @@ def test_a_database_that_fails_holds_changes_up_and_loses_none(
     feeds.put_in(file_app, FeedTimes(first_pause_seconds=0.01))
     read, troubles = events.after, [Unavailable("Error: the disk is gone"), RuntimeError("a fault of ours")]
 
-    def fails_twice(*arguments: Any) -> list[EventOfJob]:
+    def fails_twice(*arguments: Any) -> EventPage:
         if troubles:
             raise troubles.pop(0)
         return read(*arguments)

@@ -69,6 +69,15 @@ def test_waiting_and_watching_are_measured() -> None:
     assert "| 150 | 0 / 0 |" in tables[3], "a viewer missed something"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process holds")
+def test_what_large_jobs_and_slow_readers_take_is_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks.memory", "--smallest"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    row = done.stdout.splitlines()[-1].strip("| ").split(" | ")
+    assert (row[0], row[4:6]) == ("new", ["12", "12"]), "somebody missed a job"
+
+
 def test_what_counting_costs_is_measured() -> None:
     needs_peers("flask_limiter")
     from benchmarks import limiter

@@ -57,7 +57,7 @@ def entered(observatory: Observatory, text: str) -> dict[str, Any]:
 def test_it_stays_within_its_frame_of_the_stream(app: Flask, observatory: Observatory, text: str) -> None:
     job = entered(observatory, text)
     with app.app_context(), reading() as connection:
-        changes = after(connection, 0, count=100)
+        changes = after(connection, 0, count=100).events
     parser = Parser()
     for line in b"".join(render("e", change) for change in changes).decode().split("\n"):
         parser.line(line.removesuffix("\r"))

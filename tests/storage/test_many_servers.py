@@ -165,7 +165,7 @@ def test_a_look_at_many_sites_reads_those_alone_at_which_something_happened(
     until(lambda: all(viewer.channel.tail is not None for viewer in viewers.values()), 20)
     read = changes.after
 
-    def noted(connection: Connection, seq: int, count: int, site: str | None = None) -> list[changes.EventOfJob]:
+    def noted(connection: Connection, seq: int, count: int, site: str | None = None) -> changes.EventPage:
         asked.append(site)
         return read(connection, seq, count, site)
 

@@ -210,13 +210,13 @@ class TestOrder:
         with database(there).reading() as connection:
             newest = events.newest(connection)
             assert events.last(connection, "wmd") == began, "a position beyond what may still come"
-            assert events.after(connection, began, 10, "wmd") == []
+            assert events.after(connection, began, 10, "wmd").events == []
         assert second.is_alive()
         go.set()
         late.join(60)
         second.join(60)
         with database(there).reading() as connection:
-            told = events.after(connection, began, 10, "wmd")
+            told = events.after(connection, began, 10, "wmd").events
         assert [change.event.status for change in told] == ["SLEWING", "EXPOSING"]
         assert told[0].event.seq < newest < told[1].event.seq
 

@@ -31,7 +31,11 @@ HOT_HERE = HOT | {
 }
 INDEXES = {"sqlite_autoindex_idempotency_key_1": "uq_idempotency_key_site_user_id_key"}
 LARGE = ("job", "job_event", "idempotency_key")
-MAY_SORT_HERE = (*MAY_SORT, "history", "what happened at a site")  # the few events of one job
+MAY_SORT_HERE = (
+    *MAY_SORT,
+    *("history", "a page of a history", "the newest of a history", "what happened at a site"),  # events of one job
+    *("claim some", "how large"),  # what waits; how large it is, PostgreSQL finds out while it claims
+)
 
 
 @pytest.fixture(scope="module", params=["fresh", "after ANALYZE"])

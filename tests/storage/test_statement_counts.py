@@ -30,7 +30,7 @@ class Counted:
 
     def __init__(self, database: Database) -> None:
         self._run: list[str] = []
-        on_sqlite = database.kind.name == sqlite.NAME
+        self._on_sqlite = on_sqlite = database.kind.name == sqlite.NAME
         database.close()  # connections made before would not be watched
         event.listen(database.engine, "connect", self._watch_sqlite if on_sqlite else self._watch_postgresql)
 
@@ -43,6 +43,10 @@ class Counted:
     def one_write(self, *steps: str) -> list[str]:
         """One write unit: its begin, the steps, one commit."""
         return ["BEGIN", *steps, "COMMIT"]
+
+    def weighing(self, looks: int) -> list[str]:
+        """The looks at how large the jobs are that a reply would hold; on PostgreSQL they are part of the claim."""
+        return ["SELECT"] * looks if self._on_sqlite else []
 
     def _watch_sqlite(self, connection: Any, _record: object) -> None:
         connection.set_trace_callback(lambda sql: self._run.append(in_short(sql)))
@@ -104,14 +108,14 @@ def test_an_empty_poll_only_reads(app: Flask, run: Counted, options: dict[str, A
     assert run.of(lambda: observatory.polls(**options)) == ["SELECT"] * reads
 
 
-@pytest.mark.parametrize("options", [{}, {"limit": 5}], ids=["plain", "limit"])
-def test_a_poll_that_gets_jobs_is_one_write(app: Flask, run: Counted, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("options", "weighed"), [({}, 1), ({"limit": 5}, 2)], ids=["plain", "limit"])
+def test_a_poll_that_gets_jobs_is_one_write(app: Flask, run: Counted, options: dict[str, Any], weighed: int) -> None:
     observatory = inside(app)
     for _ in range(5):
         observatory.sends()
     assert run.of(lambda: observatory.polls(**options)) == [
         "SELECT",
-        *run.one_write("UPDATE job", *["INSERT job_event"] * 5),
+        *run.one_write(*run.weighing(weighed), "UPDATE job", *["INSERT job_event"] * 5),
     ]
 
 
@@ -120,7 +124,7 @@ def test_a_claim_looks_again_inside_its_write_whether_it_was_made_before(app: Fl
     observatory.sends()
     poll = {"claimId": "c-1"}
     first = run.of(lambda: observatory.polls(**poll))
-    assert first == ["SELECT", "SELECT", *run.one_write("SELECT", "UPDATE job", "INSERT job_event")]
+    assert first == ["SELECT", "SELECT", *run.one_write("SELECT", *run.weighing(2), "UPDATE job", "INSERT job_event")]
     assert run.of(lambda: observatory.polls(**poll)) == ["SELECT"]
 
 

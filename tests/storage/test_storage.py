@@ -16,7 +16,7 @@ from jobs_server import create_app
 from jobs_server.domain.lifecycle import Phase, Queue, Report
 from jobs_server.errors import Unavailable
 from jobs_server.history import night, now, search
-from jobs_server.jobs import admission, queries, statements
+from jobs_server.jobs import admission, handover, queries, statements
 from jobs_server.service import service_of
 from jobs_server.storage import sqlite_driver
 from jobs_server.storage.database import Database
@@ -126,10 +126,15 @@ HOT: dict[str, tuple[Statement, str]] = {
     "recent": (queries._RECENT, "ix_job_recent"),
     "a page of the recent": (queries._PAGE_BEFORE, "ix_job_recent"),
     "one job": (queries._JOB, ULID_INDEX),
+    "the end of a page of large jobs": (queries._RECENT_UP_TO, "ix_job_recent"),
+    "the places of a page of large jobs": (queries._PLACES_BEFORE, "ix_job_recent"),
     "history": (queries._HISTORY, "ix_job_event_job_id"),
     "running at a site": (now._RUNNING, "ix_job_unfinished"),
     "taken by a site": (now._TAKEN, "ix_job_unfinished"),
     "count what a site has taken": (now._COUNT_TAKEN, "ix_job_unfinished"),
+    "a page of a history": (queries._HISTORY_AFTER, "ix_job_event_job_id"),
+    "the newest of a history": (queries._NEWEST_EVENTS, "ix_job_event_job_id"),
+    "search, for an export": (search._FIND_IDS, "ix_job_recent"),
     "waiting at a site": (now._WAITING, "ix_job_waiting"),
     "count what waits": (now._COUNT_WAITING, "ix_job_waiting"),
     "latest of a site": (now._LATEST, "ix_job_recent"),
@@ -146,6 +151,8 @@ for queue, prefix in BY_QUEUE.items():
         f"is anything deliverable, {queue.name}": (queries._ANY_DELIVERABLE[queue], f"{prefix}waiting"),
         f"claim, {queue.name}": (statements.CLAIM[queue], f"{prefix}waiting"),
         f"claim some, {queue.name}": (statements.CLAIM_SOME[queue, Phase.CLAIMED], f"{prefix}waiting"),
+        f"how large what waits is, {queue.name}": (handover.ALL[queue], f"{prefix}waiting"),
+        f"how large the stops are, {queue.name}": (handover.STOPS[queue], f"{prefix}waiting"),
         f"replay, {queue.name}": (queries._CLAIMED[queue], f"{prefix}claim"),
         f"report, {queue.name}": (statements.REPORT[queue, Report.END], ULID_INDEX),
         f"start, {queue.name}": (statements.START_FENCED[queue], ULID_INDEX),
@@ -160,8 +167,8 @@ for queue, prefix in BY_QUEUE.items():
         f"any claimed to expire, {queue.name}": (statements.EXPIRE_CLAIMED[queue].sites, f"{prefix}watched"),
         f"lose, {queue.name}": (statements.LOSE[queue].step, f"{prefix}watched"),
     }
-MAY_SORT = ("claim some", "search", "events of a night", "latest of a site")
-"""What sorts no more than waits, than a budget of jobs, than a night, than the newest jobs."""
+MAY_SORT = ("search", "events of a night", "latest of a site")
+"""What sorts no more than a budget of jobs, than a night, than the newest jobs."""
 
 
 def fill_with_history(app: Flask) -> None:

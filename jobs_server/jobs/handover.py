@@ -1,0 +1,142 @@
+"""How far a poll reaches: what one reply may hold in bytes, found before anything is handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
+from itertools import islice, takewhile
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    LargeBinary,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+
+from ..domain.commands import ClaimJobs
+from ..domain.lifecycle import Queue
+from ..storage.models import Job
+from ..storage.statement import Connection, Statement
+from .sql import ONE, ZERO, deliverable
+
+REPLY_BYTES = 2_000_000
+"""How many bytes of jobs a reply holds, unless one job alone is larger."""
+_NO_LIMIT = 2**31
+_FRAME_BYTES = 600  # the names of the keys, the numbers, the ULIDs and the statuses
+_ESCAPED = 6  # so many bytes JSON takes at most for a character or a byte of a text
+
+
+class _Weighed(NamedTuple):
+    ulid: str
+    is_stop: int
+    size: int
+
+
+WITHIN_REACH = and_(
+    Job.ulid <= bindparam("upto"),
+    Job.ulid
+    <= case((Job.is_stop == ONE, bindparam("last_stop", type_=Text)), else_=bindparam("last_other", type_=Text)),
+)
+"""Within what `reach` found, on SQLite: stop commands up to one ULID, other jobs up to another."""
+
+
+def within_reply(queue: Queue, *, ends_at_stop: bool) -> ColumnElement[bool]:
+    """Write the same for PostgreSQL in one statement, since it knows how long a text is without reading it."""
+    jobs = _sizes(queue, func.octet_length)
+    if ends_at_stop:
+        first_stop = select(func.min(Job.ulid)).where(deliverable(queue), Job.is_stop == ONE).correlate(None)
+        jobs = jobs.where(Job.ulid <= func.coalesce(first_stop.scalar_subquery(), literal_column("'~'")))
+    weighed = jobs.correlate(None).subquery().c
+    order = (weighed.is_stop.desc(), weighed.ulid)
+    total = func.sum(weighed.size).over(order_by=order, rows=(None, 0)).label("total")
+    counted = select(weighed.ulid, func.row_number().over(order_by=order).label("number"), total).subquery().c
+    fits = or_(counted.total <= literal_column(str(REPLY_BYTES)), counted.number == ONE)
+    return Job.ulid.in_(select(counted.ulid).where(fits, counted.number <= bindparam("most", type_=BigInteger)))
+
+
+def _sizes(queue: Queue, octets: Any, *where: ColumnElement[bool]) -> Select[Any]:
+    """Write how large the jobs are in a reply that may be handed over; never too small."""
+    size: Any = literal_column(str(_FRAME_BYTES))
+    for name in (Job.site, Job.device, Job.instance, Job.action, Job.user_name, Job.user_id):
+        size += func.length(name) * literal_column(str(_ESCAPED))
+    for params in (Job.required_params, Job.optional_params, Job.user_roles):
+        size += octets(params)
+    return select(Job.ulid, Job.is_stop, size.label("size")).where(deliverable(queue), *where)
+
+
+def _oldest_first(queue: Queue, *where: ColumnElement[bool]) -> Statement:
+    """Write the sizes for SQLite, which works out each when it is asked for it."""
+    return Statement(_sizes(queue, lambda text: func.length(cast(text, LargeBinary)), *where).order_by(Job.ulid))
+
+
+ALL = {queue: _oldest_first(queue) for queue in Queue}
+STOPS = {queue: _oldest_first(queue, Job.is_stop == ONE) for queue in Queue}
+OTHERS = {queue: _oldest_first(queue, Job.is_stop == ZERO) for queue in Queue}
+
+
+def reach(connection: Connection, command: ClaimJobs, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Find how far a reply goes, as values for `statements.CLAIM_SOME`; None when it holds all that may be handed over.
+
+    Stop commands go before other jobs, both oldest first, and at least one job goes. What is claimed ends at the first
+    stop command: what was posted after it comes with the next poll.
+    """
+    if connection.is_postgresql:
+        return {"most": command.limit or _NO_LIMIT}
+    if command.claim_id is None and command.limit is None and _all_fit(connection, command.queue, values):
+        return None
+    claimed = command.claim_id is not None
+    room = _Room(command.limit or _NO_LIMIT)
+    with closing(_each(connection, STOPS[command.queue], values)) as stops:
+        last_stop = room.fill(islice(stops, 1) if claimed else stops)
+    with closing(_each(connection, OTHERS[command.queue], values)) as others:
+        ends = claimed and last_stop
+        last_other = room.fill(takewhile(lambda job: job.ulid < last_stop, others) if ends else others)
+    return {"last_stop": last_stop, "last_other": last_other, "upto": max(last_stop, last_other)}
+
+
+def _all_fit(connection: Connection, queue: Queue, values: Mapping[str, Any]) -> bool:
+    left = REPLY_BYTES
+    with closing(_each(connection, ALL[queue], values)) as jobs:
+        for job in jobs:
+            left -= job.size
+            if left < 0:
+                return False
+    return True
+
+
+def _each(connection: Connection, statement: Statement, values: Mapping[str, Any]) -> Generator[_Weighed]:
+    cursor = connection.each(statement, **values)
+    try:
+        yield from map(_Weighed._make, cursor)
+    finally:
+        cursor.close()
+
+
+class _Room:
+    """What a reply has room for."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._bytes = REPLY_BYTES
+        self._is_empty = True
+
+    def fill(self, jobs: Iterable[_Weighed]) -> str:
+        """Put jobs in until one does not fit, and return the last one's ULID; blank when there was none."""
+        last = ""
+        for job in jobs:
+            if not self._count or (job.size > self._bytes and not self._is_empty):
+                self._bytes = 0  # What comes later is not handed over before what waits longer.
+                break
+            self._count, self._bytes, self._is_empty = self._count - 1, self._bytes - job.size, False
+            last = job.ulid
+        return last
