@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from sqlalchemy import BigInteger, and_, bindparam, func, select
 
+from .. import clock
 from ..domain.lifecycle import Result
 from ..jobs.rows import EventRow, JobRow
 from ..jobs.sql import EVENT, JOB, NEWEST_FIRST, THIS_SITE
@@ -62,6 +63,9 @@ class Report:
     """Oldest first; the newest `LONGEST` of them."""
     left_out: int
     """How many older jobs there are beside."""
+    to_ms: int
+    """The end of the stretch of time."""
+    now_ms: int
 
     @cached_property
     def by_result(self) -> Counter[str]:
@@ -91,8 +95,20 @@ class Report:
 
     @cached_property
     def _runs(self) -> list[tuple[int, int]]:
-        timings = (each.timing for each in self.jobs)
-        return together([(each.started_ms, each.ended_ms) for each in timings if each.started_ms and each.ended_ms])
+        runs, next_begins = list[tuple[int, int]](), dict[tuple[str, str], int]()
+        begun = [(begin_ms, each) for each in self.jobs if (begin_ms := _begin_ms(each.timing))]
+        for begin_ms, (job, timing) in sorted(begun, key=itemgetter(0), reverse=True):
+            device = (job.device, job.instance)
+            end_ms = timing.ended_ms or min(self._open_end_ms(timing), next_begins.get(device, self.to_ms))
+            runs.append((begin_ms, max(begin_ms, end_ms)))
+            next_begins[device] = begin_ms
+        return together(runs)
+
+    def _open_end_ms(self, timing: JobTiming) -> int:
+        """Return until when a job that nobody ended ran: until now, and in a night that is over until its last sign."""
+        if self.now_ms < self.to_ms:
+            return self.now_ms
+        return max(timing.word_ms or 0, timing.due_ms or 0)
 
 
 def report(connection: Connection, site: str, from_ms: int, to_ms: int, count: int = LONGEST) -> Report:
@@ -100,17 +116,25 @@ def report(connection: Connection, site: str, from_ms: int, to_ms: int, count: i
     values = {"site": site, "from_ms": from_ms, "to_ms": to_ms}
     jobs = listed(connection, _JOBS, **values, count=count)[::-1]
     if not jobs:
-        return Report([], 0)
+        return Report([], 0, to_ms, clock.now_ms())
     left_out = 0 if len(jobs) < count else connection.rows(_COUNT, **values)[0][0] - len(jobs)
-    posted_ms = {job.id: job.timestamp_ms for job in jobs}
+    posted = {job.id: (job.timestamp_ms, job.hold_ms) for job in jobs}
     timings = {
-        job_id: timing_of(posted_ms[job_id], (EventRow._make(row[1:]) for row in rows))
+        job_id: timing_of(posted[job_id][0], (EventRow._make(row[1:]) for row in rows), posted[job_id][1])
         for job_id, rows in groupby(
             connection.stream(_EVENTS, **values, oldest_ms=jobs[0].timestamp_ms), key=itemgetter(0)
         )
-        if job_id in posted_ms
+        if job_id in posted
     }
-    return Report([JobWithTiming(job, timings.get(job.id) or JobTiming(job.timestamp_ms)) for job in jobs], left_out)
+    timed = [JobWithTiming(job, timings.get(job.id) or JobTiming(job.timestamp_ms)) for job in jobs]
+    return Report(timed, left_out, to_ms, clock.now_ms())
+
+
+def _begin_ms(timing: JobTiming) -> int | None:
+    """Return when a job began; of one that the site carried out without a word in between, when the site took it."""
+    if timing.started_ms or timing.result not in (Result.DONE, Result.FAILED):
+        return timing.started_ms
+    return timing.seen_ms
 
 
 def _exposure(job: JobRow) -> tuple[float, int] | None:

@@ -158,7 +158,10 @@ def last_instance(connection: Connection, site: str, device: str) -> str | None:
 
 def with_timing(connection: Connection, jobs: Iterable[JobRow]) -> list[JobWithTiming]:
     """Return each job with its timing."""
-    return [JobWithTiming(job, timing_of(job.timestamp_ms, queries.each_event(connection, job.id))) for job in jobs]
+    return [
+        JobWithTiming(job, timing_of(job.timestamp_ms, queries.each_event(connection, job.id), job.hold_ms))
+        for job in jobs
+    ]
 
 
 def _until_ms() -> int:

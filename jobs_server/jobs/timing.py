@@ -30,6 +30,8 @@ class JobTiming(NamedTuple):
     """When somebody asked to cancel the job."""
     reason: str | None = None
     """What was said of the end: by the site, or by this server where the server ended the job."""
+    held_ms: int = 0
+    """For how long after it was posted the job was not to be handed over."""
 
     @property
     def why(self) -> str:
@@ -38,8 +40,8 @@ class JobTiming(NamedTuple):
 
     @property
     def waited_ms(self) -> int | None:
-        """Return for how long the job waited until the site saw it."""
-        return None if self.seen_ms is None else max(0, self.seen_ms - self.posted_ms)
+        """Return for how long the job waited, once it might be handed over, until the site saw it."""
+        return None if self.seen_ms is None else max(0, self.seen_ms - self.posted_ms - self.held_ms)
 
     @property
     def ran_ms(self) -> int | None:
@@ -53,8 +55,8 @@ class JobTiming(NamedTuple):
 _report, _result = lru_cache(1024)(classify), lru_cache(1024)(result_of)
 
 
-def timing_of(posted_ms: int, history: Iterable[EventRow]) -> JobTiming:
-    """Read a job's history, oldest first, on the queue that everybody reads."""
+def timing_of(posted_ms: int, history: Iterable[EventRow], held_ms: int = 0) -> JobTiming:
+    """Read a job's history, oldest first, on the queue that everybody reads; the job may have been held back."""
     seen_ms = started_ms = ended_ms = word_ms = due_ms = cancel_ms = None
     result = reason = None
     for event in history:
@@ -77,4 +79,4 @@ def timing_of(posted_ms: int, history: Iterable[EventRow]) -> JobTiming:
             seconds = event.seconds_until_complete
             started_ms = started_ms or at_ms
             due_ms = at_ms + seconds * 1000 if seconds is not None and seconds >= 0 else None
-    return JobTiming(posted_ms, seen_ms, started_ms, ended_ms, word_ms, due_ms, result, cancel_ms, reason)
+    return JobTiming(posted_ms, seen_ms, started_ms, ended_ms, word_ms, due_ms, result, cancel_ms, reason, held_ms)

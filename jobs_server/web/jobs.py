@@ -108,7 +108,7 @@ def job(ulid: str) -> Response:
         found = queries.job_anywhere(connection, ulid)
         history, left_out = queries.history_ends(connection, found.id, SHOWN_EVENTS) if found else ([], 0)
         told = queries.each_event(connection, found.id) if found and left_out else history
-        timing = timing_of(found.timestamp_ms, told) if found else None
+        timing = timing_of(found.timestamp_ms, told, found.hold_ms) if found else None
     if found is None or (request.args.get("site") and found.site != page().site):
         raise NotFound(f"Error: site {page().site} has no job {ulid}")
     shown = render_template("pages/job.html", job=found, history=history, left_out=left_out, timing=timing)
