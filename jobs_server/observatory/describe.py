@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from ..domain.lifecycle import is_stop, stop_covers_site
 from .coordinates import sexagesimal, within_a_turn
@@ -28,24 +28,40 @@ _NOTHING = (None, "", "empty", "Unspecified", "NaN")
 Params = Mapping[str, Any]
 
 
-def describe(device: str, action: str, required: Params, optional: Params) -> str:
+def describe(device: str, instance: str, action: str, required: Params, optional: Params) -> str:
     """Return what a command asks for, in a line."""
     if is_stop(action, required):
-        return "Stop everything" if stop_covers_site(device, "", action) else f"Stop the {_plain(device)}"
+        return "Stop everything" if stop_covers_site(device, instance, action) else f"Stop the {_plain(device)}"
     write = _LINES.get((device, action))
     line = write(required, optional) if write else None
     return shorten(line or _anything(device, action, required))
 
 
-def describe_texts(device: str, action: str, required: str, optional: str) -> str:
-    """Return what a command asks for, in a line; its parameters are JSON texts."""
-    if len(required) + len(optional) > _REMEMBERED_LENGTH:
-        return _described(device, action, required, optional)
-    return _remembered(device, action, required, optional)
+class Described(Protocol):
+    """A job whose parameters are JSON texts."""
+
+    @property
+    def device(self) -> str: ...
+    @property
+    def instance(self) -> str: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def required_params(self) -> str: ...
+    @property
+    def optional_params(self) -> str: ...
 
 
-def _described(device: str, action: str, required: str, optional: str) -> str:
-    return describe(device, action, json.loads(required), json.loads(optional))
+def describe_job(job: Described) -> str:
+    """Return what a job asks for, in a line."""
+    asked = (job.device, job.instance, job.action, job.required_params, job.optional_params)
+    if len(job.required_params) + len(job.optional_params) > _REMEMBERED_LENGTH:
+        return _described(*asked)
+    return _remembered(*asked)
+
+
+def _described(device: str, instance: str, action: str, required: str, optional: str) -> str:
+    return describe(device, instance, action, json.loads(required), json.loads(optional))
 
 
 # The same jobs are shown again and again, on every page that is open.
@@ -80,6 +96,19 @@ def _known(value: object) -> bool:
     return value not in _NOTHING if isinstance(value, str | None) else True
 
 
+def _text(value: object) -> str:
+    """Write a value as people do: a list with commas, yes and no, and a question mark for what is not there."""
+    if value is None or value == "":
+        return "?"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_plain(str(key))} {_text(each)}" for key, each in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value)) or "none"
+    return str(value)
+
+
 def _number(value: object) -> float | None:
     """Read a number that can be written as an angle or a way; None when it is none, not finite, or beyond all sense."""
     try:
@@ -90,15 +119,15 @@ def _number(value: object) -> float | None:
 
 
 def _expose(required: Params, optional: Params) -> str:
-    count, seconds = optional.get("count", 1), required.get("time", "?")
-    times = "" if str(count) in ("1", "1.0") else f"{count} × "
-    parts = [f"Expose {times}{seconds} s"]
+    count = optional.get("count")
+    times = "" if not _known(count) or str(count) in ("1", "1.0") else f"{_text(count)} × "
+    parts = [f"Expose {times}{_text(required.get('time'))} s"]
     if _known(optional.get("filter")):
-        parts.append(f"filter {optional['filter']}")
+        parts.append(f"filter {_text(optional['filter'])}")
     if _known(required.get("image_type")):
-        parts.append(str(required["image_type"]))
+        parts.append(_text(required["image_type"]))
     if _known(optional.get("object_name")):
-        parts.append(str(optional["object_name"]))
+        parts.append(_text(optional["object_name"]))
     return ", ".join(parts)
 
 
@@ -106,7 +135,7 @@ def _go(required: Params, optional: Params) -> str | None:
     name = optional.get("object")
     where = _position(required)
     if _known(name):
-        return f"Slew to {name}" + (f" ({where})" if where else "")
+        return f"Slew to {_text(name)}" + (f" ({where})" if where else "")
     return f"Slew to {where}" if where else None
 
 
@@ -137,11 +166,11 @@ def _always(line: str) -> Callable[[Params, Params], str]:
 
 
 def _filter(required: Params, _optional: Params) -> str:
-    return f"Filter {required.get('filter_name', required.get('filter', '?'))}"
+    return f"Filter {_text(required.get('filter_name', required.get('filter')))}"
 
 
 def _script(required: Params, _optional: Params) -> str:
-    return f"Run script {required.get('script', '?')}"
+    return f"Run script {_text(required.get('script'))}"
 
 
 _LINES: Mapping[tuple[str, str], Callable[[Params, Params], str | None]] = {
@@ -169,5 +198,5 @@ def _anything(device: str, action: str, required: Params) -> str:
     """Write an action that has no line of its own: its name, its device, its first plain parameters."""
     name = _plain(action)
     line = f"{name[:1].upper()}{name[1:]} ({_plain(device)})"
-    plain = [f"{_plain(key)} {value}" for key, value in required.items() if isinstance(value, str | int | float)]
+    plain = [f"{_plain(key)} {_text(value)}" for key, value in required.items() if isinstance(value, str | int | float)]
     return ": ".join((line, ", ".join(plain[:3]))) if plain else line

@@ -5,7 +5,7 @@ Each is a plain form post that works without JavaScript; a script that posts the
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from flask import Response, jsonify, redirect, render_template, request, url_for
 
@@ -107,9 +107,16 @@ def done(what: str, **details: object) -> Response:
     return keep_for_next_page(response, what)
 
 
-def keep_for_next_page(response: Response, what: str) -> Response:
-    """Have the next page say what was done."""
-    response.set_cookie("done", what, max_age=20, httponly=True, samesite="Lax", path=cookie_path())
+def keep_for_next_page(response: Response, what: str, ulid: str = "", line: str = "") -> Response:
+    """Have the next page say what was done, to which job where it was done to one."""
+    response.set_cookie(
+        "done",
+        quote(" ".join(filter(None, (what, ulid, line)))),
+        max_age=20,
+        httponly=True,
+        samesite="Lax",
+        path=cookie_path(),
+    )
     return response
 
 

@@ -56,7 +56,7 @@ def _for_templates() -> dict[str, object]:
         "job_path": url_for("pages.job", ulid=""),
         "formats": formats,
         "called": actors.called,
-        "describe": describe.describe_texts,
+        "describe": describe.describe_job,
         "from_json": json.loads,  # orjson refuses integers beyond 64 bits
         "pretty": _pretty,
         "wire_job": lambda job: json.loads(wire.job(job)),

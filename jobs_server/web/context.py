@@ -58,6 +58,14 @@ class Frame(NamedTuple):
     """Whether the site's software is refused for want of a site token."""
 
 
+class Done(NamedTuple):
+    """What was done, and to which job where it was done to one."""
+
+    what: str
+    ulid: str = ""
+    line: str = ""
+
+
 @dataclass
 class Page:
     """The page that is asked for."""
@@ -193,6 +201,12 @@ class Page:
         """Return the chosen theme; blank leaves it to the browser's own preference."""
         chosen = request.cookies.get("theme", "")
         return chosen if chosen in THEMES else ""
+
+    @property
+    def done(self) -> Done | None:
+        """Return what the page before this one did, which is said once; None when there is nothing to say."""
+        what, *job = unquote(request.cookies.get("done", "")).split(" ", 2)
+        return Done(what, *job) if what else None
 
     @property
     def name(self) -> str:

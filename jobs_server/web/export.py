@@ -23,6 +23,8 @@ COLUMNS = (
 )
 Piece = TypeVar("Piece", str, bytes)
 _PIECE_CHARACTERS = 64 * 1024
+_MARK = "\ufeff"
+"""The byte order mark: without it, spreadsheets read UTF-8 as the code page of the PC."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -56,6 +58,7 @@ def _begun(pieces: Iterator[Piece]) -> Iterator[Piece]:
 
 def _csv(pages: Iterable[list[JobWithTiming]]) -> Iterator[str]:
     buffer = io.StringIO()
+    buffer.write(_MARK)
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for page in pages:
@@ -82,7 +85,7 @@ def _row(row: JobWithTiming) -> list[str | float | None]:
         *(None if ms is None else ms / 1000 for ms in spans),
         timing.result.value if timing.result else "",
         job.status,
-        describe.describe_texts(job.device, job.action, job.required_params, job.optional_params),
+        describe.describe_job(job),
         *(job.device, job.instance, job.action, job.user_name, job.user_id),
         *(job.required_params, job.optional_params, job.ulid),
         timing.why,

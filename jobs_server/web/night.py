@@ -113,7 +113,7 @@ def _lanes(jobs: Iterable[JobWithTiming]) -> list[dict[str, Any]]:
 
 def _bar(row: JobWithTiming) -> list[Any]:
     job, timing = row
-    line = describe.describe_texts(job.device, job.action, job.required_params, job.optional_params)
+    line = describe.describe_job(job)
     begin_ms = timing.started_ms or timing.seen_ms or timing.posted_ms
     result = timing.result.value if timing.result else ("running" if timing.started_ms else "waiting")
     return [

@@ -166,5 +166,5 @@ def _addressed(page: Page, body: dict[str, Any]) -> dict[str, Any]:
     return {"site": page.site, **body, **who}
 
 
-def _what(body: Mapping[str, Any]) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
-    return body["device"], body["action"], body["required_params"], body["optional_params"]
+def _what(body: Mapping[str, Any]) -> tuple[str, str, str, dict[str, Any], dict[str, Any]]:
+    return body["device"], body["instance"], body["action"], body["required_params"], body["optional_params"]

@@ -15,7 +15,7 @@ from ..errors import JobsError, KeyReused, NotFound
 from ..history import now
 from ..jobs import queries
 from ..jobs.rows import JobRow
-from ..observatory import catalogue
+from ..observatory import catalogue, describe
 from ..service import service
 from ..storage.statement import Connection
 from . import formats, forms
@@ -67,7 +67,9 @@ def send_it() -> Response:
     if sent[0].timestamp_ms < page().now_ms - _ONE_PRESS_MS:
         at = formats.instant(sent[0].timestamp_ms)
         return _unsent(given, order, f"this was sent already, at {at} UTC; press Send to send it once more", 409)
-    return keep_for_next_page(redirect(url_for("pages.now", site=sent[0].site), 303), "sent")  # type: ignore[arg-type]
+    onward = redirect(url_for("pages.now", site=sent[0].site), 303)
+    line = ", then: ".join(map(describe.describe_job, sent))
+    return keep_for_next_page(onward, "sent", sent[0].ulid, line)  # type: ignore[arg-type]
 
 
 def _unsent(given: Mapping[str, str], order: Order, fault: str, status: int) -> Response:

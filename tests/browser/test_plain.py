@@ -52,7 +52,7 @@ def test_a_job_is_sent_and_canceled(page: Page, desk: Desk) -> None:
     page.get_by_role("button", name="Preview").click()
     expect(page.locator("[data-lines]")).to_contain_text("M 1")
     page.get_by_role("button", name="Send", exact=True).click()
-    expect(page.locator(".note.done")).to_contain_text("Sent.")
+    expect(page.locator(".note.done")).to_contain_text("Sent: Expose")
     expect(page.locator("#queue")).to_contain_text("M 1")
     page.get_by_role("button", name="Cancel Expose").click()
     expect(page.locator("#queue .empty")).to_have_text("The queue is empty.")

@@ -31,7 +31,7 @@ def test_a_job_is_sent_and_watched_to_its_end_without_a_reload(page: Page, desk:
     shown = json.loads(page.locator("[data-preview]").text_content() or "")
     assert shown["optional_params"]["filter"] == "Ha"
     page.get_by_role("button", name="Send").click()
-    expect(page.locator(".note.done")).to_contain_text("Sent.")
+    expect(page.locator(".note.done")).to_contain_text("Sent: Expose")
     page.evaluate(MARK)
     expect(page.locator("#running .line", has_text="NGC 7331")).to_be_visible(timeout=SLOW_MS)
     expect(page.locator("#running progress")).to_be_visible()

@@ -120,7 +120,8 @@ def test_csv_has_every_job_and_no_formula(app: Flask, observatory: Observatory) 
     observatory.reports(job, "COMPLETE")
     file = app.test_client().get("/jobs-log.csv?site=wmd")
     assert file.headers["Content-Disposition"] == 'attachment; filename="jobs-wmd.csv"'
-    [row] = csv.DictReader(io.StringIO(file.text))
+    [row] = csv.DictReader(io.StringIO(file.data.decode("utf-8-sig")))
+    assert file.data.startswith(b"\xef\xbb\xbf")  # spreadsheets read a file without this mark as cp1252
     assert tuple(row) == COLUMNS
     assert row["user_name"] == "'=cmd|' /C calc'!A0"
     assert (row["result"], row["status"], row["ulid"]) == ("done", "COMPLETE", job["ulid"])
@@ -189,7 +190,7 @@ def test_a_page_of_nights(app: Flask, observatory: Observatory) -> None:
     browser = app.test_client()
     assert browser.get("/night/2026-02-30?site=wmd").status_code == 404
     assert browser.get("/night/2026-11-23?site=wmd").status_code == 200
-    assert browser.get("/night/2026-11-23.csv?site=wmd").text.strip() == ",".join(COLUMNS)
+    assert browser.get("/night/2026-11-23.csv?site=wmd").data.decode("utf-8-sig").strip() == ",".join(COLUMNS)
     observatory.sends()
     drawn = browser.get("/timeline.json?site=wmd").json
     assert drawn is not None

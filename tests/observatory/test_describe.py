@@ -53,14 +53,47 @@ CORPUS = Path(__file__).parents[1] / "data" / "commands.jsonl"
     ],
 )
 def test_in_words(device: str, action: str, required: dict[str, Any], optional: dict[str, Any], line: str) -> None:
-    assert describe.describe(device, action, required, optional) == line
+    assert describe.describe(device, "x1", action, required, optional) == line
+
+
+@pytest.mark.parametrize(
+    ("device", "action", "required", "optional", "line"),
+    [
+        ("camera", "expose", {"time": 2}, {"count": None}, "Expose 2 s"),
+        ("camera", "expose", {"time": None}, {"count": ""}, "Expose ? s"),
+        ("camera", "expose", {"time": 2, "image_type": True}, {"filter": ["R", "V"]}, "Expose 2 s, filter R, V, yes"),
+        ("camera", "expose", {"time": [1, 2]}, {"object_name": {"name": "M 31"}}, "Expose 1, 2 s, name M 31"),
+        ("filter_wheel", "set_name", {"filter_name": None}, {}, "Filter ?"),
+        ("sequencer", "run", {"script": None}, {}, "Run script ?"),
+        ("sequencer", "run", {"script": ["focusAuto"]}, {}, "Run script focusAuto"),
+        ("mount", "go", {"dec": 0}, {"object": ["M 31", None]}, "Slew to M 31, ?"),
+        ("laser", "fire", {"armed": False, "power": 3}, {}, "Fire (laser): armed no, power 3"),
+    ],
+)
+def test_values_of_any_kind_are_in_words_and_not_in_python(
+    device: str, action: str, required: dict[str, Any], optional: dict[str, Any], line: str
+) -> None:
+    assert describe.describe(device, "x1", action, required, optional) == line
+
+
+@pytest.mark.parametrize(
+    ("device", "instance", "line"),
+    [
+        ("camera", "all", "Stop everything"),
+        ("camera", "ALL", "Stop everything"),
+        ("all", "c1", "Stop everything"),
+        ("camera", "c1", "Stop the camera"),
+    ],
+)
+def test_a_stop_for_every_instance_reads_as_what_it_covers(device: str, instance: str, line: str) -> None:
+    assert describe.describe(device, instance, "stop", {}, {}) == line
 
 
 def test_every_real_command_has_a_line_of_its_own() -> None:
     for text in CORPUS.read_text(encoding="utf-8").splitlines():
         command = json.loads(text)
         params = (command["required_params"], command["optional_params"])
-        line = describe.describe(command["device"], command["action"], *params)
+        line = describe.describe(command["device"], command["instance"], command["action"], *params)
         assert 3 < len(line) <= describe.LONGEST
 
 
@@ -78,4 +111,5 @@ _JSON = st.recursive(
     st.dictionaries(st.sampled_from(["count", "filter", "object", "object_name"]), _JSON),
 )
 def test_any_parameters_have_a_line(which: tuple[str, str], required: dict[str, Any], optional: dict[str, Any]) -> None:
-    assert 0 < len(describe.describe(*which, required, optional)) <= describe.LONGEST
+    device, action = which
+    assert 0 < len(describe.describe(device, "x1", action, required, optional)) <= describe.LONGEST

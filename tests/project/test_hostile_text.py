@@ -85,7 +85,11 @@ def test_it_makes_no_line_of_its_own_in_the_log(app: Flask, text: str, caplog: p
 @every_hostile_text
 def test_it_is_no_formula_in_a_table(app: Flask, observatory: Observatory, text: str) -> None:
     job = entered(observatory, text)
-    rows = list(csv.DictReader(io.StringIO(app.test_client().get("/jobs-log.csv?site=wmd").text, newline="")))
+    rows = list(
+        csv.DictReader(
+            io.StringIO(app.test_client().get("/jobs-log.csv?site=wmd").data.decode("utf-8-sig"), newline="")
+        )
+    )
     assert [row["ulid"] for row in rows] == [job["ulid"]]
     assert rows[0]["user_name"] in (text, f"'{text}")
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) for cell in rows[0].values())
