@@ -22,8 +22,8 @@ from ..storage import migrations, network_share, postgresql, sqlite
 from ..storage.database import reason_of
 from ..storage.sqlite_driver import driver, has_wal_bug
 from ..storage.statement import Statement
-from ..upkeep import backups, checks, damage
-from ..upkeep.checks import Finding, Grade
+from ..upkeep import backups, checks, clock_checks, damage
+from ..upkeep.findings import Finding, Grade
 from . import repairs
 from .installation import Installation
 
@@ -139,7 +139,7 @@ def _clock(installation: Installation) -> Iterator[Finding]:
     if not installation.is_there or installation.revision != migrations.newest():
         return  # a migration makes what the clock is held against
     with installation.database.reading() as connection:
-        found = list(checks.dates(connection, installation.settings))
+        found = list(clock_checks.dates(connection, installation.settings))
     # What was found of the dates of jobs is said of the clock, which is to be set right.
     yield from (replace(each, about="clock") if each.about == "dates" else each for each in found)
     if not any(each.about in ("clock", "dates") for each in found):
@@ -246,7 +246,7 @@ def _postgresql_server(installation: Installation) -> Iterator[Finding]:
     """Look at the server: whether it answers, keeps what it has acknowledged, and knows the time."""
     with installation.database.reading() as connection:
         ((version, *keeps),) = connection.rows(_SERVER)
-        apart_ms = abs(checks.clocks_apart_ms(connection))
+        apart_ms = abs(clock_checks.clocks_apart_ms(connection))
     unsafe = [name for name, value in zip(("fsync", "full_page_writes"), keeps, strict=True) if value == "off"]
     if unsafe:
         sentence = (

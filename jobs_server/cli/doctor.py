@@ -27,7 +27,7 @@ def doctor(fix: bool, as_json: bool) -> None:
     """
     from ..admin.doctor import look_over
     from ..admin.installation import Installation
-    from ..upkeep.checks import Finding, Grade
+    from ..upkeep.findings import Finding, Grade
 
     def mended(finding: Finding) -> tuple[Finding, str]:
         if not fix or finding.fix is None or finding.grade is Grade.GOOD:

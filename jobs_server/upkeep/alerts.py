@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..domain.lifecycle import EXPIRED, LOST, Phase
 from ..errors import TaskFailed, Unavailable
 from ..worker import Worker, within
-from . import checks
+from . import checks, clock_checks, stop_checks
 
 if TYPE_CHECKING:
     import httpx
@@ -28,7 +28,6 @@ TRIES = 4
 _ANSWER_SECONDS = 20.0  # in all, so that a receiver that sends a byte now and then holds up no other alert
 _MOST_LOST = 20  # more losses that wait to be sent are no news
 _DATABASE = "database"
-_STOP = checks.stop_key("", "").split()[0] + " "
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +105,7 @@ class Watch:
             job = change.job
             if change.event.status == EXPIRED and job.is_stop and job.phase == Phase.WITHDRAWN:
                 sentence = f"{job.site}: {job.action} was not taken, and has expired. Use the hard stop."
-                self._expired[checks.stop_key(job.site, job.ulid)] = sentence
+                self._expired[stop_checks.stop_key(job.site, job.ulid)] = sentence
             if change.event.status == LOST and len(self._lost) < _MOST_LOST:
                 sentence = f"{job.site}: {job.action} for {job.device} {job.instance} is lost: no word from the site."
                 self._lost.append(Alert(f"lost {job.ulid}", sentence))
@@ -129,7 +128,7 @@ class Watch:
             over &= {_DATABASE}
         for key in over:
             self._due[key] = f"Over: {self._begun.pop(key)}"
-            if key.startswith(_STOP):
+            if key.startswith(stop_checks.KEY):
                 self._sent_at.pop(key, None)  # it never comes again
         while self._lost and len(self._due) < _MOST_LOST:
             lost = self._lost.pop(0)
@@ -139,9 +138,9 @@ class Watch:
         """Return the stops that have expired untold, and those that were told and are not over."""
         untold = {key: sentence for key, sentence in self._expired.items() if key not in self._begun}
         self._expired.clear()
-        told = {key: sentence for key, sentence in self._begun.items() if key.startswith(_STOP)}
+        told = {key: sentence for key, sentence in self._begun.items() if key.startswith(stop_checks.KEY)}
         try:
-            left = checks.untaken(self._service, told)
+            left = stop_checks.untaken(self._service, told)
         except Unavailable:
             left = set(told)
         return untold | {key: told[key] for key in left}
@@ -161,7 +160,7 @@ class Watch:
         """List what somebody should look at now."""
         service = self._service
         try:
-            waits = [*checks.what_waits(service), *checks.refusals_of(service), *checks.clock_of(service)]
+            waits = [*stop_checks.what_waits(service), *checks.refusals_of(service), *clock_checks.clock_of(service)]
         except Unavailable as error:
             known = (finding.alert for finding in checks.file(service))
             yield Alert(_DATABASE, next(known, error.sentence.removeprefix("Error: ")))

@@ -10,101 +10,36 @@ import math
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, ColumnElement, bindparam, func, literal_column, select, text
-from sqlalchemy.orm import aliased
+from sqlalchemy import URL
 
 from .. import clock
 from ..auth import site_refusals
-from ..clock import Now
-from ..domain.actors import Known
-from ..domain.lifecycle import END_WORDS, RECEIVED, Phase, Queue
 from ..errors import TaskFailed, Unavailable, shown
-from ..jobs.sql import in_phase
-from ..live.presence import State
-from ..storage import migrations, postgresql
+from ..storage import migrations
 from ..storage.database import reason_of
-from ..storage.models import Job, JobEvent
 from ..storage.sqlite import DAMAGED
-from ..storage.statement import Connection, Statement
+from ..storage.statement import Connection
 from ..worker import Worker
-from . import backups, damage, rehearsal, timekeeping
+from . import backups, clock_checks, damage, rehearsal, stop_checks
+from .findings import Finding, Grade
 
 if TYPE_CHECKING:
     from ..config import Settings
     from ..service import Service
     from .maintenance import DailyWork
 
-STOP_SECONDS = 10
 WRITE_SECONDS = 1.0
 """How long a look waits for the turn to write: a monitor does not wait for longer."""
 _DAMAGE_SECONDS = 600.0
 """For how long damage that something met is told, though a look does not meet it."""
-_NEWS_MS = 10 * 60 * 1000
 _BACKUP_AGE = timedelta(hours=48)
-
-_WAITING = Statement(
-    select(Job.site, func.count(), func.min(Job.accepted_ms))
-    .where(in_phase(Queue.PRIMARY, Phase.WAITING))
-    .group_by(Job.site)
-)
-_STOPS = Statement(
-    select(Job.site, Job.action, Job.ulid, Job.hold_ms, Job.accepted_ms, Job.accepted_boot_ms).where(
-        in_phase(Queue.PRIMARY, Phase.WAITING), Job.is_stop == 1
-    )
-)
-_ACTS: list[ColumnElement[str]] = [
-    literal_column(f"'{word}'") for word in (RECEIVED.lower(), *chain.from_iterable(END_WORDS.values()))
-]
-_own_event = aliased(JobEvent)
-_last_of_its_own = select(func.max(_own_event.seq)).where(_own_event.job_id == Job.id).correlate(Job).scalar_subquery()
-_UNTAKEN = Statement(
-    select(Job.ulid).where(
-        Job.ulid == bindparam("ulid"),
-        in_phase(Queue.PRIMARY, Phase.WAITING, Phase.WITHDRAWN),
-        ~select(JobEvent.seq)
-        .where(
-            *(JobEvent.site == Job.site, JobEvent.seq > _last_of_its_own),
-            *(JobEvent.queue == Queue.PRIMARY.value, JobEvent.actor_known == Known.SITE.value),
-            func.lower(JobEvent.status).in_(_ACTS),
-        )
-        .exists(),
-    )
-)
-"""A stop that nobody took, where the site has taken no job since the stop was given up, nor said that one ended."""
-_ITS_CLOCK = Statement(text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"))
-_APART_MS = 10_000
-
-
-class Grade(StrEnum):
-    """How bad a finding is."""
-
-    GOOD = "good"
-    NOTE = "note"  # it is worth knowing, and the service works
-    BAD = "bad"  # it is to be put right
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found of one thing, in a sentence that says what to do where something is to be done."""
-
-    about: str
-    grade: Grade
-    sentence: str
-    fix: Callable[[], str] | None = None
-    """Puts it right and returns what was done; none where only a person should."""
-    public: str = ""
-    """What `/readyz` tells anybody; empty for what keeps nobody from working."""
-    alert: str = ""
-    """What somebody is woken with; empty for what can wait."""
 
 
 def database(service: Service, write_seconds: float = WRITE_SECONDS) -> Iterator[Finding]:
@@ -113,7 +48,7 @@ def database(service: Service, write_seconds: float = WRITE_SECONDS) -> Iterator
         found = revision(rehearsal.rehearse(service, write_seconds))
         if found.grade is Grade.GOOD:
             with service.database.reading() as connection:
-                damage.read_jobs(connection, (_WAITING, _STOPS))
+                damage.read_jobs(connection, (stop_checks.WAITING, stop_checks.STOPS))
     except Unavailable as error:
         yield _unusable(reason_of(error), service)
     else:
@@ -224,38 +159,6 @@ def threads(service: Service, workers: Sequence[Worker]) -> Iterator[Finding]:
         yield Finding("server", Grade.BAD, f"{sentence}: restart the server", public=f"{sentence}: restart the server")
 
 
-def what_waits(service: Service) -> Iterator[Finding]:
-    """Look what waits in vain, at each site. Raises Unavailable when the jobs cannot be read."""
-    with service.database.reading() as connection:
-        waiting, stops = connection.rows(_WAITING), connection.rows(_STOPS)
-    for site, count, _ in waiting:
-        if service.feed.presence.seen(site, Queue.PRIMARY).state is State.SILENT:
-            sentence = f"its software is silent, and {count} jobs wait."
-            yield Finding(f"silent {site}", Grade.NOTE, sentence, alert=f"{site}: {sentence}")
-    now = clock.read()
-    for site, action, ulid, hold_ms, *accepted in stops:
-        if clock.age_ms(now, Now(*accepted)) - hold_ms > STOP_SECONDS * 1000:
-            sentence = f"{action} was not taken within {STOP_SECONDS} s. Use the hard stop."
-            yield Finding(stop_key(site, ulid), Grade.BAD, sentence, alert=f"{site}: {sentence}")
-
-
-def stop_key(site: str, ulid: str) -> str:
-    """Return what an alert of one stop command is known by."""
-    return f"stop {site} {ulid}"
-
-
-def untaken(service: Service, keys: Iterable[str]) -> set[str]:
-    """Return those of these alerts of stops that are not over: an end that the server put on a stop is none.
-
-    Raises Unavailable.
-    """
-    ulids = {key: key.rpartition(" ")[2] for key in keys}
-    if not ulids:
-        return set()
-    with service.database.reading() as connection:
-        return {key for key, ulid in ulids.items() if connection.row(_UNTAKEN, ulid=ulid)}
-
-
 def refusals_of(service: Service) -> Iterator[Finding]:
     """Look whose software is refused by a server; see `refused`. Raises Unavailable."""
     if service.settings.site_tokens != "required":
@@ -281,72 +184,6 @@ def refused(connection: Connection, settings: Settings) -> Iterator[Finding]:
         is_one = each.is_known or each.site in settings.sites
         alert = f"{each.site}: {what}. It may take that for an empty list." if is_one else ""
         yield Finding(f"refused {each.site}", Grade.BAD, sentence, alert=alert)
-
-
-def clock_of(service: Service) -> Iterator[Finding]:
-    """Look at a server's clock and dates; see `dates`. Raises Unavailable."""
-    with service.database.reading() as connection:
-        yield from dates(connection, service.settings)
-
-
-def dates(connection: Connection, settings: Settings) -> Iterator[Finding]:
-    """Look whether the clock may be days ahead, and whether anything is dated in the future, which counts for nothing.
-
-    `/readyz` and alerts do not speak of a few minutes: a clock that NTP sets back catches up with them.
-    """
-    now = clock.read()
-    if doubt := timekeeping.doubt(connection, settings, now):
-        yield Finding("clock", Grade.BAD, f"{doubt.sentence}.", alert=f"This machine's clock: {doubt.sentence}.")
-    if ahead_ms := timekeeping.job_ahead_ms(connection, now):
-        ahead, since = timedelta(seconds=ahead_ms // 1000), "this clock was set back, or was ahead when the job came"
-        what = f"the newest job is {ahead} in the future: {since}"
-        loud = ahead_ms > _NEWS_MS
-        yield Finding(
-            "dates",
-            Grade.BAD,
-            f"{what}. Set it right, and keep it so by NTP; if it is right now, confirm it with {timekeeping.CONFIRM}",
-            public=what if loud else "",
-            alert=f"The n{what[5:]}." if loud else "",
-        )
-    if backups.are_made_daily(settings):
-        yield from _backup_ahead(settings.backups)
-
-
-def _backup_ahead(folder: Path) -> Iterator[Finding]:
-    """Look whether a backup is dated in the future, so that it does not count as one of today."""
-    with suppress(OSError):  # `newest_backup` tells of a folder that cannot be read
-        found = backups.farthest_ahead(backups.listed(folder), clock.utc_now())
-        if found is None:
-            return
-        what = f"the backup {found.path.name} is dated in the future and counts for nothing"
-        sentence = f"{what}: the clock was ahead when it was made. Delete it in {folder}, or rename it."
-        yield Finding("backups", Grade.BAD, sentence, public=what, alert=f"T{sentence[1:]}")
-
-
-def clock_of_the_database(service: Service) -> Iterator[Finding]:
-    """Look whether this machine and the database's agree about the time; `/readyz` speaks of more than some seconds.
-
-    Several servers share a database: what one of them accepts, another finds too old or too young.
-    """
-    if service.database.kind.name != postgresql.NAME:
-        return
-    with service.database.reading() as connection:
-        apart_ms = clocks_apart_ms(connection)
-    if abs(apart_ms) > _APART_MS:
-        how = "ahead of" if apart_ms > 0 else "behind"
-        what = (
-            f"this machine's clock is {abs(apart_ms) / 1000:,.0f} s {how} PostgreSQL's, so that jobs sent by way of"
-            " another server may expire at once, or too late; set both right by NTP"
-        )
-        yield Finding("clock", Grade.BAD, f"{what}.", public=what)
-
-
-def clocks_apart_ms(connection: Connection) -> int:
-    """Return how far this machine's clock is ahead of PostgreSQL's, negative when behind; what the way took is none."""
-    before_ms = clock.now_ms()
-    there_ms = int(connection.rows(_ITS_CLOCK)[0][0])
-    after_ms = clock.now_ms()
-    return max(0, before_ms - there_ms) or min(0, after_ms - there_ms)
 
 
 def _if_it_can_be_read(findings: Iterator[Finding]) -> Iterator[Finding]:
@@ -406,7 +243,7 @@ class Health:
         yield from disk_of_the_jobs(service)
         yield from threads(service, self.workers)
         yield from last_backup(service.daily_work)
-        yield from _if_it_can_be_read(clock_of(service))
-        yield from _if_it_can_be_read(clock_of_the_database(service))
+        yield from _if_it_can_be_read(clock_checks.clock_of(service))
+        yield from _if_it_can_be_read(clock_checks.clock_of_the_database(service))
         if self.serving_since is not None:
             yield from newest_backup(service.settings, timedelta(seconds=time.monotonic() - self.serving_since))

@@ -32,7 +32,7 @@ from ..service import Service, service_of
 from ..storage import migrations, postgresql, sqlite
 from ..storage.database import Database
 from ..worker import Worker
-from . import alerts, checks, disk_watch, logs, maintenance, memory, unfailing_streams
+from . import alerts, clock_checks, disk_watch, logs, maintenance, memory, unfailing_streams
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def begin(app: Flask) -> None:
 def _warn_of_clocks(app: Flask) -> None:
     """Log when the database's machine has another time."""
     with suppress(Unavailable):  # a database that has just gone is no reason not to start
-        for finding in checks.clock_of_the_database(service_of(app)):
+        for finding in clock_checks.clock_of_the_database(service_of(app)):
             log.warning("%s", finding.public)
 
 

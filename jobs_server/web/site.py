@@ -22,7 +22,7 @@ from ..observatory import profiles
 from ..service import service
 from ..storage import migrations, sqlite
 from ..storage.migrations import Storage
-from ..upkeep import backups, checks
+from ..upkeep import backups, checks, clock_checks
 from .actions import done
 from .blueprint import bp
 from .context import page
@@ -58,7 +58,7 @@ def show(made: tuple[SiteTokenRow, str] | None = None) -> str:
         earlier_lockouts = lockouts.latest(connection, page().site, 10)
         tokens = site_tokens.list_all(connection) if page().may_administer else []
         kept_in = migrations.storage(connection)
-        of_the_clock = [finding.alert for finding in checks.dates(connection, page().settings) if finding.alert]
+        of_the_clock = [finding.alert for finding in clock_checks.dates(connection, page().settings) if finding.alert]
     return render_template(
         "pages/settings.html",
         earlier_lockouts=earlier_lockouts,

@@ -20,7 +20,7 @@ from jobs_server.service import service_of
 from jobs_server.storage import migrations, network_share
 from jobs_server.storage.database import Database
 from jobs_server.upkeep import startup
-from jobs_server.upkeep.checks import Grade
+from jobs_server.upkeep.findings import Grade
 
 from ..conftest import inside, over_http
 from ..jobs.test_remote_calendar import a_calendar

@@ -17,7 +17,7 @@ from jobs_server.errors import ConfigError, StartRefused
 from jobs_server.live import sse
 from jobs_server.service import service_of
 from jobs_server.storage import postgresql
-from jobs_server.upkeep import checks, startup
+from jobs_server.upkeep import clock_checks, startup
 from jobs_server.upkeep.checks import HealthTimes
 
 from ..conftest import inside
@@ -214,5 +214,5 @@ def test_a_slow_way_to_the_database_is_no_difference_of_clocks(
     right, readings = clock.now_ms, iter((-30_000, 30_000))
     app = create_app({"TESTING": True, "DATABASE_URL": cluster.database(), "INSTANCE": str(tmp_path)})
     monkeypatch.setattr(clock, "now_ms", lambda: right() + next(readings))
-    assert list(checks.clock_of_the_database(service_of(app))) == []
+    assert list(clock_checks.clock_of_the_database(service_of(app))) == []
     service_of(app).database.close()

@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 
 from jobs_server.service import service_of
 from jobs_server.upkeep import backups, checks
-from jobs_server.upkeep.checks import Grade
+from jobs_server.upkeep.findings import Grade
 
 
 @pytest.mark.sqlite("the disk that its file is on")

@@ -146,10 +146,10 @@ def test_clocks_that_are_driven_apart_for_a_night_harm_nothing_that_counts_time(
 def test_nobody_stays_signed_in_for_longer_whichever_way_the_clock_is_set(
     tmp_path: Path, clocks: Clocks, monkeypatch: pytest.MonkeyPatch, shift: float
 ) -> None:
-    monkeypatch.setattr(time, "time", lambda: clocks.now.wall_ms / 1000)
     sign_in = {"OIDC_ISSUER": "https://issuer.example", "OIDC_AUDIENCE": "jobs", "SITES": ("wmd",)}
     app = create_app({"TESTING": True} | databases.at(tmp_path / "instance") | sign_in)
     startup.prepare(app)
+    monkeypatch.setattr(time, "time", lambda: clocks.now.wall_ms / 1000)  # what is imported first keeps the right one
     client = app.test_client()
 
     def opens(secret: str) -> int:

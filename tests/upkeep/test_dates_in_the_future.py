@@ -11,7 +11,7 @@ from ulid import ULID
 
 from jobs_server import clock
 from jobs_server.service import service_of
-from jobs_server.upkeep import backups, checks, maintenance, retention
+from jobs_server.upkeep import backups, checks, clock_checks, maintenance, retention
 
 from ..admin.test_doctor import consult
 from ..conftest import inside
@@ -173,7 +173,7 @@ class TestBackups:
         ahead = backups.listed(folder)[0].path.name
         what = f"he backup {ahead} is dated in the future and counts for nothing"
         assert readiness(file_app) == [f"t{what}"]
-        told = [each.alert for each in checks.clock_of(service_of(file_app))]
+        told = [each.alert for each in clock_checks.clock_of(service_of(file_app))]
         assert told == [f"T{what}: the clock was ahead when it was made. Delete it in {folder}, or rename it."]
         (folder / ahead).unlink()
         assert readiness(file_app) == []

@@ -11,7 +11,8 @@ from flask import Flask
 
 from jobs_server import create_app
 from jobs_server.service import service_of
-from jobs_server.upkeep import alerts, backups, checks, maintenance, retention, startup, timekeeping
+from jobs_server.upkeep import alerts, backups, clock_checks, maintenance, retention, startup, timekeeping
+from jobs_server.upkeep.findings import Grade
 
 from ..conftest import inside
 from ..support import databases
@@ -216,8 +217,8 @@ def test_the_doctor_says_it_and_the_check_of_readiness_does_not(kept: Flask, clo
     """A machine that was off over the holidays serves; only what deletes waits for a person."""
     sweep(kept)
     clocks.reboot(20 * DAY)
-    (finding,) = [each for each in checks.clock_of(service_of(kept)) if each.about == "clock"]
-    assert (finding.grade, finding.public) == (checks.Grade.BAD, "")
+    (finding,) = [each for each in clock_checks.clock_of(service_of(kept)) if each.about == "clock"]
+    assert (finding.grade, finding.public) == (Grade.BAD, "")
     assert finding.sentence.startswith("it says 2027-02-04 08:00 UTC, 20 days past")
 
 
