@@ -72,6 +72,7 @@ def guard(app: Flask, gate: Gate) -> None:
     def check() -> None:
         asked = cast(Request, request._get_current_object())  # type: ignore[attr-defined]  # The proxy costs time at each look.
         rule = asked.url_rule
+        _know_session(gate)
         if rule is not None and asked.environ["REQUEST_METHOD"] != "OPTIONS":  # OPTIONS only asks about a route.
             _check(gate, declared(app, rule.endpoint))
 
@@ -160,12 +161,23 @@ def site(code: str) -> Actor:
 def signed_in() -> Person | None:
     """Return who is signed in with this request, by token or by the pages' session; None when nobody is."""
     if "person" not in g:
+        g.person = None  # for whoever asks again while it cannot be known
         g.person = _find_person()
     return cast("Person | None", g.person)
 
 
 def _names_somebody(command: Named) -> bool:
     return "user_id" in command.model_fields_set and is_named(command.user_id)
+
+
+def _know_session(gate: Gate) -> None:
+    """Find out who is signed in by the pages' session before anything is read: whoever asks later waits for nothing."""
+    if gate.is_open or not sessions.is_shown() or "Authorization" in request.headers:
+        return
+    try:
+        signed_in()
+    except Unavailable as error:
+        g.person_unknown = error
 
 
 def _check(gate: Gate, access: Access | None) -> None:
@@ -188,6 +200,8 @@ def _check_site(gate: Gate) -> None:
 
 def _require_person() -> None:
     if signed_in() is None:
+        if "person_unknown" in g:
+            raise g.person_unknown
         raise Unauthorized("Error: sign in first: this needs a valid access token")
 
 

@@ -1,22 +1,39 @@
-"""Who is signed in on the pages: a signed cookie that the browser keeps for a night."""
+"""Who is signed in on the pages: a signed cookie that the browser keeps for a night.
+
+Whoever signs out ends the session on the server, whatever copies of the cookie there are: which sessions have ended
+before their time stands in the database, which all servers share.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from flask import Flask, current_app, session
+from flask import Flask, current_app, request, session
 from flask.sessions import SecureCookieSessionInterface
+from sqlalchemy import BigInteger, bindparam, delete, insert, select
 
+from .. import clock
 from ..config import Settings
 from ..errors import StartRefused
+from ..service import reading, transaction
+from ..storage.models import SessionEnd
+from ..storage.statement import Statement
 from .identity import Person
 
 KEY_FILE = "session.key"
 COOKIE = "jobs_session"
 _PERSON = "person"
+_LOCK = "(sessions)"
+
+_HAS_ENDED = Statement(select(SessionEnd.session).where(SessionEnd.session == bindparam("session")))
+_END = Statement(insert(SessionEnd).values({name: bindparam(name) for name in ("session", "until_ms")}))
+_FORGET = Statement(delete(SessionEnd).where(SessionEnd.until_ms < bindparam("now_ms", type_=BigInteger)))
 
 
 class Sessions(SecureCookieSessionInterface):
@@ -24,14 +41,10 @@ class Sessions(SecureCookieSessionInterface):
 
     def get_cookie_path(self, app: Flask) -> str:  # noqa: ARG002
         """Return the path below which the service is reached."""
-        from flask import request
-
         return request.root_path or "/"
 
     def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002
         """Whether the cookie may go over https alone."""
-        from flask import request
-
         return request.is_secure
 
 
@@ -65,13 +78,22 @@ def prepare(app: Flask, settings: Settings) -> None:
         raise StartRefused(f"the key of the sign-in sessions, {path}, is too short; delete it, and a new one is made")
 
 
+def is_shown() -> bool:
+    """Whether a request brings a cookie of the pages' sessions, good or not."""
+    return COOKIE in request.cookies
+
+
 def person() -> Person | None:
-    """Return who is signed in on the pages; None when nobody is, or no longer."""
-    if current_app.secret_key is None:
+    """Return who is signed in on the pages; None when nobody is, or no longer.
+
+    Raises Unavailable when it cannot be read whether the session has ended.
+    """
+    kept = _kept()
+    if kept is None:
         return None
-    kept = session.get(_PERSON)
-    if not kept or kept["until"] <= time.time():
-        return None
+    with reading() as connection:
+        if connection.row(_HAS_ENDED, session=_name(kept)):
+            return None
     return Person(kept["sub"], kept["name"], tuple(kept["roles"]), kept["until"])
 
 
@@ -80,9 +102,38 @@ def sign_in(found: Person) -> None:
     session.clear()
     session.permanent = True
     until = time.time() + float(current_app.permanent_session_lifetime.total_seconds())
-    session[_PERSON] = {"sub": found.sub, "name": found.name, "roles": list(found.roles), "until": until}
+    session[_PERSON] = {
+        "sub": found.sub,
+        "name": found.name,
+        "roles": list(found.roles),
+        "until": until,
+        "id": secrets.token_urlsafe(16),
+    }
 
 
 def sign_out() -> None:
-    """Sign out whoever is signed in."""
+    """Sign out whoever is signed in, and end the session for every copy of its cookie.
+
+    Raises Unavailable when that cannot be written; then whoever is signed in stays so.
+    """
+    kept = _kept()
+    if kept is not None:
+        # Under a name of its own, so that neither a site nor the whole database has to wait.
+        with transaction(_LOCK) as connection:
+            connection.run(_FORGET, now_ms=clock.now_ms())
+            if not connection.row(_HAS_ENDED, session=_name(kept)):
+                connection.run(_END, session=_name(kept), until_ms=round(kept["until"] * 1000))
     session.clear()
+
+
+def _kept() -> dict[str, Any] | None:
+    """Return what the cookie says of somebody who is signed in, for as long as it does by itself."""
+    if current_app.secret_key is None:
+        return None
+    kept = session.get(_PERSON)
+    return kept if kept and kept["until"] > time.time() else None
+
+
+def _name(kept: Mapping[str, Any]) -> str:
+    """Return what names a session in the database; a cookie of the first edition has no id but when it ends."""
+    return hashlib.sha256(f"{kept.get('id', '')} {kept['until']} {kept['sub']}".encode()).hexdigest()

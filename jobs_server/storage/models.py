@@ -162,6 +162,15 @@ class SiteRefusal(Base):
     client: Mapped[str]  # which software, by its User-Agent
 
 
+class SessionEnd(Base):
+    """A session of the pages that somebody signed out of; kept until the session would have ended by itself."""
+
+    __tablename__ = "session_end"
+
+    session: Mapped[str] = mapped_column(primary_key=True)  # SHA-256 of what names it in the cookie, hexadecimal
+    until_ms: Mapped[int]
+
+
 class Reservation(Base):
     """A time for which somebody has reserved a telescope."""
 

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from jobs_server import create_app
+from jobs_server import clock, create_app
 from jobs_server.auth import console_links, sessions
-from jobs_server.errors import StartRefused
+from jobs_server.errors import StartRefused, Unavailable
 from jobs_server.service import service_of
+from jobs_server.storage.models import SessionEnd
+from jobs_server.storage.statement import Statement
 from jobs_server.upkeep import startup
 
 from ..support import databases
@@ -123,6 +126,89 @@ def test_signing_out_takes_a_post_of_our_own_page(client: FlaskClient, instance:
     assert commands(client) == 200
     assert client.post("/sign-out", headers={"Origin": "http://localhost"}).status_code == 303
     assert commands(client) == 401
+
+
+def copied(client: FlaskClient, app: Flask) -> FlaskClient:
+    """Return another browser with a copy of the first one's cookie."""
+    cookie = client.get_cookie(sessions.COOKIE)
+    assert cookie is not None
+    thief = app.test_client()
+    thief.set_cookie(sessions.COOKIE, cookie.value)
+    return thief
+
+
+def signs_out(client: FlaskClient) -> int:
+    return client.post("/sign-out", headers={"Origin": "http://localhost"}).status_code
+
+
+class TestSigningOut:
+    """Signing out ends the session on the server, and not only in one browser."""
+
+    def test_a_copied_cookie_sends_no_job_after_it_on_any_server(
+        self, app: Flask, client: FlaskClient, instance: Path
+    ) -> None:
+        signs_in(client, instance)
+        another = served(instance)
+        thieves = [copied(client, each) for each in (app, another)]
+        assert [commands(thief) for thief in thieves] == [200, 200]
+        assert signs_out(client) == 303
+        assert [commands(thief) for thief in thieves] == [401, 401]
+        assert "Sign in" in thieves[0].get("/sign-in").text
+        service_of(another).database.close()
+
+    def test_it_ends_no_other_session_of_the_same_person(self, app: Flask, client: FlaskClient, instance: Path) -> None:
+        other = app.test_client()
+        signs_in(client, instance)
+        signs_in(other, instance)
+        assert signs_out(client) == 303
+        assert commands(other) == 200
+
+    def test_it_holds_for_a_cookie_of_the_first_edition_too(
+        self, app: Flask, client: FlaskClient, instance: Path
+    ) -> None:
+        signs_in(client, instance)
+        with client.session_transaction() as session:
+            del session["person"]["id"]
+            session.modified = True
+        thief = copied(client, app)
+        assert commands(thief) == 200
+        assert signs_out(client) == 303
+        assert commands(thief) == 401
+
+    def test_what_is_kept_of_it_goes_when_the_session_would_have_ended(
+        self, app: Flask, client: FlaskClient, instance: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(3):
+            signs_in(client, instance)
+            assert signs_out(client) == 303
+        assert ends(app) == 3
+        now, now_ms = time.time(), clock.now_ms()
+        monkeypatch.setattr(time, "time", lambda: now + 12 * 3600 + 1)
+        monkeypatch.setattr(clock, "now_ms", lambda: now_ms + 12 * 3_600_000 + 1000)
+        signs_in(client, instance)
+        assert signs_out(client) == 303
+        assert ends(app) == 1
+
+    def test_while_the_database_is_away_nobody_is_told_to_sign_in_anew(
+        self, app: Flask, client: FlaskClient, instance: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        signs_in(client, instance)
+        with monkeypatch.context() as patched:
+            patched.setattr(sessions, "reading", away)
+            patched.setattr(sessions, "transaction", away)
+            assert commands(client) == 503
+            assert client.get("/sign-in").status_code == 200
+            assert signs_out(client) == 503
+        assert commands(client) == 200
+
+
+def away(*_arguments: object) -> object:
+    raise Unavailable("Error: the database cannot be used now")
+
+
+def ends(app: Flask) -> int:
+    with service_of(app).database.reading() as connection:
+        return len(connection.rows(Statement(select(SessionEnd.session))))
 
 
 class TestLinks:
