@@ -38,9 +38,11 @@ def test_a_site_that_takes_all_at_once_shows_what_it_took_under_a_heading_in_the
         clocks.pass_by(1)
     first, *_ = observatory.polls()
     observatory.reports(first, "EXPOSING", secondsUntilComplete=60)
+    clocks.pass_by(30)
     taken = section(browser, "running")
     assert "Taken by the site 19" in taken
     assert fields(taken) == list(range(20))
+    assert "no word from the site" not in taken  # it speaks of the first
     queue = section(browser, "queue")
     assert "The queue is empty" not in queue
     assert "Nothing waits here: the site has taken 19 jobs that have not begun." in queue

@@ -76,7 +76,7 @@ def test_what_was_shown_is_what_the_site_gets(browser: FlaskClient, observatory:
     assert job["optional_params"] == shown["optional_params"]
     assert job["required_params"]["time"] == 60
     assert (job["optional_params"]["count"], job["optional_params"]["filter"]) == (5, "R")
-    (note,) = re.findall(r'<p class="note done">(.*?)</p>', browser.get("/?site=wmd").text)
+    (note,) = re.findall(r'<p class="note done"><span>(.*?)</span></p>', browser.get("/?site=wmd").text)
     line = "Expose 5 × 60 s, filter R, light"
     assert note == f'Sent: <a href="/job/{job["ulid"]}?site=wmd"><bdi>{line}</bdi></a>.'
     assert "note done" not in browser.get("/?site=wmd").text
