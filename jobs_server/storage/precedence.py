@@ -25,6 +25,15 @@ _ANNOUNCE_SECONDS = 0.1
 """How long an announcement may take: it meets nothing but looks, which are over at once."""
 
 
+_forks = 0
+"""How often the process and those it comes from were forked: to ask for its number costs a call of the system."""
+
+
+def _count_fork() -> None:
+    global _forks  # noqa: PLW0603  a hook of the process has nowhere else
+    _forks += 1
+
+
 class Precedence:
     """Announce this process's urgent write units to other processes, and give way to theirs."""
 
@@ -47,8 +56,20 @@ class Precedence:
 
     def give_way(self) -> None:
         """Wait while another process has an urgent write unit that could not yet begin. One caller at a time."""
-        if self._folder is None or self._is_free():
+        if self._folder is None:
             return
+        look = self._look
+        if look.handle is not None and look.opened_after == _forks:  # without a call more: each write passes here
+            try:
+                _flock(look.handle, _ALONE)
+                _flock(look.handle, _FREE)
+            except OSError:
+                pass
+            else:
+                return
+        self._wait()
+
+    def _wait(self) -> None:
         deadline = time.monotonic() + _LONGEST_SECONDS
         # An urgent write unit of this process may wait for the very writer that looks, which then must go on.
         while not (self._count or self._is_free() or time.monotonic() > deadline):
@@ -71,9 +92,7 @@ class Precedence:
 
     def _is_free(self) -> bool:
         """Whether no process has announced anything, as far as can be known."""
-        if is_free := self._look.take(alone=True):
-            self._look.free()
-        return is_free
+        return self._look.take(alone=True) and self._look.free()
 
 
 class _FolderLock:
@@ -81,52 +100,50 @@ class _FolderLock:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._handle: int | None = None
-        self._process = 0
+        self.handle: int | None = None
+        self.opened_after = 0
+        """After how many forks the handle was opened."""
 
     def take(self, *, alone: bool) -> bool:
         """Whether the lock was had, or cannot be had by anybody."""
         try:
-            _flock(self._opened(), "alone" if alone else "together")
+            _flock(self._opened(), _ALONE if alone else _TOGETHER)
         except BlockingIOError:
             return False
         except OSError:
             return True
         return True
 
-    def free(self) -> None:
-        """Let go of the lock."""
+    def free(self) -> bool:
+        """Let go of the lock; return that this is so."""
         with suppress(OSError):
-            _flock(self._opened(), "free")
+            _flock(self._opened(), _FREE)
+        return True
 
     def _opened(self) -> int:
         """Return the handle; a process that was forked opens one of its own, since the lock of an old one is shared."""
-        if self._handle is None or self._process != os.getpid():
+        if self.handle is None or self.opened_after != _forks:
             self._close()
-            self._handle, self._process = os.open(self._folder or "", os.O_RDONLY), os.getpid()
-        return self._handle
+            self.handle, self.opened_after = os.open(self._folder or "", os.O_RDONLY), _forks
+        return self.handle
 
     def _close(self) -> None:
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
+        if self.handle is not None:
+            os.close(self.handle)
+            self.handle = None
 
     __del__ = _close
 
 
 if sys.platform == "win32":
+    _ALONE = _TOGETHER = _FREE = 0
 
-    def _flock(_handle: int, _how: str) -> None:
+    def _flock(_handle: int, _how: int) -> None:
         raise OSError("Windows has no such lock")
 
 else:
     import fcntl
 
-    _HOW = {
-        "alone": fcntl.LOCK_EX | fcntl.LOCK_NB,
-        "together": fcntl.LOCK_SH | fcntl.LOCK_NB,
-        "free": fcntl.LOCK_UN,
-    }
-
-    def _flock(handle: int, how: str) -> None:
-        fcntl.flock(handle, _HOW[how])
+    _ALONE, _TOGETHER, _FREE = fcntl.LOCK_EX | fcntl.LOCK_NB, fcntl.LOCK_SH | fcntl.LOCK_NB, fcntl.LOCK_UN
+    _flock = fcntl.flock
+    os.register_at_fork(after_in_child=_count_fork)

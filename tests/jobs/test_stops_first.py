@@ -215,6 +215,17 @@ class TestSeveralProcesses:
         with Precedence(tmp_path).announced():
             Precedence(tmp_path).give_way()
 
+    def test_a_process_that_was_forked_has_locks_of_its_own(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A lock that is inherited would be one lock with that of the other process."""
+        forked = Precedence(tmp_path)
+        forked.give_way()
+        before = forked._look.opened_after
+        monkeypatch.setattr(precedence, "_forks", before + 1)
+        forked.give_way()
+        assert forked._look.opened_after == before + 1
+
     def test_where_no_such_lock_can_be_had_all_go_on(self, tmp_path: Path) -> None:
         gone = Precedence(tmp_path / "gone")
         with gone.announced():
