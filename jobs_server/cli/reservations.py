@@ -52,6 +52,7 @@ def add(site: str | None, user: str, name: str | None, title: str, note: str, st
     """
     body = {"site": needed_site(site), "start": start, "end": end, "title": title, "reservation_note": note}
     wanted = commands.checked(reservation_commands.Reserve, body).row(user, name or user)
+    reservation_commands.refuse_past(wanted, clock.read())
     with database().transaction() as connection:
         row = operations.add(connection, wanted, actors.console(user, name or user), clock.read())
     start, end = clock.in_utc(row.start_ms), clock.in_utc(row.end_ms)

@@ -139,3 +139,11 @@ ClaimId = Annotated[
         json_schema_extra={"pattern": VISIBLE},
     ),
 ]
+
+
+_END_OF_A_DAY = re.compile(r"(?<=\d)([T ])24:00(:00(?:\.0+)?)?(?![:.\d])")
+
+
+def as_next_midnight(text: str) -> tuple[str, int]:
+    """Return a time as people write it with 24:00 as 00:00, and how many days later that is."""
+    return _END_OF_A_DAY.subn(r"\g<1>00:00\g<2>", text, count=1)

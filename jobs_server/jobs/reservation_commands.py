@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -12,10 +11,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from .. import clock
 from ..domain import strict_json
 from ..domain.commands import Command, checked, not_json
-from ..domain.values import Name, WhoAsks, is_named, without_nul
+from ..domain.values import Name, WhoAsks, as_next_midnight, is_named, without_nul
 from ..errors import BadRequest, Fault
 from .reservations import REALTIME, ReservationRow
 
+SHORTEST_MS = 1000
 LONGEST_MS = 24 * 60 * 60 * 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AN_ID = "2c9a6f0e-6d5b-4f7e-9d38-0b1c55a1a7de"
@@ -36,9 +36,10 @@ def any_time_ms(text: object) -> int:
     """Read a time in ISO 8601 of any year as milliseconds since 1970 UTC. Raises ValueError."""
     if not isinstance(text, str):
         raise ValueError
-    read = datetime.fromisoformat(text.strip())
+    midnight, days = as_next_midnight(text.strip())
+    read = datetime.fromisoformat(midnight)
     read = read.replace(tzinfo=UTC) if read.tzinfo is None else read
-    since = read - _EPOCH
+    since = read - _EPOCH + timedelta(days=days)
     return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
 
 
@@ -50,7 +51,9 @@ def _time_or_fault(text: object) -> int:
 
 
 _DATE, _CLOCK = r"(19[7-9]\d|2\d{3})-(0[1-9]|1[0-2])-([0-2]\d|3[01])", r"([01]\d|2[0-3]):[0-5]\d"
-_TIME = rf"^{_DATE}T{_CLOCK}(:[0-5]\d(\.\d{{1,6}})?)?(Z|[+-]{_CLOCK})?$"  # of ISO 8601, what people and programs write
+_TIME = (  # of ISO 8601, what people and programs write
+    rf"^{_DATE}T({_CLOCK}(:[0-5]\d(\.\d{{1,6}})?)?|24:00(:00(\.0{{1,6}})?)?)(Z|[+-]{_CLOCK})?$"
+)
 
 Time = Annotated[
     int,
@@ -118,13 +121,18 @@ class Reserve(Command):
         return {key: each for key, each in value.items() if each is not None} if isinstance(value, dict) else value
 
     def row(self, user_id: str, user_name: str) -> ReservationRow:
-        """Return the reservation as it is kept, for this person. Raises BadRequest when it ends before it begins."""
+        """Return the reservation as it is kept, for this person; its id is blank when it brings none.
+
+        Raises BadRequest when it ends before it begins, or is too short or too long.
+        """
         if self.end_ms <= self.start_ms:
             raise _refusal("end", "end must be after start")
+        if self.end_ms - self.start_ms < SHORTEST_MS:
+            raise _refusal("end", "end must be at least a second after start")
         if self.end_ms - self.start_ms > LONGEST_MS:
             raise _refusal("end", "end must be at most 24 hours after start")
         return ReservationRow(
-            event_id=self.event_id or str(uuid.uuid4()),
+            event_id=self.event_id or "",
             site=self.site,
             start_ms=self.start_ms,
             end_ms=self.end_ms,
@@ -191,6 +199,14 @@ class UserAtTime(AtTime):
     """Ask how a person stands to the reservations of a moment."""
 
     user_id: Annotated[Name, Field(title="of whom it is asked", examples=["auth0|vera"])]
+
+
+def refuse_past(wanted: ReservationRow, now: clock.Now) -> None:
+    """Raise BadRequest when a reservation that somebody makes by hand is over before it is made."""
+    if wanted.end_ms <= now.wall_ms:
+        times = (wanted.start_ms, wanted.end_ms, now.wall_ms)
+        start, end, at = (f"{datetime.fromtimestamp(each / 1000, UTC):%Y-%m-%d %H:%M}" for each in times)
+        raise _refusal("end", f"{start} to {end} UTC is over, since it is {at} UTC; choose a time that is to come")
 
 
 def parse_change(body: bytes) -> Reserve:

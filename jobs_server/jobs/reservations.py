@@ -5,6 +5,7 @@ One rule: while nobody has reserved the telescope, anybody may command it; while
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -93,6 +94,8 @@ _BETWEEN = Statement(
     .order_by(Reservation.start_ms, Reservation.event_id)
 )
 _FIND = Statement(select(*_ALL).where(_THIS))
+_CONTENT = tuple(name for name in ReservationRow._fields if name not in ("event_id", "last_modified_ms"))
+_SAME = Statement(select(*_ALL).where(*(getattr(Reservation, name) == bindparam(name) for name in _CONTENT)))
 _INSERT = Statement(
     insert(Reservation)
     .from_select(
@@ -114,6 +117,12 @@ def at(connection: Connection, site: str, time_ms: int) -> list[Held]:
     return [Held._make(row) for row in connection.rows(_RUNNING, site=site, wall_ms=time_ms)]
 
 
+def find(connection: Connection, event_id: str) -> ReservationRow | None:
+    """Find a reservation by its id."""
+    row = connection.row(_FIND, event_id=event_id)
+    return None if row is None else ReservationRow._make(row)
+
+
 def between(connection: Connection, site: str, start_ms: int, end_ms: int) -> list[ReservationRow]:
     """List a site's reservations that touch a span of time, in order."""
     rows = connection.rows(_BETWEEN, site=site, start_ms=start_ms, end_ms=end_ms)
@@ -132,9 +141,16 @@ def refuse_others(held: list[Held], site: str, actor: Actor) -> None:
 
 
 def add(connection: Connection, wanted: ReservationRow, actor: Actor, now: Now) -> ReservationRow:
-    """Reserve a telescope for the actor, or an admin for somebody. Raises Conflict when it is taken."""
+    """Reserve a telescope for the actor, or an admin for somebody. Raises Conflict when it is taken.
+
+    The same reservation once more, sent without an id of its own, is the one that is there.
+    """
     wanted = wanted._replace(last_modified_ms=now.wall_ms)
     _check_owner(wanted, actor)
+    if not wanted.event_id:
+        if same := connection.row(_SAME, **{name: getattr(wanted, name) for name in _CONTENT}):
+            return ReservationRow._make(same)
+        wanted = wanted._replace(event_id=str(uuid.uuid4()))
     row = connection.row(_INSERT, **wanted._asdict())
     if row is None:
         if connection.row(_FIND, event_id=wanted.event_id):

@@ -151,7 +151,8 @@ def reservation(row: ReservationRow) -> dict[str, Any]:
     return {
         "event_id": row.event_id,
         "start": in_utc(row.start_ms),
-        "end": in_utc(row.end_ms),
+        # One that was kept when less than a second was taken would begin and end at once, and could not come back.
+        "end": in_utc(max(row.end_ms, row.start_ms + 1000)),
         "creator": row.creator,
         "creator_id": row.creator_id,
         "site": row.site,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from flask import Response, make_response, render_template, request
 
 from ..auth.access import Access, needs
+from ..domain.values import as_next_midnight
 from ..errors import BadRequest, NotFound
 from ..history import now, search
 from ..history.now import JobWithTiming
@@ -137,9 +138,10 @@ def _time(name: str, text: str) -> tuple[int, int]:
     if text == "tonight":
         zone = page().profile.zone
         return sky.night_span(sky.night_of(page().now_ms, zone), zone)
+    midnight, days = as_next_midnight(text)
     for shape, length in zip(_FORMATS, (1, 60, 1, 60, 86400), strict=True):
         try:
-            begin = datetime.strptime(f"{text} +0000", f"{shape} %z")
+            begin = datetime.strptime(f"{midnight} +0000", f"{shape} %z") + timedelta(days=days)
             end = begin + timedelta(seconds=length)
         except (ValueError, OverflowError):
             continue

@@ -13,11 +13,12 @@ from ..auth import gate
 from ..auth.access import Access, needs
 from ..domain import commands
 from ..errors import JobsError
-from ..jobs import remote_calendar, reservations
+from ..jobs import remote_calendar, reservation_commands, reservations
 from ..jobs.reservation_commands import Reserve
 from ..jobs.reservations import ReservationRow
 from ..observatory import sky
 from ..service import service, transaction
+from ..storage.statement import Connection
 from . import formats
 from .actions import done
 from .blueprint import bp
@@ -25,7 +26,8 @@ from .context import page
 
 _NIGHTS = 7
 _WIDE = 1000  # units of the drawing
-_HOURS_MS = 4 * 60 * 60 * 1000
+_MINUTE_MS = 60 * 1000
+_HOURS_MS = 4 * 60 * _MINUTE_MS
 
 
 class _Span(NamedTuple):
@@ -82,11 +84,12 @@ def reserve() -> Response:
         command = _parse(request.form)
         owner = gate.owner(command, page().actor)
         if checks:
-            return jsonify(fault=_conflict(command.row(*owner)))
+            with page().snapshot() as connection:
+                return jsonify(fault=_conflict(_wanted(connection, command, owner)))
         service().limits.reservation(page().actor, request.remote_addr)
         with transaction() as connection:
             write = reservations.change if command.event_id else reservations.add
-            write(connection, command.row(*owner), page().actor, clock.read())
+            write(connection, _wanted(connection, command, owner), page().actor, clock.read())
     except JobsError as error:
         fault = error.sentence.removeprefix("Error: ")
         if checks:
@@ -119,8 +122,34 @@ def _parse(form: Mapping[str, str]) -> Reserve:
     return command
 
 
+def _wanted(connection: Connection, command: Reserve, owner: tuple[str, str]) -> ReservationRow:
+    """Return the reservation that a form asks for; of one that is there, what the form does not show stays.
+
+    Raises BadRequest, also when it is over already, unless its end stays.
+    """
+    before = reservations.find(connection, command.event_id) if command.event_id else None
+    if before is None:
+        wanted = command.row(*owner)
+    else:
+        times = {
+            name: _unless_changed(getattr(command, name), getattr(before, name)) for name in ("start_ms", "end_ms")
+        }
+        hidden = {name: getattr(before, name) for name in ("reservation_type", "resource_id", "project_id", "origin")}
+        wanted = command.model_copy(update=times).row(*owner)._replace(**hidden)
+    if before is None or wanted.end_ms != before.end_ms:
+        reservation_commands.refuse_past(wanted, clock.read())
+    return wanted
+
+
+def _unless_changed(written_ms: int, before_ms: int) -> int:
+    """Return a time with the seconds that it had, where a form, which shows minutes, has the minute that it had."""
+    return before_ms if written_ms == before_ms - before_ms % _MINUTE_MS else written_ms
+
+
 def _conflict(wanted: ReservationRow) -> str:
     """Return whose reservation is in the way, here or in a calendar elsewhere; blank when none is known."""
+    if wanted.reservation_type != reservations.REALTIME:
+        return ""
     with page().snapshot() as connection:
         others = reservations.between(connection, wanted.site, wanted.start_ms, wanted.end_ms)
     known, _ = _known_elsewhere(wanted.site, wanted.start_ms, wanted.end_ms)

@@ -89,7 +89,7 @@ def test_whose_reservation_is_in_the_way_is_said_before_sending(page: Page, desk
 
 
 def test_the_week_is_used_by_keyboard_alone(page: Page, desk: Desk) -> None:
-    reserves(desk, "typed", "Vera", 0, (-3, 0))
+    reserves(desk, "typed", "Vera", 1, (-3, 0))
     page.goto(desk.address("/reservations", site="typed"))
     page.locator(".strip").nth(3).focus()
     for key in ("Enter", "ArrowRight", "Shift+ArrowDown", "Shift+ArrowRight"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -71,8 +72,9 @@ def test_stop_works(page: Page, desk: Desk) -> None:
 def test_a_night_is_reserved(page: Page, desk: Desk) -> None:
     page.goto(desk.address("/reservations", site="scriptless"))
     expect(page.locator(".scripted")).to_be_hidden()
-    page.locator("#r-start").fill("2027-01-15 20:00")
-    page.locator("#r-end").fill("2027-01-15 22:00")
+    night = datetime.now(UTC).date() + timedelta(days=30)
+    page.locator("#r-start").fill(f"{night} 20:00")
+    page.locator("#r-end").fill(f"{night} 22:00")
     page.get_by_role("button", name="Reserve as Vera").click()
-    page.goto(desk.address("/reservations?from=2027-01-15", site="scriptless"))
+    page.goto(desk.address(f"/reservations?from={night}", site="scriptless"))
     expect(page.locator(".booking")).to_contain_text("20:00–22:00")

@@ -213,6 +213,45 @@ def test_of_fifty_who_reserve_at_once_one_wins(file_app: Flask) -> None:
         assert sorted(people.map(book, range(50))) == [200, *[409] * 49]
 
 
+def test_the_same_reservation_posted_twice_at_once_makes_one_row(file_app: Flask) -> None:
+    event = an_event("wmd", start="2027-03-01T20:00Z", end="2027-03-01T22:00Z") | {"title": "once"}
+
+    def book(_number: int) -> str:
+        reply = file_app.test_client().post("/calendar/newevent", json=event)
+        return str(reply.get_json()["new_calendar_event"]["event_id"])
+
+    with ThreadPoolExecutor(8) as pool:
+        made = set(pool.map(book, range(8)))
+    listed = file_app.test_client().post("/calendar/siteevents", json={"site": "wmd"} | event).get_json()
+    assert [each["event_id"] for each in listed] == list(made)
+
+
+def test_a_reservation_that_differs_in_anything_is_another_one(site: Observatory) -> None:
+    made = [
+        books(site, **more).json["new_calendar_event"]["event_id"] for more in ({}, {}, {"reservation_note": "M 31"})
+    ]
+    assert [made.index(each) for each in made] == [0, 0, 2]
+
+
+def test_a_reservation_shorter_than_a_second_is_refused(site: Observatory) -> None:
+    refusal = books(site, VERA, "2027-01-15T09:00:00.100Z", "2027-01-15T09:00:00.900Z")
+    assert (refusal.status, refusal.text) == (400, "Error: end must be at least a second after start")
+    assert books(site, VERA, "2027-01-15T09:00:00.100Z", "2027-01-15T09:00:01.100Z").status == 200
+
+
+def test_one_that_was_kept_shorter_than_a_second_goes_out_with_a_length_and_can_be_changed(
+    site: Observatory, shared_app: Flask
+) -> None:
+    made = books(site).json["new_calendar_event"]
+    with service_of(shared_app).database.transaction() as connection:
+        change = update(Reservation).where(Reservation.event_id == made["event_id"])
+        connection.run(Statement(change.values(end_ms=Reservation.start_ms + 400)))
+    event = asks(site, "get-event-at-time", time=made["start"])[0]
+    assert (event["start"], event["end"]) == ("2027-01-15T07:00:00Z", "2027-01-15T07:00:01Z")
+    noted = {"originalEvent": event, "modifiedEvent": event | {"reservation_note": "M 31"}}
+    assert site.posts("../calendar/modifyevent", noted).status == 200
+
+
 @pytest.mark.parametrize(
     ("text", "utc"),
     [
@@ -225,6 +264,9 @@ def test_of_fifty_who_reserve_at_once_one_wins(file_app: Flask) -> None:
         ("2026-11-24T20:15:00", "2026-11-24T20:15:00Z"),  # without a zone: UTC
         ("2026-11-24T20:15:00.123Z", "2026-11-24T20:15:00Z"),
         ("2026-11-24", "2026-11-24T00:00:00Z"),
+        ("2026-11-24T24:00", "2026-11-25T00:00:00Z"),
+        ("2026-12-31 24:00:00.000Z", "2027-01-01T00:00:00Z"),
+        ("2026-11-24T24:00+02:00", "2026-11-24T22:00:00Z"),
     ],
 )
 def test_times_of_all_zones_are_kept_as_utc(text: str, utc: str) -> None:
@@ -332,6 +374,8 @@ def test_the_terminal_lists_makes_and_deletes(shared_app: Flask, site: Observato
     made = runs("add", "--site", site.site, "--user", VERA, "--name", "Vera", "--note", "first light", *span)
     assert f"{site.site} is reserved for Vera from 2027-01-15T08:00:00Z to 2027-01-15T09:00:00Z" in made
     assert "reserved by Vera" in runs("add", "--site", site.site, "--user", TYCHO, *span)
+    over = runs("add", "--site", site.site, "2027-01-15T06:00Z", "2027-01-15T07:00Z")
+    assert "2027-01-15 06:00 to 2027-01-15 07:00 UTC is over, since it is 2027-01-15 08:00 UTC" in over
     assert "first light" in runs("list", "--site", site.site)
     assert site.asks(user_id=TYCHO).status == 401
     event_id = asks(site, "get-event-at-time", time=NOW)[0]["event_id"]
