@@ -181,12 +181,6 @@ def goes_back(visitor: Visitor) -> float:
     return float(visitor.window.run(STANDS))
 
 
-def fills(visitor: Visitor) -> None:
-    """Name the camera, where the browser has not kept it."""
-    if not visitor.window.run("return document.querySelector('[name=instance]').value"):
-        visitor.window.write("[name=instance]", "camera_1_1")
-
-
 def times(visitor: Visitor, site: str) -> list[float]:
     """Return for how many seconds each job of a site exposes, in the order in which they were sent."""
     return [job["required_params"]["time"] for job in visitor.desk.at(site).lists()]
@@ -194,7 +188,6 @@ def times(visitor: Visitor, site: str) -> list[float]:
 
 def test_send_back_send_sends_two_jobs_and_another_time_is_a_third(visitor: Visitor) -> None:
     visitor.opens(FORM, site := f"sent-by-{visitor.engine}")
-    visitor.window.write("[name=instance]", "camera_1_1")
     visitor.window.write("[name=time]", "30")
     expected = [30.0]
     sends(visitor)
@@ -203,7 +196,6 @@ def test_send_back_send_sends_two_jobs_and_another_time_is_a_third(visitor: Visi
         if changed:
             visitor.window.write("[name=time]", "45")
             stands = 45.0
-        fills(visitor)
         expected.append(stands)
         sends(visitor)
     assert times(visitor, site) == expected
@@ -211,11 +203,9 @@ def test_send_back_send_sends_two_jobs_and_another_time_is_a_third(visitor: Visi
 
 def test_after_back_what_goes_out_is_what_is_shown(visitor: Visitor) -> None:
     visitor.opens(FORM, site := f"shown-by-{visitor.engine}")
-    visitor.window.write("[name=instance]", "camera_1_1")
     visitor.window.write("[name=time]", "30")
     sends(visitor)
     stands = goes_back(visitor)
-    fills(visitor)
     until(lambda: f"Expose {stands:g} s" in visitor.text("[data-lines]"))
     sends(visitor)
     assert times(visitor, site) == [30, stands]
@@ -223,6 +213,7 @@ def test_after_back_what_goes_out_is_what_is_shown(visitor: Visitor) -> None:
 
 def test_a_blank_field_gets_the_servers_sentence_and_no_box_of_the_browsers_own(visitor: Visitor) -> None:
     visitor.opens(FORM, f"blank-by-{visitor.engine}")
+    visitor.window.write("[name=instance]", "")
     visitor.window.press("[name=do][value=send]")
     until(lambda: "name the instance" in visitor.text(".note.refused"))
     assert green_and_blue(visitor.sees()) == (0, 0)
