@@ -79,6 +79,6 @@ def transaction(site: str | None = None) -> AbstractContextManager[Connection]:
     return service().database.transaction(site)
 
 
-def reading() -> AbstractContextManager[Connection]:
+def reading(*, urgent: bool = False) -> AbstractContextManager[Connection]:
     """Open the running app's database for reading; see `Database.reading`."""
-    return service().database.reading()
+    return service().database.reading(urgent=urgent)

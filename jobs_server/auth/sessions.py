@@ -91,7 +91,8 @@ def person() -> Person | None:
     kept = _kept()
     if kept is None:
         return None
-    with reading() as connection:
+    # What is posted may be a stop, which is to be held up by nobody who has all other connections in use.
+    with reading(urgent=request.method == "POST") as connection:
         if connection.row(_HAS_ENDED, session=_name(kept)):
             return None
     return Person(kept["sub"], kept["name"], tuple(kept["roles"]), kept["until"])

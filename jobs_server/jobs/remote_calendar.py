@@ -218,7 +218,7 @@ def check(
     if calendar is None or (settings.strangers_may_stop and is_stop(command.action, command.required_params)):
         return
     if key is not None:
-        with database.reading() as connection:
+        with database.reading(urgent=is_stop(command.action, command.required_params)) as connection:
             if admission.is_known_key(connection, command, clock.read(), key):
                 return
     calendar.check(command, actor, settings)
@@ -235,7 +235,7 @@ def check_cancel(
     """Refuse to cancel a job that is another's, or all of them, where only holders may stop and the actor is none."""
     if calendar is None or settings.strangers_may_stop:
         return
-    with database.reading() as connection:
+    with database.reading(urgent=True) as connection:
         job = queries.job(connection, site, ulid) if ulid is not None else None
     if ulid is None or (job is not None and job.user_id != actor.id):
         calendar.check_stop(site, actor, settings)

@@ -80,9 +80,12 @@ class Database:
         """
         return Writing(self._connections, site, self._call_back, urgent=urgent)
 
-    def reading(self) -> AbstractContextManager[Connection]:
-        """Open a connection for reading; each statement sees the last commit before it."""
-        lent = Reading(self._connections)
+    def reading(self, *, urgent: bool = False) -> AbstractContextManager[Connection]:
+        """Open a connection for reading; each statement sees the last commit before it.
+
+        An urgent one finds a connection although all others are in use: what a stop may have to read before it goes.
+        """
+        lent = Reading(self._connections, urgent=urgent)
         return self._alone(lent) if self.kind.in_memory else lent
 
     def snapshot(self) -> AbstractContextManager[Connection]:

@@ -202,7 +202,7 @@ class TestSigningOut:
         assert commands(client) == 200
 
 
-def away(*_arguments: object) -> object:
+def away(*_arguments: object, **_named: object) -> object:
     raise Unavailable("Error: the database cannot be used now")
 
 

@@ -128,10 +128,17 @@ def test_a_stop_finds_a_connection_when_all_others_wait(make: Make, how: str) ->
         with ThreadPoolExecutor(1) as pool:
             done = pool.submit(deed)
             assert done.result(PATIENCE_SECONDS / 2).status == 200
+            read = pool.submit(is_read, app).result(PATIENCE_SECONDS / 2)  # as whether a session has ended
+            assert read == [(1,)]
         assert all(each.is_alive() for each in posts)
     for each in posts:
         each.join(PATIENCE_SECONDS)
     database.close()
+
+
+def is_read(app: Flask) -> list[tuple[object, ...]]:
+    with service_of(app).database.reading(urgent=True) as connection:
+        return connection.rows(Statement(text("SELECT 1")))
 
 
 def all_taken(app: Flask) -> bool:
