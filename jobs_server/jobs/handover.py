@@ -106,11 +106,14 @@ def reach(connection: Connection, command: ClaimJobs, values: Mapping[str, Any])
 
 def _all_fit(connection: Connection, queue: Queue, values: Mapping[str, Any]) -> bool:
     left = REPLY_BYTES
-    with closing(_each(connection, ALL[queue], values)) as jobs:
-        for job in jobs:
-            left -= job.size
+    cursor = connection.each(ALL[queue], **values)
+    try:
+        for _ulid, _is_stop, size in cursor:
+            left -= size
             if left < 0:
                 return False
+    finally:
+        cursor.close()
     return True
 
 
