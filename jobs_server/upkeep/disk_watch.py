@@ -68,8 +68,8 @@ class DiskWatch:
         with suppress(Unavailable):
             self._stock_pages()
             self._lengthen_log()
-        disk_room.keep(self._file)
         disk_room.fill_index(self._file)
+        disk_room.keep(self._file)
         self._make_ballast()
 
     def _unheard(self) -> Database:
@@ -78,12 +78,12 @@ class DiskWatch:
 
     def _stock_pages(self) -> None:
         """Fill up the free pages in the file when half of them are used, and have all of them written to the file."""
-        database = self._unheard()
-        with database.reading() as connection:
+        with self._database.reading() as connection:
             free, page_bytes = connection.rows(_FREE_PAGES)[0]
         wanted = self._room.stock_pages(page_bytes)
         if free >= wanted // 2:
             return
+        database = self._unheard()
         with database.transaction() as connection:
             connection.run(_MAKE)
         for _ in range((wanted - free) // _CHUNK_PAGES + 1):
@@ -109,9 +109,10 @@ class DiskWatch:
             or self._ballast_bytes + self._wanted_bytes > _free(self._file)
         ):
             return
+        block = os.urandom(1 << 20)  # what compresses well is no room on some disks
         with suppress(OSError), self._ballast.open("wb") as file:
             for _ in range(self._ballast_bytes >> 20):
-                file.write(os.urandom(1 << 20))  # what compresses well is no room on some disks
+                file.write(block)
         self._room.missing_bytes = 0
 
     def _give_up_ballast(self) -> None:

@@ -60,7 +60,7 @@ class Service:
 
     def has_its_room(self) -> bool:
         """Whether all that is taken in advance is there."""
-        return self.file.with_name("jobs.db.room-wal").exists() and free_pages(self.file) > 0
+        return self.file.with_name("jobs.db.room-shm").exists() and free_pages(self.file) > 0
 
     def answers(self, count: int) -> Counter[tuple[str, int]]:
         """Send stops, and of each other kind of request some."""

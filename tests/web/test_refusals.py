@@ -21,7 +21,7 @@ def asked(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is asked of a database that refuses all of it."""
     found: list[str] = []
 
-    def refuse(_connections: Connections) -> None:
+    def refuse(_connections: Connections, **_how: object) -> None:
         found.append("a connection")
         raise DatabaseUnavailable(SENTENCE)
 
