@@ -120,7 +120,7 @@ class DiskWatch:
             size = self._ballast.stat().st_size
             self._ballast.unlink()
             self._room.missing_bytes = size
-            log.warning("the ballast is deleted: %d MB are free for stops and what the sites report", size >> 20)
+            log.warning("the ballast is deleted: %d MB are free for stops and what hands them over", size >> 20)
 
 
 def _free(file: Path) -> int:
