@@ -48,32 +48,26 @@ _KEY_IS = and_(
 )
 
 
-def _too_old() -> ColumnElement[bool]:
-    """Write that a key is forgotten: when both clocks say that its time is over, since a second job does more harm.
-
-    The wall's clock has no say on a key from its future. Of a key of an earlier boot the other clock knows that it is
-    older than the machine has been up.
-    """
-    wall, boot = (bindparam(name, type_=BigInteger) for name in ("wall_ms", "boot_ms"))
-    life: ColumnElement[int] = literal_column(str(KEY_LIFE_MS))
-    since_boot, same_boot = age_by_boot(IdempotencyKey.created_boot_ms)
-    up = boot % literal_column(str(1 << BOOT_BITS))
-    return and_(
-        or_(IdempotencyKey.created_ms <= wall - life, IdempotencyKey.created_ms > wall + literal_column(str(AHEAD_MS))),
-        case((same_boot, since_boot), else_=up) >= life,
-    )
-
-
+_WALL, _BOOT = (bindparam(name, type_=BigInteger) for name in ("wall_ms", "boot_ms"))
+_LIFE: ColumnElement[int] = literal_column(str(KEY_LIFE_MS))
+_SINCE_BOOT, _SAME_BOOT = age_by_boot(IdempotencyKey.created_boot_ms)
+_OLD_BY_WALL = IdempotencyKey.created_ms <= _WALL - _LIFE
+# Of a key of an earlier boot the other clock knows that it is older than the machine has been up.
+_OLD_BY_BOOT = case((_SAME_BOOT, _SINCE_BOOT), else_=_BOOT % literal_column(str(1 << BOOT_BITS))) >= _LIFE
+# Both clocks must say that a key's time is over, since a second job does more harm than a late one; the wall's clock
+# has no say on a key from its future. Such a key is not swept, but overwritten, or deleted with its job.
+_FORGOTTEN = and_(or_(_OLD_BY_WALL, IdempotencyKey.created_ms > _WALL + literal_column(str(AHEAD_MS))), _OLD_BY_BOOT)
+_SWEPT = and_(_OLD_BY_WALL, _OLD_BY_BOOT)
 _FIND_KEY = Statement(
     select(IdempotencyKey.command_hash, *JOB)
     .join(Job, Job.id == IdempotencyKey.job_id)
-    .where(_KEY_IS, not_(_too_old()))
+    .where(_KEY_IS, not_(_FORGOTTEN))
 )
 _FORGET_KEY = Statement(delete(IdempotencyKey).where(_KEY_IS))
 _KEY_NAMES = ("site", "user_id", "key", "command_hash", "job_id", "created_ms", "created_boot_ms")
 _KEEP_KEY = Statement(insert(IdempotencyKey).values({name: bindparam(name) for name in _KEY_NAMES}))
-_ANY_OLD_KEY = Statement(select(IdempotencyKey.id).where(_too_old()).limit(at_most(1)))
-_FORGET_OLD_KEYS = Statement(delete(IdempotencyKey).where(_too_old()))
+_ANY_OLD_KEY = Statement(select(IdempotencyKey.id).where(_SWEPT).limit(at_most(1)))
+_FORGET_OLD_KEYS = Statement(delete(IdempotencyKey).where(_SWEPT))
 
 
 class Met(NamedTuple):
