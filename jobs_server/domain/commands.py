@@ -25,7 +25,7 @@ from pydantic_core import ErrorDetails
 
 from ..errors import BadRequest, Fault, shown
 from . import strict_json
-from .lifecycle import STARTED, Queue
+from .lifecycle import STARTED, Queue, is_stop
 from .values import (
     NO_ESTIMATE,
     VISIBLE,
@@ -50,6 +50,10 @@ PAGE, MAX_PAGE = 100, 1000
 MAX_LIFE_SECONDS = 7 * 24 * 60 * 60
 MAX_HOLD_SECONDS = 60 * 60
 MAX_WAIT_SECONDS = 60
+LONGEST_CODE = 64
+"""How many characters the code of a site, a device, an instance or an action may have."""
+LONGEST_WHO = 255
+"""How many characters an id of a person may have, as in OpenID Connect (Core 1.0, section 2), and a name."""
 WHO = ("user_name", "user_id")
 """The keys that say who asks."""
 
@@ -60,6 +64,11 @@ class Command(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(strict=True, frozen=True, extra="ignore", validate_by_name=True)
 
     site: Annotated[Name, Field(title="code of the site, such as wmd")]
+
+    @property
+    def bounds(self) -> Mapping[str, int]:
+        """Return how long each name may be, in characters, where something begins; older rows may have longer ones."""
+        return {}
 
 
 class SubmitJob(Command):
@@ -93,6 +102,13 @@ class SubmitJob(Command):
             description="a number of seconds from 0 to 3600",
         ),
     ] = 0
+
+    @property
+    def bounds(self) -> Mapping[str, int]:
+        """Return how long each name may be; a stop passes for a site or a device of any name."""
+        if is_stop(self.action, self.required_params):
+            return {}
+        return dict.fromkeys(("site", "device", "instance", "action"), LONGEST_CODE) | dict.fromkeys(WHO, LONGEST_WHO)
 
 
 class SubmitSignedIn(SubmitJob):
@@ -181,6 +197,11 @@ class CancelJob(ByPerson):
 
 class LockOut(ByPerson):
     """Lock a telescope out (`lockout`)."""
+
+    @property
+    def bounds(self) -> Mapping[str, int]:
+        """Return how long each name may be."""
+        return {"site": LONGEST_CODE} | dict.fromkeys(WHO, LONGEST_WHO)
 
     note: Annotated[
         str,
@@ -279,9 +300,21 @@ def not_json(error: ValueError, before: str = "") -> BadRequest:
 def checked(model: type[AnyCommand], value: Mapping[str, Any]) -> AnyCommand:
     """Read plain values as a command. Raises BadRequest with every fault found."""
     try:
-        return model.model_validate(value)
+        command = model.model_validate(value)
     except ValidationError as error:
         raise _refusal(model, error) from None
+    if faults := [_too_long(model, name, most) for name, most in command.bounds.items() if _len(command, name) > most]:
+        raise BadRequest(f"Error: {faults[0].sentence}", faults)
+    return command
+
+
+def _len(command: Command, name: str) -> int:
+    return len(getattr(command, name))
+
+
+def _too_long(model: type[Command], name: str, most: int) -> Fault:
+    key = model.model_fields[name].alias or name
+    return Fault(key, f"{key} must be a text of at most {most} characters")
 
 
 def parse_query(model: type[AnyCommand], values: Mapping[str, str]) -> AnyCommand:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import BigInteger, Select, and_, bindparam, case, func, not_, select
@@ -36,6 +37,8 @@ from .sql import (
 
 FIRST_SEQ = -(2**63)
 """Below the number of every event: what was imported has numbers below 0."""
+MOST_SITES = 100
+"""How many sites are told apart by when they had a job: anybody can make up site codes."""
 PAGE_EVENTS = 500
 """How many events of a job's history are read at once."""
 
@@ -64,6 +67,13 @@ _CLAIMED = {
     for queue in Queue
 }
 _NEXT_SITE = Statement(select(func.min(Job.site)).where(Job.site > bindparam("site")))
+_NEWEST_OF_SITE = Statement(
+    select(Job.timestamp_ms, Job.ulid).where(THIS_SITE).order_by(*NEWEST_FIRST).limit(at_most(1))
+)
+_newest = select(Job.id, Job.site).order_by(Job.id.desc()).limit(at_most(2000)).subquery()
+_SITES_OF_NEWEST = Statement(
+    select(_newest.c.site).group_by(_newest.c.site).order_by(func.max(_newest.c.id).desc()).limit(at_most("count"))
+)
 _JOB = Statement(select(*JOB).where(THIS_JOB))
 _JOB_ANYWHERE = Statement(select(*JOB).where(Job.ulid == bindparam("ulid")))
 _OLDEST_FIRST = (Job.timestamp_ms, Job.ulid)
@@ -146,6 +156,22 @@ def sites(connection: Connection) -> Iterator[str]:
     site = ""
     while site := connection.rows(_NEXT_SITE, site=site)[0][0]:
         yield site
+
+
+def recent_sites(connection: Connection, count: int) -> list[str]:
+    """List the sites that had jobs last: of up to a hundred sites all are looked at, of more the newest jobs alone."""
+    known = list(islice(sites(connection), MOST_SITES + 1))
+    if len(known) <= count:
+        return known
+    if len(known) > MOST_SITES:
+        return [site for (site,) in connection.rows(_SITES_OF_NEWEST, count=count)]
+    newest = {site: connection.rows(_NEWEST_OF_SITE, site=site) for site in known}
+    return sorted(known, key=newest.__getitem__, reverse=True)[:count]
+
+
+def has_jobs(connection: Connection, site: str) -> bool:
+    """Whether a site ever had a job that is still kept."""
+    return connection.row(_NEWEST_OF_SITE, site=site) is not None
 
 
 def count_in_hand(connection: Connection, site: str) -> int:

@@ -199,7 +199,7 @@ def _nearest_ms(text: object) -> int:
 def start(calendar: RemoteCalendar, database: Database, settings: Settings) -> None:
     """Begin to fetch ahead for the sites that are known, so that the first command finds something known."""
     with database.reading() as connection:
-        known = queries.sites(connection)
+        known = queries.recent_sites(connection, queries.MOST_SITES)
     calendar.follow(*known, *settings.sites)
 
 

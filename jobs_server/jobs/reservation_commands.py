@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from .. import clock
 from ..domain import strict_json
-from ..domain.commands import Command, checked, not_json
+from ..domain.commands import LONGEST_CODE, LONGEST_WHO, Command, checked, not_json
 from ..domain.values import Name, WhoAsks, as_next_midnight, is_named, without_nul
 from ..errors import BadRequest, Fault
 from .reservations import REALTIME, ReservationRow
@@ -119,6 +119,11 @@ class Reserve(Command):
         """Leave out null, which stands for what is not said, as a blank creator does."""
         value = _without_blank_creator(value)
         return {key: each for key, each in value.items() if each is not None} if isinstance(value, dict) else value
+
+    @property
+    def bounds(self) -> Mapping[str, int]:
+        """Return how long each name may be."""
+        return {"site": LONGEST_CODE} | dict.fromkeys(("user_id", "user_name"), LONGEST_WHO)
 
     def row(self, user_id: str, user_name: str) -> ReservationRow:
         """Return the reservation as it is kept, for this person; its id is blank when it brings none.

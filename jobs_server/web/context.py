@@ -34,6 +34,8 @@ from ..storage.statement import Connection
 THEMES = ("light", "dark", "night")
 STRANGER = "somebody on the LAN"
 NAME_LONGEST = 80
+SHOWN_SITES = 20
+"""So many sites beside those of the profiles are in the menu: anybody can make up site codes."""
 _YEAR_SECONDS = 365 * 24 * 60 * 60
 _RECEIPT_MS = 3 * 60 * 1000
 _FEW_VIEWERS = 12
@@ -44,7 +46,7 @@ class Frame(NamedTuple):
     """What every page shows of its site around its own matter, as it was at one moment."""
 
     sites: list[str]
-    """Codes of all sites that are known."""
+    """Codes of the sites in the menu."""
     position: str
     """Where the stream stood: an open page follows from there. Blank while the database cannot be read."""
     stops: list[JobWithTiming]
@@ -165,11 +167,11 @@ class Page:
 
     @cached_property
     def sites(self) -> list[str]:
-        """Return the codes of the sites that are known: by setting, by profile, and by the jobs they had."""
+        """Return the codes of the sites in the menu: by setting, or by profile and by the jobs they had last."""
         if self.settings.sites:
             return list(self.settings.sites)
         with self.snapshot() as connection:
-            return sorted({*self.profiles, *queries.sites(connection)})
+            return sorted({*self.profiles, *queries.recent_sites(connection, SHOWN_SITES)})
 
     @cached_property
     def site(self) -> str:
@@ -178,7 +180,15 @@ class Page:
         if asked and "\0" not in asked:  # which is refused before, and the refusal's page is about another site
             return asked
         last = unquote(request.cookies.get("site", ""))
-        return last if last in self.sites else next(iter([*self.profiles, *self.sites]), "")
+        return last if self._is_known(last) else next(iter([*self.profiles, *self.sites]), "")
+
+    def _is_known(self, site: str) -> bool:
+        if site in self.sites:
+            return True
+        if self.settings.sites or not site or "\0" in site:
+            return False
+        with self.snapshot() as connection:
+            return queries.has_jobs(connection, site)
 
     @property
     def profile(self) -> Profile:
