@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.support import servers
 
-from .contenders import COMMAND, Sent, environment, gunicorn
+from .contenders import COMMAND, Sent, environment
 from .load import Line, post
 from .usage import processor_ns
 
@@ -131,7 +131,8 @@ def desk(checkout: Checkout, folder: Path, log_level: str) -> Iterator[Desk]:
     variables = environment(folder, _THREADS, log_level) | {"PYTHONDONTWRITEBYTECODE": "1"}
     variables.pop("PYTHONPATH", None)  # whoever measures may have the other checkout in it
     port = servers.free_port()
-    command = [str(checkout.python), *gunicorn(port, _THREADS), "wsgi:app"]
+    # As it is run every day: what stands before gunicorn's threads is measured too.
+    command = [str(checkout.python), "-m", "flask", "--app", "jobs_server", "serve", "--port", str(port)]
     server = servers.launch(command, port, checkout.folder, variables, folder / "server.log")
     with servers.stopped_at_the_end(server):
         yield Desk(server)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cases, commands, history, live, many, pages, routes
+from benchmarks import cases, commands, history, live, many, pages, routes, stalled
 from benchmarks import servers as several
 from benchmarks.checkouts import Checkout
 
@@ -166,3 +166,13 @@ def test_commands_are_measured_beside_another_checkout() -> None:
     measured = {row[0]: row[1:] for row in rows if len(row) > 1 and row[0] not in ("---", "command")}
     assert set(measured) == {*commands.FLOOR, "--help", "jobs list"}
     assert all(float(figure) > 0 for row in measured.values() for figure in row[:3])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all addresses of 127.0.0.0/8")
+@pytest.mark.parametrize("server", stalled.SERVERS)
+def test_stops_are_measured_beside_slow_clients(server: str) -> None:
+    command = [sys.executable, "-m", "benchmarks.stalled", "--smallest", "--server", server]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines() if "│" in line]
+    assert [(row[0], row[3], row[4]) for row in rows] == [(kind, "3", "0") for kind in stalled.KINDS]
