@@ -11,6 +11,7 @@ from . import create_app
 from .api import metrics
 from .front import gunicorn_worker
 from .front.bounds import bounds_of
+from .front.handles import allow_enough
 from .service import service_of
 from .upkeep import unfailing_streams
 from .upkeep.startup import announce_address, processes, refusals_end_the_process
@@ -23,6 +24,7 @@ _settings = _service.settings
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
+allow_enough()
 proc_name = "jobs-server"
 # gunicorn's threaded worker, with whole requests alone for its threads.
 worker_class = gunicorn_worker.WholeRequestWorker

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import sys
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 _DRAIN_BYTES = 16 * 1024 * 1024  # larger bodies are cut off by the server, smaller ones refused in our own words
+_CONNECTIONS = 1000  # beside the threads, as gunicorn has
 _BROWSERS = 200  # idle connections kept beside the threads: browsers hold several each
 
 
@@ -94,16 +96,19 @@ def _become_gunicorn(settings: Settings) -> NoReturn:
 
 def _run_waitress(app: Flask, settings: Settings, host: str, port: int) -> None:
     from ..front.bounds import bounds_of
+    from ..front.handles import allow_enough
     from ..front.waitress_server import serve as run
     from ..service import service_of
     from ..upkeep.startup import announce, announce_address, begin
 
+    allow_enough()
     begin(app)
     announce(app)
     announce_address("flask serve", host, port)
     options: dict[str, Any] = {
         "threads": settings.threads,
-        "connection_limit": settings.threads + _BROWSERS,
+        # Without `poll`, as on Windows, a process can watch 512 connections.
+        "connection_limit": settings.threads + (_CONNECTIONS if hasattr(select, "poll") else _BROWSERS),
         "channel_timeout": 75,
         "max_request_body_size": _DRAIN_BYTES,
         "ident": None,

@@ -25,7 +25,7 @@ class Bounds:
     answer_seconds: float = 30.0
     """After the last byte that was taken of an answer."""
     still_seconds: float = 1.0
-    """An answer of which something was taken within this time is on its way, and counts for no stalled one."""
+    """A connection on which something moved within this time is under way, and not stalled."""
     linger_seconds: float = 2.0
     """After the last byte that came on a connection that is being closed."""
     stalled_connections: int = 48

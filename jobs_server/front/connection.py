@@ -16,7 +16,7 @@ from typing import Any, cast
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 DROP = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 """Value of SO_LINGER with which closing a socket throws away what the client did not take."""
-_PIECE_BYTES = 64 * 1024
+_PIECE_BYTES = 16 * 1024
 _MOST_AHEAD_BYTES = 1024 * 1024  # Whoever writes an answer in pieces waits for its reader past this.
 
 
@@ -50,7 +50,7 @@ class Connection(socket.socket):
         return bool(self._unsent)
 
     def receive(self) -> bytes:
-        """Return what the client sent, at most 64 KiB; empty when it sends no more. Raises BlockingIOError."""
+        """Return what the client sent, at most 16 KiB; empty when it sends no more. Raises BlockingIOError."""
         return super().recv(_PIECE_BYTES)
 
     def hand_over(self, request: bytes) -> None:
@@ -76,7 +76,9 @@ class Connection(socket.socket):
 
     def send(self, data: Any, _flags: int = 0, /) -> int:
         """Send all, or keep it."""
-        if not (self.was_continued and data == _CONTINUE):
+        if self.was_continued and data == _CONTINUE:
+            self.was_continued = False
+        else:
             self.sendall(data)
         return len(data)
 

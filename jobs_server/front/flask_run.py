@@ -17,6 +17,7 @@ from flask import Flask
 from flask.cli import run_command
 from werkzeug import serving
 
+from ..worker import Worker
 from .bounds import Bounds
 from .connection import DROP
 from .lanes import THREADS, Lane, lane_of
@@ -25,7 +26,7 @@ from .stalls import Stalls
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-_LOOK_SECONDS = 1.0
+_SWEEP_SECONDS = 0.25
 _WAITING_CONNECTIONS = 1024  # Past these the system drops who comes, who tries again after a second.
 
 
@@ -48,6 +49,13 @@ def handler_within(bounds: Bounds) -> type[serving.WSGIRequestHandler]:
         """Handle requests within these bounds."""
 
     Handler.stalls = stalls
+    Handler.sweeper = Worker(
+        "stalls",
+        _SWEEP_SECONDS,
+        lambda: stalls.sweep(time.monotonic()),
+        does="closes connections of clients that keep the server waiting",
+        failure="no stalled connection was closed",
+    )
     return Handler
 
 
@@ -81,8 +89,8 @@ class TimedSocket(socket.socket):
         self._body_until = time.monotonic() + self._bounds.whole_body_seconds
 
     def counts(self, now: float) -> bool:
-        """Whether the connection counts among the stalled ones: an answer that is being taken does not."""
-        return not self.held_bytes or now - self.since >= self._bounds.still_seconds
+        """Whether the connection counts among the stalled ones."""
+        return now - self.since >= self._bounds.still_seconds
 
     def cut(self) -> None:
         """Give the client up; the thread that waits for the client learns of it."""
@@ -98,14 +106,14 @@ class TimedSocket(socket.socket):
         if self.until <= now:
             raise TimeoutError("the request was not sent in time")
         self.settimeout(self.until - now)
-        self._wait_begins(now)
+        self._stalls.enter(self)
         try:
             return super().recv_into(buffer, nbytes, flags)
         finally:
             self._stalls.leave(self)
 
     def sendall(self, data: Any, _flags: int = 0, /) -> None:
-        """Send all that is given. Raises TimeoutError when the client takes nothing of it for too long."""
+        """Send all that is given. Raises OSError when the client takes nothing of it for too long."""
         left = memoryview(data)
         self.setblocking(False)
         with suppress(BlockingIOError):
@@ -113,41 +121,30 @@ class TimedSocket(socket.socket):
         if not left:
             return
         self.since, self.held_bytes = time.monotonic(), len(data)
+        self.until = self.since + self._bounds.answer_seconds
+        self.settimeout(None)  # the sweeper sees to it that no wait is too long
+        self._stalls.enter(self)
         try:
             while left:
-                left = left[self._send_some(left) :]
+                left = left[super().send(left) :]
+                self.since = time.monotonic()
+                self.until = self.since + self._bounds.answer_seconds
         finally:
             self.held_bytes = 0
             self._stalls.leave(self)
-
-    def _send_some(self, left: memoryview) -> int:
-        now = time.monotonic()
-        self.until = self.since + self._bounds.answer_seconds
-        if self.until <= now:
-            raise TimeoutError("the answer was not taken in time")
-        self._wait_begins(now)
-        self.settimeout(_LOOK_SECONDS)
-        try:
-            sent = super().send(left)
-        except TimeoutError:
-            return 0
-        self.since = time.monotonic()
-        return sent
-
-    def _wait_begins(self, now: float) -> None:
-        self._stalls.enter(self)
-        self._stalls.sweep(now)
 
 
 class RequestHandler(serving.WSGIRequestHandler):
     """Handle the one request of a connection, for a client that has a time for all that it does."""
 
     stalls: Stalls
+    sweeper: Worker
 
     def setup(self) -> None:
         """Begin with a connection; what is encrypted keeps Werkzeug's own socket, which waits for ever."""
         if type(self.request) is socket.socket:
             address = self.client_address[0] if isinstance(self.client_address, tuple) else ""
+            self.sweeper.start()
             self.request = TimedSocket(self.request, address, self.stalls)
         super().setup()
 

@@ -9,6 +9,7 @@ bytes mean is left to gunicorn's parser.
 from __future__ import annotations
 
 import errno
+import math
 import selectors
 import socket
 import time
@@ -23,7 +24,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from .bounds import Bounds
 from .connection import Connection
 from .lanes import THREADS, Lane, lane_of
-from .request_end import RequestEnd
+from .request_end import RequestEnd, is_plain
 from .stalls import Stalls
 
 _MOST_LINE = 2048  # of a request's first line; no route is longer
@@ -43,7 +44,10 @@ class Exchange(TConn):
         super().__init__(worker.cfg, connection, client, server)
         self.data_ready = True  # no thread is to wait for the first byte
         self.address = client[0] if isinstance(client, tuple) else ""
-        self.request = RequestEnd(worker.bounds.body_bytes)
+        self.request: RequestEnd | None = None
+        """What came of a request that is not all there."""
+        self.is_last = False
+        """Whether nobody knows where a request after this one would begin."""
         self.since = self.until = 0.0
         self.body_until = 0.0
         self.ahead = b""
@@ -51,6 +55,8 @@ class Exchange(TConn):
         self.answered: Future[bool] | None = None
         """What became of a request, once no thread has anything to do with the connection."""
         self.is_in_thread = False
+        self.is_queued = False
+        """Whether the request waits for one of the threads that make lists."""
         self.is_registered = False
         self.is_over = False
         self.lingered_bytes = 0
@@ -59,11 +65,12 @@ class Exchange(TConn):
     @property
     def held_bytes(self) -> int:
         """Return how much memory waits for the client."""
-        return len(self.request.data) + len(self.ahead) + self.sock.unsent_bytes
+        begun = len(self.request.data) if self.request else 0
+        return begun + len(self.ahead) + self.sock.unsent_bytes
 
     def counts(self, now: float) -> bool:
-        """Whether the connection counts among the stalled ones: an answer that is being taken does not."""
-        return not self.sock.has_unsent or now - self.since >= self._worker.bounds.still_seconds
+        """Whether the connection counts among the stalled ones."""
+        return not self.is_queued and now - self.since >= self._worker.bounds.still_seconds
 
     def cut(self) -> None:
         """Close the connection; where a thread works for the client, the thread ends first."""
@@ -130,6 +137,16 @@ class WholeRequestWorker(ThreadWorker):
         exchange.since, exchange.until = now, now + self.bounds.headers_seconds
         self._read(exchange, now)
 
+    def handle(self, conn: TConn) -> bool:
+        """Answer a request, in a thread, unless its client was closed meanwhile."""
+        if isinstance(conn, Exchange):
+            if conn.is_queued:
+                conn.is_queued = False
+                self.stalls.leave(conn)
+            if conn.sock.is_cut:
+                return False
+        return bool(super().handle(conn))
+
     def enqueue_req(self, conn: TConn) -> None:
         """Read a request on a connection that was idle until now."""
         if isinstance(conn, Exchange):
@@ -158,15 +175,13 @@ class WholeRequestWorker(ThreadWorker):
         else:
             self._finish(conn, fs)
 
-    def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Wait for what happens to connections, and not past the next look at those that stall."""
-        super().wait_for_and_dispatch_events(min(timeout, _SWEEP_SECONDS) if self.stalls else timeout)
-
     def murder_pending(self) -> None:
         """Close what is overdue; gunicorn calls it between events and each second."""
         super().murder_pending()
+        if not self.stalls.count:
+            return
         now = time.monotonic()
-        if now < self._next_sweep or not self.stalls:
+        if now < self._next_sweep:
             return
         self._next_sweep = now + _SWEEP_SECONDS
         self.stalls.sweep(now)
@@ -223,7 +238,9 @@ class WholeRequestWorker(ThreadWorker):
         exchange.is_registered = True
 
     def _make_room(self) -> bool:
-        """Close the connection that has been idle longest, or else the longest-stalled; False where there is none."""
+        """Close a connection of a crowd, or else the one that has been idle longest; False where there is none."""
+        if self.stalls.close_one_of_crowd():
+            return True
         if not self.keepalived_conns:
             return self.stalls.close_longest()
         idle = self.keepalived_conns.popleft()
@@ -235,13 +252,11 @@ class WholeRequestWorker(ThreadWorker):
 
     def _begin(self, exchange: Exchange) -> None:
         now = time.monotonic()
-        exchange.request = RequestEnd(self.bounds.body_bytes)
-        exchange.sock.was_continued = False
         exchange.since, exchange.until = now, now + self.bounds.headers_seconds
         ahead, exchange.ahead = exchange.ahead, b""
-        if ahead and exchange.request.feed(ahead):
-            self._hand_over(exchange)
-        else:
+        if ahead:
+            self._take(exchange, ahead, now)
+        if not exchange.is_in_thread:
             self._read(exchange, now)
 
     def _read_more(self, exchange: Exchange) -> None:
@@ -257,24 +272,34 @@ class WholeRequestWorker(ThreadWorker):
         except OSError:
             self.end(exchange)
             return
-        had_head, request = exchange.request.has_head, exchange.request
-        if not piece:
-            if not request.data:
+        self._take(exchange, piece, now)
+        if not exchange.is_in_thread and not exchange.is_over:
+            self._wait_for_more(exchange)
+
+    def _take(self, exchange: Exchange, piece: bytes, now: float) -> None:
+        """Take what the client sent; when the request is whole, a thread gets it."""
+        request = exchange.request
+        if request is None:
+            if is_plain(piece, self.bounds.body_bytes):
+                self._hand_over(exchange, piece)
+                return
+            if not piece:
                 self.end(exchange)
                 return
+            request = exchange.request = RequestEnd(self.bounds.body_bytes)
+        elif not piece:
             request.break_off()
+        had_head = request.has_head
         if request.is_whole or request.feed(piece):
-            self._hand_over(exchange)
-            return
-        if request.has_head:
+            self._hand_over_part(exchange, request)
+        elif request.has_head:
             if not had_head:
-                self._body_begins(exchange, now)
+                self._body_begins(exchange, request, now)
             exchange.since, exchange.until = now, min(now + self.bounds.body_seconds, exchange.body_until)
-        self._wait_for_more(exchange)
 
-    def _body_begins(self, exchange: Exchange, now: float) -> None:
+    def _body_begins(self, exchange: Exchange, request: RequestEnd, now: float) -> None:
         exchange.body_until = now + self.bounds.whole_body_seconds
-        if exchange.request.expects_continue:
+        if request.expects_continue:
             exchange.sock.invite()
 
     def _wait_for_more(self, exchange: Exchange) -> None:
@@ -282,19 +307,30 @@ class WholeRequestWorker(ThreadWorker):
             self._register(exchange, selectors.EVENT_READ, self._read_more)
             self.stalls.enter(exchange)
 
-    def _hand_over(self, exchange: Exchange) -> None:
-        """Give a whole request to a thread."""
-        self.unregister(exchange)
-        if self.stalls:
-            self.stalls.leave(exchange)
-        request = exchange.request
+    def _hand_over_part(self, exchange: Exchange, request: RequestEnd) -> None:
+        """Give a thread what is one request's of the bytes that came."""
+        exchange.request = None
         exchange.ahead = bytes(request.data[request.size :])
-        whole = bytes(request.data[: request.size]) if exchange.ahead else bytes(request.data)
-        request.data.clear()
-        exchange.sock.hand_over(whole)
+        exchange.is_last = request.is_odd
+        self._hand_over(exchange, bytes(request.data[: request.size]))
+
+    def _hand_over(self, exchange: Exchange, request: bytes) -> None:
+        """Give a whole request to a thread."""
+        if exchange.is_registered:
+            self.unregister(exchange)
+            self.stalls.leave(exchange)
+        exchange.sock.hand_over(request)
         exchange.is_in_thread = True
-        answer = self._pools[_lane_of(whole)].submit(self.handle, exchange)
+        lane = _lane_of(request)
+        if lane is Lane.LISTS:
+            self._queue(exchange)
+        answer = self._pools[lane].submit(self.handle, exchange)
         answer.add_done_callback(partial(self.method_queue.defer, self.finish_request, exchange))
+
+    def _queue(self, exchange: Exchange) -> None:
+        """Know one that waits for a list: of a crowd that asks for many, the longest-waiting goes to make room."""
+        exchange.is_queued, exchange.since, exchange.until = True, time.monotonic(), math.inf
+        self.stalls.enter(exchange)
 
     def _write(self, exchange: Exchange) -> None:
         before = exchange.sock.taken_at
@@ -327,7 +363,7 @@ class WholeRequestWorker(ThreadWorker):
     def _is_out_of_step(self, exchange: Exchange) -> bool:
         """Whether the parser saw another request than was handed over, so that nobody knows where the next begins."""
         has_more = exchange.parser is not None and bool(exchange.parser.unreader.buf.getvalue())
-        return has_more or exchange.request.is_odd or exchange.sock.was_read_past
+        return has_more or exchange.is_last or exchange.sock.was_read_past
 
     def _read_off(self, exchange: Exchange) -> None:
         try:
@@ -346,6 +382,7 @@ class WholeRequestWorker(ThreadWorker):
 
 def _lane_of(request: bytes) -> Lane:
     """Return which threads take up a whole request."""
-    method, _, rest = request[:_MOST_LINE].partition(b" ")
-    target = rest.partition(b" ")[0]
-    return lane_of(method.decode("latin-1"), target.decode("latin-1"), lambda: request.partition(b"\r\n\r\n")[2])
+    if not request.startswith(b"POST "):
+        return Lane.CALLS
+    path = request[5 : request.find(b" ", 5, _MOST_LINE)].decode("latin-1")
+    return lane_of("POST", path, lambda: request.partition(b"\r\n\r\n")[2])

@@ -26,21 +26,23 @@ class Lane(Enum):
 THREADS = {Lane.STOPS: 4, Lane.LISTS: 2}
 
 
+_ROUTES = {
+    "getrecentjobs": Lane.LISTS,
+    "stop": Lane.STOPS,
+    "cancel": Lane.STOPS,
+    "canceljob": Lane.STOPS,
+}
+"""Which threads take up a POST, by the last part of its path; whoever is wrongly taken for a stop gains a thread."""
+
+
 def lane_of(method: str, path: str, body: Callable[[], bytes]) -> Lane:
     """Return which threads take up a request; its body is read where that matters."""
     if method != "POST":
         return Lane.CALLS
-    route = path.partition("?")[0].rstrip("/")
-    if route.endswith("/getrecentjobs"):
-        return Lane.LISTS
-    return Lane.STOPS if _is_stop_request(route, body) else Lane.CALLS
-
-
-def _is_stop_request(route: str, body: Callable[[], bytes]) -> bool:
-    """Whether a POST stops or cancels something; whoever is wrongly taken for one gains only a thread."""
-    if route.endswith(("/act/stop", "/act/cancel", "/canceljob")):
-        return True
-    return route.endswith("/newjob") and _is_stop_job(body())
+    route = path.partition("?")[0].rstrip("/").rpartition("/")[2]
+    if route == "newjob":
+        return Lane.STOPS if _is_stop_job(body()) else Lane.CALLS
+    return _ROUTES.get(route, Lane.CALLS)
 
 
 def _is_stop_job(body: bytes) -> bool:

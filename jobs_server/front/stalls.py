@@ -32,10 +32,8 @@ class Stalls:
         self.bounds = bounds
         self._lock = threading.Lock()
         self._by_address: dict[str, dict[Stalled, None]] = {}
-        self._count = 0
-
-    def __len__(self) -> int:
-        return self._count
+        self.count = 0
+        """How many they are."""
 
     def enter(self, stalled: Stalled) -> None:
         """Count a connection. Closed is only in `sweep`: who is closed at once comes again at once."""
@@ -43,13 +41,7 @@ class Stalls:
             of_address = self._by_address.setdefault(stalled.address, {})
             if stalled not in of_address:
                 of_address[stalled] = None
-                self._count += 1
-
-    def close_too_many(self, address: str, now: float) -> None:
-        """Close the longest-stalled of an address where there are too many."""
-        with self._lock:
-            victims = self._too_many(address, now)
-        self._close(victims)
+                self.count += 1
 
     def leave(self, stalled: Stalled) -> None:
         """Count a connection no more."""
@@ -64,6 +56,15 @@ class Stalls:
                 victims += self._too_many(address, now)
             victims += self._too_large()
         self._close(dict.fromkeys(victims))
+
+    def close_one_of_crowd(self) -> bool:
+        """Close the longest-stalled of the address that stalls most, where it stalls more than one may."""
+        with self._lock:
+            crowd = max(self._by_address.values(), key=len, default={})
+            cap = self.bounds.cap(next(iter(crowd)).address) if crowd else None
+            victims = [min(crowd, key=_since)] if cap is not None and len(crowd) > cap else []
+        self._close(victims)
+        return bool(victims)
 
     def close_longest(self) -> bool:
         """Close the longest-stalled connection of any address; False where there is none."""
@@ -108,7 +109,7 @@ class Stalls:
         of_address = self._by_address.get(stalled.address, {})
         if stalled in of_address:
             del of_address[stalled]
-            self._count -= 1
+            self.count -= 1
             if not of_address:
                 del self._by_address[stalled.address]
 

@@ -36,6 +36,7 @@ class Channel(HTTPChannel):
         super().__init__(server, sock, addr, adj, map=map)
         self.address = str(addr[0])
         self.is_cut = False
+        self._is_queued = False
         self.since = self.taken_at = time.monotonic()
         self.until = self.since + server.bounds.headers_seconds
         self._body_until: float | None = None
@@ -55,8 +56,8 @@ class Channel(HTTPChannel):
         return not (self.requests or self.request or self.total_outbufs_len or self.is_cut)
 
     def counts(self, now: float) -> bool:
-        """Whether the connection counts among the stalled ones: an answer that is being taken does not."""
-        return not self._has_unread or now - self.since >= self._bounds.still_seconds
+        """Whether the connection counts among the stalled ones."""
+        return not self._is_queued and now - self.since >= self._bounds.still_seconds
 
     def cut(self) -> None:
         """Let the main loop close the connection in its next round."""
@@ -81,6 +82,18 @@ class Channel(HTTPChannel):
         is_taken = bool(super().received(data))
         self._await_rest(time.monotonic())
         return is_taken
+
+    def queue(self) -> None:
+        """Know one that waits for a list: of a crowd that asks for many, the longest-waiting goes to make room."""
+        self._is_queued, self.since, self.until = True, time.monotonic(), math.inf
+        self._stalls.enter(self)
+
+    def service(self) -> None:
+        """Answer a request, in a thread."""
+        if self._is_queued:
+            self._is_queued = False
+            self._stalls.leave(self)
+        super().service()
 
     def look(self, now: float) -> None:
         """See whether an answer waits to be taken."""
@@ -109,7 +122,8 @@ class Channel(HTTPChannel):
         if request is None or self.requests:  # while a request is answered, nothing more is read
             self._body_until = None
             self.until = math.inf
-            self._stalls.leave(self)
+            if not self._is_queued:
+                self._stalls.leave(self)
             return
         if request.headers_finished:
             self._body_until = self._body_until or now + self._bounds.whole_body_seconds
@@ -148,7 +162,9 @@ class Server(TcpWSGIServer):
             self._make_room()
 
     def _make_room(self) -> None:
-        """Close the connection that has been idle longest, or else the longest-stalled."""
+        """Close a connection of a crowd, or else the one that has been idle longest."""
+        if self.stalls.close_one_of_crowd():
+            return
         idle = [channel for channel in self.active_channels.values() if channel.is_idle]
         if idle:
             min(idle, key=_last_activity).cut()
@@ -169,6 +185,8 @@ class Dispatcher(ThreadedTaskDispatcher):
     def add_task(self, task: Channel) -> None:
         """Give a whole request to the threads for its kind."""
         lane = _lane_of(task)
+        if lane is Lane.LISTS:
+            task.queue()
         if lane in self._kept:
             self._kept[lane].add_task(task)
         else:

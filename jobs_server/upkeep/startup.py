@@ -184,6 +184,10 @@ def announce_address(command: str, host: str, port: int) -> None:
     click.echo(f"The pages are at {address}/ and programs call {address}/jobs", err=True)
     if host in _LOOPBACK:
         click.echo(f"Only this PC can reach it; open it to the LAN with: {command} --host 0.0.0.0", err=True)
+    else:
+        click.echo(
+            "https, and to stand slow clients of very many addresses, need a proxy such as nginx in front.", err=True
+        )
     names = f"localhost, {socket.gethostname()} and this PC's numbers"
     click.echo(f"Browsers may call it by {names}; name any other in {variable('trusted_hosts')}.", err=True)
 

@@ -235,6 +235,14 @@ def test_the_start_says_where_the_data_is_and_who_may_command(kind: str, tmp_pat
         assert "this PC's numbers; name any other in JOBS_TRUSTED_HOSTS." in said
 
 
+@pytest.mark.parametrize(("host", "is_said"), [("127.0.0.1", False), ("192.0.2.7", True), ("0.0.0.0", True)])
+def test_the_start_says_on_a_network_what_needs_a_proxy(
+    host: str, is_said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    startup.announce_address("flask serve", host, 5000)
+    assert ("slow clients of very many addresses, need a proxy" in capsys.readouterr().err) == is_said
+
+
 @pytest.mark.sqlite("its file")
 def test_commands_run_on_a_broken_database(tmp_path: Path) -> None:
     (tmp_path / "jobs.db").write_text("Dear diary, " * 1000, encoding="utf-8")
