@@ -23,6 +23,7 @@ from .config_checks import (
     check_origin,
     parse_url,
     variable,
+    without_secrets,
 )
 from .errors import ConfigError
 
@@ -240,6 +241,11 @@ class Settings:
         return self.is_open if self.anyone_may_stop is None else self.anyone_may_stop
 
     @property
+    def calendar_address(self) -> str:
+        """Return the address of the calendar elsewhere as people and logs may see it."""
+        return without_secrets(self.calendar_url)
+
+    @property
     def url(self) -> URL:
         """Return the database's URL, the default filled in."""
         from sqlalchemy.engine import URL
@@ -325,6 +331,8 @@ def shown(settings: Settings, name: str) -> str:
         return ""
     if name in _SECRETS:
         return "***" if value else ""
+    if name == "calendar_url":
+        return settings.calendar_address
     if name == "database_url":
         return settings.url.render_as_string(hide_password=True)
     return ", ".join(value) if isinstance(value, tuple) else str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from .errors import ConfigError
 
@@ -75,6 +75,14 @@ def check_address(name: str, url: str) -> None:
         good = False
     if url and (not good or re.search(r"\s", url)):
         raise ConfigError(f"{variable(name)} must be an address that begins with https:// or http://")
+
+
+def without_secrets(url: str) -> str:
+    """Write an address without the user, the password and the query that may stand in it, for people and logs."""
+    parts = urlsplit(url)
+    _, known, host = parts.netloc.rpartition("@")
+    netloc = f"***@{host}" if known else host
+    return urlunsplit((parts.scheme, netloc, parts.path, "***" if parts.query else "", ""))
 
 
 def check_network(name: str, network: str) -> None:

@@ -11,9 +11,9 @@ from . import create_app
 from .api import metrics
 from .front import gunicorn_worker
 from .front.bounds import bounds_of
-from .front.handles import allow_enough
 from .service import service_of
 from .upkeep import unfailing_streams
+from .upkeep.handles import allow_enough
 from .upkeep.startup import announce_address, processes, refusals_end_the_process
 
 unfailing_streams.begin()

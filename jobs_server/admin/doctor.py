@@ -222,7 +222,7 @@ def _sign_in(installation: Installation) -> Iterator[Finding]:
 
 
 def _calendar(installation: Installation) -> Iterator[Finding]:
-    url = installation.settings.calendar_url
+    url, shown = installation.settings.calendar_url, installation.settings.calendar_address
     if not url:
         return
     sites = installation.settings.sites
@@ -233,10 +233,10 @@ def _calendar(installation: Installation) -> Iterator[Finding]:
 
     fault = RemoteCalendar(url).fault(sites[0] if sites else "?", clock.now_ms())
     if fault is None:
-        yield Finding("calendar", Grade.GOOD, f"{url} says who has reserved a telescope.")
+        yield Finding("calendar", Grade.GOOD, f"{shown} says who has reserved a telescope.")
     else:
         sentence = (
-            f"{url} does not say who has reserved a telescope ({fault}): see JOBS_CALENDAR_URL and the internet."
+            f"{shown} does not say who has reserved a telescope ({fault}): see JOBS_CALENDAR_URL and the internet."
             " What it told before is used for up to a day; after that only admins may command."
         )
         yield Finding("calendar", Grade.BAD, sentence)

@@ -39,6 +39,10 @@ _END_OF_TIME = 2**53
 _AGAIN_SECONDS = 60.0  # So soon an issuer is asked again that did not say the roles.
 _TIMEOUT_SECONDS = 3.0
 ALGORITHMS = ("RS256", "ES256")
+_TYPES = ("jwt", "at+jwt")
+"""What the header of an access token may say that it is (RFC 9068, section 2.1; before, all were JWT)."""
+_ONLY_IN_ID_TOKENS = frozenset(("at_hash", "c_hash", "s_hash"))
+_ONLY_IN_ACCESS_TOKENS = frozenset(("scope", "scp", "client_id"))
 _REGISTRY = JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
 
 
@@ -50,9 +54,15 @@ class Tokens:
     """Check the access tokens of one issuer."""
 
     def __init__(
-        self, keys: IssuerKeys, audience: str, roles_claim: tuple[str, ...], now: Callable[[], float] = time.time
+        self,
+        keys: IssuerKeys,
+        audience: str,
+        roles_claim: tuple[str, ...],
+        now: Callable[[], float] = time.time,
+        client_id: str = "",
     ) -> None:
         self._keys = keys
+        self._client_id = client_id
         self._audience = audience
         self._roles_claim = roles_claim
         self._now = now
@@ -116,10 +126,13 @@ class Tokens:
 
     def _check(self, token: str) -> Person:
         try:
-            claims = self._decode(token)
+            decoded = self._decode(token)
         except (JoseError, ValueError, RecursionError) as error:
             raise InvalidToken(f"{type(error).__name__}: {error}") from None
+        claims = decoded.claims
         self._check_claims(claims)
+        if self._is_id_token(decoded.header, claims):
+            raise InvalidToken("it is an ID token, which says who signed in and lets nobody act")
         name, until = claims.get("name"), float(claims["exp"]) + LEEWAY_SECONDS
         roles = self.roles_in(claims)
         if roles is None or not isinstance(name, str):
@@ -130,24 +143,42 @@ class Tokens:
             roles = roles if roles is not None else self.roles_in(userinfo or {})
         return Person(claims["sub"], name if isinstance(name, str) and name.strip() else None, roles or (), until)
 
-    def _decode(self, token: str) -> dict[str, Any]:
+    def _decode(self, token: str) -> jwt.Token:
         try:
-            return jwt.decode(token, self._key_of, registry=_REGISTRY).claims
+            return jwt.decode(token, self._key_of, registry=_REGISTRY)
         except BadSignatureError:
             if not self._keys.renew():  # A token that names no key may be of a newer key.
                 raise
-            return jwt.decode(token, self._key_of, registry=_REGISTRY).claims
+            return jwt.decode(token, self._key_of, registry=_REGISTRY)
 
     def _key_of(self, token: Any) -> AnyKey:
         header = token.headers()
         if "crit" in header or "b64" in header:
             raise InvalidToken("its header demands what is not known here")
+        if str(header.get("typ", "JWT")).lower().removeprefix("application/") not in _TYPES:
+            raise InvalidToken(f"it is of the type {header.get('typ')!r}, and no access token")
         if header.get("alg") not in ALGORITHMS:
             raise InvalidToken(f"its algorithm is {header.get('alg')!r}")
         key = self._keys.find(header.get("kid"), header.get("alg"))
         if key is None:
             raise InvalidToken(f"no key {header.get('kid')!r} for {header.get('alg')!r}")
         return key
+
+    def _is_id_token(self, header: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
+        """Whether a token was made for a client at sign-in (OpenID Connect Core, section 2), and names this API too.
+
+        Access tokens say what they allow, or that they are one; some issuers put their client among the audience. Where
+        the API is its own only client, a token for it is taken whatever it was made for.
+        """
+        audience = claims.get("aud")
+        others = {str(each) for each in audience} - {self._audience} if isinstance(audience, list) else set()
+        if not others or "at+jwt" in str(header.get("typ")).lower():
+            return False
+        if claims.get("typ") == "ID" or _ONLY_IN_ID_TOKENS & claims.keys():
+            return True
+        if claims.get("typ") == "Bearer" or _ONLY_IN_ACCESS_TOKENS & claims.keys():
+            return False
+        return "nonce" in claims or not others.isdisjoint((self._client_id, str(claims.get("azp"))))
 
     def _check_claims(self, claims: Mapping[str, Any]) -> None:
         now = self._now()

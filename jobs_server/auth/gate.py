@@ -61,7 +61,7 @@ class Gate:
             from .issuer_keys import KEYS_FILE, IssuerKeys
 
             self.keys = IssuerKeys(settings.issuer, Path(settings.instance) / KEYS_FILE)
-            self.tokens = Tokens(self.keys, settings.audience, settings.roles_claim)
+            self.tokens = Tokens(self.keys, settings.audience, settings.roles_claim, client_id=settings.oidc_client_id)
             self.protector = Protector(self.tokens)
 
 

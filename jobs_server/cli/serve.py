@@ -96,9 +96,9 @@ def _become_gunicorn(settings: Settings) -> NoReturn:
 
 def _run_waitress(app: Flask, settings: Settings, host: str, port: int) -> None:
     from ..front.bounds import bounds_of
-    from ..front.handles import allow_enough
     from ..front.waitress_server import serve as run
     from ..service import service_of
+    from ..upkeep.handles import allow_enough
     from ..upkeep.startup import announce, announce_address, begin
 
     allow_enough()

@@ -13,6 +13,7 @@ from typing import Any
 from .. import clock
 from ..clock import in_utc
 from ..config import Settings
+from ..config_checks import without_secrets
 from ..domain.actors import Actor, Known
 from ..domain.commands import SubmitJob
 from ..domain.lifecycle import is_stop
@@ -54,6 +55,7 @@ class RemoteCalendar:
         self.fetch_seconds = fetch_seconds
         self.timeout_seconds = timeout_seconds
         self._url = url.rstrip("/")
+        self._shown = without_secrets(self._url)
         self._lock = threading.Lock()
         self._silent_until = 0.0
         """Until when no stop waits for an answer, by the monotonic clock."""
@@ -103,7 +105,7 @@ class RemoteCalendar:
             events = self._ask("get-event-at-time", {"site": site, "time": in_utc(now_ms)}, seconds)
             return [held for start_ms, held in _spans(events) if start_ms <= now_ms < held.end_ms]
         except (NoAnswer, ValueError) as error:
-            log.warning("the calendar %s does not answer: %s", self._url, error)
+            log.warning("the calendar %s does not answer: %s", self._shown, error)
         known = self.known(site, now_ms)
         if known is None:
             raise Unavailable(
@@ -143,7 +145,7 @@ class RemoteCalendar:
         try:
             self._ahead[site] = (now_ms + AHEAD_MS, list(_spans(self._ask("siteevents", body))))
         except (NoAnswer, ValueError) as error:
-            log.warning("the calendar %s does not tell the coming day of %s: %s", self._url, shown(site), error)
+            log.warning("the calendar %s does not tell the coming day of %s: %s", self._shown, shown(site), error)
 
     def follow(self, *sites: str) -> None:
         """Fetch the coming day of these sites too, in the background, at once and then every few minutes."""
@@ -174,6 +176,8 @@ class RemoteCalendar:
         except (httpx.HTTPError, TimeoutError) as error:
             if isinstance(error, (httpx.TimeoutException, TimeoutError)):
                 self._silent_until = time.monotonic() + _SILENT_SECONDS
+            if isinstance(error, httpx.HTTPStatusError):  # whose text has the whole address
+                raise NoAnswer(f"it answered {error.response.status_code}") from None
             raise NoAnswer(str(error) or type(error).__name__) from error
         self._silent_until = 0.0
         if not isinstance(answer, list):

@@ -36,7 +36,8 @@ from .tuning import FeedTimes
 log = logging.getLogger(__name__)
 
 
-_CALLS = 16  # So many threads stay free of streams and waiting polls.
+CALLS = 16
+"""So many threads stay free of streams and waiting polls."""
 _DATA_VERSION = Statement(text("PRAGMA data_version"))
 
 
@@ -53,7 +54,7 @@ class Feed:
     ) -> None:
         self.presence = Presence(settings.silent_after_seconds, self._hear)
         self.times = times or FeedTimes()
-        self.places = max(settings.threads - _CALLS, min(4, settings.threads // 4))
+        self.places = max(settings.threads - CALLS, min(4, settings.threads // 4))
         """How many may wait at once: all threads but 16, so that calls are always answered."""
         self.stopping = False
         self.hears: Callable[[], bool] = lambda: False

@@ -32,7 +32,7 @@ from ..service import Service, service_of
 from ..storage import migrations, postgresql, sqlite
 from ..storage.database import Database
 from ..worker import Worker
-from . import alerts, clock_checks, disk_watch, logs, maintenance, memory, unfailing_streams
+from . import alerts, clock_checks, disk_watch, handles, logs, maintenance, memory, unfailing_streams
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,7 @@ def begin(app: Flask) -> None:
     unfailing_streams.begin()
     logs.begin(_settings(app))
     memory.give_back_large_pieces()
+    handles.hold_against_threads(service_of(app).feed)
     prepare(app)
     _warn_of_clocks(app)
     start_workers(app)

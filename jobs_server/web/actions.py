@@ -52,7 +52,8 @@ def _park() -> None:
 def cancel() -> Response:
     """Cancel one job."""
     actor = page().actor
-    asked = CancelJob(site=_site(), ulid=request.form.get("ulid", "?"), user_id=actor.id, user_name=actor.name)
+    who = {"user_id": actor.id, "user_name": actor.name}
+    asked = commands.checked(CancelJob, {"site": _site(), "ulid": request.form.get("ulid", "?"), **who})
     job = service().desk.cancel(asked, actor)
     return done("cancel-asked" if job.cancel_requested or job.replica_cancel_requested else "canceled")
 

@@ -44,7 +44,7 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture(scope="module")
 def app(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    app = app_for(issuer.url, tmp_path_factory.mktemp("instance"))
+    app = app_for(issuer.url, tmp_path_factory.mktemp("instance"), OIDC_CLIENT_ID="pages-client")
     yield app
     service_of(app).database.close()
 
@@ -138,6 +138,20 @@ def test_a_token_may_be_for_several_audiences(site: Observatory, issuer: Issuer,
     assert sends(site, issuer.token(aud=audience)).status == 200
 
 
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": ["jobs", "https://issuer/userinfo"], "azp": "ui", "scope": "openid profile"},
+        {"aud": ["jobs", "ui"], "azp": "ui", "typ": "Bearer", "nonce": "n"},
+        {"aud": ["jobs", "ui"], "client_id": "ui"},
+        {"aud": "jobs", "azp": "jobs"},
+    ],
+    ids=["Auth0", "Keycloak, its client among the audience", "RFC 9068", "one app for both"],
+)
+def test_an_access_token_of_a_client_is_no_id_token(site: Observatory, issuer: Issuer, claims: dict[str, Any]) -> None:
+    assert sends(site, issuer.token(**claims)).status == 200
+
+
 def test_clocks_may_differ_by_30_seconds(site: Observatory, issuer: Issuer) -> None:
     now = int(time.time())
     assert sends(site, issuer.token(exp=now - 20)).status == 200
@@ -212,6 +226,14 @@ HOSTILE: dict[str, Any] = {
     "a key in its own header": lambda issuer: issuer.token(
         OTHER_RSA, {"kid": None, "jwk": OTHER_RSA.as_dict(private=False)}
     ),
+    "a logout token": lambda issuer: with_header(issuer, typ="logout+jwt"),
+    "a token of a type that is not known": lambda issuer: with_header(issuer, typ="secevent+jwt"),
+    "a type that is a number": lambda issuer: with_header(issuer, typ=5),
+    "an ID token that names the API too, with a nonce": lambda issuer: issuer.token(aud=["ui", "jobs"], nonce="n"),
+    "an ID token with the hash of an access token": lambda issuer: issuer.token(aud=["ui", "jobs"], at_hash="h"),
+    "an ID token that says for which client it is": lambda issuer: issuer.token(aud=["ui", "jobs"], azp="ui"),
+    "an ID token of Keycloak": lambda issuer: issuer.token(aud=["ui", "jobs"], azp="ui", scope="openid", typ="ID"),
+    "an ID token of the client of the pages": lambda issuer: issuer.token(aud=["pages-client", "jobs"]),
     "an end that no clock can show": lambda issuer: issuer.token(exp=10**400),
     "a beginning that no clock can show": lambda issuer: issuer.token(nbf=-(10**400)),
     "oversized": lambda issuer: issuer.token(padding="x" * 20_000),

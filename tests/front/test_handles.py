@@ -9,7 +9,7 @@ import pytest
 
 LOOK = """
 import resource
-from jobs_server.front import handles
+from jobs_server.upkeep import handles
 resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
 handles.allow_enough()
 print(*resource.getrlimit(resource.RLIMIT_NOFILE))

@@ -12,10 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from flask import Flask
 
-from jobs_server import create_app
+from jobs_server import clock, create_app
 from jobs_server.config import Settings
 from jobs_server.domain.actors import Actor, Known
 from jobs_server.domain.commands import SubmitJob
@@ -371,3 +372,41 @@ def test_of_a_time_before_it_was_asked_nothing_is_known(hours: int, monkeypatch:
     calendar.fetch("wmd", 2_000_000_000_000)
     assert calendar.known("wmd", 2_000_000_000_000) == []
     assert calendar.known("wmd", 2_000_000_000_000 + hours * HOUR_MS) is None
+
+
+class TestAPasswordInItsAddress:
+    """A password or a key in `JOBS_CALENDAR_URL` is for the calendar alone."""
+
+    ADDRESS = "http://desk:hunter2@127.0.0.1:9/calendar?key=opensesame"
+
+    def test_stands_on_no_page_in_no_command_and_in_no_log(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        app = create_app({"DATABASE_URL": "sqlite://", "INSTANCE": str(tmp_path), "CALENDAR_URL": self.ADDRESS})
+        startup.prepare(app)
+        calendar = service_of(app).calendar
+        assert calendar is not None
+        inside(app).asks()
+        calendar.fetch("wmd", clock.now_ms())
+        told = [
+            caplog.text,
+            str(calendar.fault("wmd", clock.now_ms())),
+            app.test_client().get("/reservations?site=wmd").text,
+            app.test_client().get("/settings?site=wmd").text,
+            *(app.test_cli_runner().invoke(args=[command]).output for command in ("settings", "doctor")),
+        ]
+        assert "does not answer" in caplog.text
+        for text in told:
+            assert "hunter2" not in text
+            assert "opensesame" not in text
+        assert "http://***@127.0.0.1:9/calendar" in told[2]
+
+    def test_stands_in_no_refusal_of_the_calendar(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuses(_self: httpx.Client, url: str, **_more: object) -> httpx.Response:
+            return httpx.Response(403, request=httpx.Request("POST", url))
+
+        monkeypatch.setattr(httpx.Client, "post", refuses)
+        fault = RemoteCalendar("https://desk:hunter2@calendar.example/x").fault("wmd", clock.now_ms())
+        assert fault is not None
+        assert "403" in fault
+        assert "hunter2" not in fault
