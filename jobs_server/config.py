@@ -98,7 +98,12 @@ class Settings:
         " software its token before: one that shows none is refused, and old software takes that for an empty list,"
         " without a word; pages, an alert and `flask doctor` then say since when.",
     )
-    open_roles: tuple[str, ...] = _setting((), "Roles that jobs carry while no sign-in is set.")
+    open_roles: tuple[str, ...] = _setting(
+        (),
+        "Roles that jobs carry while no sign-in is set. Without `admin` the public site software leaves scripts, the roof"
+        " and parking undone, in silence; with `admin` and `owner` together its sequencer leaves scripts undone too: set"
+        " `admin` alone.",
+    )
     calendar_url: str = _setting(
         "",
         "Address of a calendar elsewhere that says who has reserved a telescope, such as"

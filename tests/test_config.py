@@ -238,3 +238,17 @@ def test_without_an_app_the_folder_is_the_one_that_flask_gives(tmp_path: Path, p
     file, ours, flasks = done.stdout.splitlines()
     assert Path(file).parent == package
     assert ours == flasks
+
+
+def test_beside_the_setting_and_in_the_guides_it_is_said_what_becomes_of_scripts_without_the_right_roles() -> None:
+    help_text = next(field.metadata["help"] for field in fields(Settings) if field.name == "open_roles")
+    readme, guide = (
+        " ".join((ROOT / name).read_text(encoding="utf-8").split())
+        for name in ("README.md", "docs/site-programmers-guide.md")
+    )
+    assert f"| `JOBS_OPEN_ROLES` | (empty) | {help_text} |" in readme
+    for said in (help_text, guide):
+        assert "Without `admin`" in said or "without `admin`" in said
+        assert "in silence" in said
+        assert "`admin` and `owner` together" in said
+    assert "| Form of `user_roles` |" in readme.partition("## What differs from the original service")[2]
