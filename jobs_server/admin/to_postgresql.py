@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Connection, Table, func, insert, select, text, tuple_
+from sqlalchemy import Column, Connection, Select, Table, func, insert, select, text, tuple_
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
@@ -20,6 +20,7 @@ Progress = Callable[[str, int, int], None]
 """Called with the table, how many of its rows are done, and how many there are."""
 
 BATCH = 1000
+PAGE_CHARACTERS = 2 * 1024 * 1024
 _NOT_MOVED = ("site_presence", "prune_permit")  # they hold what is so at the moment
 
 
@@ -116,12 +117,25 @@ def _pages(connection: Connection, table: Table, after: tuple[Any, ...] | None) 
         wanted = select(table).order_by(*key).limit(BATCH)
         if after is not None:
             wanted = wanted.where(_is_after(key, after))
-        rows = list(connection.execute(wanted))
+        rows, more = _up_to_a_page(connection, wanted)
         if rows:
             yield rows
             after = tuple(getattr(rows[-1], column.name) for column in key)
-        if len(rows) < BATCH:
+        if not more:
             return
+
+
+def _up_to_a_page(connection: Connection, wanted: Select[Any]) -> tuple[list[Any], bool]:
+    """Read rows up to so many bytes of text, the same from either database; return whether there may be more."""
+    rows: list[Any] = []
+    left = PAGE_CHARACTERS
+    with connection.execute(wanted, execution_options={"stream_results": True}) as found:
+        for row in found:
+            rows.append(row)
+            left -= sum(len(value) for value in row if isinstance(value, str))
+            if left < 0:
+                return rows, True
+    return rows, len(rows) == BATCH
 
 
 def _is_after(key: Sequence[Column[Any]], after: tuple[Any, ...]) -> Any:

@@ -137,6 +137,25 @@ class TestMigrateDatabase:
         assert "differ" in ended.stderr or "more rows" in ended.stderr
         service_of(new).database.close()
 
+    def test_large_jobs_are_moved_a_few_at_a_time(
+        self, cluster: postgres.Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        old = create_app({"TESTING": True, "INSTANCE": str(tmp_path)})
+        startup.prepare(old)
+        for number in range(9):
+            inside(old).sends(optional_params={"number": number, "note": "x" * 200_000})
+        monkeypatch.setattr(to_postgresql, "PAGE_CHARACTERS", 500_000)
+        told: list[tuple[str, int]] = []
+        url = make_url(cluster.database(prepared=False))
+        source = service_of(old).database
+        moved = to_postgresql.move(
+            service_of(old).settings, source, url, lambda table, done, _total: told.append((table, done))
+        )
+        source.close()
+        assert (moved.rows["job"], moved.rows["job_event"]) == (9, 9)
+        assert [done for table, done in told if table == "job"] == [3, 6, 9]
+        assert [done for table, done in told if table == "job, verified"] == [3, 6, 9]
+
     @pytest.mark.parametrize("where", ["job", "job_event", "job_event, verified"])
     def test_broken_off_it_is_run_again(
         self, cluster: postgres.Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
