@@ -100,9 +100,9 @@ class Settings:
     )
     open_roles: tuple[str, ...] = _setting(
         (),
-        "Roles that jobs carry while no sign-in is set. Without `admin` the public site software leaves scripts, the roof"
-        " and parking undone, in silence; with `admin` and `owner` together its sequencer leaves scripts undone too: set"
-        " `admin` alone.",
+        "Roles that jobs carry while no sign-in is set. Without `admin` the public site software leaves scripts, the"
+        " roof and parking undone, in silence; with `admin` and `owner` together its sequencer leaves scripts undone"
+        " too: set `admin` alone.",
     )
     calendar_url: str = _setting(
         "",
