@@ -35,6 +35,12 @@ _LIVES = (
 )
 _WITHDRAWN = {"CANCELED", "EXPIRED"}
 _STEP_MS = 1500
+_AT_THEIR_DEFAULT = (
+    "covers_site",
+    "replica_seconds_until_complete",
+    "replica_cancel_requested",
+    "replica_against_label",
+)
 
 _Row = tuple[Any, ...]
 
@@ -70,7 +76,7 @@ def fill(path: str, count: int, until_ms: int, console: Console) -> Filled:
 
 
 def _insert(table: type[Job] | type[JobEvent]) -> str:
-    names = list(table.__table__.columns.keys())
+    names = [name for name in (column.key for column in table.__table__.columns) if name not in _AT_THEIR_DEFAULT]
     return f"INSERT INTO {table.__tablename__} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
 
 

@@ -21,7 +21,7 @@ from jobs_server.upkeep import startup
 
 from .support import databases, postgres, servers
 from .support.clocks import Clocks
-from .support.observatory import Observatory, Reply
+from .support.observatory import Observatory, Reply, site_named
 
 _site_numbers = itertools.count()
 os.environ |= servers.UNLIMITED
@@ -180,7 +180,7 @@ def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def people(live: str, request: pytest.FixtureRequest) -> Iterator[Observatory]:
     """People and the software of a site of the test's own, on the server that many tests share."""
     with httpx.Client(trust_env=False, timeout=30) as client:
-        yield over_http(live, client, site=request.node.name.split("[")[0])
+        yield over_http(live, client, site=site_named(request.node.name.split("[")[0]))
 
 
 def inside(app: Flask, site: str = "wmd") -> Observatory:

@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from ..support import servers
+from ..support.observatory import site_named
 
 UI = "https://ui.example.org"
 SECONDS = 60
@@ -41,7 +42,7 @@ def base_url(request: pytest.FixtureRequest, server: servers.Server) -> str:
 @pytest.fixture
 def site(request: pytest.FixtureRequest) -> str:
     """A site code of the test's own."""
-    return f"saf {request.node.name}"
+    return site_named(f"saf {request.node.name}")
 
 
 def ask(url: str, body: dict[str, Any]) -> requests.Response:

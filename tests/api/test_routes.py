@@ -100,9 +100,7 @@ class TestEveryRequest:
         body = a_command() | {"ulid": ulid, "newStatus": "EXPOSING"}
         assert client.post(f"/jobs/{route}", data=json.dumps(body)).headers["Content-Type"] == "application/json"
 
-    @pytest.mark.parametrize(
-        "name", ["Devices", "a b", "ünïcödé", "😀", "a/b", "\t\n x", "<b>", "'; --", "x" * 100_000]
-    )
+    @pytest.mark.parametrize("name", ["Devices", "a b", "ünïcödé", "😀", "a/b", "\t\n x", "<b>", "'; --", "x" * 64])
     @pytest.mark.parametrize("key", ["site", "device", "instance", "action", "user_name", "user_id"])
     def test_any_name_is_taken_and_given_back(self, desk: Observatory, key: str, name: str) -> None:
         job = desk.sends(**{key: name})

@@ -30,7 +30,7 @@ from jobs_server.upkeep import startup
 from ..conftest import inside
 from ..support import databases, issuers
 from ..support.issuers import Issuer
-from ..support.observatory import Observatory, Reply, a_command
+from ..support.observatory import Observatory, Reply, a_command, site_named
 from ..support.waiting import until
 
 REFUSAL = "Error: sign in first: this needs a valid access token"
@@ -64,7 +64,7 @@ def asking_at_once(app: Flask) -> Flask:
 
 @pytest.fixture
 def site(app: Flask, request: pytest.FixtureRequest) -> Observatory:
-    return inside(app, request.node.name[:60])
+    return inside(app, site_named(request.node.name))
 
 
 def sends(site: Observatory, token: str | None, **changed: Any) -> Reply:

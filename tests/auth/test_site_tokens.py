@@ -20,7 +20,7 @@ from jobs_server.upkeep import alerts, startup
 from ..conftest import inside
 from ..support import databases
 from ..support.clocks import HOUR, Clocks
-from ..support.observatory import Observatory, Reply
+from ..support.observatory import Observatory, Reply, site_named
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def app() -> Iterator[Flask]:
 
 @pytest.fixture
 def site(app: Flask, request: pytest.FixtureRequest) -> Observatory:
-    return inside(app, request.node.name)
+    return inside(app, site_named(request.node.name))
 
 
 def runs(app: Flask, *arguments: str) -> Any:

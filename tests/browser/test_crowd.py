@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from tests.conftest import over_http
 from tests.support import nights, servers
-from tests.support.observatory import Observatory
+from tests.support.observatory import Observatory, site_named
 from tests.support.servers import Server
 from tests.support.streams import Viewer
 from tests.support.waiting import until
@@ -94,7 +94,7 @@ def page(browser: Browser, small: Server) -> Iterator[Page]:
 def site(small: Server, request: pytest.FixtureRequest) -> Iterator[Observatory]:
     """A site of the test's own."""
     with httpx.Client(trust_env=False, timeout=60) as client:
-        yield over_http(small.url, client, site=request.node.name[:60])
+        yield over_http(small.url, client, site=site_named(request.node.name))
 
 
 def test_a_page_without_a_stream_asks_for_changes_and_is_true_within_5_s(

@@ -14,7 +14,7 @@ import pytest
 
 from ..conftest import over_http
 from ..support import servers
-from ..support.observatory import Observatory, Reply, a_command
+from ..support.observatory import Observatory, Reply, a_command, site_named
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the server that dies and is started again is gunicorn")
 
@@ -47,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]
 def site(server: servers.Server, request: pytest.FixtureRequest, tell: Callable[[str], None]) -> Iterator[Observatory]:
     before = deaths(server)
     with httpx.Client(trust_env=False, timeout=60, verify=False) as client:
-        yield over_http(server.url, client, request.node.name)
+        yield over_http(server.url, client, site_named(request.node.name))
     tell(f"{request.node.name}: killed between commit and reply {deaths(server) - before} times, and asked again")
 
 

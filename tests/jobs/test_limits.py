@@ -16,7 +16,7 @@ from jobs_server.service import service_of
 from ..conftest import inside
 from ..support import databases, issuers
 from ..support.clocks import HOUR, Clocks
-from ..support.observatory import Observatory, a_command
+from ..support.observatory import Observatory, a_command, site_named
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def app() -> Iterator[Flask]:
 @pytest.fixture
 def site(app: Flask, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Observatory:
     monkeypatch.setattr(clock, "steady_seconds", lambda: 1_000.0)  # all within one second
-    return inside(app, request.node.name)
+    return inside(app, site_named(request.node.name))
 
 
 def test_past_its_limit_one_person_waits_and_others_go_on(site: Observatory) -> None:

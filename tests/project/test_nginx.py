@@ -19,7 +19,7 @@ from jobs_server.live.tuning import FeedTimes
 from ..conftest import over_http
 from ..live.test_long_poll import LONG, Poll, someone_waits
 from ..support import nginx, servers
-from ..support.observatory import Observatory, a_command
+from ..support.observatory import Observatory, a_command, site_named
 from ..support.streams import Viewer
 from ..support.waiting import until
 
@@ -36,7 +36,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def people(url: str, request: pytest.FixtureRequest) -> Iterator[Observatory]:
     """People and the software of a site of the test's own."""
     with httpx.Client(trust_env=False, timeout=LONG) as client:
-        yield over_http(url, client, site=request.node.name)
+        yield over_http(url, client, site=site_named(request.node.name))
 
 
 def test_each_message_passes_as_it_comes(url: str, people: Observatory) -> None:
