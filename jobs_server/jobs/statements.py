@@ -67,6 +67,8 @@ _WALL, _BOOT = bindparam("wall_ms", type_=BigInteger), bindparam("boot_ms", type
 _CAP = bindparam("cap", type_=BigInteger)
 # Written so that no index of sites fits: what is labelled is found by its phase, not in a site's long history.
 _FOUND_AT_THIS_SITE = Job.site.concat(literal_column("''")) == bindparam("site")
+# Written so that no index of times fits: it would lead through the site's long history.
+_NOT_AHEAD = Job.timestamp_ms + ZERO <= _WALL + literal_column(str(AHEAD_MS))
 _WORK = Job.is_stop == ZERO
 _ON_DEVICE = and_(Job.device == bindparam("device"), Job.instance == bindparam("instance"))
 # What a stop takes away the site never learns of, or is asked to leave: no stop that stops more may be among it.
@@ -299,9 +301,7 @@ MEET = Statement(
     select(
         select(func.max(Job.ulid)).scalar_subquery(),
         select(Job.timestamp_ms)
-        .where(
-            THIS_SITE, Job.phase == literal(Phase.WAITING), Job.timestamp_ms <= _WALL + literal_column(str(AHEAD_MS))
-        )
+        .where(THIS_SITE, Job.phase == literal(Phase.WAITING), _NOT_AHEAD)
         .order_by(Job.ulid.desc())
         .limit(at_most(1))
         .scalar_subquery(),

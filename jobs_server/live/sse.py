@@ -73,7 +73,7 @@ def start(connection: Connection, asked: Position | None, site: str) -> Start:
 
 def has_news(connection: Connection, known: Position, site: str) -> bool:
     """Whether anything may have happened at a site after a position."""
-    return start(connection, known, site).reset is not None or bool(events.after(connection, known.seq, 1, site))
+    return start(connection, known, site).reset is not None or bool(events.after(connection, known.seq, 1, site)[0])
 
 
 def _reason_to_reset(record: Record, newest: int, asked: Position) -> str | None:
