@@ -171,8 +171,9 @@ def get_job() -> Response:
 @app.post("/jobs/getrecentjobs")
 def get_recent_jobs() -> Response:
     site = orjson.loads(request.get_data())["site"]
-    since_ms = time.time_ns() // 1_000_000 - _RECENT_MS
-    values = {"site": site, "from_ms": since_ms, "after_ms": since_ms, "after": "", "count": 500}
+    now_ms = time.time_ns() // 1_000_000
+    since_ms = now_ms - _RECENT_MS
+    values = {"site": site, "from_ms": since_ms, "after_ms": since_ms, "after": "", "until_ms": now_ms, "count": 500}
     return _json([_public(row) for row in _RECENT.rows(_connection(), values)])
 
 
