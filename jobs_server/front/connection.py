@@ -39,6 +39,8 @@ class Connection(socket.socket):
         self.taken_at = 0.0
         """When the client took something of an answer that does not pass at once (`time.monotonic`)."""
         self.unsent_bytes = 0
+        self.turn: threading.Semaphore | None = None
+        """What the thread holds while it makes the answer, and not while it waits for the client."""
         self._on_unsent = on_unsent
         self._request, self._read_to = b"", 0
         self._unsent: deque[memoryview] = deque()
@@ -149,11 +151,9 @@ class Connection(socket.socket):
             return 0
 
     def _keep(self, piece: memoryview) -> None:
+        if self._is_far_ahead():
+            self._wait_for_client()
         with self._passes:
-            while self._unsent and self.unsent_bytes > _MOST_AHEAD_BYTES and not self.is_cut:
-                self.is_waited_for = True
-                self._passes.wait()
-            self.is_waited_for = False
             if self.is_cut:
                 raise BrokenPipeError(errno.EPIPE, "the client did not take its answer")
             is_first = not self._unsent
@@ -163,6 +163,21 @@ class Connection(socket.socket):
                 self.taken_at = time.monotonic()
         if is_first:
             self._on_unsent()
+
+    def _is_far_ahead(self) -> bool:
+        return self.unsent_bytes > _MOST_AHEAD_BYTES and not self.is_cut
+
+    def _wait_for_client(self) -> None:
+        """Wait until the client has taken most of what was kept, and let another thread have its turn meanwhile."""
+        turn = self.turn
+        if turn is not None:
+            turn.release()
+        with self._passes:
+            self.is_waited_for = True
+            self._passes.wait_for(lambda: not self._is_far_ahead())
+            self.is_waited_for = False
+        if turn is not None:
+            turn.acquire()
 
 
 def _size(piece: memoryview) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from werkzeug import serving
 from ..worker import Worker
 from .bounds import Bounds
 from .connection import DROP
-from .lanes import THREADS, Lane, lane_of
+from .lanes import LISTS_AT_A_TIME, Lane, lane_of
 from .stalls import Stalls
 
 if TYPE_CHECKING:
@@ -61,15 +61,35 @@ def handler_within(bounds: Bounds) -> type[serving.WSGIRequestHandler]:
 
 def _make_few_lists_at_a_time(app: Flask) -> None:
     """Let few lists be made at a time: each keeps the interpreter from all other threads."""
-    inner, free = app.wsgi_app, threading.BoundedSemaphore(THREADS[Lane.LISTS])
+    inner, free = app.wsgi_app, threading.BoundedSemaphore(LISTS_AT_A_TIME)
 
     def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if lane_of(environ["REQUEST_METHOD"], environ["PATH_INFO"], bytes) is not Lane.LISTS:
             return inner(environ, start_response)
         with free:
-            return inner(environ, start_response)
+            return _Paced(inner(environ, start_response), free)
 
     app.wsgi_app = wsgi_app  # type: ignore[method-assign]
+
+
+class _Paced:
+    """An answer each part of which is made in turn."""
+
+    def __init__(self, parts: Iterable[bytes], free: threading.Semaphore) -> None:
+        self._whole, self._parts, self._free = parts, iter(parts), free
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        with self._free:
+            return next(self._parts)
+
+    def close(self) -> None:
+        """End the answer, which may hold something open."""
+        close = getattr(self._whole, "close", None)
+        if close is not None:
+            close()
 
 
 class TimedSocket(socket.socket):

@@ -12,6 +12,7 @@ import errno
 import math
 import selectors
 import socket
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,11 +24,12 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from .bounds import Bounds
 from .connection import Connection
-from .lanes import THREADS, Lane, lane_of
+from .lanes import LISTS_AT_A_TIME, THREADS, Lane, lane_of
 from .request_end import RequestEnd, is_plain
 from .stalls import Stalls
 
 _MOST_LINE = 2048  # of a request's first line; no route is longer
+_PIECE, _NOTHING = object(), object()
 _SWEEP_SECONDS = 0.25
 _NO_CONNECTION = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED)
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -50,9 +52,11 @@ class Exchange(TConn):
         """Whether nobody knows where a request after this one would begin."""
         self.since = self.until = 0.0
         self.body_until = 0.0
+        self.piece = b""
+        """What a thread read and gave back."""
         self.ahead = b""
         """What the client sent after the request that is under way."""
-        self.answered: Future[bool] | None = None
+        self.answered: Future[Any] | None = None
         """What became of a request, once no thread has anything to do with the connection."""
         self.is_in_thread = False
         self.is_queued = False
@@ -96,8 +100,11 @@ class WholeRequestWorker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.stalls = Stalls(self.bounds)
-        self._most_waiting = max(1, self.cfg.threads // 8)
+        # Fewer than the threads that make lists, whose readers it is that may be slow.
+        self._most_waiting = min(max(1, self.cfg.threads // 8), THREADS[Lane.LISTS] // 2)
         self._next_sweep = 0.0
+        self._under_way, self._few = 0, self.cfg.threads // 2
+        self._turns = threading.BoundedSemaphore(LISTS_AT_A_TIME)
         # What is encrypted, or is not HTTP/1 from the first byte on, only gunicorn's own parser can follow.
         is_plain = not self.cfg.is_ssl and self.cfg.http2_cleartext == "off"
         self._sees_requests = is_plain and self.cfg.proxy_protocol == "off"
@@ -139,13 +146,17 @@ class WholeRequestWorker(ThreadWorker):
 
     def handle(self, conn: TConn) -> bool:
         """Answer a request, in a thread, unless its client was closed meanwhile."""
-        if isinstance(conn, Exchange):
-            if conn.is_queued:
-                conn.is_queued = False
-                self.stalls.leave(conn)
+        if not (isinstance(conn, Exchange) and conn.is_queued):
+            return bool(super().handle(conn))
+        with self._turns:
+            conn.is_queued = False
+            self.stalls.leave(conn)
             if conn.sock.is_cut:
                 return False
-        return bool(super().handle(conn))
+            conn.sock.turn = self._turns
+            is_kept = bool(super().handle(conn))
+            conn.sock.turn = None
+            return is_kept
 
     def enqueue_req(self, conn: TConn) -> None:
         """Read a request on a connection that was idle until now."""
@@ -159,21 +170,29 @@ class WholeRequestWorker(ThreadWorker):
         if not (isinstance(conn, Exchange) and conn.is_over):
             super().on_client_socket_readable(conn, client)
 
-    def finish_request(self, conn: TConn, fs: Future[bool]) -> None:
+    def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
         """Keep or close a connection whose request was answered, once the client has taken the answer."""
         if not isinstance(conn, Exchange):
             super().finish_request(conn, fs)
             return
         conn.is_in_thread = False
+        self._under_way -= 1
         if conn.is_over:
             return
+        outcome = None if fs.cancelled() or fs.exception() else fs.result()
         if conn.sock.is_cut:
             self.end(conn)
+        elif outcome is _PIECE or outcome is _NOTHING:
+            self._take_back(conn, outcome)
         elif conn.sock.has_unsent:
             conn.answered = fs
             self.watch_answer(conn)
         else:
             self._finish(conn, fs)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait for what happens to connections, and not past the next look at those that stall."""
+        super().wait_for_and_dispatch_events(_SWEEP_SECONDS if self.stalls.count else timeout)
 
     def murder_pending(self) -> None:
         """Close what is overdue; gunicorn calls it between events and each second."""
@@ -254,10 +273,38 @@ class WholeRequestWorker(ThreadWorker):
         now = time.monotonic()
         exchange.since, exchange.until = now, now + self.bounds.headers_seconds
         ahead, exchange.ahead = exchange.ahead, b""
+        if not ahead and self._under_way < self._few:
+            self._submit(exchange, Lane.CALLS, self._read_and_handle)
+            return
         if ahead:
             self._take(exchange, ahead, now)
         if not exchange.is_in_thread:
             self._read(exchange, now)
+
+    def _read_and_handle(self, exchange: Exchange) -> object:
+        """Answer what came in one piece, in a thread; give back what is not all there, or is for other threads.
+
+        While threads are free for it this is quicker: what the main loop does, it does between all threads.
+        """
+        try:
+            piece = exchange.sock.receive()
+        except BlockingIOError:
+            return _NOTHING
+        except OSError:
+            piece = b""
+        if is_plain(piece, self.bounds.body_bytes) and _lane_of(piece) is not Lane.LISTS:
+            exchange.sock.hand_over(piece)
+            return super().handle(exchange)
+        exchange.piece = piece
+        return _PIECE
+
+    def _take_back(self, exchange: Exchange, outcome: object) -> None:
+        """Go on in the main loop with a request that a thread gave back."""
+        if outcome is _PIECE:
+            piece, exchange.piece = exchange.piece, b""
+            self._take(exchange, piece, time.monotonic())
+        if not exchange.is_in_thread and not exchange.is_over:
+            self._wait_for_more(exchange)
 
     def _read_more(self, exchange: Exchange) -> None:
         self._read(exchange, time.monotonic())
@@ -320,11 +367,15 @@ class WholeRequestWorker(ThreadWorker):
             self.unregister(exchange)
             self.stalls.leave(exchange)
         exchange.sock.hand_over(request)
-        exchange.is_in_thread = True
         lane = _lane_of(request)
         if lane is Lane.LISTS:
             self._queue(exchange)
-        answer = self._pools[lane].submit(self.handle, exchange)
+        self._submit(exchange, lane, self.handle)
+
+    def _submit(self, exchange: Exchange, lane: Lane, work: Callable[[Exchange], object]) -> None:
+        exchange.is_in_thread = True
+        self._under_way += 1
+        answer = self._pools[lane].submit(work, exchange)
         answer.add_done_callback(partial(self.method_queue.defer, self.finish_request, exchange))
 
     def _queue(self, exchange: Exchange) -> None:
@@ -350,7 +401,7 @@ class WholeRequestWorker(ThreadWorker):
             if answered is not None:
                 self._finish(exchange, answered)
 
-    def _finish(self, exchange: Exchange, answered: Future[bool]) -> None:
+    def _finish(self, exchange: Exchange, answered: Future[Any]) -> None:
         if self._is_out_of_step(exchange):
             self.nr_conns -= 1
             exchange.close(graceful=True)

@@ -23,7 +23,9 @@ class Lane(Enum):
     """All others."""
 
 
-THREADS = {Lane.STOPS: 4, Lane.LISTS: 2}
+THREADS = {Lane.STOPS: 4, Lane.LISTS: 16}
+LISTS_AT_A_TIME = 2
+"""So many lists are being made while the others wait, for their turn or for their readers."""
 
 
 _ROUTES = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import select
 import socket
+import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,13 @@ from waitress.task import ThreadedTaskDispatcher
 
 from .bounds import Bounds
 from .connection import DROP
-from .lanes import THREADS, Lane, lane_of
+from .lanes import LISTS_AT_A_TIME, THREADS, Lane, lane_of
 from .stalls import Stalls
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+_PIECE_BYTES = 64 * 1024
 _SWEEP_SECONDS = 0.25
 
 
@@ -34,9 +36,12 @@ class Channel(HTTPChannel):
 
     def __init__(self, server: Server, sock: socket.socket, addr: Any, adj: Adjustments, map: Any = None) -> None:
         super().__init__(server, sock, addr, adj, map=map)
+        # So much is read, perhaps from a file, for each attempt to send, however little of it the client then takes.
+        self.sendbuf_len: int = min(sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF), _PIECE_BYTES)
         self.address = str(addr[0])
         self.is_cut = False
-        self._is_queued = False
+        self._is_queued = self._has_turn = False
+        self._turns = server.turns
         self.since = self.taken_at = time.monotonic()
         self.until = self.since + server.bounds.headers_seconds
         self._body_until: float | None = None
@@ -90,10 +95,23 @@ class Channel(HTTPChannel):
 
     def service(self) -> None:
         """Answer a request, in a thread."""
-        if self._is_queued:
+        if not self._is_queued:
+            super().service()
+            return
+        with self._turns:
             self._is_queued = False
             self._stalls.leave(self)
-        super().service()
+            self._has_turn = True
+            super().service()
+            self._has_turn = False
+
+    def write_soon(self, data: Any) -> int:
+        """Take part of an answer; where the client is to take what is there first, another thread has its turn."""
+        if self._has_turn and self.total_outbufs_len > self.adj.outbuf_high_watermark:
+            self._turns.release()
+            self._flush_outbufs_below_high_watermark()
+            self._turns.acquire()
+        return int(super().write_soon(data))
 
     def look(self, now: float) -> None:
         """See whether an answer waits to be taken."""
@@ -141,6 +159,7 @@ class Server(TcpWSGIServer):
     def __init__(self, *args: Any, stalls: Stalls, **kwargs: Any) -> None:
         self.stalls, self.bounds = stalls, stalls.bounds
         self._next_sweep = 0.0
+        self.turns = threading.BoundedSemaphore(LISTS_AT_A_TIME)
         super().__init__(*args, **kwargs)
 
     def readable(self) -> bool:

@@ -75,12 +75,26 @@ class Client:
 
     def body(self, head: str, pieces: int = 65536) -> bytes:
         """Read the body that follows."""
+        if "transfer-encoding: chunked" in head.lower():
+            return b"".join(iter(lambda: self._chunk(pieces), b""))
         length = next(int(line[15:]) for line in head.splitlines() if line.lower().startswith("content-length:"))
         while len(self._read) < length:
             self._receive(pieces)
         body = bytes(self._read[:length])
         del self._read[:length]
         return body
+
+    def _chunk(self, pieces: int) -> bytes:
+        while b"\r\n" not in self._read:
+            self._receive(pieces)
+        line, _, rest = bytes(self._read).partition(b"\r\n")
+        self._read[:] = rest
+        size = int(line, 16)
+        while len(self._read) < size + 2:
+            self._receive(pieces)
+        chunk = bytes(self._read[:size])
+        del self._read[: size + 2]
+        return chunk
 
     def answer(self) -> tuple[int, bytes]:
         """Read an answer."""

@@ -55,7 +55,10 @@ def test_a_stop_is_answered_beside_200_slow_clients_of_one_address(server: serve
 @pytest.mark.parametrize("kind", ["half-sent bodies", "half-sent headers", "silent connections"])
 def test_the_longest_stalled_is_closed_and_never_the_newest(server: servers.Server, kind: str) -> None:
     with ExitStack() as stack:
-        clients = crowd(stack, server.port, BEGINNINGS[kind], CAP + 2)
+        clients = crowd(stack, server.port, BEGINNINGS[kind], 2)
+        for _ in range(3):  # `flask run` has a thread for each, which may begin in another order
+            assert send_stop(server.port) == 200
+        clients += crowd(stack, server.port, BEGINNINGS[kind], CAP)
         until(lambda: not (clients[0].is_open or clients[1].is_open))
         assert all(each.is_open for each in clients[2:])
 
