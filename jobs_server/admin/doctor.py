@@ -198,6 +198,8 @@ def _sites(place: str) -> Iterator[Finding]:
 
 
 def _site_tokens(installation: Installation) -> Iterator[Finding]:
+    if installation.settings.site_tokens != "required":
+        return
     if installation.is_there and installation.revision == migrations.newest():
         with installation.database.reading() as connection:
             yield from checks.refused(connection, installation.settings)
