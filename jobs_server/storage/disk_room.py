@@ -29,6 +29,7 @@ _PART = 8
 """No more than such a part of what is free on a disk is taken in advance, or called full."""
 _LOG, _INDEX = "-wal", "-shm"
 _LOG_HEADER_BYTES = 32
+_FRAME_HEADER_BYTES = 24
 _INDEX_BYTES = 32768
 _ATTACHED_BYTE = 128
 """Whoever uses the index of the log holds a shared lock on this byte of it; who is first cuts the index short."""
@@ -62,6 +63,13 @@ class DiskRoom:
     def log_bytes(self) -> int:
         """Return how long the log is to be."""
         return min(_LOG_BYTES, self._look()[0] // _PART)
+
+    def is_log_half_used(self, frames: int, page_bytes: int) -> bool:
+        """Whether so many pages in the log take more than half of the log's bytes."""
+        if not self.file:
+            return False
+        used = _LOG_HEADER_BYTES + frames * (page_bytes + _FRAME_HEADER_BYTES)
+        return 2 * used > self.file.with_name(self.file.name + _LOG).stat().st_size
 
     def stock_pages(self, page_bytes: int) -> int:
         """Return how many free pages the database's file is to have."""

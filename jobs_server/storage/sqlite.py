@@ -6,7 +6,8 @@ import glob
 import os
 import stat
 import time
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,12 @@ _RESTORING, _BEFORE = ".restoring", ".before-"
 """What a restore adds to the name of a database: while it makes another, and to keep the one that was there."""
 _OWN = 0.95
 """How much of the longest wait a connection waits for other processes by itself; to tell it another time costs 9 us."""
+_READERS_MS = 250
+_READERS_PART = 8
+"""On a full disk a unit waits so long for readers, and no more than such a part of the time that is left to it.
+
+A reader that does not end lets the units behind one another still use the rest of the log.
+"""
 
 _OURS = (driver.IntegrityError, driver.ProgrammingError)
 
@@ -59,19 +66,29 @@ class SQLite:
         """
         if self._identity.has_changed():
             raise driver.OperationalError(REPLACED)
+        own_ms, left_ms = round(timeout_ms * _OWN), max(0, timeout_ms - waited_ms)
         if self.room.is_full():
-            _begin_on_a_full_disk(raw, urgent=urgent)
+            left_ms -= self._begin_on_a_full_disk(raw, own_ms, left_ms, urgent=urgent)
         if not urgent:
             self.precedence.give_way()
-        own_ms, left_ms = round(timeout_ms * _OWN), max(0, timeout_ms - waited_ms)
         if left_ms >= own_ms:
             raw.execute("BEGIN IMMEDIATE")
             return
-        raw.execute(f"PRAGMA busy_timeout = {left_ms}")
-        try:
+        with _busy_timeout(raw, left_ms, own_ms):
             raw.execute("BEGIN IMMEDIATE")
-        finally:
-            raw.execute(f"PRAGMA busy_timeout = {own_ms}")
+
+    def _begin_on_a_full_disk(self, raw: Any, own_ms: int, left_ms: int, *, urgent: bool) -> int:
+        """Have the log begin anew, whose bytes are there, for a write unit that is urgent; refuse all others.
+
+        Return how long that may have waited for readers, in ms.
+        """
+        if not urgent:
+            raise driver.OperationalError(FULL)
+        with suppress(driver.Error, OSError):
+            _, frames, _ = raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if self.room.is_log_half_used(frames, raw.execute("PRAGMA page_size").fetchone()[0]):
+                return _wait_for_readers(raw, own_ms, left_ms)
+        return 0
 
     def fault(self) -> str | None:
         """Return what is wrong with the file, so that nothing is kept that comes; None when nothing is."""
@@ -193,12 +210,26 @@ def use_write_ahead_log(engine: Engine, timeout_seconds: float) -> None:
         connection.close()
 
 
-def _begin_on_a_full_disk(raw: Any, *, urgent: bool) -> None:
-    """Have the log begin anew, whose bytes are there, for a write unit that is urgent; refuse all others."""
-    if not urgent:
-        raise driver.OperationalError(FULL)
-    with suppress(driver.Error):
-        raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+def _wait_for_readers(raw: Any, own_ms: int, left_ms: int) -> int:
+    """Have the log begin anew as soon as nobody reads from it, and return how long that may have waited, in ms.
+
+    A checkpoint that waits for nobody is not enough: where each unit meets another reader, as the feed's, which reads
+    what the unit before has changed, the log grows past the bytes that are there.
+    """
+    wait_ms = min(_READERS_MS, left_ms // _READERS_PART)
+    with _busy_timeout(raw, wait_ms, own_ms):
+        raw.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+    return wait_ms
+
+
+@contextmanager
+def _busy_timeout(raw: Any, wait_ms: int, own_ms: int) -> Iterator[None]:
+    """Have a connection wait so long for others in a block, and as long as it does by itself after it."""
+    raw.execute(f"PRAGMA busy_timeout = {wait_ms}")
+    try:
+        yield
+    finally:
+        raw.execute(f"PRAGMA busy_timeout = {own_ms}")
 
 
 def _set_up(engine: Engine, identity: FileIdentity) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -163,6 +164,50 @@ def test_connections_stay_on_a_full_disk_since_what_their_end_frees_another_prog
     assert site.asks(action="stop").status == 200
     assert database_of(file_app).closed == before
     assert room.file is not None
+
+
+def test_stops_that_each_meet_a_reader_fit_in_the_log_that_is_there(
+    file_app: Flask, room: DiskRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The feed reads what each stop has changed while the next stop comes: the log must begin anew all the same.
+
+    On a disk that another program keeps full a log that grows is "the disk is full" for a stop.
+    """
+    assert room.file is not None
+    log_bytes = room.file.with_name("jobs.db-wal").stat().st_size
+    is_full(monkeypatch, 0)
+    with closing(driver.connect(room.file, isolation_level=None, check_same_thread=False)) as reader:
+        ends: list[threading.Thread] = []
+
+        def end_when_waited_for(statement: str) -> None:
+            if "wal_checkpoint" in statement and "PASSIVE" not in statement:
+                ends.append(threading.Thread(target=reader.rollback))
+                ends[-1].start()
+
+        with database_of(file_app).reading() as connection:
+            connection._raw.set_trace_callback(end_when_waited_for)
+        site, least_pages = inside(file_app), 4
+        for number in range(log_bytes // 4096 // least_pages):
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM job").fetchall()
+            assert site.asks(action="stop", instance=f"c{number}").status == 200
+            while ends:
+                ends.pop().join()
+            reader.rollback()
+            assert room.file.with_name("jobs.db-wal").stat().st_size == log_bytes, f"after {number} stops"
+
+
+def test_a_reader_that_does_not_end_leaves_the_rest_of_the_log_to_stops(
+    file_app: Flask, room: DiskRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert room.file is not None
+    is_full(monkeypatch, 0)
+    monkeypatch.setattr(DiskRoom, "is_log_half_used", lambda *_: True)
+    with closing(driver.connect(room.file, isolation_level=None)) as reader:
+        inside(file_app).sends(action="stop")
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM job").fetchall()
+        assert [inside(file_app).asks(action="stop", instance=f"c{n}").status for n in range(3)] == [200] * 3
 
 
 def test_pages_say_that_the_disk_is_full_and_what_is_taken_then(
