@@ -109,10 +109,11 @@ def within(seconds: float, call: Callable[[], Answer], give_up: Callable[[], Non
 
     `give_up` is called then, to end the call soon: the call goes on beside until it does.
     """
-    if not _left.acquire(blocking=False):
+    left = _left
+    if not left.acquire(blocking=False):
         raise TimeoutError(f"{_MOST_LEFT} questions of before are still without an answer")
     outcome: Future[Answer] = Future()
-    threading.Thread(target=_answer, args=(outcome, call), name="question", daemon=True).start()
+    threading.Thread(target=_answer, args=(outcome, call, left), name="question", daemon=True).start()
     try:
         return outcome.result(max(0.0, seconds))
     except TimeoutError as error:
@@ -122,10 +123,10 @@ def within(seconds: float, call: Callable[[], Answer], give_up: Callable[[], Non
         raise TimeoutError("it did not answer in time") from error
 
 
-def _answer(outcome: Future[Answer], call: Callable[[], Answer]) -> None:
+def _answer(outcome: Future[Answer], call: Callable[[], Answer], left: threading.BoundedSemaphore) -> None:
     try:
         outcome.set_result(call())
     except BaseException as error:
         outcome.set_exception(error)
     finally:
-        _left.release()
+        left.release()
