@@ -47,6 +47,7 @@ class DiskWatch:
         self._ballast_bytes = ballast_mb << 20
         self._wanted_bytes = disk_free_mb << 20
         self._logged = False
+        self._is_written = False
 
     def look(self) -> None:
         """Take or give up room, as the disk now is."""
@@ -67,6 +68,8 @@ class DiskWatch:
             return
         with suppress(Unavailable):
             self._stock_pages()
+            if not self._is_written:
+                return  # The room is there once the file has its bytes: a reader may keep them in the log until later.
             self._lengthen_log()
         disk_room.fill_index(self._file)
         disk_room.keep(self._file)
@@ -82,7 +85,10 @@ class DiskWatch:
             free, page_bytes = connection.rows(_FREE_PAGES)[0]
         wanted = self._room.stock_pages(page_bytes)
         if free >= wanted // 2:
+            if not self._is_written:
+                self._write_back()
             return
+        self._is_written = False
         database = self._unheard()
         with database.transaction() as connection:
             connection.run(_MAKE)
@@ -91,8 +97,13 @@ class DiskWatch:
                 connection.run(_FILL, filler_bytes=_CHUNK_PAGES * page_bytes)
         with database.transaction() as connection:
             connection.run(_DROP)
-        with database.reading() as connection:
-            connection.rows(_CHECKPOINT)
+        self._write_back()
+
+    def _write_back(self) -> None:
+        """Have what stands in the log written to the file; a reader may keep some of it there until a later look."""
+        with self._database.reading() as connection:
+            _, in_log, written = connection.rows(_CHECKPOINT)[0]
+        self._is_written = in_log == written
 
     def _lengthen_log(self) -> None:
         path = self._file.with_name(f"{self._file.name}-wal")
