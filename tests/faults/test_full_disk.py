@@ -154,6 +154,24 @@ def is_full(monkeypatch: pytest.MonkeyPatch, free_bytes: int) -> None:
     monkeypatch.setattr(DiskRoom, "_look", lambda _: (free_bytes, 1 << 40))
 
 
+def test_no_room_is_said_to_be_there_while_a_reader_keeps_its_bytes_in_the_log(file_app: Flask) -> None:
+    """What stands in the log alone is no room: on a full disk the file could not take it, and the log would grow."""
+    database, watch = database_of(file_app), watch_of(file_app)
+    inside(file_app).sends(action="stop")
+    file = database.kind.room.file  # type: ignore[attr-defined]
+    with closing(driver.connect(file, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM job").fetchall()
+        watch.take()
+        watch.take()
+        assert not file.with_name("jobs.db.room-shm").exists()
+        reader.rollback()
+    watch.take()
+    assert file.with_name("jobs.db.room-shm").exists()
+    ((pages, page_bytes),) = ledger.select(file, "SELECT * FROM pragma_page_count(), pragma_page_size()")
+    assert file.stat().st_size == pages * page_bytes
+
+
 def test_connections_stay_on_a_full_disk_since_what_their_end_frees_another_program_takes(
     file_app: Flask, room: DiskRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
