@@ -23,7 +23,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
 
     from . import cli, web
     from . import config as configuration
-    from .api import calendar, health, jobs, live, metrics, problems
+    from .api import calendar, health, jobs, live, metrics, problems, state
     from .api.fast_path import App
     from .auth import browser_guard, cors, gate, sessions
     from .front import bounds, flask_run
@@ -54,7 +54,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     app.extensions[EXTENSION] = made = _service(app, loaded)
     request_ids.register(app, made.answer_listeners)
     logs.register(made)
-    for blueprint in (jobs.bp, live.bp):
+    for blueprint in (jobs.bp, live.bp, state.bp):
         app.register_blueprint(blueprint, url_prefix="/jobs")
         app.register_blueprint(blueprint, name=f"{blueprint.name}_at_root")
     app.register_blueprint(health.bp)
@@ -74,6 +74,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
 
 def _service(app: Flask, loaded: Loaded) -> Service:
     """Make what an app is made of."""
+    from functools import partial
     from pathlib import Path
 
     from .api.metrics import Metrics
@@ -84,8 +85,12 @@ def _service(app: Flask, loaded: Loaded) -> Service:
     from .jobs.remote_calendar import RemoteCalendar
     from .live import sse
     from .live.feed import feed_of
+    from .live.site_news import SiteNews
     from .observatory.profiles import ProfilesFile
     from .service import Service
+    from .state.devices import DeviceStates
+    from .state.previews import Previews
+    from .state.storing import Storing, stored_states
     from .storage.flask_extension import database_of
     from .storage.notifications import listener_of
     from .upkeep.checks import Health
@@ -96,19 +101,34 @@ def _service(app: Flask, loaded: Loaded) -> Service:
     listener = listener_of(database)
     limits = Limits(settings)
     calendar = RemoteCalendar(settings.calendar_url) if settings.calendar_url else None
+
+    def on_duty() -> bool:
+        return listener is None or listener.on_duty
+
+    feed = feed_of(database, settings, sse.render)
+    devices = DeviceStates(partial(stored_states, database))
+    storing = Storing(database, devices, on_duty)
+    previews = Previews(database, settings.previews, settings.preview_mb)
+    feed.site_news = SiteNews(devices, previews)
+    for source in (devices, previews):
+        source.on_news.append(feed.wake_viewers)
+    storing.also.append(previews.look)
     return Service(
         settings=settings,
         origins=loaded.origins,
         database=database,
         listener=listener,
-        feed=feed_of(database, settings, sse.render),
+        feed=feed,
         limits=limits,
         calendar=calendar,
         desk=Desk(settings=settings, database=database, limits=limits, calendar=calendar),
         profiles=ProfilesFile(Path(settings.instance)),
         gate=Gate(settings),
         sign_in=oidc_login.client_of(app, settings),
-        daily_work=DailyWork(settings, database, lambda: listener is None or listener.on_duty),
+        devices=devices,
+        storing=storing,
+        previews=previews,
+        daily_work=DailyWork(settings, database, on_duty),
         health=Health(),
         metrics=Metrics(),
         answer_listeners=[],

@@ -206,6 +206,18 @@ class Settings:
     archive_folder: str = _setting(
         "", "Folder to which jobs are written before they are deleted as too old. Empty: they are not."
     )
+    preview_folder: str = _setting(
+        "",
+        "Folder for the pictures that sites send of jobs; several servers on one database share it. Empty: `previews`"
+        " in the instance folder.",
+    )
+    preview_days: int = _setting(30, "How long pictures are kept.", unit="days", minimum=1)
+    preview_mb: int = _setting(
+        2000, "How much all pictures together may take; the oldest are deleted past it.", unit="MB", minimum=10
+    )
+    pictures_from: Literal["anybody", "signed-in"] = _setting(
+        "anybody", "Who may look at pictures: anybody who may see the pages, or who is signed in."
+    )
     backup_daily: bool = _setting(True, "Whether the server backs up its SQLite database by itself, after each noon.")
 
     def __post_init__(self) -> None:
@@ -222,6 +234,8 @@ class Settings:
         for site in self.sites:
             if not site.strip():
                 raise ConfigError(f"{PREFIX}SITES: a site code must not be blank")
+        if self.pictures_from == "signed-in" and self.is_open:
+            raise ConfigError(f"{PREFIX}PICTURES_FROM: nobody can be signed in while no sign-in is set; set one")
         if self.database_url and self.sqlite_file is None:
             parse_url(self.database_url)
 
@@ -267,6 +281,11 @@ class Settings:
         file = self.database_url.removeprefix(_SQLITE_FILE)
         is_plain = file not in (self.database_url, "", ":memory:") and not _MORE_THAN_A_FILE.search(file)
         return Path(file) if is_plain else None
+
+    @property
+    def previews(self) -> Path:
+        """Return the folder for pictures, the default filled in."""
+        return Path(self.preview_folder).expanduser() if self.preview_folder else Path(self.instance) / "previews"
 
     @property
     def backups(self) -> Path:

@@ -18,6 +18,9 @@ from .jobs.limits import Limits
 from .jobs.remote_calendar import RemoteCalendar
 from .live.feed import Feed
 from .observatory.profiles import ProfilesFile
+from .state.devices import DeviceStates
+from .state.previews import Previews
+from .state.storing import Storing
 from .storage.database import Database
 from .storage.notifications import Listener
 from .storage.statement import Connection
@@ -49,6 +52,10 @@ class Service:
     """The calendar elsewhere, where one is set."""
     desk: Desk
     profiles: ProfilesFile
+    devices: DeviceStates
+    """What sites say of their devices."""
+    storing: Storing
+    previews: Previews
     gate: Gate
     sign_in: Any
     """Authlib's client at the issuer; None where people do not sign in on the pages."""

@@ -27,6 +27,8 @@ class Described:
     refusals: tuple[type[JobsError], ...] = ()
     """Refusals of this route's own, beside those that any route can give."""
     media: str = "application/json"
+    bytes_of: tuple[str, ...] = ()
+    """Media types of which the body may be one, where it is no JSON."""
 
 
 def describe(
@@ -37,9 +39,12 @@ def describe(
     headers: tuple[str, ...] = (),
     refusals: tuple[type[JobsError], ...] = (),
     media: str = "application/json",
+    bytes_of: tuple[str, ...] = (),
 ) -> Callable[[AnyView], AnyView]:
     """Note what a route takes and gives; the view itself is left as it is."""
-    described = Described(gives=gives, body=body, query=query, headers=headers, refusals=refusals, media=media)
+    described = Described(
+        gives=gives, body=body, query=query, headers=headers, refusals=refusals, media=media, bytes_of=bytes_of
+    )
 
     def mark(view: AnyView) -> AnyView:
         setattr(view, _ATTRIBUTE, described)

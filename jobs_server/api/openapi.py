@@ -133,12 +133,12 @@ def _security(access: Access | None, settings: Settings) -> list[dict[str, list[
 
 def described_operations(app: Flask) -> Iterator[Operation]:
     """List the routes of which something is noted, each once."""
-    rules = {rule.rule: rule for rule in app.url_map.iter_rules()}
-    for path, rule in rules.items():
+    rules = {(rule.rule, _method(rule)): rule for rule in app.url_map.iter_rules()}
+    for (path, method), rule in rules.items():
         view = app.view_functions[rule.endpoint]
         said = describe.of(view)
-        if said is not None and PREFIX + path not in rules:
-            yield Operation(_braced(path), _method(rule), rule.endpoint.rpartition(".")[2], view, said)
+        if said is not None and (PREFIX + path, method) not in rules:
+            yield Operation(_braced(path), method, rule.endpoint.rpartition(".")[2], view, said)
 
 
 def _braced(path: str) -> str:
@@ -191,6 +191,8 @@ def _operation(operation: Operation, others: list[Operation], made: _Schemas) ->
         "parameters": [*_headers(said), *_query(said)],
         "responses": {"200": good} | _refusals(operation),
     }
+    if said.bytes_of:
+        found["requestBody"] = {"required": True, "content": {media: {} for media in said.bytes_of}}
     if said.body is not None:
         body = {"schema": made[operation.name, "takes"], "examples": _example_bodies(said.body)}
         found["requestBody"] = {"required": True, "content": {"application/json": body}}
@@ -218,7 +220,7 @@ def _refusals(operation: Operation) -> dict[str, Any]:
     said: dict[int, list[str]] = {}
     for kind in kinds:
         said.setdefault(kind.status, []).append(kind("").title + ".")
-    if operation.described.body is not None:
+    if operation.described.body is not None or operation.described.bytes_of:
         said[413] = [_TOO_LARGE + "."]
     headers = {kind.status: "Retry-After" for kind in kinds if kind.retry_after_seconds is not None}
     return {

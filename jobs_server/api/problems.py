@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 import orjson
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from ..errors import Fault, JobsError, shown
@@ -61,7 +61,7 @@ def _http_sentence(error: HTTPException) -> str:
         wanted = " or ".join(sorted(set(error.valid_methods or ()) - _ASIDE))
         return f"Error: {shown(request.path)} takes {wanted}, not {shown(request.method)}"
     if isinstance(error, RequestEntityTooLarge):
-        return f"Error: the body is larger than {current_app.config['MAX_CONTENT_LENGTH']} bytes"
+        return f"Error: the body is larger than {request.max_content_length} bytes"
     if isinstance(error, InternalServerError):
         return "Error: the server failed, its log says why"
     return f"Error: {error.description or error.name}"

@@ -62,12 +62,17 @@ class Event(Public):
     seconds_until_complete: Annotated[int | None, Field(alias="secondsUntilComplete")] = None
     message: str | None = None
     mark: Annotated[str | None, Field(description="what is special, such as `cancel requested`")] = None
+    result: Annotated[dict[str, Any] | None, Field(description="what came of the job, by this report alone")] = None
 
 
 class JobWithHistory(Job):
     """A job and all that happened to it, oldest first."""
 
     history: list[Event]
+    result: Annotated[
+        dict[str, Any] | None,
+        Field(description="what came of the job by all reports, of each key the last word; missing while none said"),
+    ] = None
     expires_in_seconds: Annotated[
         float | None,
         Field(alias="expiresInSeconds", description="its own time to live, where that is not the usual one"),
@@ -95,6 +100,44 @@ class SitePresence(Presence):
     alternate_queue: Annotated[
         Presence | None, Field(alias="alternateQueue", description="the same for that queue, once it is polled")
     ] = None
+
+
+class Reported(Public):
+    """What a site said of its devices was heard."""
+
+    site: str
+    at_ms: Annotated[TimeMs, Field(description="when the server heard it, in milliseconds since 1970 UTC")]
+
+
+class SiteDevices(Public):
+    """The devices of a site, as the site last said."""
+
+    site: str
+    now_ms: TimeMs
+    devices: Annotated[
+        dict[str, dict[str, Any]],
+        Field(description="by type/instance what the site said, with `at_ms`: when the server heard it"),
+    ]
+
+
+class SiteCapabilities(Public):
+    """What a site has and can do."""
+
+    site: str
+    at_ms: Annotated[int | None, Field(description="since when it is so; null while the site has not said")]
+    devices: dict[str, dict[str, Any]]
+
+
+class Preview(Public):
+    """A picture of what came of a job."""
+
+    ulid: Ulid
+    name: str
+    url: Annotated[str, Field(description="where the picture is, below the address of the service")]
+    at_ms: TimeMs
+    width: int
+    height: int
+    bytes: int
 
 
 class Lockout(Public):

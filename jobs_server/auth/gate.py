@@ -158,6 +158,11 @@ def site(code: str) -> Actor:
     return Actor(code, token.name, Known.SITE)
 
 
+def require_signed_in() -> None:
+    """Raise Unauthorized when nobody is signed in, and what keeps it from being known whether somebody is."""
+    _require_person()
+
+
 def signed_in() -> Person | None:
     """Return who is signed in with this request, by token or by the pages' session; None when nobody is."""
     if "person" not in g:
@@ -254,7 +259,9 @@ def _note_refusal(gate: Gate, site: str) -> None:
 
 
 def _site_in_body() -> str:
-    """Return the code of the site that a body names; blank when none can be read."""
+    """Return the code of the site that an address or a body names; blank when none can be read."""
+    if "site" in request.args:
+        return request.args["site"]
     if not 0 < (request.content_length or 0) <= _MOST_BODY_BYTES:
         return ""
     try:

@@ -169,6 +169,7 @@ class StartJob(OnAQueue):
 
     status: ClassVar[str] = STARTED
     message: ClassVar[None] = None
+    result: ClassVar[None] = None
 
     ulid: Name
     seconds_until_complete: Annotated[Estimate, Field(alias="secondsUntilComplete")] = NO_ESTIMATE
@@ -186,6 +187,13 @@ class UpdateStatus(OnAQueue):
         StringConstraints(max_length=500),
         AfterValidator(without_nul),
         Field(title="a line for the history", description="a text of at most 500 characters"),
+    ] = None
+    result: Annotated[
+        dict[str, Any] | None,
+        Field(
+            title="what came of the job, key by key: files, frames, fwhm_arcsec, ra, dec, anything else",
+            description="an object of at most 16 KiB",
+        ),
     ] = None
 
 

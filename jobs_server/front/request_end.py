@@ -15,6 +15,11 @@ _MOST_FRAMING = 8  # Chunks of one byte take six bytes each.
 _PIECE_BYTES = 64 * 1024  # A parser reads at most so much at a time.
 _FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|expect)[ \t]*:([^\r\n]*)", re.IGNORECASE)
 _LENGTH, _CODING = b"\r\ncontent-length", b"\r\ntransfer-encoding"
+_LARGER = (
+    (re.compile(rb"POST [^ ?]*/preview[ ?]"), 2 * 1024 * 1024),
+    (re.compile(rb"POST [^ ?]*/(?:devicestate|capabilities)[ ?]"), 64 * 1024),
+)
+"""Routes whose bodies have a bound of their own, whatever that of all others is."""
 _DECIMAL = re.compile(rb"[0-9]{1,15}")
 _HEXADECIMAL = re.compile(rb"[0-9a-fA-F]{1,15}")
 
@@ -75,6 +80,7 @@ class RequestEnd:
         return True
 
     def _read_head(self, head: bytes, body_at: int) -> None:
+        self._body_bytes = max([self._body_bytes, *(most for route, most in _LARGER if route.match(head))])
         said: dict[bytes, list[bytes]] = {}
         for name, value in _FRAMING.findall(head):
             said.setdefault(name.lower(), []).append(value.strip(b" \t"))

@@ -8,13 +8,15 @@ up to then say.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, exists, func, select, text, update
 from sqlalchemy.orm import aliased
 
 from ..domain.lifecycle import CANCELED, EXPIRED, UNREAD, Mark, Phase, Queue
+from ..domain.results import Merged
 from ..storage.models import FeedRecord, Job, JobEvent
 from ..storage.statement import Connection, Statement
 from .pages import JOB_BYTES, PAGE_BYTES, read_rows, within_bytes
@@ -28,6 +30,7 @@ class EventOfJob(NamedTuple):
     event: EventRow
     before: str | None  # the status that the event left, on its queue; none: the job was made
     job: JobRow
+    result: str | None = None  # JSON: all that the site had said came of the job, up to that event
 
 
 class EventPage(NamedTuple):
@@ -69,7 +72,7 @@ class AsOf(NamedTuple):
         )
 
 
-_LATER, _EARLIER, _SEEN = aliased(JobEvent), aliased(JobEvent), aliased(JobEvent)
+_LATER, _EARLIER, _SEEN, _TOLD = (aliased(JobEvent) for _ in range(4))
 _SEQ: BindParameter[int] = bindparam("seq")
 _SITE: BindParameter[str] = bindparam("site")
 _LAST: BindParameter[int] = bindparam("last")
@@ -83,7 +86,8 @@ def _changes(*where: ColumnElement[bool]) -> Select[tuple[object, ...]]:
         .limit(at_most(1))
     )
     has_later = exists().where(_LATER.job_id == JobEvent.job_id, _LATER.seq > JobEvent.seq)
-    core: Select[tuple[object, ...]] = select(before.scalar_subquery(), has_later, *EVENT, *JOB)
+    has_result = exists().where(_TOLD.job_id == JobEvent.job_id, _TOLD.seq <= JobEvent.seq, _TOLD.result.is_not(None))
+    core: Select[tuple[object, ...]] = select(before.scalar_subquery(), has_later, has_result, *EVENT, *JOB)
     return core.join(Job, Job.id == JobEvent.job_id).where(*where).limit(at_most("count"))
 
 
@@ -103,6 +107,11 @@ def _histories(*where: ColumnElement[bool]) -> Statement:
 
 _HISTORIES_EVERYWHERE = _histories()
 _HISTORIES_AT_SITE = _histories(_SEEN.site == _SITE)
+_RESULTS = Statement(
+    select(JobEvent.seq, JobEvent.result)
+    .where(JobEvent.job_id == bindparam("job_id"), JobEvent.result.is_not(None))
+    .order_by(JobEvent.seq)
+)
 _NEWEST_EVENT = select(func.max(JobEvent.seq)).scalar_subquery()
 # A database whose events are all pruned goes on from what was pruned: positions were given out up to there.
 _NEWEST = Statement(
@@ -168,20 +177,36 @@ def after(
 
     At most `count`, and no further than so many bytes of their jobs, but at least one.
     """
-    width = 2 + len(EVENT)
+    width = 3 + len(EVENT)
     statement, values = (_EVERYWHERE, {}) if site is None else (_AT_SITE, {"site": site})
     rows, cut = read_rows(connection, statement, {**values, "seq": seq, "count": count}, most_bytes, before=width)
-    found = [(row[0], row[1], EventRow._make(row[2:width]), JobRow._make(row[width:])) for row in rows]
+    found = [(row[0], row[1], EventRow._make(row[3:width]), JobRow._make(row[width:])) for row in rows]
     then = _as_of(connection, seq, found[-1][2].seq, site) if any(has_later for _, has_later, *_ in found) else {}
+    with_result = {job.id for row, (*_, job) in zip(rows, found, strict=True) if row[2]}
+    so_far = _results(connection, with_result, {event.seq: job.id for *_, event, job in found}) if with_result else {}
     changes = [
         EventOfJob(
             event,
             UNREAD if before is None and event.queue == Queue.ALTERNATE.value else before,
             _as_it_was(job, then[event.seq]) if has_later and event.seq in then else _without_silence(job),
+            so_far.get(event.seq),
         )
         for before, has_later, event, job in found
     ]
     return EventPage(changes, cut or len(rows) >= count)
+
+
+def _results(connection: Connection, jobs: Iterable[int], wanted: Mapping[int, int]) -> dict[int, str | None]:
+    """Return what had come of jobs by the time of each wanted event, which is named by number with its job's id."""
+    found: dict[int, str | None] = {}
+    for job_id in jobs:
+        told = deque(connection.rows(_RESULTS, job_id=job_id))
+        whole = Merged()
+        for seq in sorted(seq for seq, of_job in wanted.items() if of_job == job_id):
+            while told and told[0][0] <= seq:
+                whole.add(told.popleft()[1])
+            found[seq] = whole.text
+    return found
 
 
 def _as_it_was(job: JobRow, then: AsOf) -> JobRow:

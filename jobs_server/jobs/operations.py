@@ -34,9 +34,10 @@ from ..domain.lifecycle import (
     same_status,
     stop_covers_site,
 )
+from ..domain.results import text_of
 from ..errors import Conflict, NotFound, shown
 from ..storage.statement import Connection
-from . import admission, handover, lockouts, queries, statements
+from . import admission, handover, lockouts, queries, results, statements
 from .lockouts import LockoutRow
 from .rows import JobRow, job_rows
 
@@ -54,6 +55,7 @@ class Event:
     estimated: bool = False  # the report said how long it will take, or that it does not know
     message: str | None = None
     mark: Mark | None = None
+    result: str | None = None  # JSON, what the report said came of the job
 
 
 class CommittedChange(NamedTuple):
@@ -170,8 +172,11 @@ def report(connection: Connection, command: UpdateStatus | StartJob, actor: Acto
 
     What the site says goes before what the server assumed: a job leaves an end that the server put on it after it was
     handed over.
-    Raises NotFound when the site has no such job, Conflict when the job's life allows no such step.
+    A result that comes with an end that is recorded already is recorded, where it says anything new.
+    Raises NotFound when the site has no such job, Conflict when the job's life allows no such step, BadRequest when a
+    result is too large.
     """
+    result = None if command.result is None else text_of(command.result)
     kind = classify(command.status)
     row = kind and connection.row(
         statements.REPORT[command.queue, kind],
@@ -183,11 +188,17 @@ def report(connection: Connection, command: UpdateStatus | StartJob, actor: Acto
         **now._asdict(),
     )
     if not row:
-        return _reported_already(_found(connection, command.site, command.ulid), command)
+        job = _reported_already(_found(connection, command.site, command.ulid), command)
+        if result is not None and results.adds(connection, job.id, result):
+            late = Event(command.queue, job.state(command.queue).status, estimated=True, result=result)
+            record(connection, [job], late, actor, now)
+        return job
     job = JobRow._make(row)
     on_primary = command.queue is Queue.PRIMARY
     mark = Mark.AGAINST_LABEL if (job.against_label if on_primary else job.replica_against_label) else None
-    event = Event(command.queue, command.status, estimated=True, message=command.message, mark=mark)
+    if result is not None:
+        results.check_whole(connection, job.id, result)
+    event = Event(command.queue, command.status, estimated=True, message=command.message, mark=mark, result=result)
     record(connection, [job], event, actor, now)
     return job
 
@@ -263,6 +274,7 @@ def record(connection: Connection, jobs: Iterable[JobRow], event: Event, actor: 
             "actor_name": actor.name,
             "message": event.message,
             "mark": event.mark,
+            "result": event.result,
         }
         for job, _, _ in changes
     ]

@@ -217,7 +217,7 @@ def history_page(
     try:
         for event in map(EventRow._make, cursor):
             events.append(event)
-            left -= len(event.actor_name) + len(event.actor_id) + len(event.message or "")
+            left -= len(event.actor_name) + len(event.actor_id) + len(event.message or "") + len(event.result or "")
             if left < 0:
                 return events, True
     finally:

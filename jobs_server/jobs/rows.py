@@ -80,6 +80,7 @@ class EventRow(NamedTuple):
     actor_name: str
     message: str | None
     mark: str | None
+    result: str | None = None
 
 
 _job_row: Callable[[Sequence[Any]], JobRow] = partial(tuple.__new__, JobRow)  # `_make` looks at each row's length.

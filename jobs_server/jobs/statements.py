@@ -82,7 +82,7 @@ _IN_ITS_HANDS = (Phase.RECEIVED, Phase.RUNNING, Phase.GUARDED, Phase.LOST)
 """The phases of a job that the site has and may have begun."""
 _EVENT_VALUES = (
     *("job_id", "site", "at_ms", "queue", "status", "seconds_until_complete"),
-    *("actor_known", "actor_id", "actor_name", "message", "mark"),
+    *("actor_known", "actor_id", "actor_name", "message", "mark", "result"),
 )
 
 

@@ -10,6 +10,7 @@ import orjson
 
 from ..clock import in_utc
 from ..domain.lifecycle import UNREAD, Queue
+from ..domain.results import Merged
 from .rows import EventRow, JobRow
 
 _PIECE_BYTES = 64 * 1024
@@ -71,7 +72,11 @@ def job_with_history(
     """
     own = {} if usual_life_seconds is None else _own_times(row, round(usual_life_seconds * 1000))
     public = _job(row) if queue is Queue.PRIMARY else _job_on_alternate(row)
-    return orjson.dumps(public | own | {"history": list(_history(events, _unread()))})
+    whole = Merged()
+    public |= own | {"history": list(_history(whole.through(events), _unread()))}
+    if whole.text is not None:
+        public["result"] = orjson.Fragment(whole.text)
+    return orjson.dumps(public)
 
 
 def job_with_long_history(
@@ -81,10 +86,10 @@ def job_with_long_history(
     queue: Queue = Queue.PRIMARY,
 ) -> Iterator[bytes]:
     """Write the same piece by piece, for a history of any length."""
-    before = _unread()
+    before, whole = _unread(), Merged()
     yield job_with_history(row, (), usual_life_seconds, queue).removesuffix(b"[]}")
-    yield from joined(orjson.dumps(list(_history(events, before))) for events in pages)
-    yield b"}"
+    yield from joined(orjson.dumps(list(_history(whole.through(events), before))) for events in pages)
+    yield b"}" if whole.text is None else b',"result":%b}' % whole.text.encode()
 
 
 def _own_times(row: JobRow, usual_life_ms: int) -> dict[str, float]:
@@ -108,12 +113,17 @@ def event_object(row: EventRow, before: str | None = None) -> dict[str, Any]:
         public["message"] = row.message
     if row.mark is not None:
         public["mark"] = row.mark
+    if row.result is not None:
+        public["result"] = orjson.Fragment(row.result)
     return public
 
 
 def change(row: EventOfJob) -> bytes:
     """Write one event as the stream carries it: the job as of the event, and the event itself."""
-    return message("jobs", row.job.site, _job(row.job) | {"event": event_object(row.event, row.before)})
+    public = _job(row.job) | {"event": event_object(row.event, row.before)}
+    if row.result is not None:
+        public["result"] = orjson.Fragment(row.result)
+    return message("jobs", row.job.site, public)
 
 
 def message(topic: str, site: str, data: object) -> bytes:

@@ -30,6 +30,7 @@ from .backlog import Backlog, Page, Render
 from .disconnect import Client
 from .presence import Presence
 from .readers import AllSitesReader, Marks, PerSiteReader
+from .site_news import SiteNews
 from .subscribers import ChannelBounds, SiteChannel, Subscriber, Viewer
 from .tuning import FeedTimes
 
@@ -59,6 +60,8 @@ class Feed:
         self.stopping = False
         self.hears: Callable[[], bool] = lambda: False
         """Whether this process hears of the others' commits, on PostgreSQL."""
+        self.site_news: SiteNews | None = None
+        """What sites say of themselves, for streams; none where no streams are served."""
         self.replays = 0
         """Counts the polls that were answered with what their claim id had got before."""
         self._database = database
@@ -105,6 +108,12 @@ class Feed:
                 if subscriber.site in sites and not isinstance(subscriber, Viewer):
                     subscriber.wake()
 
+    def wake_viewers(self, site: str) -> None:
+        """Have the viewers of a site look at what the site says of itself; polls and the database stay alone."""
+        for subscriber in tuple(self._subscribers):
+            if subscriber.site == site and isinstance(subscriber, Viewer):
+                subscriber.wake()
+
     def watch(self, site: str, client: Client) -> Viewer:
         """Take a place for a stream. Raises Crowded when all places are taken."""
         with self._lock:
@@ -139,6 +148,8 @@ class Feed:
                 subscriber.channel.viewers -= 1
                 if not subscriber.channel.viewers:
                     self._channels.pop(subscriber.site)
+                    if self.site_news:
+                        self.site_news.forget(subscriber.site)
 
     def since(self, channel: SiteChannel, seq: int) -> Page:
         """Return what happened at a channel's site after an event: all of it when the channel has it, else a page."""

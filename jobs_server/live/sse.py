@@ -6,6 +6,7 @@ where that is not known any more, a `reset` event says that everything is to be 
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import time
@@ -23,6 +24,7 @@ from ..storage.statement import Connection
 from . import presence
 from .backlog import NOT_ALL_KEPT, Frame
 from .feed import Feed
+from .site_news import SOONEST_SECONDS, SiteNews
 from .subscribers import SiteChannel, Viewer
 
 _RETRY_MS = (1000, 3000)  # So that not all come back at the same moment after a restart.
@@ -108,7 +110,7 @@ def messages(feed: Feed, viewer: Viewer, begin: Start) -> Iterator[bytes]:
         if not message and time.monotonic() >= due:
             message = reader.comment()
         if not message:
-            viewer.wait(due - time.monotonic())
+            viewer.wait(min(due, reader.devices_due) - time.monotonic())
             continue
         viewer.sending_since = started = time.monotonic()
         yield message
@@ -128,13 +130,23 @@ class _Reader:
         self._epoch, self._seq = position
         self._told_seq = position.seq
         self._news = channel.news
+        self._site_news = feed.site_news
+        self._devices = self._preview = 0
+        self._devices_at = -math.inf
+        self.devices_due = math.inf
+        """When devices that have changed are to be told of; never while none have."""
 
     def greeting(self, reset: str | None) -> bytes:
         """Write what comes first: how soon to come back, from where, and whether the site's software is there."""
         parts = [b"retry: %d\n" % random.randint(*_RETRY_MS), self._id(), b"\n"]  # noqa: S311  This is no secret.
         if reset is not None:
             parts.append(self._reset(reset))
-        return b"".join([*parts, self._presence()])
+        parts.append(self._presence())
+        if self._site_news:
+            devices, self._devices = self._site_news.all_devices(self._channel.site)
+            preview, self._preview = self._site_news.newest_preview(self._channel.site)
+            parts += [devices, preview]
+        return b"".join(parts)
 
     def news(self) -> bytes:
         """Write what is new, if anything."""
@@ -154,7 +166,23 @@ class _Reader:
         if self._news != self._channel.news:
             self._news = self._channel.news
             parts.append(self._presence())
+        if self._site_news:
+            parts += self._of_the_site(self._site_news)
         return b"".join(parts)
+
+    def _of_the_site(self, news: SiteNews) -> list[bytes]:
+        """Write what the site says of itself since: pictures at once, devices as often as anybody can see."""
+        site, now = self._channel.site, time.monotonic()
+        previews, self._preview = news.previews_since(site, self._preview)
+        if news.number(site) <= self._devices:
+            self.devices_due = math.inf
+            return [previews]
+        self.devices_due = self._devices_at + SOONEST_SECONDS
+        if now < self.devices_due:
+            return [previews]
+        devices, self._devices = news.devices_since(site, self._devices)
+        self._devices_at, self.devices_due = now, math.inf
+        return [previews, devices]
 
     def comment(self) -> bytes:
         """Write a sign of life, and the position where it has moved on without news for this site."""

@@ -97,6 +97,7 @@ class JobEvent(Base):
     __table_args__ = (
         Index("ix_job_event_job_id", "job_id"),
         Index("ix_job_event_site_seq", "site", "seq", info={"only_on": "postgresql"}).ddl_if(dialect="postgresql"),
+        _partial_index("ix_job_event_result", ("job_id", "seq"), "result IS NOT NULL"),
         {"sqlite_autoincrement": True},  # `seq` is the feed's cursor: a pruned number must not return.
     )
 
@@ -112,6 +113,7 @@ class JobEvent(Base):
     actor_name: Mapped[str]
     message: Mapped[str | None]
     mark: Mapped[str | None]  # lifecycle.Mark: what is special about this event
+    result: Mapped[str | None]  # JSON, an object: what the site said came of the job, with this report
 
 
 class Lockout(Base):
@@ -215,6 +217,62 @@ class SitePresence(Base):
     last_poll_ms: Mapped[int]  # by the clock of the server that was asked
     heard_ms: Mapped[int]  # by the clock of the database
     waiting: Mapped[int]  # 1: the poll waits
+
+
+class DeviceState(Base):
+    """How a device is, as its site said last: for servers beside this one and for after a restart, not for ever."""
+
+    __tablename__ = "device_state"
+    site: Mapped[str] = mapped_column(primary_key=True)
+    device: Mapped[str] = mapped_column(primary_key=True)  # type/instance
+    state: Mapped[str | None]  # JSON, an object; none: the site had it forgotten
+    at_ms: Mapped[int]  # when a server heard it, as its two clocks said (clock.Now)
+    at_boot_ms: Mapped[int]
+    heard_ms: Mapped[int]  # the same by the clock of the database, where there are several servers
+    grey_after_ms: Mapped[int]  # from this age on it is no news
+
+
+class DeviceSample(Base):
+    """What the devices of a site measured in one minute; for curves."""
+
+    __tablename__ = "device_sample"
+
+    site: Mapped[str] = mapped_column(primary_key=True)
+    at_ms: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # the beginning of the minute
+    readings: Mapped[str]  # JSON: by device, numbers by name
+
+
+class SiteCapabilities(Base):
+    """What a site has and can do, as the site said last."""
+
+    __tablename__ = "site_capabilities"
+
+    site: Mapped[str] = mapped_column(primary_key=True)
+    devices: Mapped[str]  # JSON: by device, an object
+    at_ms: Mapped[int]
+
+
+class Preview(Base):
+    """A picture of what came of a job; the picture itself is a file in the folder of the previews."""
+
+    __tablename__ = "preview"
+    __table_args__ = (
+        Index("ix_preview_site_id", "site", "id"),
+        Index("ix_preview_job_id", "job_id", "name"),
+        Index("ix_preview_ulid", "ulid"),
+        {"sqlite_autoincrement": True},  # `id` tells a stream what is new.
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
+    site: Mapped[str]
+    ulid: Mapped[str]  # that of the job
+    name: Mapped[str]  # as the site calls it
+    file: Mapped[str]  # below the folder of the previews
+    width: Mapped[int]
+    height: Mapped[int]
+    size_bytes: Mapped[int]
+    at_ms: Mapped[int]
 
 
 class Silence(Base):

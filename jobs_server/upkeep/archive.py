@@ -37,6 +37,8 @@ ADDED: Mapping[str, int | None] = {
     "replica_against_label": 0,
 }
 """What was added since lines of this form were first written, and what stands for it where a line lacks it."""
+ADDED_TO_EVENTS: Mapping[str, int | None] = {"result": None}
+"""The same of a line's events."""
 _TIMES = ("timestamp_ms", "accepted_ms", "heard_ms", "replica_heard_ms", "at_ms")
 
 _FIND = Statement(select(Job.id).where(Job.ulid == bindparam("ulid")))
@@ -45,16 +47,16 @@ _FIRST_SEQ = Statement(select(func.min(JobEvent.seq)))
 _INSERT_EVENT = Statement(insert(JobEvent).values({name: bindparam(name) for name in ("seq", "job_id", *EVENT_NAMES)}))
 
 
-def _model(name: str, columns: Any, names: Sequence[str]) -> type[BaseModel]:
+def _model(name: str, columns: Any, names: Sequence[str], added: Mapping[str, int | None]) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for each in names:
         kind = columns[each].type.python_type
-        fields[each] = (kind | None if columns[each].nullable else kind, ADDED.get(each, ...))
+        fields[each] = (kind | None if columns[each].nullable else kind, added.get(each, ...))
     return create_model(name, __config__=ConfigDict(strict=True, extra="forbid"), **fields)
 
 
-_JobLine = _model("JobLine", Job.__table__.columns, JOB_NAMES)
-_EventLine = _model("EventLine", JobEvent.__table__.columns, EVENT_NAMES)
+_JobLine = _model("JobLine", Job.__table__.columns, JOB_NAMES, ADDED)
+_EventLine = _model("EventLine", JobEvent.__table__.columns, EVENT_NAMES, ADDED_TO_EVENTS)
 
 
 @dataclass(slots=True)
@@ -127,6 +129,9 @@ def _checked(line: bytes) -> Mapping[str, Any]:
     events = [_EventLine.model_validate(event).model_dump() for event in content.get("events", [])]
     for name in ("required_params", "optional_params", "user_roles"):
         orjson.loads(job[name])
+    for event in events:
+        if event["result"] is not None and not isinstance(orjson.loads(event["result"]), dict):
+            raise ValueError("result: is no object")
     if not {job["phase"], job["replica_phase"]} <= set(Phase):
         raise ValueError("is in a phase that there is not")
     for name, value in [pair for each in (job, *events) for pair in each.items()]:
@@ -183,8 +188,15 @@ def _end(job: dict[str, Any], events: list[dict[str, Any]], now_ms: int) -> int:
 
 def _ended(job: Mapping[str, Any], queue: Queue, now_ms: int) -> dict[str, Any]:
     by = {"actor_known": "server", "actor_id": "server", "actor_name": "server"}
-    what = {"queue": queue.value, "status": EXPIRED, "seconds_until_complete": None, "message": NOTE, "mark": None}
-    return {"site": job["site"], "at_ms": now_ms, **what, **by}
+    what = {
+        "queue": queue.value,
+        "status": EXPIRED,
+        "seconds_until_complete": None,
+        "message": NOTE,
+        "mark": None,
+        "result": None,
+    }
+    return {"site": job["site"], "at_ms": now_ms, "result": None, **what, **by}
 
 
 def _key(queue: Queue, name: str) -> str:

@@ -109,7 +109,8 @@ def start_workers(app: Flask) -> None:
         workers.append(service.calendar.worker)
     if service.gate.keys is not None:
         workers.append(service.gate.keys.worker)  # it begins when the first token is shown
-    service.health.workers = tuple(workers)
+    service.storing.worker.start()
+    service.health.workers = (*workers, service.storing.worker)
 
 
 def _hear_others(service: Service) -> list[Worker]:
@@ -118,8 +119,8 @@ def _hear_others(service: Service) -> list[Worker]:
     if heard is None:
         return []
     shared = presence_store.SharedPresence(service.database, service.feed.presence)
-    heard.on_notice += [service.feed.nudge, shared.hear]
-    service.feed.hears = lambda: heard.hears
+    heard.on_notice += [service.feed.nudge, shared.hear, service.storing.hear]
+    service.feed.hears = service.storing.hears = lambda: heard.hears
     shared.worker.start()
     heard.worker.start(after_seconds=0)
     return [shared.worker, heard.worker]
