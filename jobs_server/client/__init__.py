@@ -20,9 +20,10 @@ from .errors import (
 )
 from .job import HistoryEvent, Job
 from .params import BadParameter, may_run_beside
+from .readings import Preview
 from .running_job import CANCELED, COMPLETE, FAILED, Canceled, ClaimedJob
 from .site import SiteClient
-from .stream import JobChange, PresenceChange, Reset
+from .stream import DevicesChange, JobChange, PresenceChange, PreviewChange, Reset
 
 __all__ = [
     "CANCELED",
@@ -34,6 +35,7 @@ __all__ = [
     "Canceled",
     "ClaimedJob",
     "Conflict",
+    "DevicesChange",
     "Forbidden",
     "HistoryEvent",
     "Job",
@@ -42,6 +44,8 @@ __all__ = [
     "LockedOut",
     "NotFound",
     "PresenceChange",
+    "Preview",
+    "PreviewChange",
     "Refused",
     "Reset",
     "SiteClient",

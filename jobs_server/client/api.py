@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from .errors import BadReply
 from .http import REPLY_SECONDS, Calls, Connections, MakeTransport, Reply
 from .job import Job, read_job
+from .readings import Preview, plain, read_preview
 
 PATIENCE_SECONDS = 30.0
 DAY_SECONDS = 24 * 60 * 60.0
+_OF_BYTES = {"Content-Type": "application/octet-stream"}
 
 
 class Claimed(NamedTuple):
@@ -112,13 +116,16 @@ class SiteApi:
         *,
         seconds_until_complete: float | None = None,
         message: str | None = None,
+        result: Mapping[str, Any] | None = None,
         alternate_queue: bool = False,
     ) -> Job:
         """Report a job's status; look at `cancel_requested` of what comes back.
 
+        `result` says what came of the job, up to 16 KiB: what is said of a key stands until it is said anew.
         Raises Conflict when the job has ended otherwise, NotFound when there is none such.
         """
-        body = _report(job, seconds_until_complete, alternate_queue) | {"newStatus": status, "message": message}
+        said = {"newStatus": status, "message": message, "result": None if result is None else plain(result)}
+        body = _report(job, seconds_until_complete, alternate_queue) | said
         return read_job(self._post("updatejobstatus", body, repeatable=True), alternate_queue=alternate_queue)
 
     def recent(self, *, seconds: float = DAY_SECONDS) -> list[Job]:
@@ -170,6 +177,34 @@ class SiteApi:
         """
         body = {"ulid": _ulid(job), "user_name": user_name, "user_id": user_id}
         return read_job(self._post("canceljob", body, repeatable=True))
+
+    def state(self, devices: Mapping[str, Mapping[str, Any] | None]) -> None:
+        """Say how devices are, such as `{"mount/mount1": {"status": "tracking"}}`; None forgets a device.
+
+        Each replaces what was said of that device before. Call it as often as once a second. A number that is none
+        (NaN) is sent as null, a date as text. It is tried once: the next report says more than this one.
+        """
+        content = json.dumps({"site": self.site, "devices": plain(devices)}).encode()
+        Calls(self._calls.connections, 0).post_bytes("devicestate", content, repeatable=False)
+
+    def capabilities(self, devices: Mapping[str, Mapping[str, Any]]) -> None:
+        """Say what the site has and can do, in the place of all that was said before.
+
+        By `type/instance`: `actions`, `filters`, `binnings` (lists), `limits` (an object), anything else.
+        """
+        self._post("capabilities", {"devices": plain(devices)}, repeatable=True)
+
+    def preview(self, job: Job | str, picture: bytes | str | Path, *, name: str | None = None) -> Preview:
+        """Send a picture of a job: the bytes of a PNG or JPEG, or the path of its file.
+
+        At most 2 MiB and 16 megapixels, 10 a minute and job. One of the same name takes the place of the one before.
+        """
+        if not isinstance(picture, bytes):
+            name = name or Path(picture).name
+            picture = Path(picture).read_bytes()
+        query = {"site": self.site, "ulid": _ulid(job)} | ({"name": name} if name else {})
+        reply = self._calls.post_bytes("preview", picture, repeatable=True, query=query, headers=_OF_BYTES)
+        return read_preview(reply.content)
 
     def server_time_ms(self) -> int | None:
         """Return the time by the service's own clock (ms since 1970 UTC); None before its first reply."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from ssl import SSLContext
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import httpx
 
@@ -120,11 +121,30 @@ class Calls:
         A call that is not repeatable is tried again only when it surely did nothing: no connection came about, or the
         service said so (429, 503). Raises Refused, Unreachable or BadReply.
         """
-        content = json.dumps(body, allow_nan=False).encode()
+        return self.post_bytes(
+            route,
+            json.dumps(body, allow_nan=False).encode(),
+            repeatable=repeatable,
+            headers=headers,
+            reply_seconds=reply_seconds,
+        )
+
+    def post_bytes(
+        self,
+        route: str,
+        content: bytes,
+        *,
+        repeatable: bool,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        reply_seconds: float = REPLY_SECONDS,
+    ) -> Reply:
+        """Post bytes and return the reply, as `post` does."""
+        address = f"{route}?{urlencode(query)}" if query else route
         backoff = Backoff(self.patience_seconds)
         while True:
             try:
-                return self._once(route, content, headers or {}, reply_seconds)
+                return self._once(address, content, headers or {}, reply_seconds)
             except (Unreachable, TooManyRequests, Unavailable) as error:
                 if isinstance(error, Unreachable) and error.may_have_arrived and not repeatable:
                     raise

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from .api import SiteApi
 from .backoff import Backoff
@@ -136,7 +136,7 @@ class Claims:
         """Keep and send the end of a job (called by the job); wait a little until the service knows."""
         with self._changed:
             self._ending[run.ulid] = run
-        self._report_end(run.entry, status, message)
+        self._report_end(run.entry, status, message, run.result)
         run.acknowledged.wait(_ACKNOWLEDGE_SECONDS)
         self.abandon(run)
 
@@ -170,7 +170,9 @@ class Claims:
         """Send the ends that an earlier run of the program did not; of a job that ran then nobody knows the end."""
         for entry in self._left:
             if entry.stage is Stage.ENDED:
-                self._reporter.send(Report(entry.job, entry.status, message=entry.message, is_end=True))
+                self._reporter.send(
+                    Report(entry.job, entry.status, message=entry.message, is_end=True, result=entry.result)
+                )
         begun = [entry for entry in self._left if entry.stage is Stage.STARTED]
         if begun and self._rules.on_lost is not None:
             self._lost = LostJobs(begun, self._ledger, self._rules.on_lost)
@@ -194,12 +196,14 @@ class Claims:
             self._changed.notify_all()
         self._release_when_idle()
 
-    def _report_end(self, entry: Entry, status: str, message: str | None) -> None:
+    def _report_end(
+        self, entry: Entry, status: str, message: str | None, result: Mapping[str, Any] | None = None
+    ) -> None:
         try:
-            self._ledger.ended(entry, status, message)
+            self._ledger.ended(entry, status, message, result)
         except OSError as error:
             log.error("the end of %s (%s) cannot be kept: %s", entry.job, status, error)  # noqa: TRY400
-        self._reporter.send(Report(entry.job, status, message=message, is_end=True))
+        self._reporter.send(Report(entry.job, status, message=message, is_end=True, result=result))
 
     def take(self, jobs: list[Job], claim_id: str, *, retire: bool, unseen_seconds: float | None) -> bool:
         """Keep what a claim brought; stops act before anything else. Return False once closed."""

@@ -43,10 +43,12 @@ class Entry:
     stage: Stage = Stage.RECEIVED
     status: str = ""
     message: str | None = None
+    result: Mapping[str, Any] | None = None
 
     def text(self) -> str:
         """Return the entry as JSON."""
         fields = {name: getattr(self, name) for name in ("claim_id", "received_ms", "stage", "status", "message")}
+        fields |= {} if self.result is None else {"result": self.result}
         return json.dumps({"job": dict(self.job.wire)} | fields)
 
 
@@ -111,10 +113,11 @@ class Ledger:
         with self._mutex:
             self._change({entry.job.ulid: replace(entry, stage=Stage.STARTED)})
 
-    def ended(self, entry: Entry, status: str, message: str | None) -> None:
-        """Keep how a job ended, until the service knows."""
+    def ended(self, entry: Entry, status: str, message: str | None, result: Mapping[str, Any] | None = None) -> None:
+        """Keep how a job ended and what came of the job, until the service knows."""
         with self._mutex:
-            self._change({entry.job.ulid: replace(entry, stage=Stage.ENDED, status=status, message=message)})
+            ended = replace(entry, stage=Stage.ENDED, status=status, message=message, result=result)
+            self._change({entry.job.ulid: ended})
 
     def forget(self, ulid: str) -> None:
         """Forget a job. This is not written at once: an end that is reported twice does no harm."""
@@ -171,7 +174,9 @@ class Ledger:
 def _entry(value: Mapping[str, Any]) -> Entry:
     stage = Stage(value["stage"])
     job = read_job(value["job"])
-    return Entry(job, value["claim_id"], value["received_ms"], stage, value["status"], value["message"])
+    return Entry(
+        job, value["claim_id"], value["received_ms"], stage, value["status"], value["message"], value.get("result")
+    )
 
 
 def _new_id() -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from .api import SiteApi
 from .errors import SiteClientError
@@ -28,8 +30,20 @@ class PlainReporter:
 
     def progress(self, run: ClaimedJob, status: str, seconds: float | None, message: str | None) -> None:
         """Send the status of a job."""
+        self._send(run, status, seconds, message)
+
+    def _send(
+        self,
+        run: ClaimedJob,
+        status: str,
+        seconds: float | None,
+        message: str | None,
+        result: Mapping[str, Any] | None = None,
+    ) -> None:
         try:
-            answer = self._client.update(run.job, status, seconds_until_complete=seconds, message=message)
+            answer = self._client.update(
+                run.job, status, seconds_until_complete=seconds, message=message, result=result
+            )
         except SiteClientError as error:
             log.warning("%s of %s cannot be reported: %s", status, run.job, error)
         else:
@@ -38,7 +52,7 @@ class PlainReporter:
 
     def end(self, run: ClaimedJob, status: str, message: str | None) -> None:
         """Send the end of a job."""
-        self.progress(run, status, None, message)
+        self._send(run, status, None, message, run.result)
         run.acknowledged.set()
 
     def abandon(self, run: ClaimedJob) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .api import SiteApi
 from .backoff import Backoff
@@ -30,6 +31,7 @@ class Report:
     message: str | None = None
     is_end: bool = False
     made: float = 0.0
+    result: Mapping[str, Any] | None = None
 
     def seconds_left(self) -> float | None:
         """Return the estimate as of now."""
@@ -152,12 +154,16 @@ class Reporter:
                 report.status,
                 seconds_until_complete=report.seconds_left(),
                 message=report.message,
+                result=report.result,
                 alternate_queue=self._alternate_queue,
             )
         except _REFUSED_FOR_GOOD as refusal:
-            if isinstance(refusal, BadRequest) and report.is_end and report.message is None:
+            if isinstance(refusal, BadRequest) and report.is_end and report.message is None and report.result is None:
                 raise  # nothing is wrong with it: by its settings the service does not know this site, for now
             log.warning("the service does not take %s for %s: %s", report.status, report.job, refusal)
+            if isinstance(refusal, BadRequest) and report.result is not None:
+                self._replace(report, replace(report, result=None))  # that it ended matters more than what came of it
+                return
             if isinstance(refusal, BadRequest) and report.message is not None:
                 self._replace(report, replace(report, message=None))  # that it ended matters more than why
                 return

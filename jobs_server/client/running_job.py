@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import threading
@@ -13,6 +14,7 @@ from typing import Any, Protocol, Self
 from .halts import Halt, Halts
 from .job import Job
 from .ledger import Entry
+from .readings import plain
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ ABORT_SECONDS = 10.0
 _LONGEST_REASON = 240
 _LONGEST_MESSAGE = 500
 _LONGEST_STATUS = 64
+_LARGEST_RESULT = 16 * 1024
 
 
 class Canceled(Exception):
@@ -74,6 +77,7 @@ class ClaimedJob:
         self._when_canceled: list[Halt] = []
         self._halts = Halts(abort_seconds)
         self._ended = False
+        self._result: dict[str, Any] = {}
         self.failure: str | None = None
         """Why the job failed, once it has."""
 
@@ -150,6 +154,24 @@ class ClaimedJob:
             return  # a thread of the site's own that comes late: nothing may overtake an end
         self.status, self.seconds, self.reported = status, left, time.monotonic()
         self._sink.progress(self, status, left, line)
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """Return what came of the job, as far as it was said; None while nothing was."""
+        with self._lock:
+            return dict(self._result) or None
+
+    def add_result(self, **result: Any) -> None:
+        """Say what came of the job, such as `files=["m31.fits"]` or `fwhm_arcsec=2.1`; it goes out with the end.
+
+        What is said of a name again replaces what was said of it. What comes after the end is not sent. Raises
+        ValueError when all of it together would be more than 16 KiB.
+        """
+        with self._lock:
+            whole = self._result | plain(result)
+            if len(json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()) > _LARGEST_RESULT:
+                raise ValueError(f"what came of a job may be at most {_LARGEST_RESULT} bytes")
+            self._result = whole
 
     def end(self, status: str = COMPLETE, message: object = None) -> None:
         """Report the end, once: what comes after is not sent. The block's own end does this by itself.

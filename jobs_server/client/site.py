@@ -10,7 +10,7 @@ from .job import Job
 from .job_loop import Claims
 from .rules import Rules
 from .running_job import ABORT_SECONDS, ClaimedJob
-from .stream import Change, follow
+from .stream import Change, ChangeOfSite, DevicesChange, PreviewChange, follow
 
 MAX_AGE_SECONDS = 15 * 60.0
 
@@ -78,4 +78,11 @@ class SiteClient(SiteApi):
         `patience_seconds` it raises Unreachable when nothing is heard for so long: any byte is a sign of life, also of
         a comment, and so is that the service closes the stream. Raises Refused as `poll` does.
         """
+        changes = follow(self._calls.connections, self.site, last_event_id, patience_seconds)
+        return (change for change in changes if not isinstance(change, DevicesChange | PreviewChange))
+
+    def follow_all(
+        self, last_event_id: str | None = None, *, patience_seconds: float | None = None
+    ) -> Iterator[Change | ChangeOfSite]:
+        """Iterate as `follow` does, and over what the site says of itself too: `DevicesChange`, `PreviewChange`."""
         return follow(self._calls.connections, self.site, last_event_id, patience_seconds)

@@ -15,6 +15,7 @@ from .backoff import Backoff
 from .errors import BadReply, Refused, SiteClientError
 from .http import CONNECT_SECONDS, Connections, refused, unreachable
 from .job import HistoryEvent, Job, read_event, read_job
+from .readings import Preview, read_preview
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,28 @@ class Reset:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class DevicesChange:
+    """The site said how devices are: by `type/instance` what it said with `at_ms`, None for one that is forgotten.
+
+    It is no history: a stream that comes back gets what is known then.
+    """
+
+    position: str | None
+    devices: Mapping[str, Mapping[str, Any] | None]
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewChange:
+    """The site sent a picture of a job."""
+
+    position: str | None
+    preview: Preview
+
+
 Change = JobChange | PresenceChange | Reset
+ChangeOfSite = DevicesChange | PreviewChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +103,7 @@ class Patience:
 
 def follow(
     connections: Connections, site: str, last_event_id: str | None, patience_seconds: float | None
-) -> Iterator[Change]:
+) -> Iterator[Change | ChangeOfSite]:
     """Yield what happens at a site, for ever; see `SiteClient.follow`."""
     backoff, position, patience = Backoff(), last_event_id, Patience(patience_seconds)
     while True:
@@ -164,7 +186,7 @@ def _lively(chunks: Iterable[bytes], patience: Patience) -> Iterator[bytes]:
     patience.renew()
 
 
-def _change(message: Message, position: str | None) -> Change | None:
+def _change(message: Message, position: str | None) -> Change | ChangeOfSite | None:
     """Return the change that a message is; None for `dropped`: such a reader comes back by itself."""
     if not message.data or message.event == "dropped":
         return None
@@ -175,6 +197,10 @@ def _change(message: Message, position: str | None) -> Change | None:
             return JobChange(position, read_job(data), read_event(data["event"]))
         if topic == "presence":
             return _presence(position, data)
+        if topic == "devices":
+            return DevicesChange(position, data["devices"], data["now_ms"])
+        if topic == "previews":
+            return PreviewChange(position, read_preview(data))
         return Reset(position, str(data["reason"])) if topic == "reset" else None
     except (ValueError, KeyError, TypeError) as error:
         raise BadReply(f"the stream sent something that is no event: {error!r}") from None

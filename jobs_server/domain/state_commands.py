@@ -17,7 +17,7 @@ MOST_BYTES = 64 * 1024
 """How large a body that speaks of devices may be, and what is kept of a site's devices together."""
 MOST_PICTURE_BYTES = 2 * 1024 * 1024
 _LONGEST_NAME = 200
-_KEY = r"^[^\s/\x00][^/\x00]{0,63}/[^\s\x00][^\x00]{0,127}$"
+_KEY = r"^[^\x00-\x20/][^\x00/]{0,63}/[^\x00-\x20][^\x00]{0,127}$"
 _DEVICE = re.compile(_KEY)
 _DEVICES = "an object of at most 100 devices, each named type/instance, such as mount/mount1"
 

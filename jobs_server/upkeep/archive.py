@@ -196,7 +196,7 @@ def _ended(job: Mapping[str, Any], queue: Queue, now_ms: int) -> dict[str, Any]:
         "mark": None,
         "result": None,
     }
-    return {"site": job["site"], "at_ms": now_ms, "result": None, **what, **by}
+    return {"site": job["site"], "at_ms": now_ms, **what, **by}
 
 
 def _key(queue: Queue, name: str) -> str:

@@ -73,6 +73,8 @@ def _curl(method: str, path: str, example: object) -> str:
     address = request.url_root.rstrip("/") + path
     if method == "GET":
         return f"curl -N {shlex.quote(address + '?site=wmd')}" if path.endswith("/stream") else f"curl {address}"
+    if example is None:
+        return f"curl {shlex.quote(address + '?site=wmd&ulid=01K...')} --data-binary @m31.png"
     return f"curl {address} -d {shlex.quote(json.dumps(example, ensure_ascii=False))}"
 
 

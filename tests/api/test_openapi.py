@@ -115,15 +115,15 @@ def test_the_examples_fit_the_schemas(document: dict[str, Any]) -> None:
 
 
 OF_PEOPLE = {"newjob", "canceljob", "lockout", "liftlockout", "newevent", "modifyevent", "delete"}
-OF_THE_SITE = {"getnewjobs", "startjob", "updatejobstatus"}
+OF_THE_SITE = {"getnewjobs", "startjob", "updatejobstatus", "devicestate", "capabilities", "preview"}
 
 
 def shown(document: dict[str, Any]) -> dict[str, list[str]]:
-    """What one of must be shown, by the last part of the route's path."""
+    """What one of must be shown, by the last part of the route's path; where both can be done, to post there."""
     return {
         path.rpartition("/")[2]: sorted(name for each in operation["security"] for name in each)
         for path, operations in document["paths"].items()
-        for operation in operations.values()
+        for _, operation in sorted(operations.items())
     }
 
 
