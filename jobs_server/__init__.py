@@ -89,8 +89,9 @@ def _service(app: Flask, loaded: Loaded) -> Service:
     from .observatory.profiles import ProfilesFile
     from .service import Service
     from .state.devices import DeviceStates
-    from .state.previews import Previews
+    from .state.previews import Previews, before_days
     from .state.storing import Storing, stored_states
+    from .state.storing import prune as prune_states
     from .storage.flask_extension import database_of
     from .storage.notifications import listener_of
     from .upkeep.checks import Health
@@ -104,6 +105,10 @@ def _service(app: Flask, loaded: Loaded) -> Service:
 
     def on_duty() -> bool:
         return listener is None or listener.on_duty
+
+    def forget(now_ms: int) -> None:
+        prune_states(database, now_ms)
+        previews.prune(before_days(now_ms, settings.preview_days))
 
     feed = feed_of(database, settings, sse.render)
     devices = DeviceStates(partial(stored_states, database))
@@ -128,7 +133,7 @@ def _service(app: Flask, loaded: Loaded) -> Service:
         devices=devices,
         storing=storing,
         previews=previews,
-        daily_work=DailyWork(settings, database, on_duty),
+        daily_work=DailyWork(settings, database, on_duty, forget=forget),
         health=Health(),
         metrics=Metrics(),
         answer_listeners=[],

@@ -18,6 +18,7 @@ from .. import clock
 from ..config import CONFIG_FILE, variable
 from ..errors import TaskFailed, Unavailable
 from ..jobs import queries
+from ..state import previews
 from ..storage import migrations, network_share, postgresql, sqlite
 from ..storage.database import reason_of
 from ..storage.sqlite_driver import driver, has_wal_bug
@@ -197,6 +198,29 @@ def _sites(place: str) -> Iterator[Finding]:
             yield Finding(f"site {site['site']}", Grade.GOOD, "its software asks for jobs.")
 
 
+def _previews(installation: Installation) -> Iterator[Finding]:
+    """Look whether pictures can be kept, and whether those that the database names are there."""
+    folder = installation.settings.previews
+    if folder.exists() and not os.access(folder, os.R_OK | os.W_OK):
+        sentence = f"{folder} cannot be written by this user: run the service as its owner, or give it to this user."
+        yield Finding("pictures", Grade.BAD, sentence)
+        return
+    if not installation.is_there or installation.revision != migrations.newest():
+        return  # A migration makes the table.
+    with installation.database.reading() as connection:
+        count, size = previews.totals(connection)
+        named = previews.files_named(connection)
+    if lost := sum(1 for file in named if not (folder / file).is_file()):
+        sentence = (
+            f"{lost} of {count} are not in {folder}: name the folder that has them with JOBS_PREVIEW_FOLDER, or copy"
+            " them back from the folder previews beside the backups."
+        )
+        yield Finding("pictures", Grade.NOTE, sentence)
+    else:
+        used = f"{size / 1e6:,.0f} MB of at most {installation.settings.preview_mb:,}"
+        yield Finding("pictures", Grade.GOOD, f"{count:,} of jobs are kept in {folder}, {used}.")
+
+
 def _site_tokens(installation: Installation) -> Iterator[Finding]:
     if installation.settings.site_tokens != "required":
         return
@@ -299,7 +323,7 @@ def _postgresql(installation: Installation) -> Iterator[Finding]:
 
 _OF_SQLITE = (_sqlite, _migration, _integrity, _clock, _indexes, _backups)
 CHECKS: Mapping[str, tuple[Callable[[Installation], Iterator[Finding]], ...]] = {
-    kind: (_settings, _disk, _permissions, *of_the_database, _server, _site_tokens, _sign_in, _calendar)
+    kind: (_settings, _disk, _permissions, *of_the_database, _previews, _server, _site_tokens, _sign_in, _calendar)
     for kind, of_the_database in ((sqlite.NAME, _OF_SQLITE), (postgresql.NAME, (_postgresql,)))
 }
 

@@ -26,7 +26,7 @@ from ..storage import migrations, sqlite
 from ..storage.database import Database, open_database
 from ..storage.sqlite_driver import driver, open_file
 from ..storage.statement import Connection
-from ..upkeep import backups
+from ..upkeep import backups, preview_backups
 from ..upkeep.backups import Counts, Progress
 
 
@@ -63,7 +63,10 @@ def restore(archive: Path, settings: Settings, progress: Progress = lambda *_: N
         counts = backups.verify(new, progress, archive.name)
         ended, carried_over = _let_nothing_old_come_alive(new, archive, settings, _read_in_force(live))
         backups.check_unused(new)  # what it left in its log is in the one file now
-        return Restored(counts, ended, *carried_over, _put_in_place(new, live))
+        pictures = _pictures_of(new)
+        restored = Restored(counts, ended, *carried_over, _put_in_place(new, live))
+        preview_backups.bring_back(settings, archive.absolute().parent, pictures)
+        return restored
     finally:
         for path in (*sqlite.beside(new), new):
             path.unlink(missing_ok=True)
@@ -117,6 +120,12 @@ def _move_logs_away(live: Path, kept: Path | None) -> None:
             else:
                 path.replace(kept.with_name(kept.name + path.name.removeprefix(live.name)))
     backups.keep_names(live.parent)
+
+
+def _pictures_of(new: Path) -> list[str]:
+    """Return the files of the pictures that a restored database names."""
+    with closing(open_file(new, "rw")) as raw:
+        return [str(file) for (file,) in raw.execute("SELECT file FROM preview").fetchall()]
 
 
 def _sync(path: Path) -> None:

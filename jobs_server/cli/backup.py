@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ..errors import TaskFailed
-from ..upkeep import backups
+from ..upkeep import backups, preview_backups
 from .installation import settings as in_force
 from .progress_bars import bars
 
@@ -22,15 +22,19 @@ def backup(folder: Path | None, alert: bool) -> None:
 
     FOLDER is JOBS_BACKUP_FOLDER unless named. The copy is one moment of the database, read through and compressed. In
     FOLDER the newest backup of each of the last 7 days, 4 weeks and 12 months is kept, and older ones are deleted.
+    Pictures are copied once, to the folder previews in FOLDER.
     Ends with 0 when the backup is good, and with 1 and one sentence when there is none.
     """
     settings = in_force()
     with _told(Path(settings.instance)) if alert else nullcontext(), bars() as progress:
         made = backups.make(backups.database_file(settings.url), folder or settings.backups, progress)
+        pictures = preview_backups.copy_new(settings, folder or settings.backups)
     click.echo(
         f"{made.path}: {made.counts.jobs:,} jobs with {made.counts.events:,} events, verified,"
         f" {made.size_bytes / 1e6:,.1f} MB."
     )
+    if pictures:
+        click.echo(f"{pictures:,} pictures that were not copied yet are in {preview_backups.FOLDER} beside it.")
     if made.dropped:
         click.echo(f"Deleted as too old: {', '.join(path.name for path in made.dropped)}.")
 

@@ -10,7 +10,6 @@ until somebody says it anew.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -112,7 +111,7 @@ class DeviceStates:
         self._lock = threading.Lock()
         self._sites: dict[str, _Site] = {}
         self._number = 0
-        self._started = time.monotonic()
+        self._started = clock.steady_seconds()
 
     def report(
         self, site: str, devices: Mapping[str, Mapping[str, Any] | None], now: Now, grey_after_ms: int = GREY_MS
@@ -132,7 +131,7 @@ class DeviceStates:
                 here.unwritten.discard(device)
             for device, text in texts.items():
                 if text is not None or device in here.devices:
-                    self._put(here, DeviceState(device, text, now, grey_after_ms, 0, time.monotonic(), now))
+                    self._put(here, DeviceState(device, text, now, grey_after_ms, 0, clock.steady_seconds(), now))
                     here.unwritten.add(device)
             _forget_oldest(here)
         self._announce(site)
@@ -172,7 +171,7 @@ class DeviceStates:
 
     def hear(self, stored: Iterable[StoredState]) -> None:
         """Take what is on disk where it is newer than what is known here, as other servers write it."""
-        now, steady = clock.read(), time.monotonic()
+        now, steady = clock.read(), clock.steady_seconds()
         news = set()
         with self._lock:
             for row in stored:
@@ -192,7 +191,7 @@ class DeviceStates:
 
     def due(self, every_seconds: float) -> dict[str, list[DeviceState]]:
         """Return by site what is to be written: of a site that was written so long ago, or never."""
-        now = time.monotonic()
+        now = clock.steady_seconds()
         with self._lock:
             return {
                 site: [here.devices[device] for device in sorted(here.unwritten)]
@@ -205,7 +204,7 @@ class DeviceStates:
         with self._lock:
             for site, states in written.items():
                 if here := self._sites.get(site):
-                    here.written = time.monotonic()
+                    here.written = clock.steady_seconds()
                     same = {state.device for state in states if here.devices.get(state.device) is state}
                     here.unwritten -= same
 

@@ -251,7 +251,7 @@ class Previews:
     def _delete_unnamed(self) -> None:
         """Delete files that no row names any more, of programs that were killed and of jobs that were pruned."""
         with self._database.reading() as connection:
-            named = {str(file) for (file,) in connection.rows(_FILES)}
+            named = files_named(connection)
         for path in files_in(self.folder):
             with suppress(OSError):
                 is_old = time.time() - path.stat().st_mtime > _UNNAMED_SECONDS
@@ -320,6 +320,11 @@ def totals(connection: Connection) -> tuple[int, int]:
     """Return how many pictures are kept, and how many bytes they have."""
     count, size = connection.rows(_TOTALS)[0]
     return count, int(size or 0)
+
+
+def files_named(connection: Connection) -> set[str]:
+    """Return the files of all pictures, below their folder."""
+    return {str(file) for (file,) in connection.rows(_FILES)}
 
 
 def files_in(folder: Path) -> Iterator[Path]:

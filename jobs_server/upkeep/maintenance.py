@@ -20,7 +20,7 @@ from ..jobs import admission, expiry
 from ..live.presence_store import note_silences
 from ..storage.database import Database
 from ..worker import Worker, attempt
-from . import backups, retention, timekeeping
+from . import backups, preview_backups, retention, timekeeping
 
 if TYPE_CHECKING:
     from ..service import Service
@@ -98,12 +98,18 @@ class DailyWork:
         database: Database,
         on_duty: Callable[[], bool] = lambda: True,
         times: DailyTimes | None = None,
+        forget: Callable[[int], object] = lambda _now_ms: None,
     ) -> None:
-        """`on_duty`: whether it is this server, of several on one database, that is to prune."""
+        """`on_duty`: whether it is this server, of several on one database, that is to prune.
+
+        `forget` is called once a day with the time, to delete what is too old of what sites say of themselves.
+        """
         self.settings = settings
         self.times = times or DailyTimes()
         self._database = database
         self._pruned_on: date | None = None
+        self._forget = forget
+        self._forgot_on: date | None = None
         self._doubt = ""
         self._is_backed_up = False
         self.backup_failure: str | None = None
@@ -132,7 +138,7 @@ class DailyWork:
 
         Whatever keeps one thing from being done, the other is tried, and both are due again.
         """
-        for work in (self._look_at_the_clock, self._back_up_if_due, self._prune_if_due):
+        for work in (self._look_at_the_clock, self._back_up_if_due, self._prune_if_due, self._forget_if_due):
             attempt("the daily work could not be done", partial(work, now))
 
     def _look_at_the_clock(self, now: datetime) -> None:
@@ -161,6 +167,13 @@ class DailyWork:
         else:
             log.info("%d jobs older than %d days were deleted", pruned.jobs, self.settings.keep_days)
 
+    def _forget_if_due(self, now: datetime) -> None:
+        """Delete pictures, curves and states of devices that are too old, unless the clock is in doubt."""
+        if now.date() == self._forgot_on or not self._on_duty() or self._doubt:
+            return
+        self._forgot_on = now.date()
+        self._forget(round(now.timestamp() * 1000))
+
     def _back_up_if_due(self, now: datetime) -> None:
         self._is_backed_up = not backups.are_made_daily(self.settings)
         if self._is_backed_up or time.monotonic() < self._not_before:
@@ -179,8 +192,11 @@ class DailyWork:
 
     def _back_up(self) -> None:
         new = backups.make(backups.database_file(self.settings.url), self.settings.backups)
+        pictures = preview_backups.copy_new(self.settings, self.settings.backups)
         self.backup_failure = None
-        log.info("backup made: %s, %d jobs, %d bytes", new.path, new.counts.jobs, new.size_bytes)
+        log.info(
+            "backup made: %s, %d jobs, %d bytes, %d more pictures", new.path, new.counts.jobs, new.size_bytes, pictures
+        )
 
     def _refuse_another_file(self) -> None:
         if fault := self._database.fault:

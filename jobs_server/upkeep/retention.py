@@ -22,7 +22,7 @@ from ..errors import TaskFailed
 from ..jobs import queries
 from ..jobs.sql import THIS_SITE, at_most, literal
 from ..storage.database import Database
-from ..storage.models import IdempotencyKey, Job, JobEvent, PrunePermit, Silence
+from ..storage.models import IdempotencyKey, Job, JobEvent, Preview, PrunePermit, Silence
 from ..storage.statement import Connection, Statement
 from . import archive
 
@@ -64,6 +64,7 @@ _OLDEST_EVENTS = (
 _PIECE = Statement(delete(JobEvent).where(JobEvent.seq.in_(_OLDEST_EVENTS)))
 _DELETIONS = (
     Statement(delete(JobEvent).where(JobEvent.job_id == bindparam("job_id"))),
+    Statement(delete(Preview).where(Preview.job_id == bindparam("job_id"))),  # The files follow with the daily work.
     Statement(delete(IdempotencyKey).where(IdempotencyKey.job_id == bindparam("job_id"))),
     Statement(delete(Job).where(Job.id == bindparam("job_id"))),
 )
