@@ -52,6 +52,8 @@ class Job:
     """Its own time to live, where that is not the usual one (known from `get` alone)."""
     not_before_seconds: float = 0.0
     """How long it was held back (known from `get` alone)."""
+    result: Mapping[str, Any] | None = None
+    """What came of it, as far as the site has said (known from `get` and the stream)."""
     wire: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -109,6 +111,7 @@ def _job(value: Mapping[str, Any], *, alternate_queue: bool) -> Job:
         history=tuple(event for event in history if event.alternate_queue is alternate_queue),
         expires_in_seconds=value.get("expiresInSeconds"),
         not_before_seconds=value.get("notBeforeSeconds") or 0.0,
+        result=value.get("result"),
         wire=value,
     )
 

@@ -11,14 +11,14 @@ import pytest
 from flask import Flask
 
 from jobs_server import clock
-from jobs_server.client import DevicesChange, PreviewChange, SiteClient
+from jobs_server.client import DevicesChange, PreviewChange, Refused, SiteClient
 from jobs_server.live import site_news, sse
 from jobs_server.live.disconnect import Client
 from jobs_server.live.sse import Position, Start
 from jobs_server.service import service_of
 
 from ..conftest import inside
-from ..state.pictures import picture
+from ..state.pictures import noise, picture
 from ..support import servers
 from ..support.streams import Viewer
 
@@ -91,11 +91,16 @@ def test_it_is_written_once_for_all_who_watch(app: Flask, monkeypatch: pytest.Mo
     assert news is not None
     says(app, {"a/0": {}})
     _, number = news.all_devices("wmd")
-    written = []
-    monkeypatch.setattr(site_news, "_devices", lambda *_: written.append(1) or b"message")
+    written: list[object] = []
+
+    def write(*given: object) -> bytes:
+        written.append(given)
+        return b"message"
+
+    monkeypatch.setattr(site_news, "_devices", write)
     says(app, {"a/0": {}})
     assert {news.devices_since("wmd", number) for _ in range(30)} == {(b"message", number + 1)}
-    assert written == [1]
+    assert len(written) == 1
 
 
 def test_a_report_wakes_viewers_of_its_site_and_no_poll(app: Flask) -> None:
@@ -125,7 +130,7 @@ def test_a_picture_is_told_of(app: Flask, reader: sse._Reader) -> None:
 @pytest.mark.parametrize("kind", ["flask", "gunicorn", "waitress"])
 def test_a_plain_program_shows_devices_and_pictures_to_who_watches(kind: str, tmp_path: Path) -> None:
     with (
-        servers.running(kind, tmp_path / "instance") as server,
+        servers.running(kind, tmp_path / "instance", {"JOBS_MAX_BODY_BYTES": "1024"}) as server,
         SiteClient(server.url, "wmd") as client,
         Viewer(server.url) as viewer,
     ):
@@ -134,11 +139,16 @@ def test_a_plain_program_shows_devices_and_pictures_to_who_watches(kind: str, tm
         (message,) = viewer.sees(1, "devices")
         assert message.data["data"]["devices"]["mount/m"]["ra_hours"] is None
         assert message.id == viewer.last_id or message.event == "message"
-        large = picture("PNG", size=(1200, 900), mode="RGB")
-        sent = client.preview(job, large + b"", name="large")
-        assert (sent.width, sent.height) == (1200, 900)
+        client.state({"camera/c": {"text": "x" * 60_000}})
+        large = noise(1300, 1200)
+        assert 2**20 < len(large) < 2 * 2**20, "more than any other body may have"
+        sent = client.preview(job, large, name="large")
+        assert (sent.width, sent.height) == (1300, 1200)
+        with pytest.raises(Refused) as refused:
+            client.preview(job, large + large, name="too large")
+        assert refused.value.status == 413
         (told,) = viewer.sees(1, "previews")
         assert told.data["data"]["url"] == sent.url
         seen = client.follow_all(patience_seconds=20)
-        kinds = {type(next(seen)) for _ in range(3)}
+        kinds = {type(next(seen)) for _ in range(3)}  # Presence, and both of these with what is known.
         assert {DevicesChange, PreviewChange} <= kinds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import zlib
 
 from PIL import Image
@@ -12,6 +13,13 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (64, 48), mode: str = "L"
     """Return a picture."""
     output = io.BytesIO()
     Image.linear_gradient("L").resize(size).convert(mode).save(output, kind, **options)
+    return output.getvalue()
+
+
+def noise(width: int, height: int) -> bytes:
+    """Return a picture that no compression makes smaller."""
+    output = io.BytesIO()
+    Image.frombytes("L", (width, height), random.Random(1).randbytes(width * height)).save(output, "PNG")
     return output.getvalue()
 
 

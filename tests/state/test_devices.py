@@ -115,7 +115,7 @@ def test_what_came_another_way_is_grey_later(site: Site, clocks: Clocks) -> None
     assert not service_of(site.app).devices.seen("wmd")[0].is_grey
 
 
-BAD = [
+BAD: list[tuple[dict[str, Any], str]] = [
     ({"devices": {}}, "site"),
     ({"site": "wmd"}, "devices"),
     ({"site": "wmd", "devices": []}, "devices"),

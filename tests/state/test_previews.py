@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from flask import Flask
@@ -97,7 +97,8 @@ def test_one_of_the_same_name_takes_the_place_of_the_one_before(camera: Camera) 
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"GIF89a", b"<svg onload='alert(1)'/>", b"{}", picture()[:-1], picture() + b"<script>", png(60_000, 1)]
+    "data",
+    [b"", b"GIF89a", b"<svg/>", b"{}", picture()[:-1], picture() + b"<script>", png(60_000, 1)],
 )
 def test_pictures_that_are_none_are_refused_in_words_and_leave_nothing(camera: Camera, data: bytes) -> None:
     refusal = camera.sends(data)
@@ -210,7 +211,7 @@ def test_a_disk_that_is_full_is_said_and_leaves_nothing(camera: Camera, monkeypa
 class TestWhoMayLook:
     """JOBS_PICTURES_FROM."""
 
-    SIGN_IN = {"OIDC_ISSUER": "https://issuer.example", "OIDC_AUDIENCE": "jobs", "PICTURES_FROM": "signed-in"}
+    SIGN_IN: ClassVar = {"OIDC_ISSUER": "https://issuer.example", "OIDC_AUDIENCE": "jobs", "PICTURES_FROM": "signed-in"}
 
     @pytest.fixture
     def closed(self, tmp_path: Path) -> Iterator[Flask]:
