@@ -259,13 +259,15 @@ def _note_refusal(gate: Gate, site: str) -> None:
 
 
 def _site_in_body() -> str:
-    """Return the code of the site that an address or a body names; blank when none can be read."""
-    if "site" in request.args:
-        return request.args["site"]
+    """Return the code of the site that a body names, or the address of a body that is a picture; blank for none."""
     if not 0 < (request.content_length or 0) <= _MOST_BODY_BYTES:
-        return ""
+        return _site_in_address()
     try:
         site = strict_json.read_object(request.get_data(), "the body").get("site")
     except (ValueError, HTTPException):
-        return ""
+        return _site_in_address()
     return site if isinstance(site, str) else ""
+
+
+def _site_in_address() -> str:
+    return request.args.get("site", "") if request.path.endswith("/preview") else ""

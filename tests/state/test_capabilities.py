@@ -1,4 +1,4 @@
-"""What a site has and can do, as it says itself: kept at once, replaced as a whole, and written only when it changes."""
+"""What a site has and can do, as it says: kept at once, replaced as a whole, and written only when it changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a site says of its devices: shown with its age, told at once, written now and then, and never believed for long."""
+"""What a site says of its devices: shown with its age, told at once, written now and then, not believed for long."""
 
 from __future__ import annotations
 
@@ -115,7 +115,9 @@ def test_what_came_another_way_is_grey_later(site: Site, clocks: Clocks) -> None
     assert not service_of(site.app).devices.seen("wmd")[0].is_grey
 
 
+NO_OBJECTS: tuple[object, ...] = (1, 1.5, True, "tracking", [], [{}])
 BAD: list[tuple[dict[str, Any], str]] = [
+    *(({"site": "wmd", "devices": {"mount/mount1": each}}, "mount/mount1 must be an object") for each in NO_OBJECTS),
     ({"devices": {}}, "site"),
     ({"site": "wmd"}, "devices"),
     ({"site": "wmd", "devices": []}, "devices"),
@@ -124,10 +126,6 @@ BAD: list[tuple[dict[str, Any], str]] = [
     *(
         ({"site": "wmd", "devices": {key: {}}}, key.strip("\0")[:20])
         for key in ("mount", "/", "mount/", "/m", " /m", "\0/m", "mount/\0", "a" * 65 + "/m", "m/" + "a" * 129, "", "1")
-    ),
-    *(
-        ({"site": "wmd", "devices": {"mount/mount1": value}}, "mount/mount1 must be an object")
-        for value in (1, 1.5, True, "tracking", [], [{}])
     ),
 ]
 
