@@ -122,6 +122,7 @@ class DeviceStates:
         """
         self.load()
         texts = {device: _text(values) for device, values in devices.items()}
+        since = clock.steady_seconds() - max(0, clock.age_ms(clock.read(), now)) / 1000
         with self._lock:
             known = self._sites.get(site)
             gone = _making_room(site, known.devices if known else {}, texts, now)
@@ -131,7 +132,7 @@ class DeviceStates:
                 here.unwritten.discard(device)
             for device, text in texts.items():
                 if text is not None or device in here.devices:
-                    self._put(here, DeviceState(device, text, now, grey_after_ms, 0, clock.steady_seconds(), now))
+                    self._put(here, DeviceState(device, text, now, grey_after_ms, 0, since, now))
                     here.unwritten.add(device)
             _forget_oldest(here)
         self._announce(site)

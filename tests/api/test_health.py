@@ -147,6 +147,7 @@ WORKERS = [
     "sends alerts",
     "fetches the reservations of the coming day",
     "renews the issuer's keys",
+    "keeps the state of devices",
 ]
 OF_POSTGRESQL = ["shares which sites are there", "hears what other servers commit"]
 

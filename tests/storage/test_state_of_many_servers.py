@@ -67,7 +67,9 @@ def test_what_one_hears_the_other_shows(apps: list[Flask]) -> None:
 
 def test_what_was_heard_before_is_not_taken_for_newer(apps: list[Flask]) -> None:
     first, second = apps
-    says(first, {"mount/m": MOUNT})
+    now = clock.read()
+    before = clock.Now(now.wall_ms - 500, now.boot_ms - 500)
+    service_of(first).devices.report("wmd", {"mount/m": MOUNT}, before)
     says(second, {"mount/m": {"status": "parked"}})
     share(second, first, second)  # The later word is written first.
     assert shown(first) == shown(second) == {"mount/m": {"status": "parked"}}
