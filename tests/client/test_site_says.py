@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from jobs_server.client import BadRequest, ClaimedJob, Conflict, SiteClient, TooManyRequests, Unreachable
-from jobs_server.client.ledger import Ledger, Stage
+from jobs_server.client.ledger import Ledger
 from jobs_server.client.readings import plain
 
 from ..state.pictures import picture
@@ -109,22 +109,31 @@ def test_results_go_out_with_the_end_and_keys_that_are_said_again_are_replaced(
 
 def test_a_result_is_kept_on_disk_with_the_end_until_the_service_knows(tmp_path: Path, ledger: Path) -> None:
     server = servers.start("gunicorn", tmp_path / "instance")
-    with SiteClient(server.url, "wmd") as client:
-        with take(client, ledger) as claims:
-            job = sends(client)
-            run = claims.next()
-            assert run is not None
-            server.kill()
-            run.add_result(frames=3)
-            run.end("COMPLETE", "a fine frame")
-        with_end = Ledger(ledger, "wmd")
-        (entry,) = with_end.entries()
-        with_end.close()
-        assert (entry.stage, entry.status, entry.result) == (Stage.ENDED, "COMPLETE", {"frames": 3})
+    with SiteClient(server.url, "wmd") as client, take(client, ledger) as claims:
+        job = sends(client)
+        run = claims.next()
+        assert run is not None
+        server.kill()
+        run.add_result(frames=3)
+        run.end("COMPLETE", "a fine frame")
+        (kept,) = json.loads(ledger.read_text(encoding="utf-8"))["entries"]
+        assert (kept["stage"], kept["status"], kept["result"]) == ("ended", "COMPLETE", {"frames": 3})
         back = servers.start("gunicorn", tmp_path / "instance", port=server.port)
-        with servers.stopped_at_the_end(back), take(client, ledger):
+        with servers.stopped_at_the_end(back):
             assert ends_as(client, job, "COMPLETE") == "a fine frame"
             assert client.get(job).result == {"frames": 3}
+
+
+def test_a_result_of_an_earlier_run_of_the_program_goes_out_with_its_end(client: SiteClient, ledger: Path) -> None:
+    job = sends(client)
+    (claimed,) = client.poll(claim_id="a")
+    before = Ledger(ledger, client.site)
+    (entry,) = before.take([claimed], before.claim_id)
+    before.ended(entry, "COMPLETE", "a fine frame", {"frames": 3})
+    before.close()
+    with take(client, ledger):
+        assert ends_as(client, job, "COMPLETE") == "a fine frame"
+    assert client.get(job).result == {"frames": 3}
 
 
 def test_a_file_of_before_there_were_results_is_read(client: SiteClient, ledger: Path) -> None:
