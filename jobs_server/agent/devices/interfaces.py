@@ -167,7 +167,7 @@ class Mount(Device):
 
     @abstractmethod
     def go_horizontal(self, target: Horizontal, seconds: float) -> Horizontal:
-        """Slew to a place over the horizon and stand still there; raise NotPossible where the mount has no such slew."""
+        """Slew to a place over the horizon and stand still there; raise NotPossible where there is no such slew."""
 
     @abstractmethod
     def park(self, seconds: float) -> None:

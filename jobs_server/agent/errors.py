@@ -11,6 +11,10 @@ class DeviceGone(DeviceError):
     """The device or its server is not there: end of stream, refused connection, silence, or a lost device."""
 
 
+class BadReply(DeviceError):
+    """What came is no answer of the protocol, or beyond its bounds."""
+
+
 class DeviceBusy(DeviceError):
     """The device carries out something else that this program asked of it."""
 
