@@ -190,7 +190,7 @@ class AlpacaConnection:
         limit: int = JSON_BYTES,
     ) -> tuple[str, bytearray]:
         """Return the content type and the content of an answer of 200; raise on every other."""
-        sent = [("Accept", accept), ("Content-Length", str(len(body or b"")))]
+        sent = [("Accept", accept)]
         if body is not None:
             sent.append(("Content-Type", "application/x-www-form-urlencoded"))
         with self._lock:

@@ -42,7 +42,5 @@ def image(content: bytes | bytearray) -> numpy.ndarray[Any, Any]:
     shape, kind = tuple(sizes[:rank]), np.dtype(_ELEMENTS[sent_as])
     elements = int(np.prod(shape, dtype=object))
     if min(shape) < 1 or elements * kind.itemsize != len(content) - start:
-        raise BadImage(
-            f"a frame said to be of {shape} elements in {len(content) - start} bytes: cut short, or too long"
-        )
+        raise BadImage(f"a frame of {shape} elements in {len(content) - start} bytes: cut short, or too long")
     return np.frombuffer(content, kind, offset=start).reshape(shape).transpose()

@@ -22,7 +22,7 @@ from ..client.backoff import Backoff
 from . import indi_vectors
 from .errors import DeviceGone, NotPossible, TimedOut
 from .indi_stream import BLOB_BYTES, BadStream, Element, IndiStream
-from .indi_vectors import Value, Vector
+from .indi_vectors import Blob, Value, Vector
 
 log = logging.getLogger(__name__)
 Found = TypeVar("Found")
@@ -59,7 +59,7 @@ class IndiConnection:
         self._socket: socket.socket | None = None
         self._vectors: dict[str, Vector] = {}
         self._messages: deque[tuple[int, str]] = deque(maxlen=50)
-        self._generation = self._told = 0
+        self._generation = self._told = self._heard = 0
         self._reason = "it was not asked yet"
         self._listeners: list[Callable[[], None]] = []
         self._thread = threading.Thread(target=self._run, name=f"indi {device}", daemon=True)
@@ -108,6 +108,23 @@ class IndiConnection:
         with self._changed:
             return dict(self._vectors)
 
+    @property
+    def heard(self) -> int:
+        """Return how many messages about the device came: it grows with each sign of life."""
+        return self._heard
+
+    def take_blobs(self, name: str) -> Mapping[str, Blob]:
+        """Return the BLOBs of a property that came last, and keep them no longer."""
+        with self._changed:
+            if (vector := self._vectors.get(name)) is None:
+                return {}
+            self._vectors[name] = replace(vector, blobs={})
+            return vector.blobs
+
+    def ask(self) -> None:
+        """Have the device describe all its properties again; raise DeviceGone when it cannot be sent."""
+        self._write(f'<getProperties version="1.7" device={quoteattr(self.device)}/>\n'.encode())
+
     def mark(self) -> int:
         """Return how many messages came, for `messages_since`."""
         return self._told
@@ -120,7 +137,7 @@ class IndiConnection:
     def send(self, name: str, values: Mapping[str, Value]) -> Vector:
         """Ask for new values of a property; return it as it stood before.
 
-        Raise NotPossible when there is no such property or member or it is read-only, DeviceGone when it cannot be sent.
+        Raise NotPossible when there is no such property or member or it is read-only, DeviceGone when it is not sent.
         """
         vector = self._vectors.get(name)
         self._check_up()
@@ -238,29 +255,26 @@ class IndiConnection:
             if select.select([connection], [], [], self._silence_seconds / 10)[0]:
                 if not (length := connection.recv_into(buffer)):
                     return
-                heard = time.monotonic()
                 yield memoryview(buffer)[:length]
+                heard = time.monotonic()  # after the reading, which on a busy machine may take its time
             now = time.monotonic()
             if now - heard > self._silence_seconds:
                 raise DeviceGone(f"it said nothing for {self._silence_seconds:g} s")
             if now - max(heard, asked) > self._silence_seconds / 3:
                 asked = now
-                self._ask()
+                self.ask()
 
     def _begin(self, connection: socket.socket) -> None:
         with self._changed:
             self._socket = connection
             self._vectors.clear()
             self._generation += 1
-        self._ask()
+        self.ask()
         if self._blobs != "Never":
             self._write(f"<enableBLOB device={quoteattr(self.device)}>{self._blobs}</enableBLOB>\n".encode())
         with self._changed:
             self._changed.notify_all()
         self._tell()
-
-    def _ask(self) -> None:
-        self._write(f'<getProperties version="1.7" device={quoteattr(self.device)}/>\n'.encode())
 
     def _lose(self) -> None:
         with self._changed:
@@ -278,6 +292,7 @@ class IndiConnection:
         if element.attributes.get("device") != self.device:
             return
         with self._changed:
+            self._heard += 1
             if text := element.attributes.get("message"):
                 self._told += 1
                 self._messages.append((self._told, text))
@@ -291,7 +306,7 @@ class IndiConnection:
             known = self._vectors.get(name)
             if kind[0] == "def":
                 new = indi_vectors.described(element, kind[1])
-                self._vectors[name] = new if known is None else replace(new, sets=known.sets, blobs=known.blobs)
+                self._vectors[name] = new if known is None else indi_vectors.described_again(known, new)
             elif known is not None and known.kind == kind[1]:
                 self._vectors[name] = indi_vectors.changed(known, element)
             if len(self._vectors) > _VECTORS:

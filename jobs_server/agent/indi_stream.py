@@ -7,6 +7,7 @@ are none: what has no end, what is nested, and what is no XML at all is a `BadSt
 from __future__ import annotations
 
 import binascii
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ TAGS = 256  # different names of tags; expat keeps each for ever
 BLOB_BYTES = 1 << 30
 _BUFFER = 1 << 20
 _BLANKS = b" \t\r\n"
+_DECLARATION = re.compile(rb"<\?xml[^<>]{0,200}\?>")
+_DECLARATION_BYTES = 256
 
 
 class BadStream(Exception):
@@ -101,6 +104,7 @@ class IndiStream:
         self._texts: list[str] = []
         self._depth = self._characters = self._unended = 0
         self._tags: set[str] = set()
+        self._held = b""
         self._parser = expat.ParserCreate()
         self._parser.buffer_size, self._parser.buffer_text = _BUFFER, True
         self._parser.StartElementHandler = self._begin
@@ -113,11 +117,22 @@ class IndiStream:
         """Read on; raise BadStream when it is no INDI or beyond the bounds."""
         self._unended += len(data)
         try:
-            self._parser.Parse(data, False)
+            self._parser.Parse(self._without_declarations(bytes(data)), False)
         except expat.ExpatError as error:
             raise BadStream(f"this is no INDI: {error}") from error
-        if self._unended > TOKEN_BYTES + len(data):
+        if self._unended > TOKEN_BYTES + _BUFFER:
             raise BadStream(f"a tag without an end after {self._unended} bytes")
+
+    def _without_declarations(self, data: bytes) -> bytes:
+        """Return what came without `<?xml ...?>`, which drivers send before each message, against XML."""
+        data, self._held = self._held + data, b""
+        if b"<?" in data:
+            data = _DECLARATION.sub(b"", data)
+            if (begun := data.rfind(b"<?")) >= 0 and len(data) - begun < _DECLARATION_BYTES:
+                data, self._held = data[:begun], data[begun:]
+        elif data.endswith(b"<"):
+            data, self._held = data[:-1], b"<"
+        return data
 
     def _refuse(self, *_: object) -> None:
         raise BadStream("this is no INDI: a document type")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, cast
@@ -40,7 +41,8 @@ class Range:
 class Vector:
     """One property as it stands.
 
-    `sets` counts the messages that changed it; being described anew is none. `labels` holds what people read.
+    `sets` counts the messages that changed it; being described anew is none. `labels` holds what people read, `at` is
+    the monotonic clock when the values came.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Vector:
     timestamp: str = ""
     sets: int = 0
     rule: str = ""
+    at: float = 0.0
 
     def number(self, member: str) -> float | None:
         """Return a number; None when it is missing, NaN or infinite."""
@@ -88,7 +91,14 @@ def described(element: Element, kind: Kind) -> Vector:
         labels={name: member.attributes.get("label", name) for name, member in members.items()},
         timestamp=element.attributes.get("timestamp", ""),
         rule=element.attributes.get("rule", ""),
+        at=time.monotonic(),
     )
+
+
+def described_again(known: Vector, new: Vector) -> Vector:
+    """Return a vector that was known and is described anew, as a look at the device has it described."""
+    at = known.at if known.values == new.values else new.at
+    return replace(new, sets=known.sets, blobs=known.blobs, at=at)
 
 
 def changed(vector: Vector, element: Element) -> Vector:
@@ -111,6 +121,7 @@ def changed(vector: Vector, element: Element) -> Vector:
         blobs=blobs,
         timestamp=element.attributes.get("timestamp", vector.timestamp),
         sets=vector.sets + 1,
+        at=time.monotonic(),
     )
 
 
