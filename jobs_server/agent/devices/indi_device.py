@@ -39,7 +39,7 @@ class IndiDevice(Motion):
 
     needed: ClassVar[tuple[str, ...]] = ()  # one of these must be there
     moving: ClassVar[tuple[str, ...]] = ()  # it moves while one of these is Busy
-    reading: ClassVar[tuple[str, ...]] = ()  # these change while it moves, whatever the driver says
+    watched: ClassVar[tuple[str, ...]] = ()  # these change while it moves, whatever the driver says
     abort: ClassVar[tuple[str, str]] = ("", "ABORT")
     blobs: ClassVar[Blobs] = "Never"
 
@@ -141,7 +141,7 @@ class IndiDevice(Motion):
         self._check_watched()
         if self._watch.heard == self._heard_at_abort:
             return None
-        vectors = [self._watch.vector(name) for name in self.reading]
+        vectors = [self._watch.vector(name) for name in self.watched]
         return tuple(_rounded(vector) for vector in vectors if vector is not None)
 
     # Moves

@@ -23,7 +23,7 @@ class IndiEnclosure(IndiDevice, Enclosure):
 
     needed = (_SHUTTER, _PARK)
     moving = (_SHUTTER, _PARK, _AZIMUTH, "REL_DOME_POSITION", "DOME_MOTION", _HOME)
-    reading = (_AZIMUTH,)
+    watched = (_AZIMUTH,)
     abort = ("DOME_ABORT_MOTION", "ABORT")
 
     def abilities(self) -> frozenset[str]:

@@ -24,7 +24,7 @@ class IndiMount(IndiDevice, Mount):
 
     needed = (_OF_DATE, _J2000)
     moving = (_OF_DATE, _J2000, _ALTAZ, _PARK, _HOME, "TELESCOPE_MOTION_NS", "TELESCOPE_MOTION_WE")
-    reading = (_OF_DATE, _J2000)
+    watched = (_OF_DATE, _J2000)
     abort = ("TELESCOPE_ABORT_MOTION", "ABORT")
 
     def abilities(self) -> frozenset[str]:

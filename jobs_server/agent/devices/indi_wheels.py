@@ -18,7 +18,7 @@ class IndiFilterWheel(IndiDevice, FilterWheel):
 
     needed = (_SLOT,)
     moving = (_SLOT,)
-    reading = (_SLOT,)
+    watched = (_SLOT,)
     abort = ("FILTER_ABORT_MOTION", "ABORT")
 
     def abilities(self) -> frozenset[str]:
@@ -64,7 +64,7 @@ class IndiFocuser(IndiDevice, Focuser):
 
     needed = (_ABSOLUTE, _RELATIVE)
     moving = (_ABSOLUTE, _RELATIVE, "FOCUS_TIMER")
-    reading = (_ABSOLUTE,)
+    watched = (_ABSOLUTE,)
     abort = ("FOCUS_ABORT_MOTION", "ABORT")
 
     def abilities(self) -> frozenset[str]:
@@ -141,7 +141,7 @@ class IndiRotator(IndiDevice, Rotator):
 
     needed = (_ANGLE,)
     moving = (_ANGLE,)
-    reading = (_ANGLE,)
+    watched = (_ANGLE,)
     abort = ("ROTATOR_ABORT_MOTION", "ABORT")
 
     def abilities(self) -> frozenset[str]:
