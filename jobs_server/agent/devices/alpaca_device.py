@@ -1,11 +1,10 @@
-"""What all devices behind Alpaca share: three connections, the keeper that connects the device, and the end of a move."""
+"""What all devices behind Alpaca share: three connections, the keeper that connects the device, the end of a move."""
 
 from __future__ import annotations
 
 import math
 import re
 import threading
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -71,7 +70,16 @@ class AlpacaDevice(Motion):
         return self._moves_by(self._watch)
 
     def _moves_by(self, connection: AlpacaConnection) -> bool:
-        return any(self._try(name, connection=connection) is True for name in self.moving)
+        return any(self._says(name, connection) for name in self.moving)
+
+    def _says(self, name: str, connection: AlpacaConnection) -> bool:
+        """Whether something is so; no where the device has no such property, and an error where it cannot be read."""
+        try:
+            return connection.get(name, self.settings.answer_seconds) is True
+        except AlpacaRefused as error:
+            if error.number in {NOT_IMPLEMENTED, 0}:
+                return False
+            raise DeviceGone(f"{self.name} cannot be read: {error}") from error
 
     def about(self) -> Mapping[str, str]:
         """Return the driver's name and version; empty when it is not connected."""
@@ -96,7 +104,7 @@ class AlpacaDevice(Motion):
     def _prepare(self) -> None:
         """Set what the kind needs after each connect."""
 
-    def _try(self, name: str, *, connection: AlpacaConnection | None = None, **parameters: object) -> Any:
+    def _try(self, name: str, connection: AlpacaConnection | None = None, **parameters: object) -> Any:
         """Return a value that not every device has; None when it refuses."""
         seconds = _STATE_SECONDS if connection is None else self.settings.answer_seconds
         try:
@@ -106,7 +114,7 @@ class AlpacaDevice(Motion):
 
     def _number(self, name: str, **parameters: object) -> float | None:
         """Return a number that not every device has; None when it refuses, and for NaN and infinities."""
-        return number(self._try(name, **parameters))
+        return number(self._try(name, None, **parameters))
 
     def _constant(self, name: str) -> Any:
         """Return what does not change while a device is connected, None where it refuses; asked once."""
@@ -128,17 +136,20 @@ class AlpacaDevice(Motion):
 
     def _abort(self) -> None:
         """Send the first abort that the device has; one that is refused since nothing moves is rest."""
-        for name in self.aborts:
-            try:
-                self._stopping.put(name, self.settings.answer_seconds)
-                return
-            except AlpacaRefused as error:
-                if error.number in {PARKED, INVALID_OPERATION}:
-                    return
-                if error.number not in {NOT_IMPLEMENTED, 0}:
-                    raise
+        if any(self._took(name) for name in self.aborts):
+            return
         if self._is_under_way or self._moves_by(self._stopping):
             raise NotStopped(f"{self.name} cannot be stopped: its driver has no abort")
+
+    def _took(self, name: str) -> bool:
+        """Whether the device took an abort, or refused it since nothing moves; False where it has no such method."""
+        try:
+            self._stopping.put(name, self.settings.answer_seconds)
+        except AlpacaRefused as error:
+            if error.number not in {PARKED, INVALID_OPERATION, NOT_IMPLEMENTED, 0}:
+                raise
+            return error.number in {PARKED, INVALID_OPERATION}
+        return True
 
     def _look(self) -> object:
         return tuple(self._rounded(name) for name in self.watched)
@@ -147,7 +158,7 @@ class AlpacaDevice(Motion):
         value = self._try(name, connection=self._stopping)
         return round(value, 3) if isinstance(value, float) else value
 
-    def _is_moving_for_stop(self) -> bool:
+    def _is_moving_still(self) -> bool:
         return self._moves_by(self._stopping)
 
     # Moves
@@ -239,8 +250,3 @@ def number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)
-
-
-def at(deadline_seconds: float) -> float:
-    """Return the monotonic clock in so many seconds."""
-    return time.monotonic() + deadline_seconds

@@ -100,7 +100,7 @@ class Motion(Device):
         since, last = math.inf, None
         while True:
             now, reading = time.monotonic(), self._look()
-            if reading is None or self._is_asking or self.is_moving() or (last is not None and reading != last):
+            if reading is None or self._is_asking or self._is_moving_still() or (last is not None and reading != last):
                 since = math.inf
             else:
                 since = min(since, now)
@@ -111,6 +111,10 @@ class Motion(Device):
                 seconds = self.settings.abort_seconds
                 raise NotStopped(f"{self.name} could not be stopped: it was not seen at rest within {seconds:g} s")
             time.sleep(min(_TICK_SECONDS, self.settings.rest_seconds))
+
+    def _is_moving_still(self) -> bool:
+        """Whether it moves, as the stops' own connection has it."""
+        return self.is_moving()
 
     @contextmanager
     def _move(self, what: str, *, at_rest: bool = True) -> Iterator[None]:
