@@ -289,6 +289,8 @@ class IndiConnection:
             listener()
 
     def _take(self, element: Element) -> None:
+        if element.tag == "pingRequest":  # whoever sends BLOBs holds the next one back until the last one was taken
+            self._write(f"<pingReply uid={quoteattr(element.attributes.get('uid', ''))}/>\n".encode())
         if element.attributes.get("device") != self.device:
             return
         with self._changed:

@@ -23,6 +23,8 @@ NAMES = {
     "lightpanel": "Light Panel Simulator",
 }
 
+_BLOB_BEGIN, _BLOB_END = b"<setBLOBVector", b"</setBLOBVector>\n"
+
 
 class Driver:
     """One driver process and whoever connects to it; what it says goes to everybody, as an indiserver has it."""
@@ -34,6 +36,7 @@ class Driver:
         self._lock = threading.Lock()
         self._clients: list[socket.socket] = []
         self._new: list[socket.socket] = []
+        self._with_blobs: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._begin()
@@ -70,6 +73,10 @@ class Driver:
             stderr=subprocess.DEVNULL,
             env=os.environ | {"HOME": str(self._home)},
         )
+        # As an indiserver does: some drivers do not know their own name before, and heed no question by it.
+        assert self._process.stdin is not None
+        self._process.stdin.write(b'<getProperties version="1.7"/>\n')
+        self._process.stdin.flush()
         self._reader = threading.Thread(target=self._pass_on, args=(self._process,), daemon=True)
         self._reader.start()
 
@@ -89,6 +96,8 @@ class Driver:
         with contextlib.suppress(OSError, ValueError):
             while data := client.recv(65536):
                 with self._lock:
+                    if b"<enableBLOB" in data and b"Never" not in data:
+                        self._with_blobs.append(client)
                     process.stdin.write(data)
                     process.stdin.flush()
         with self._lock:
@@ -97,22 +106,40 @@ class Driver:
         client.close()
 
     def _pass_on(self, process: subprocess.Popen[bytes]) -> None:
-        """Hand on line by line; who is new begins with a message, never in the middle of one."""
+        """Hand on whole lines; who is new begins with a message, and who did not ask for BLOBs gets none."""
         assert process.stdout is not None
-        for line in process.stdout:
-            with self._lock:
-                if line.startswith(b"<") and not line.startswith(b"</"):
-                    self._clients += self._new
-                    self._new = []
-                clients = list(self._clients)
-            for client in clients:
-                with contextlib.suppress(OSError):
-                    client.sendall(line)
+        rest, in_blob = b"", False
+        while chunk := os.read(process.stdout.fileno(), 1 << 16):
+            whole, newline, rest = (rest + chunk).rpartition(b"\n")
+            if newline:
+                in_blob = self._share(whole + newline, in_blob)
         with self._lock:
             ended, self._clients, self._new = self._clients + self._new, [], []
         for client in ended:
             with contextlib.suppress(OSError):
                 client.shutdown(socket.SHUT_RDWR)
+
+    def _share(self, lines: bytes, in_blob: bool) -> bool:
+        """Hand lines to all; return whether they end inside a BLOB."""
+        while lines:
+            mark = _BLOB_END if in_blob else _BLOB_BEGIN
+            found = lines.find(mark)
+            end = len(lines) if found < 0 else found + (len(mark) if in_blob else 0)
+            self._send(lines[:end], is_blob=in_blob)
+            lines, in_blob = lines[end:], in_blob if found < 0 else not in_blob
+        return in_blob
+
+    def _send(self, data: bytes, *, is_blob: bool) -> None:
+        with self._lock:
+            wanted = [each for each in self._clients if not is_blob or each in self._with_blobs]
+            start = 0 if data.startswith(b"<") and not data.startswith(b"</") else data.find(b"\n<def") + 1
+            new = [] if is_blob or (start == 0 and not data.startswith(b"<")) else self._new
+            if new:
+                self._new = []
+                self._clients += new
+        for client, part in [*((each, data) for each in wanted), *((each, data[start:]) for each in new)]:
+            with contextlib.suppress(OSError):
+                client.sendall(part)
 
 
 @contextlib.contextmanager

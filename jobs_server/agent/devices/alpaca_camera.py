@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -104,6 +105,7 @@ class AlpacaCamera(AlpacaDevice, Camera):
         """Take a picture and fetch it; `seconds` is the longest for everything after the shutter's own time."""
         with self._move("expose"):
             shutter = self._shutter_seconds(exposure)
+            self._leave_error()
             self._set_up(exposure)
             course = _Course(shutter, self._start_said(), report or (lambda *_: None))
             began, course.began = datetime.now(UTC), time.monotonic()
@@ -159,6 +161,12 @@ class AlpacaCamera(AlpacaDevice, Camera):
         if finite(gain, "the gain") not in limits:
             raise Refused(f"{self.name} takes a gain of {limits.least:g} to {limits.largest:g}, not {gain:g}")
         self._set("gain", round(gain), member="Gain")
+
+    def _leave_error(self) -> None:
+        """Abort what failed before, since a camera in its error state begins nothing."""
+        if _state_of(self._main.get("camerastate", self.settings.answer_seconds)) == _ERROR:
+            with suppress(Refused):
+                self._main.put("abortexposure", self.settings.answer_seconds)
 
     def _start_said(self) -> str | None:
         said = self._try("lastexposurestarttime", self._main)
