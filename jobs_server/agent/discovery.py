@@ -1,4 +1,4 @@
-"""Which devices there are: Alpaca servers of the network by broadcast, and the devices of a server of either protocol."""
+"""Which devices there are: Alpaca servers of the network by broadcast, and the devices of either protocol's servers."""
 
 from __future__ import annotations
 

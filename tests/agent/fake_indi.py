@@ -76,7 +76,7 @@ class FakeIndi:
         text = base64.b64encode(data).decode()
         begin = (
             f"<setBLOBVector device={quoteattr(self.device)} name={quoteattr(name)} state='Ok'>"
-            f"<oneBLOB name={quoteattr(name)} size='{len(data) if size is None else size}' format='{kind}'>"
+            f"<oneBLOB name={quoteattr(name)} size='{len(data) if size is None else size}' format='.fits'>"
         )
         with self._lock:
             wanted = [client for client, blobs in self._clients.items() if blobs != "Never"]
@@ -164,7 +164,7 @@ class FakeIndi:
             new: dict[str, Value] = {member: member == on for member in known} if on else dict.fromkeys(values, False)
         else:
             new = {member: float(value) if kind == "Number" else value for member, value in values.items()}
-        self.set(name, state, **new)
+        self.set(name, state, "", **new)
 
     def _described(self, name: str) -> bytes:
         return self._written("def", name)
