@@ -50,6 +50,11 @@ class Driver:
         """Kill the driver; its clients see the end of the stream."""
         self._process.kill()
         self._process.wait()
+        self._reader.join()
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            with contextlib.suppress(OSError):
+                stream.close()
 
     def restart(self) -> None:
         """Begin anew, bare and disconnected."""
@@ -59,11 +64,6 @@ class Driver:
     def close(self) -> None:
         self._listener.close()
         self.kill()
-        self._reader.join()
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None
-            with contextlib.suppress(OSError):
-                stream.close()
 
     def _begin(self) -> None:
         self._process = subprocess.Popen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import struct
 import threading
 import time
@@ -35,10 +36,15 @@ class FakeAlpaca:
         self.hangs: set[str] = set()
         self.drips: set[str] = set()
         self.released = threading.Event()
+        self.connections: list[socket.socket] = []
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                fake.connections.append(self.connection)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -69,6 +75,9 @@ class FakeAlpaca:
         self.released.set()
         self._server.shutdown()
         self._server.server_close()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def answer(self, request: BaseHTTPRequestHandler, name: str, put: dict[str, str] | None) -> None:
         if put is not None:

@@ -81,16 +81,17 @@ def test_garbage_is_a_clear_error(server: FakeAlpaca, camera: AlpacaConnection, 
 
 def test_a_hundred_megabytes_of_json_are_not_read(server: FakeAlpaca, camera: AlpacaConnection) -> None:
     server.raw["gain"] = server.raw["imagearray"] = ("application/json", b'{"Value": "' + b"x" * 100_000_000)
-    for ask in (lambda: camera.get("gain"), lambda: camera.image(60)):
-        with pytest.raises(BadReply, match="answered more than"):
-            ask()
+    with pytest.raises(BadReply, match="answered more than"):
+        camera.get("gain", 60)
+    with pytest.raises(BadReply, match="answered more than"):
+        camera.image(60)
 
 
 def test_tls_to_a_plain_port_and_a_port_that_is_closed_are_not_there(server: FakeAlpaca) -> None:
     for base in (server.base.replace("http", "https"), "http://127.0.0.1:1"):
-        with contextlib.closing(AlpacaConnection(base, "camera", 0)) as connection:
-            with pytest.raises((DeviceGone, BadReply), match=r"not there|did not answer|no Alpaca"):
-                connection.get("gain", 2.0)
+        connection = AlpacaConnection(base, "camera", 0)
+        with contextlib.closing(connection), pytest.raises((DeviceGone, BadReply), match=r"not there|answer|no Alpaca"):
+            connection.get("gain", 2.0)
 
 
 def test_a_frame_is_fetched_with_its_rows_and_columns_in_place(server: FakeAlpaca, camera: AlpacaConnection) -> None:
