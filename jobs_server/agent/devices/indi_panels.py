@@ -195,10 +195,8 @@ class IndiSafety(IndiDevice, Safety):
             if value is None:
                 yield f"{self.name} has no value for {_plain(name)}"
             elif limits is not None:
-                least, most = (limits.number(each) for each in ("MIN_OK", "MAX_OK"))
-                if value < (least if least is not None else -math.inf) or value > (
-                    most if most is not None else math.inf
-                ):
+                least, most = _or(limits.number("MIN_OK"), -math.inf), _or(limits.number("MAX_OK"), math.inf)
+                if not least <= value <= most:
                     yield f"{_plain(name)} is {value:g}, and {least:g} to {most:g} is safe"
 
     def _known(self) -> State:
