@@ -121,21 +121,29 @@ class IndiDevice(Motion):
         return found is not None and found.state == "Busy"
 
     def _check_watched(self) -> None:
-        if not self._watch.is_up or self._watch.vector("CONNECTION") is None:
+        """Raise DeviceGone unless the device is connected and has described itself: what is not known is no rest."""
+        connection = self._watch.vector("CONNECTION")
+        if not self._watch.is_up or connection is None:
             raise DeviceGone(f"{self.name} cannot be read: {self._watch.reason}")
+        if not connection.is_on("CONNECT"):
+            raise DeviceGone(f"{self.name} cannot be read: it is not connected by its driver")
+        if self.needed and not any(self._watch.vector(name) for name in self.needed):
+            raise DeviceGone(f"{self.name} cannot be read: it has not described itself yet")
 
     # Stops
 
     def _abort(self) -> None:
         name, member = self.abort
-        self._check_watched()
         self._heard_at_abort = self._watch.heard
         if self._watch.vector(name) is not None:
             self._watch.send(name, {member: True})
-        elif self._is_under_way or self.is_moving():
+            return
+        self._check_watched()
+        if not self._ready.is_set():  # the properties come one by one, and the abort may be the last
+            raise DeviceGone(f"{self.name} is not there: {self._reason}")
+        if self._is_under_way or self.is_moving():
             raise NotStopped(f"{self.name} cannot be stopped: its driver has no abort")
-        else:
-            self._watch.ask()  # a sign of life, so that rest is not taken from an old reading
+        self._watch.ask()  # a sign of life, so that rest is not taken from an old reading
 
     def _look(self) -> object:
         self._check_watched()

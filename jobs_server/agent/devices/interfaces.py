@@ -10,7 +10,8 @@ Rules for all of them:
 - `stop()` may be called from any thread at any time. It takes no lock, goes out on a connection of its own, and
   returns when the device was seen at rest; the move that it ended raises `Stopped` after the same sight, or
   `NotStopped` when rest was not seen.
-- `state()` is read over the connection of stops, takes no lock, never raises, and answers in bounded time.
+- `state()` takes no lock, never raises, and answers in bounded time: what INDI said last, what Alpaca answers in time.
+- What is not known is no rest: a device that cannot be read, or that its driver has not connected, is `DeviceGone`.
 - Angles are degrees but `ra_hours`; directions are ICRS; slots and indexes are counted from 0.
 """
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Iterable, Mapping
 
-from ..errors import DeviceError
+from ..errors import DeviceError, NotStopped
 from .alpaca_camera import AlpacaCamera
 from .alpaca_enclosure import AlpacaEnclosure
 from .alpaca_mount import AlpacaMount
@@ -52,12 +54,16 @@ def open_device(kind: str, name: str, driver: str, settings: Settings | None = N
     return _KINDS[scheme][kind](name, driver, settings or Settings())
 
 
-def stop_all(devices: Iterable[Device]) -> dict[str, DeviceError | None]:
+def stop_all(devices: Iterable[Device], seconds: float | None = None) -> dict[str, DeviceError | None]:
     """Stop devices all at once, each in a thread of its own, and return what hindered each by `kind/name`.
 
-    None stands for a device that was seen at rest.
+    None stands for a device that was seen at rest. `seconds` is the longest to wait for that; without it each device's
+    own `abort_seconds` is.
     """
-    ends: dict[str, DeviceError | None] = {}
+    every = list(devices)
+    ends: dict[str, DeviceError | None] = {
+        device.key: NotStopped(f"{device.name} was not seen at rest within {seconds or 0:g} s") for device in every
+    }
 
     def stop(device: Device) -> None:
         try:
@@ -66,9 +72,10 @@ def stop_all(devices: Iterable[Device]) -> dict[str, DeviceError | None]:
         except DeviceError as error:
             ends[device.key] = error
 
-    threads = [threading.Thread(target=stop, args=(device,), name=f"stop of {device.name}") for device in devices]
+    deadline = math.inf if seconds is None else time.monotonic() + seconds
+    threads = [threading.Thread(target=stop, args=(each,), name=f"stop of {each.name}", daemon=True) for each in every]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
-    return ends
+        thread.join(None if seconds is None else max(0.0, deadline - time.monotonic()))
+    return dict(ends)
