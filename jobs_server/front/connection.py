@@ -16,6 +16,8 @@ from typing import Any, cast
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 DROP = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 """Value of SO_LINGER with which closing a socket throws away what the client did not take."""
+_HEAD, _OPEN_END = b"HTTP/1.", b"text/event-stream"
+_MOST_JOINED_BYTES = 64 * 1024  # Copying more costs more than sending twice.
 _PIECE_BYTES = 16 * 1024
 _MOST_AHEAD_BYTES = 1024 * 1024  # Whoever writes an answer in pieces waits for its reader past this.
 
@@ -24,7 +26,8 @@ class Connection(socket.socket):
     """A connection that never waits, neither to read nor to write, except with an answer written in many pieces.
 
     Reading ends with the request that was handed over. What the client does not take at once is kept, and sent by
-    `flush`; `on_unsent` is called in the writing thread when there is something to flush.
+    `flush`; `on_unsent` is called in the writing thread when there is something to flush. The head of an answer is sent
+    together with what follows it, since a packet of its own costs both sides as much as the answer.
     """
 
     def __init__(self, fileno: int, on_unsent: Callable[[], None]) -> None:
@@ -43,6 +46,8 @@ class Connection(socket.socket):
         """What the thread holds while it makes the answer, and not while it waits for the client."""
         self._on_unsent = on_unsent
         self._request, self._read_to = b"", 0
+        self._expects_head = False
+        self._head = b""
         self._unsent: deque[memoryview] = deque()
         self._passes = threading.Condition()
 
@@ -58,7 +63,7 @@ class Connection(socket.socket):
     def hand_over(self, request: bytes) -> None:
         """Let the server's parser read one request, and nothing after it."""
         self._request, self._read_to = request, 0
-        self.was_read_past = False
+        self._expects_head, self.was_read_past = True, False
 
     def invite(self) -> None:
         """Tell the client to send the body of its request; the server's own word to that end is not sent any more."""
@@ -86,12 +91,28 @@ class Connection(socket.socket):
 
     def sendall(self, data: Any, _flags: int = 0, /) -> None:
         """Send what the client takes, and keep the rest. Raises BrokenPipeError when the connection was cut."""
+        if self._expects_head:
+            self._expects_head = False
+            if isinstance(data, bytes) and data.startswith(_HEAD) and _OPEN_END not in data:
+                self._head = data
+                return
+        elif self._head:
+            head, self._head = self._head, b""
+            if len(data) > _MOST_JOINED_BYTES:
+                self.sendall(head)
+            else:
+                data = head + data
         if not self._unsent:
             sent = self._send(data)
             if sent == len(data):
                 return
             data = memoryview(data)[sent:]
         self._keep(memoryview(data))
+
+    def end_answer(self) -> None:
+        """Send the head of an answer that has nothing else. Raises BrokenPipeError when the connection was cut."""
+        if self._head:
+            self.sendall(b"")
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Send a file, as `sendall` does."""

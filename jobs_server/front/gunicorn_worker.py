@@ -29,7 +29,6 @@ from .request_end import RequestEnd, is_plain
 from .stalls import Stalls
 
 _MOST_LINE = 2048  # of a request's first line; no route is longer
-_PIECE, _NOTHING = object(), object()
 _SWEEP_SECONDS = 0.25
 _NO_CONNECTION = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED)
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -52,8 +51,6 @@ class Exchange(TConn):
         """Whether nobody knows where a request after this one would begin."""
         self.since = self.until = 0.0
         self.body_until = 0.0
-        self.piece = b""
-        """What a thread read and gave back."""
         self.ahead = b""
         """What the client sent after the request that is under way."""
         self.answered: Future[Any] | None = None
@@ -62,6 +59,10 @@ class Exchange(TConn):
         self.is_queued = False
         """Whether the request waits for one of the threads that make lists."""
         self.is_registered = False
+        self.is_idle = False
+        """Whether the connection is kept for a next request."""
+        self.is_watched = False
+        """Whether gunicorn's own watch for the next request goes on: to end and begin it each time costs two calls."""
         self.is_over = False
         self.lingered_bytes = 0
         self._worker = worker
@@ -89,6 +90,7 @@ class Exchange(TConn):
             self._worker.linger(self)
         else:
             self.is_over = True
+            self._worker.unwatch(self)
             self.sock.release()
 
 
@@ -103,7 +105,6 @@ class WholeRequestWorker(ThreadWorker):
         # Fewer than the threads that make lists, whose readers it is that may be slow.
         self._most_waiting = min(max(1, self.cfg.threads // 8), THREADS[Lane.LISTS] // 2)
         self._next_sweep = 0.0
-        self._under_way, self._few = 0, self.cfg.threads // 2
         self._turns = threading.BoundedSemaphore(LISTS_AT_A_TIME)
         # What is encrypted, or is not HTTP/1 from the first byte on, only gunicorn's own parser can follow.
         is_plain = not self.cfg.is_ssl and self.cfg.http2_cleartext == "off"
@@ -144,19 +145,29 @@ class WholeRequestWorker(ThreadWorker):
         exchange.since, exchange.until = now, now + self.bounds.headers_seconds
         self._read(exchange, now)
 
-    def handle(self, conn: TConn) -> bool:
+    def handle(self, conn: TConn) -> Any:
         """Answer a request, in a thread, unless its client was closed meanwhile."""
-        if not (isinstance(conn, Exchange) and conn.is_queued):
-            return bool(super().handle(conn))
+        if not isinstance(conn, Exchange):
+            return super().handle(conn)
+        if not conn.is_queued:
+            return self._answer(conn)
         with self._turns:
             conn.is_queued = False
             self.stalls.leave(conn)
             if conn.sock.is_cut:
                 return False
             conn.sock.turn = self._turns
-            is_kept = bool(super().handle(conn))
+            is_kept = self._answer(conn)
             conn.sock.turn = None
             return is_kept
+
+    def _answer(self, exchange: Exchange) -> bool:
+        is_kept = bool(super().handle(exchange))
+        try:
+            exchange.sock.end_answer()
+        except OSError:  # the client is gone
+            return False
+        return is_kept
 
     def enqueue_req(self, conn: TConn) -> None:
         """Read a request on a connection that was idle until now."""
@@ -167,8 +178,14 @@ class WholeRequestWorker(ThreadWorker):
 
     def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
         """Begin with a connection that was idle, unless it was closed in the same round to make room."""
-        if not (isinstance(conn, Exchange) and conn.is_over):
+        if not isinstance(conn, Exchange):
             super().on_client_socket_readable(conn, client)
+        elif conn.is_idle:
+            conn.is_idle = False
+            self.keepalived_conns.remove(conn)
+            self._begin(conn)
+        else:  # The client sent more, or left, before it was answered.
+            self.unwatch(conn)
 
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
         """Keep or close a connection whose request was answered, once the client has taken the answer."""
@@ -176,14 +193,10 @@ class WholeRequestWorker(ThreadWorker):
             super().finish_request(conn, fs)
             return
         conn.is_in_thread = False
-        self._under_way -= 1
         if conn.is_over:
             return
-        outcome = None if fs.cancelled() or fs.exception() else fs.result()
         if conn.sock.is_cut:
             self.end(conn)
-        elif outcome is _PIECE or outcome is _NOTHING:
-            self._take_back(conn, outcome)
         elif conn.sock.has_unsent:
             conn.answered = fs
             self.watch_answer(conn)
@@ -240,6 +253,13 @@ class WholeRequestWorker(ThreadWorker):
             with suppress(OSError, KeyError, ValueError):
                 self.poller.unregister(exchange.sock)
 
+    def unwatch(self, exchange: Exchange) -> None:
+        """End the watch for a next request."""
+        if exchange.is_watched:
+            exchange.is_watched = False
+            with suppress(OSError, KeyError, ValueError):
+                self.poller.unregister(exchange.sock)
+
     def end(self, exchange: Exchange) -> None:
         """Close a connection that is not idle."""
         self.unregister(exchange)
@@ -253,6 +273,7 @@ class WholeRequestWorker(ThreadWorker):
             if exchange.is_registered:  # what happened to another in the same round may have closed this one
                 callback(exchange)
 
+        self.unwatch(exchange)
         self.poller.register(exchange.sock, events, call)
         exchange.is_registered = True
 
@@ -263,8 +284,11 @@ class WholeRequestWorker(ThreadWorker):
         if not self.keepalived_conns:
             return self.stalls.close_longest()
         idle = self.keepalived_conns.popleft()
-        with suppress(OSError, KeyError, ValueError):
-            self.poller.unregister(idle.sock)
+        if isinstance(idle, Exchange):
+            idle.is_idle = False
+        else:
+            with suppress(OSError, KeyError, ValueError):
+                self.poller.unregister(idle.sock)
         self.nr_conns -= 1
         idle.close()
         return True
@@ -273,38 +297,10 @@ class WholeRequestWorker(ThreadWorker):
         now = time.monotonic()
         exchange.since, exchange.until = now, now + self.bounds.headers_seconds
         ahead, exchange.ahead = exchange.ahead, b""
-        if not ahead and self._under_way < self._few:
-            self._submit(exchange, Lane.CALLS, self._read_and_handle)
-            return
         if ahead:
             self._take(exchange, ahead, now)
         if not exchange.is_in_thread:
             self._read(exchange, now)
-
-    def _read_and_handle(self, exchange: Exchange) -> object:
-        """Answer what came in one piece, in a thread; give back what is not all there, or is for other threads.
-
-        While threads are free for it this is quicker: what the main loop does, it does between all threads.
-        """
-        try:
-            piece = exchange.sock.receive()
-        except BlockingIOError:
-            return _NOTHING
-        except OSError:
-            piece = b""
-        if is_plain(piece, self.bounds.body_bytes) and _lane_of(piece) is not Lane.LISTS:
-            exchange.sock.hand_over(piece)
-            return super().handle(exchange)
-        exchange.piece = piece
-        return _PIECE
-
-    def _take_back(self, exchange: Exchange, outcome: object) -> None:
-        """Go on in the main loop with a request that a thread gave back."""
-        if outcome is _PIECE:
-            piece, exchange.piece = exchange.piece, b""
-            self._take(exchange, piece, time.monotonic())
-        if not exchange.is_in_thread and not exchange.is_over:
-            self._wait_for_more(exchange)
 
     def _read_more(self, exchange: Exchange) -> None:
         self._read(exchange, time.monotonic())
@@ -370,12 +366,8 @@ class WholeRequestWorker(ThreadWorker):
         lane = _lane_of(request)
         if lane is Lane.LISTS:
             self._queue(exchange)
-        self._submit(exchange, lane, self.handle)
-
-    def _submit(self, exchange: Exchange, lane: Lane, work: Callable[[Exchange], object]) -> None:
         exchange.is_in_thread = True
-        self._under_way += 1
-        answer = self._pools[lane].submit(work, exchange)
+        answer = self._pools[lane].submit(self.handle, exchange)
         answer.add_done_callback(partial(self.method_queue.defer, self.finish_request, exchange))
 
     def _queue(self, exchange: Exchange) -> None:
@@ -403,13 +395,30 @@ class WholeRequestWorker(ThreadWorker):
 
     def _finish(self, exchange: Exchange, answered: Future[Any]) -> None:
         if self._is_out_of_step(exchange):
+            self.unwatch(exchange)
             self.nr_conns -= 1
             exchange.close(graceful=True)
             return
-        super().finish_request(exchange, answered)
-        is_kept = bool(self.keepalived_conns) and self.keepalived_conns[-1] is exchange
-        if is_kept and exchange.ahead:
+        if exchange.is_watched and self.alive and not answered.cancelled() and answered.exception() is None:
+            self._keep_or_close(exchange, bool(answered.result()))
+        else:
+            self.unwatch(exchange)
+            super().finish_request(exchange, answered)
+            is_kept = bool(self.keepalived_conns) and self.keepalived_conns[-1] is exchange
+            exchange.is_idle = exchange.is_watched = is_kept
+        if exchange.is_idle and exchange.ahead:
             self.on_client_socket_readable(exchange, exchange.sock)
+
+    def _keep_or_close(self, exchange: Exchange, is_kept: bool) -> None:
+        """Do with a connection that is watched already what gunicorn does with the others."""
+        if is_kept:
+            exchange.is_idle = True
+            exchange.set_timeout()
+            self.keepalived_conns.append(exchange)
+        else:
+            self.unwatch(exchange)
+            self.nr_conns -= 1
+            exchange.close(graceful=True)
 
     def _is_out_of_step(self, exchange: Exchange) -> bool:
         """Whether the parser saw another request than was handed over, so that nobody knows where the next begins."""
