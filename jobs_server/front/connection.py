@@ -17,6 +17,8 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 DROP = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 """Value of SO_LINGER with which closing a socket throws away what the client did not take."""
 _HEAD, _OPEN_END = b"HTTP/1.", b"text/event-stream"
+_SYSTEM_KEEPS_BYTES = 128 * 1024
+"""How much of an answer the system takes at once: by itself it begins with little, and ends with megabytes."""
 _MOST_JOINED_BYTES = 64 * 1024  # Copying more costs more than sending twice.
 _PIECE_BYTES = 16 * 1024
 _MOST_AHEAD_BYTES = 1024 * 1024  # Whoever writes an answer in pieces waits for its reader past this.
@@ -33,6 +35,7 @@ class Connection(socket.socket):
     def __init__(self, fileno: int, on_unsent: Callable[[], None]) -> None:
         super().__init__(fileno=fileno)
         super().setblocking(False)
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SYSTEM_KEEPS_BYTES)
         self.was_read_past = False
         """Whether the server's parser wanted more than the request that was handed over."""
         self.was_continued = False
