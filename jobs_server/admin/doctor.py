@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import socket
 import stat
@@ -10,7 +12,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -49,7 +50,7 @@ def look_over(installation: Installation) -> Iterator[Finding]:
     for check in CHECKS[installation.database.kind.name]:
         try:
             yield from check(installation)
-        except (Unavailable, TaskFailed, OSError, DBAPIError, driver.Error, httpx.HTTPError) as error:
+        except (Unavailable, TaskFailed, OSError, DBAPIError, driver.Error) as error:
             name = check.__name__.strip("_").replace("_", " ")
             yield Finding(name, Grade.BAD, f"could not be looked at: {reason_of(error)}")
 
@@ -168,13 +169,13 @@ def _server(installation: Installation) -> Iterator[Finding]:
     host, port = installation.address
     place = f"http://{host}:{port}"
     try:
-        alive = httpx.get(f"{place}/healthz", timeout=3, trust_env=False).text.strip() == "alive"
-    except httpx.HTTPError:
+        alive = _get(host, port, "/healthz", timeout_seconds=3)[1].strip() == "alive"
+    except OSError:
         alive = False
     if alive:
         yield Finding("server", Grade.GOOD, f"it answers at {place}.")
-        yield from _readiness(place)
-        yield from _sites(place)
+        yield from _readiness(host, port)
+        yield from _sites(host, port)
     elif _somebody_listens(host, port):
         sentence = f"port {port} is taken by another program: stop that one, or set JOBS_PORT to another port."
         yield Finding("server", Grade.BAD, sentence)
@@ -182,14 +183,31 @@ def _server(installation: Installation) -> Iterator[Finding]:
         yield Finding("server", Grade.NOTE, f"nothing answers at {place}: start it with flask serve.")
 
 
-def _readiness(place: str) -> Iterator[Finding]:
-    answer = httpx.get(f"{place}/readyz", timeout=5, trust_env=False)
-    if answer.status_code != 200:
-        yield from (Finding("server", Grade.BAD, line) for line in answer.text.splitlines())
+def _get(host: str, port: int, path: str, timeout_seconds: float = 5.0) -> tuple[int, str]:
+    """Return the status and the text of an answer of this machine's server; raise OSError where there is none.
+
+    The standard library asks, since a client with pools and proxies takes longer to load than all that is looked at.
+    """
+    asking = http.client.HTTPConnection(host, port, timeout=timeout_seconds)
+    try:
+        asking.request("GET", path)
+        answer = asking.getresponse()
+        return answer.status, answer.read().decode(errors="replace")
+    except http.client.HTTPException as error:
+        raise OSError(f"http://{host}:{port}{path} gave no answer of a server: {error!r}") from error
+    finally:
+        asking.close()
 
 
-def _sites(place: str) -> Iterator[Finding]:
-    for site in httpx.get(f"{place}/jobs/sites", timeout=5, trust_env=False).json():
+def _readiness(host: str, port: int) -> Iterator[Finding]:
+    status, lines = _get(host, port, "/readyz")
+    if status != 200:
+        yield from (Finding("server", Grade.BAD, line) for line in lines.splitlines())
+
+
+def _sites(host: str, port: int) -> Iterator[Finding]:
+    status, told = _get(host, port, "/jobs/sites")
+    for site in json.loads(told) if status == 200 else ():  # /readyz says why it has no list.
         if site["state"] == "silent":
             since = datetime.fromtimestamp((site["silentSince_ms"] or 0) / 1000, UTC)
             sentence = f"its software has not asked for jobs since {since:%Y-%m-%d %H:%M:%S} UTC: see whether it runs."
