@@ -24,6 +24,8 @@ class Described:
     query: type[BaseModel] | None = None
     headers: tuple[str, ...] = ()
     """Request headers that mean something here, by name; `openapi.HEADERS` describes them."""
+    answer_headers: tuple[str, ...] = ()
+    """Headers that a good answer may have, by name; `openapi.ANSWER_HEADERS` describes them."""
     refusals: tuple[type[JobsError], ...] = ()
     """Refusals of this route's own, beside those that any route can give."""
     media: str = "application/json"
@@ -37,13 +39,21 @@ def describe(
     body: type[BaseModel] | None = None,
     query: type[BaseModel] | None = None,
     headers: tuple[str, ...] = (),
+    answer_headers: tuple[str, ...] = (),
     refusals: tuple[type[JobsError], ...] = (),
     media: str = "application/json",
     bytes_of: tuple[str, ...] = (),
 ) -> Callable[[AnyView], AnyView]:
     """Note what a route takes and gives; the view itself is left as it is."""
     described = Described(
-        gives=gives, body=body, query=query, headers=headers, refusals=refusals, media=media, bytes_of=bytes_of
+        gives=gives,
+        body=body,
+        query=query,
+        headers=headers,
+        answer_headers=answer_headers,
+        refusals=refusals,
+        media=media,
+        bytes_of=bytes_of,
     )
 
     def mark(view: AnyView) -> AnyView:

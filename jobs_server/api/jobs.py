@@ -42,7 +42,12 @@ def new_job() -> Response:
 
 
 @bp.post("/getnewjobs")
-@describe(gives=list[schemas.Job], body=commands.ClaimJobs, refusals=(Crowded,))
+@describe(
+    gives=list[schemas.Job],
+    body=commands.ClaimJobs,
+    answer_headers=("X-Claim-Spent", "X-Claim-Held", "X-Stops-Only"),
+    refusals=(Crowded,),
+)
 @needs(Access.SITE)
 def get_new_jobs() -> Response:
     """Hand over the waiting jobs of a site, or wait for one."""
@@ -57,6 +62,8 @@ def get_new_jobs() -> Response:
         response.headers["X-Claim-Spent"] = "true"
     if answer.held:
         response.headers["X-Claim-Held"] = "true"
+    if command.stops_only:  # An older server, which knows of no such poll, answers with any job.
+        response.headers["X-Stops-Only"] = "true"
     return response
 
 

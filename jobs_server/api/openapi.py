@@ -38,6 +38,21 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "pattern": "^[0-9a-z]{1,32}-[0-9]{1,30}$"},
     },
 }
+ANSWER_HEADERS: dict[str, dict[str, Any]] = {
+    "X-Claim-Spent": {
+        "description": "This `claimId` got jobs, none is left of them: take a new one.",
+        "schema": {"const": "true"},
+    },
+    "X-Claim-Held": {
+        "description": "This `claimId` got jobs that a lock-out holds back: ask with it again later.",
+        "schema": {"const": "true"},
+    },
+    "X-Stops-Only": {
+        "description": "With `stopsOnly`: nothing but stop commands is in this answer. Without it, an older server"
+        " may have handed over any job.",
+        "schema": {"const": "true"},
+    },
+}
 
 _ABOUT = """\
 People post jobs, the software beside the telescope polls for them, carries them out and reports.
@@ -182,6 +197,8 @@ def _operation(operation: Operation, others: list[Operation], made: _Schemas) ->
     if _holds_jobs(said.gives):
         answer["example"] = _example_answer(said.gives)
     good: dict[str, Any] = {"description": "Done.", "content": {said.media: answer}}
+    if said.answer_headers:
+        good["headers"] = {name: ANSWER_HEADERS[name] for name in said.answer_headers}
     if links := dict(_links(operation, others)):
         good["links"] = links
     found: dict[str, Any] = {

@@ -24,6 +24,6 @@ def allow(app: Flask, origins: Sequence[str]) -> None:
             methods=["GET", "POST", "OPTIONS"],
             # Named one by one: `*` does not cover Authorization.
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
-            expose_headers=["X-Error", "X-Claim-Held", "X-Claim-Spent", "Retry-After"],
+            expose_headers=["X-Error", "X-Claim-Held", "X-Claim-Spent", "X-Stops-Only", "Retry-After"],
             max_age=600,
         )

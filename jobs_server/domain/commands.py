@@ -162,6 +162,15 @@ class ClaimJobs(OnAQueue):
             description="a number of seconds; at most 60 are waited",
         ),
     ] = 0
+    stops_only: Annotated[
+        bool,
+        or_default(False, bool),
+        Field(
+            title="hand over stop commands alone, and wait for them alone; the answer says `X-Stops-Only`",
+            alias="stopsOnly",
+            description="true or false",
+        ),
+    ] = False
 
 
 class StartJob(OnAQueue):

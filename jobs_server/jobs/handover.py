@@ -50,9 +50,9 @@ WITHIN_REACH = and_(
 """Within what `reach` found, on SQLite: stop commands up to one ULID, other jobs up to another."""
 
 
-def within_reply(queue: Queue, *, ends_at_stop: bool) -> ColumnElement[bool]:
+def within_reply(queue: Queue, *, ends_at_stop: bool = False, stops_only: bool = False) -> ColumnElement[bool]:
     """Write the same for PostgreSQL in one statement, since it knows how long a text is without reading it."""
-    jobs = _sizes(queue, func.octet_length)
+    jobs = _sizes(queue, func.octet_length, *((Job.is_stop == ONE,) if stops_only else ()))
     if ends_at_stop:
         first_stop = select(func.min(Job.ulid)).where(deliverable(queue), Job.is_stop == ONE).correlate(None)
         jobs = jobs.where(Job.ulid <= func.coalesce(first_stop.scalar_subquery(), literal_column("'~'")))
@@ -88,10 +88,12 @@ def reach(connection: Connection, command: ClaimJobs, values: Mapping[str, Any])
     """Find how far a reply goes, as values for `statements.CLAIM_SOME`; None when it holds all that may be handed over.
 
     Stop commands go before other jobs, both oldest first, and at least one job goes. What is claimed ends at the first
-    stop command: what was posted after it comes with the next poll.
+    stop command: what was posted after it comes with the next poll. Of stops alone all go.
     """
     if connection.is_postgresql:
         return {"most": command.limit or _NO_LIMIT}
+    if command.stops_only:
+        return _stops_alone(connection, command, values)
     if command.claim_id is None and command.limit is None and _all_fit(connection, command.queue, values):
         return None
     claimed = command.claim_id is not None
@@ -102,6 +104,12 @@ def reach(connection: Connection, command: ClaimJobs, values: Mapping[str, Any])
         ends = claimed and last_stop
         last_other = room.fill(takewhile(lambda job: job.ulid < last_stop, others) if ends else others)
     return {"last_stop": last_stop, "last_other": last_other, "upto": max(last_stop, last_other)}
+
+
+def _stops_alone(connection: Connection, command: ClaimJobs, values: Mapping[str, Any]) -> dict[str, Any]:
+    with closing(_each(connection, STOPS[command.queue], values)) as stops:
+        last_stop = _Room(command.limit or _NO_LIMIT).fill(stops)
+    return {"last_stop": last_stop, "last_other": "", "upto": last_stop}
 
 
 def _all_fit(connection: Connection, queue: Queue, values: Mapping[str, Any]) -> bool:

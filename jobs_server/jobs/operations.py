@@ -109,6 +109,8 @@ def submit(
 def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now) -> Handover:
     """Hand over waiting jobs, oldest first, and mark them received; replay first when a claim id comes again.
 
+    A poll for stops alone gets no other job, be it a new one or one that its id got before.
+
     A reply holds at most `handover.REPLY_BYTES`, but at least one job; the rest comes with the next poll.
 
     The rows show the status they now have; the wire shows the one they were read with.
@@ -122,7 +124,8 @@ def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now) ->
         rows = connection.rows(statements.CLAIM[command.queue], **values)
     else:
         phase = Phase.RECEIVED if command.claim_id is None else Phase.CLAIMED
-        rows = connection.rows(statements.CLAIM_SOME[command.queue, phase], **values, **reach)
+        some = statements.CLAIM_STOPS if command.stops_only else statements.CLAIM_SOME
+        rows = connection.rows(some[command.queue, phase], **values, **reach)
     jobs = sorted(job_rows(rows), key=lambda job: job.ulid)
     record(connection, jobs, Event(command.queue, RECEIVED), actor, now)
     return before._replace(jobs=jobs)
@@ -136,6 +139,8 @@ def replay(connection: Connection, command: ClaimJobs) -> Handover:
     if command.claim_id is None:
         return Handover()
     got = queries.claimed(connection, command.site, command.queue, command.claim_id)
+    if command.stops_only:
+        got = [(job, may_move) for job, may_move in got if job.is_stop]
     left = [(job, may_move) for job, may_move in got if job.state(command.queue).phase == Phase.CLAIMED]
     jobs = [job for job, may_move in left if may_move]
     held = len(jobs) < len(left)

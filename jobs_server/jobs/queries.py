@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, and_, bindparam, case, func, not_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, case, func, not_, select
 
 from .. import clock
 from ..clock import Now
@@ -23,6 +23,7 @@ from .sql import (
     JOB,
     NEWEST_FIRST,
     ON,
+    ONE,
     THIS_JOB,
     THIS_SITE,
     ZERO,
@@ -43,8 +44,8 @@ PAGE_EVENTS = 500
 """How many events of a job's history are read at once."""
 
 
-def _next_due(queue: Queue) -> Statement:
-    """Write how long it is until the first of the jobs that are held back may go, in milliseconds."""
+def _next_due(queue: Queue, *which: ColumnElement[bool]) -> Statement:
+    """Write how long it is until the first of these jobs that are held back may go, in milliseconds."""
     since_boot, same_boot = age_by_boot(Job.accepted_boot_ms)
     since_wall = bindparam("wall_ms", type_=BigInteger) - Job.accepted_ms
     held = and_(
@@ -53,12 +54,14 @@ def _next_due(queue: Queue) -> Statement:
         Job.hold_ms > ZERO,
         not_(older_than(Job.accepted_ms, Job.accepted_boot_ms, Job.expires_after_ms)),
         not_locked_out(),
+        *which,
     )
     return Statement(select(func.min(Job.hold_ms - case((same_boot, since_boot), else_=since_wall))).where(held))
 
 
 _ANY_DELIVERABLE = {queue: Statement(select(func.max(Job.is_stop)).where(deliverable(queue))) for queue in Queue}
 _NEXT_DUE = {queue: _next_due(queue) for queue in Queue}
+_NEXT_STOP_DUE = {queue: _next_due(queue, Job.is_stop == ONE) for queue in Queue}
 _IN_HAND = Statement(select(func.count()).where(THIS_SITE, in_phase(Queue.PRIMARY, *UNFINISHED)))
 _CLAIMED = {
     queue: Statement(
@@ -145,9 +148,10 @@ def any_deliverable(connection: Connection, site: str, queue: Queue, now: Now) -
     return None if found is None else bool(found)
 
 
-def next_due_ms(connection: Connection, site: str, queue: Queue, now: Now) -> int | None:
-    """Return in how many ms the first of the jobs that are held back may go; None when there is none."""
-    due_ms: int | None = connection.rows(_NEXT_DUE[queue], site=site, **now._asdict())[0][0]
+def next_due_ms(connection: Connection, site: str, queue: Queue, now: Now, *, stops_only: bool = False) -> int | None:
+    """Return in how many ms the first of the jobs (or stops) that are held back may go; None when there is none."""
+    statements = _NEXT_STOP_DUE if stops_only else _NEXT_DUE
+    due_ms: int | None = connection.rows(statements[queue], site=site, **now._asdict())[0][0]
     return due_ms
 
 

@@ -98,6 +98,13 @@ def _claim_some(queue: Queue, phase: Phase) -> Statement:
     return Statement(some.where(WITHIN_REACH).returning(*JOB), on_postgresql=some.where(within).returning(*JOB))
 
 
+def _claim_stops(queue: Queue, phase: Phase) -> Statement:
+    """Hand over stop commands alone, within the reach of one reply."""
+    stops = _hand_over(queue, phase).where(deliverable(queue), Job.is_stop == ONE)
+    within = within_reply(queue, stops_only=True)
+    return Statement(stops.where(WITHIN_REACH).returning(*JOB), on_postgresql=stops.where(within).returning(*JOB))
+
+
 def _hand_over(queue: Queue, phase: Phase) -> Update:
     on = ON[queue]
     return update(Job).values(
@@ -324,7 +331,9 @@ INSERT = Statement(insert(Job).values({n: bindparam(n) for n in JobRow._fields i
 EVENT = Statement(insert(JobEvent).values({name: bindparam(name) for name in _EVENT_VALUES}))
 
 CLAIM = {queue: _claim(queue) for queue in Queue}
-CLAIM_SOME = {(queue, phase): _claim_some(queue, phase) for queue in Queue for phase in (Phase.RECEIVED, Phase.CLAIMED)}
+_HANDED_OVER = (Phase.RECEIVED, Phase.CLAIMED)
+CLAIM_SOME = {(queue, phase): _claim_some(queue, phase) for queue in Queue for phase in _HANDED_OVER}
+CLAIM_STOPS = {(queue, phase): _claim_stops(queue, phase) for queue in Queue for phase in _HANDED_OVER}
 REPORT = {(queue, kind): _report(queue, kind) for queue in Queue for kind in Report}
 START_FENCED = {queue: _start_fenced(queue) for queue in Queue}
 

@@ -101,11 +101,13 @@ class Feed:
 
     def wake_polls(self, changes: Sequence[CommittedChange]) -> None:
         """Wake the polls of sites where something was committed: the telescope goes before those who watch it."""
-        sites = {change.job.site for change in changes if change.event.status == UNREAD}
-        if sites:
+        posted = [change.job for change in changes if change.event.status == UNREAD]
+        if posted:
+            sites, sites_of_stops = {job.site for job in posted}, {job.site for job in posted if job.is_stop}
             # The lock is not taken, since a commit would have to wait for it.
             for subscriber in tuple(self._subscribers):
-                if subscriber.site in sites and not isinstance(subscriber, Viewer):
+                its = sites_of_stops if subscriber.stops_only else sites
+                if subscriber.site in its and not isinstance(subscriber, Viewer):
                     subscriber.wake()
 
     def wake_viewers(self, site: str) -> None:
@@ -126,9 +128,9 @@ class Feed:
         return viewer
 
     @contextmanager
-    def waiting(self, site: str, client: Client) -> Iterator[Subscriber]:
+    def waiting(self, site: str, client: Client, *, stops_only: bool = False) -> Iterator[Subscriber]:
         """Take a place for a poll, for the length of a block. Raises Crowded when all places are taken."""
-        subscriber = Subscriber(site, client)
+        subscriber = Subscriber(site, client, stops_only=stops_only)
         with self._lock:
             self._check_room()
             self._subscribers.add(subscriber)

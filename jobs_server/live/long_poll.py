@@ -30,7 +30,10 @@ def poll(database: Database, feed: Feed, command: ClaimJobs, actor: Actor, clien
         feed.replays += 1
     if answer.settled or not command.wait_seconds:
         return answer
-    with feed.presence.waiting(command.site, command.queue), feed.waiting(command.site, client) as subscriber:
+    with (
+        feed.presence.waiting(command.site, command.queue),
+        feed.waiting(command.site, client, stops_only=command.stops_only) as subscriber,
+    ):
         deadline = time.monotonic() + command.wait_seconds
         while True:
             left = deadline - time.monotonic()
@@ -55,7 +58,7 @@ def _take(database: Database, command: ClaimJobs, actor: Actor, client: Client) 
         if before.replayed:
             return before
         any_stop = queries.any_deliverable(connection, command.site, command.queue, clock.read())
-        if any_stop is None:
+        if any_stop is None or (command.stops_only and not any_stop):
             return before
     if client.disconnected():
         return before  # Nobody is there to get any.
@@ -66,7 +69,9 @@ def _take(database: Database, command: ClaimJobs, actor: Actor, client: Client) 
 def _until_due(database: Database, command: ClaimJobs) -> float:
     """Return for how many seconds at most to sleep, for the sake of jobs that are held back."""
     with database.reading() as connection:
-        due_ms = queries.next_due_ms(connection, command.site, command.queue, clock.read())
+        due_ms = queries.next_due_ms(
+            connection, command.site, command.queue, clock.read(), stops_only=command.stops_only
+        )
     if due_ms is None:
         return command.wait_seconds
     return min(_CLOCK_SECONDS, max(due_ms / 1000, _SHORTEST_SECONDS))

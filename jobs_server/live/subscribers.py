@@ -55,8 +55,10 @@ class SiteChannel:
 class Subscriber:
     """A poll or a viewer that waits for news of a site, on a thread of its own."""
 
-    def __init__(self, site: str, client: Client) -> None:
+    def __init__(self, site: str, client: Client, *, stops_only: bool = False) -> None:
         self.site = site
+        self.stops_only = stops_only
+        """Whether work that is posted does not end the sleep at once."""
         self.client = client
         self.sending_since: float | None = None
         self._woken = threading.Event()

@@ -242,6 +242,18 @@ def test_nothing_is_read_while_nobody_waits(file_app: Flask, monkeypatch: pytest
         until(lambda: live.tail == 2)
 
 
+def test_a_poll_for_stops_alone_sleeps_on_when_work_is_posted(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    live, woken = service_of(file_app).feed, list[str]()
+    monkeypatch.setattr(live, "_wake_all", lambda _sites=None: None)  # the commit alone wakes
+    with live.waiting("wmd", SOMEBODY, stops_only=True) as for_stops, live.waiting("wmd", SOMEBODY) as for_all:
+        monkeypatch.setattr(for_stops, "wake", lambda: woken.append("for stops"))
+        monkeypatch.setattr(for_all, "wake", lambda: woken.append("for all"))
+        inside(file_app).sends()
+        assert woken == ["for all"]
+        inside(file_app).sends("stop")
+        assert sorted(woken) == ["for all", "for all", "for stops"]
+
+
 def test_who_comes_has_nothing_read_at_other_sites(file_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     live = feeds.put_in(file_app, FeedTimes(slow_look_seconds=1e9))  # Nothing is looked at by chance.
     asked = list[set[str]]()

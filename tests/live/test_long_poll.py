@@ -63,6 +63,18 @@ def test_it_is_answered_when_a_job_comes(live: str, people: Observatory, options
     assert poll.gets() == [job["ulid"]]
 
 
+@pytest.mark.parametrize("options", [{}, {"claimId": "a"}, {"alternateQueue": True}])
+def test_one_for_stops_alone_waits_for_a_stop(live: str, people: Observatory, options: dict[str, Any]) -> None:
+    site = people.site = f"{people.site}-{'-'.join(options)}"
+    waits_already, poll = people.sends(), Poll(live, site, stopsOnly=True, **options)
+    until(someone_waits(live, site))
+    comes = people.sends("go", device="mount", instance="mount1")
+    stop = people.sends("stop", device="focuser", instance="focuser1")
+    assert poll.gets() == [stop["ulid"]]
+    others = people.polls(**options | {"claimId": None})
+    assert [each["ulid"] for each in others] == [waits_already["ulid"], comes["ulid"]]
+
+
 def test_what_is_there_already_is_not_waited_for(people: Observatory) -> None:
     job = people.sends()
     assert [each["ulid"] for each in people.polls(waitSeconds=LONG)] == [job["ulid"]]
