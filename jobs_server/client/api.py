@@ -26,6 +26,7 @@ class Claimed(NamedTuple):
     jobs: list[Job]
     spent: bool  # its id got jobs before, none of them is to be run any more, and it gets no others
     held: bool  # jobs that its id got before are held back by a lock-out, and come when it is lifted
+    stops_alone: bool = False  # the service knows of polls for stops alone, and this was one
 
 
 class SiteApi:
@@ -63,6 +64,7 @@ class SiteApi:
         claim_id: str | None = None,
         limit: int | None = None,
         wait_seconds: float = 0,
+        stops_only: bool = False,
         alternate_queue: bool = False,
     ) -> list[Job]:
         """Take the waiting jobs, stop commands first, then the oldest.
@@ -71,9 +73,15 @@ class SiteApi:
         jobs. Without one a lost reply is a lost job, so such a poll is not tried again (`Unreachable`, with
         `may_have_arrived`). Whoever asks again with an id whose jobs were all canceled or ended meanwhile gets none,
         now and for ever: take a new id then (`claims` does). `wait_seconds` (0 to 60) lets the service hold the answer
-        back until a job is there.
+        back until a job is there. `stops_only` asks for stop commands alone; an older service answers with any job.
         """
-        return self.claim(claim_id, limit=limit, wait_seconds=wait_seconds, alternate_queue=alternate_queue).jobs
+        return self.claim(
+            claim_id,
+            limit=limit,
+            wait_seconds=wait_seconds,
+            stops_only=stops_only,
+            alternate_queue=alternate_queue,
+        ).jobs
 
     def claim(
         self,
@@ -81,10 +89,16 @@ class SiteApi:
         *,
         limit: int | None = None,
         wait_seconds: float = 0,
+        stops_only: bool = False,
         alternate_queue: bool = False,
     ) -> Claimed:
         """Take the waiting jobs as `poll` does, and return how the claim id stands too."""
-        body = {"claimId": claim_id, "limit": limit, "waitSeconds": wait_seconds or None}
+        body = {
+            "claimId": claim_id,
+            "limit": limit,
+            "waitSeconds": wait_seconds or None,
+            "stopsOnly": stops_only or None,
+        }
         reply_seconds = REPLY_SECONDS + wait_seconds
         queue = {"alternateQueue": True} if alternate_queue else {}
         reply = self._ask("getnewjobs", body | queue, repeatable=claim_id is not None, reply_seconds=reply_seconds)
@@ -92,7 +106,12 @@ class SiteApi:
             raise BadReply("the service sent something that is no list of jobs")
         jobs = [read_job(each, alternate_queue=alternate_queue) for each in reply.content]
         jobs.sort(key=lambda job: (not job.is_stop, job.ulid))
-        return Claimed(jobs, spent="X-Claim-Spent" in reply.headers, held="X-Claim-Held" in reply.headers)
+        return Claimed(
+            jobs,
+            spent="X-Claim-Spent" in reply.headers,
+            held="X-Claim-Held" in reply.headers,
+            stops_alone=stops_only and "X-Stops-Only" in reply.headers,
+        )
 
     def start(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from .api import SiteApi
 from .backoff import Backoff
-from .claimer import Claimer
+from .claimer import Claimer, StopClaimer, WorkClaimer
 from .errors import BadReply, Conflict, NotFound, Refused, Unreachable
 from .freshness import Doubt, Freshness
 from .halts import Halt
@@ -21,8 +21,9 @@ from .job import Job
 from .ledger import Entry, Ledger, Stage
 from .lost_jobs import LOST, NOT_KNOWN, LostJobs
 from .reporter import Report, Reporter
+from .room import Hold, Room
 from .rules import Rules
-from .running_job import CANCELED, ClaimedJob
+from .running_job import CANCELED, FAILED, ClaimedJob
 from .stops import Stops
 from .waiting_jobs import WaitingJobs
 
@@ -44,7 +45,7 @@ class Claims:
     def __init__(self, client: SiteApi, path: Path, rules: Rules) -> None:
         self._client = client.with_patience(0)
         self._rules = rules
-        self._ledger = Ledger(path, client.site, alternate_queue=rules.alternate_queue)
+        self._ledger = Ledger(path, client.site, alternate_queue=rules.alternate_queue, with_stop_ids=rules.stops_apart)
         self._changed = threading.Condition()
         self._stops = Stops(
             self._client,
@@ -61,6 +62,7 @@ class Claims:
             alternate_queue=rules.alternate_queue,
         )
         self._waiting = WaitingJobs(rules.beside)
+        self._room = Room(side_by_side=rules.beside is not None)
         self._runs: dict[str, ClaimedJob] = {}
         self._doubts: dict[str, Doubt] = {}
         """Why a job may be too old; it is looked at when the job's turn comes."""
@@ -68,31 +70,42 @@ class Claims:
         """When the service was first asked in vain whether a job may begin, by the monotonic clock."""
         self._obeyed: set[str] = set()
         """Stops that were obeyed although they could not be kept."""
+        self._refused: dict[str, str] = {}
+        """Why a job may not run although the service would let it begin."""
         self._ending: dict[str, ClaimedJob] = {}
         self._failure: BaseException | None = None
         self._lost: LostJobs | None = None
         """What an earlier run of the program left moving, for `on_lost` to see to."""
         self._closing = self._released = False
         self._left = self._ledger.entries()  # by an earlier run of the program
-        claimer = Claimer(
-            self._client,
-            self._ledger,
-            wait_seconds=rules.wait_seconds,
-            poll_seconds=rules.poll_seconds,
-            alternate_queue=rules.alternate_queue,
-        )
-        self._thread = threading.Thread(target=claimer.work, args=(self,), name="claims", daemon=True)
+        self._threads = [
+            threading.Thread(target=work, args=(self,), name=name, daemon=True) for name, work in self._claimers()
+        ]
 
     def __iter__(self) -> Iterator[ClaimedJob]:
         with self:
             while (run := self.next()) is not None:
                 yield run
 
+    def _claimers(self) -> Iterator[tuple[str, Callable[[Self], None]]]:
+        """Yield what asks for jobs, each with the name of its thread."""
+        options: dict[str, Any] = {
+            "wait_seconds": self._rules.wait_seconds,
+            "poll_seconds": self._rules.poll_seconds,
+            "alternate_queue": self._rules.alternate_queue,
+        }
+        if self._ledger.stop_ids is None:
+            yield "claims", Claimer[Self](self._client, self._ledger.ids, **options).work
+            return
+        yield "claims of stops", StopClaimer(self._client, self._ledger.stop_ids, **options).work
+        yield "claims", WorkClaimer(self._client, self._ledger.ids, limit=1, **options).work
+
     def __enter__(self) -> Self:
-        if not self._thread.is_alive():
+        if not any(thread.is_alive() for thread in self._threads):
             self._account_for_what_ran()
             self._reporter.start()
-            self._thread.start()
+            for thread in self._threads:
+                thread.start()
         return self
 
     def __exit__(
@@ -108,7 +121,7 @@ class Claims:
         backoff = Backoff()
         while (run := self._next_run()) is not None:
             try:
-                if self._is_worth_asking(run) and self._is_fresh(run) and self._begin(run):
+                if self._may_run(run) and self._is_worth_asking(run) and self._is_fresh(run) and self._begin(run):
                     return run
                 backoff.reset()
             except (Unreachable, BadReply, Refused, OSError) as error:
@@ -117,6 +130,27 @@ class Claims:
                 time.sleep(backoff.pause() or 0.0)
         self._release_when_idle()
         return None
+
+    def hold(self, why: str) -> None:
+        """Begin nothing but stops until `go_on`; with `stops_apart` nothing else is claimed either.
+
+        What is in the site's hands and has not begun waits; after `max_age_seconds` of a hold it ends FAILED with why.
+        """
+        with self._changed:
+            before = self._room.hold
+            self._room.hold = Hold(why, before.since) if before else Hold(why)
+
+    def go_on(self) -> None:
+        """End a hold: what waits may begin, through the fence."""
+        with self._changed:
+            self._room.hold = None
+            self._changed.notify_all()
+
+    @property
+    def held(self) -> str | None:
+        """Return why nothing but stops begins for now; None when anything may."""
+        hold = self._room.hold
+        return None if hold is None else hold.why
 
     def close(self) -> None:
         """Take no more jobs; what runs may go on to its end, and then the file is released.
@@ -287,6 +321,13 @@ class Claims:
             self._runs.pop(run.ulid, None)
         self._enqueue([run.entry])
 
+    def _may_run(self, run: ClaimedJob) -> bool:
+        """Whether a job that waited for the end of a hold may run; if not, report it."""
+        why = self._refused.pop(run.ulid, None)
+        if why is not None:
+            run.end_before_begin(FAILED, why)
+        return why is None
+
     def _is_worth_asking(self, run: ClaimedJob) -> bool:
         """Whether to ask again if a job may begin; after an outage as long as the greatest age not: report it."""
         limit, first = self._rules.max_age_seconds, self._first_tried.get(run.ulid)
@@ -303,15 +344,24 @@ class Claims:
             while not self._closing:
                 if self._failure is not None:
                     raise self._failure
-                running = [run.job for run in self._runs.values()]
-                entry = self._waiting.take_first(
-                    running, stops_only=self._lost is not None and not self._lost.are_seen_to
-                )
+                entry = self._first_waiting()
                 if entry is not None:
                     run = self._runs[entry.job.ulid] = ClaimedJob(entry, self, self._rules.abort_seconds)
+                    self._changed.notify_all()  # there may be room for another
                     return run
                 self._changed.wait(0.5)  # not for ever: on Windows, Ctrl-C is not heard in a wait without end
         return None
+
+    def _first_waiting(self) -> Entry | None:
+        hold, lost = self._room.hold, self._lost
+        running = [run.job for run in self._runs.values()]
+        holds = hold is not None or (lost is not None and not lost.are_seen_to)
+        entry = self._waiting.take_first(running, stops_only=holds)
+        if entry is None and hold and (why := hold.sentence(self._rules.max_age_seconds)):
+            entry = self._waiting.take_work()
+            if entry is not None:
+                self._refused[entry.job.ulid] = why
+        return entry
 
     def _begin(self, run: ClaimedJob) -> bool:
         """Pass the fence; return False when the job must not begin any more."""
@@ -348,3 +398,22 @@ class Claims:
             while not self._closing and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)
             return not self._closing
+
+    def has_room(self) -> bool:
+        """Whether a job that is claimed now can begin (called by the claimer)."""
+        with self._changed:
+            seen_to = self._lost is None or self._lost.are_seen_to
+            return seen_to and self._room.for_work(waiting=self._waiting.are_there, running=bool(self._runs))
+
+    def await_room(self, seconds: float) -> None:
+        """Wait for room for work, at most so long (called by the claimer)."""
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while not self._closing and not self.has_room() and (left := deadline - time.monotonic()) > 0:
+                self._changed.wait(left)
+
+    def note_stops_alone(self, known: bool) -> None:
+        """Note whether the service hands over stops alone when it is asked to (called by the claimer)."""
+        with self._changed:
+            self._room.knows_stops_alone = known
+            self._changed.notify_all()

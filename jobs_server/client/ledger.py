@@ -9,7 +9,6 @@ import json
 import os
 import threading
 import time
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -18,6 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from .claim_ids import ClaimIds
 from .errors import SiteClientError
 from .job import Job, read_job
 
@@ -55,8 +55,12 @@ class Entry:
 class Ledger:
     """The file of one site's program; no second program may use it at the same time."""
 
-    def __init__(self, path: Path, site: str, *, alternate_queue: bool = False) -> None:
-        """Open or make the file. Raises SiteClientError when another program has it, or it is another site's."""
+    def __init__(self, path: Path, site: str, *, alternate_queue: bool = False, with_stop_ids: bool = False) -> None:
+        """Open or make the file. Raises SiteClientError when another program has it, or it is another site's.
+
+        `with_stop_ids` when a second poll asks for stops alone; else what such a poll of an earlier run may have got is
+        asked for by the first.
+        """
         self._path = path
         self._whose = {"version": _VERSION, "site": site, "alternate_queue": alternate_queue}
         self._mutex = threading.Lock()
@@ -64,7 +68,10 @@ class Ledger:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._held.acquire()
-            self.claim_id, self.was_there, self._entries, self.retired = self._read()
+            self.ids, stop_ids, self._entries = self._read()
+            if not with_stop_ids and stop_ids.was_there:
+                self.ids.retired |= stop_ids.retired | {stop_ids.current}
+            self.stop_ids = stop_ids if with_stop_ids else None
             self._texts = {ulid: entry.text() for ulid, entry in self._entries.items()}
             self._write()
         except Timeout:
@@ -85,27 +92,27 @@ class Ledger:
         received_ms = time.time_ns() // 1_000_000
         with self._mutex:
             new = [Entry(job, claim_id, received_ms) for job in jobs if job.ulid not in self._entries]
-            before = self.claim_id
-            if claim_id == before:
-                self.claim_id = _new_id()
+            ids = self._series(claim_id)
+            if ids is not None:
+                ids.renew()
             try:
                 self._change({entry.job.ulid: entry for entry in new})
             except OSError:
-                self.claim_id = before
+                if ids is not None:
+                    ids.go_back(claim_id)
                 raise
         return new
 
     def retire(self, claim_id: str) -> None:
         """Go on with a new claim id, and remember that the old one may still bring jobs."""
         with self._mutex:
-            if claim_id == self.claim_id:
-                self.retired.add(claim_id)
-                self.claim_id = _new_id()
+            ids = self._series(claim_id)
+            if ids is not None:
+                ids.retire()
                 try:
                     self._write()
                 except OSError:
-                    self.retired.discard(claim_id)
-                    self.claim_id = claim_id
+                    ids.go_back(claim_id)
                     raise
 
     def started(self, entry: Entry) -> None:
@@ -133,6 +140,11 @@ class Ledger:
         finally:
             self._held.release()
 
+    def _series(self, claim_id: str) -> ClaimIds | None:
+        """Return the ids whose present one this is."""
+        both = (self.ids, self.stop_ids)
+        return next((ids for ids in both if ids is not None and ids.current == claim_id), None)
+
     def _change(self, entries: Mapping[str, Entry]) -> None:
         before = self._texts
         self._texts = before | {ulid: entry.text() for ulid, entry in entries.items()}
@@ -143,24 +155,28 @@ class Ledger:
             raise
         self._entries.update(entries)
 
-    def _read(self) -> tuple[str, bool, dict[str, Entry], set[str]]:
+    def _read(self) -> tuple[ClaimIds, ClaimIds, dict[str, Entry]]:
         try:
             content = json.loads(self._path.read_text(encoding="utf-8"))
             entries = {entry.job.ulid: entry for entry in map(_entry, content["entries"])}
-            claim_id, retired = content["claim_id"], set(content["retired"])
+            ids = ClaimIds(content["claim_id"], content["retired"])
+            stop_ids = ClaimIds(content.get("stop_claim_id"), content.get("stops_retired", ()))
             whose = {name: content[name] for name in self._whose}
         except FileNotFoundError:
-            return _new_id(), False, {}, set()
+            return ClaimIds(), ClaimIds(), {}
         except (ValueError, KeyError, TypeError, AttributeError, SiteClientError) as error:
             raise SiteClientError(
                 f"{self._path} cannot be read ({error}): see what the telescope does, then move the file away"
             ) from None
         if whose != self._whose:
             raise SiteClientError(f"{self._path} is for {whose}, not for {self._whose}; name another file")
-        return claim_id, True, entries, retired
+        return ids, stop_ids, entries
 
     def _write(self) -> None:
-        head = json.dumps(self._whose | {"claim_id": self.claim_id, "retired": sorted(self.retired)})
+        of_ids: dict[str, Any] = {"claim_id": self.ids.current, "retired": sorted(self.ids.retired)}
+        if self.stop_ids is not None:
+            of_ids |= {"stop_claim_id": self.stop_ids.current, "stops_retired": sorted(self.stop_ids.retired)}
+        head = json.dumps(self._whose | of_ids)
         entries = ",\n".join(self._texts.values())
         text = f'{head[:-1]}, "entries": [\n{entries}\n]}}\n'
         temporary = self._path.with_name(f"{self._path.name}.new")
@@ -177,10 +193,6 @@ def _entry(value: Mapping[str, Any]) -> Entry:
     return Entry(
         job, value["claim_id"], value["received_ms"], stage, value["status"], value["message"], value.get("result")
     )
-
-
-def _new_id() -> str:
-    return uuid.uuid4().hex
 
 
 def _replace(temporary: Path, path: Path) -> None:

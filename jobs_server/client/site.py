@@ -32,6 +32,7 @@ class SiteClient(SiteApi):
         look_seconds: float = 1,
         heartbeat_seconds: float = 60,
         alternate_queue: bool = False,
+        stops_apart: bool = False,
     ) -> Claims:
         """Iterate over the jobs of this site, each begun through the fence; carry each out inside `with job:`.
 
@@ -52,6 +53,12 @@ class SiteClient(SiteApi):
         until what the job gave to `when_canceled` has returned, and nothing begins before that may not run beside the
         job. Closing, or leaving the loop, takes no more jobs.
 
+        With `stops_apart` jobs are claimed one by one, each when it can begin (with `beside`: when none in the site's
+        hands still waits for its turn), so that what cannot begin stays at the service, where people can cancel it; a
+        second poll hears of stops at any time. `hold(why)` of what is returned claims and begins stops alone, until
+        `go_on()`. An older service that knows of no poll for stops alone answers that poll with any job: what comes is
+        kept unbegun, in order, and passes the fence as ever.
+
         A poll waits up to `wait_seconds` at the service; one that cannot wait is asked every `poll_seconds`. Running
         jobs are asked after every `look_seconds`, and their estimates refreshed every `heartbeat_seconds`.
         Raises SiteClientError when the file cannot be used.
@@ -67,6 +74,7 @@ class SiteClient(SiteApi):
             look_seconds=look_seconds,
             heartbeat_seconds=heartbeat_seconds,
             alternate_queue=alternate_queue,
+            stops_apart=stops_apart,
         )
         return Claims(self, Path(path), rules)
 

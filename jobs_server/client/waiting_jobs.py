@@ -22,6 +22,18 @@ class WaitingJobs:
         """Put jobs where they belong in the order."""
         self._entries = sorted([*self._entries, *entries], key=lambda entry: (not entry.job.is_stop, entry.job.ulid))
 
+    @property
+    def are_there(self) -> bool:
+        """Whether any job waits."""
+        return bool(self._entries)
+
+    def take_work(self) -> Entry | None:
+        """Remove and return the first job that is no stop, whatever runs."""
+        entry = next((entry for entry in self._entries if not entry.job.is_stop), None)
+        if entry is not None:
+            self._entries.remove(entry)
+        return entry
+
     def take_first(self, running: Iterable[Job], *, stops_only: bool = False) -> Entry | None:
         """Remove and return the first job that may run beside what runs, and beside what waits before that job."""
         before = list(running)

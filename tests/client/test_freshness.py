@@ -68,7 +68,7 @@ def run_before(client: SiteClient, ledger: Path) -> Ledger:
 def crash_with(client: SiteClient, ledger: Path) -> list[str]:
     """Leave the file of a program that was killed with jobs in its hands that had not begun."""
     file = Ledger(ledger, client.site)
-    entries = file.take(client.poll(claim_id=file.claim_id), file.claim_id)
+    entries = file.take(client.poll(claim_id=file.ids.current), file.ids.current)
     file.close()
     return [entry.job.ulid for entry in entries]
 
@@ -139,7 +139,7 @@ def test_a_job_that_an_earlier_run_never_heard_of_counts_from_its_hand_over(
     file = run_before(client, ledger)
     old = sends(client, expires_in_seconds=3600)
     clocks.pass_by(30 * MINUTE)
-    assert [job.ulid for job in client.poll(claim_id=file.claim_id)] == [old.ulid]  # its reply was lost
+    assert [job.ulid for job in client.poll(claim_id=file.ids.current)] == [old.ulid]  # its reply was lost
     clocks.pass_by(14 * MINUTE)
     assert becomes(client, take(client, ledger), old) == "COMPLETE"
 
@@ -147,7 +147,7 @@ def test_a_job_that_an_earlier_run_never_heard_of_counts_from_its_hand_over(
 def test_what_was_handed_over_too_long_ago_does_not_begin(client: SiteClient, ledger: Path, clocks: Clocks) -> None:
     file = run_before(client, ledger)
     old = sends(client, expires_in_seconds=3600)
-    assert [job.ulid for job in client.poll(claim_id=file.claim_id)] == [old.ulid]  # its reply was lost
+    assert [job.ulid for job in client.poll(claim_id=file.ids.current)] == [old.ulid]  # its reply was lost
     clocks.pass_by(16 * MINUTE)
     assert becomes(client, take(client, ledger), old) == "EXPIRED"
     assert "out of the site's sight" in (client.get(old).history[-1].message or "")

@@ -382,7 +382,7 @@ def test_what_a_lockout_holds_back_of_a_lost_reply_is_had_when_it_is_lifted(
     file = Ledger(ledger, client.site)
     file.close()
     job = sends(client)
-    assert [had.ulid for had in client.poll(claim_id=file.claim_id)] == [job.ulid]  # its reply was lost
+    assert [had.ulid for had in client.poll(claim_id=file.ids.current)] == [job.ulid]  # its reply was lost
     holder = {"site": client.site, "note": "hands on the mount", **WHO}
     assert httpx.post(f"{client.url}/lockout", json=holder).status_code == 200
     stops = [sends(client, device="mount", action="stop").ulid] if stopped else []
@@ -399,13 +399,13 @@ def test_what_a_lockout_holds_back_of_a_lost_reply_is_had_when_it_is_lifted(
         take(site, ledger) as claims,
     ):
         assert [carried_out(claims) for _ in stops] == stops
-        until(lambda: asked.count(file.claim_id) > 4)  # for as long as it lasts
-        assert set(asked) > {file.claim_id}  # and for new jobs too
-        assert json.loads(ledger.read_text(encoding="utf-8"))["retired"] == [file.claim_id]  # a new start knows it
+        until(lambda: asked.count(file.ids.current) > 4)  # for as long as it lasts
+        assert set(asked) > {file.ids.current}  # and for new jobs too
+        assert json.loads(ledger.read_text(encoding="utf-8"))["retired"] == [file.ids.current]  # a new start knows it
         lift = {"site": client.site, "cancelWaiting": False, **WHO}
         assert httpx.post(f"{client.url}/liftlockout", json=lift).status_code == 200
         assert carried_out(claims) == job.ulid
-        until(lambda: file.claim_id not in asked[-3:])
+        until(lambda: file.ids.current not in asked[-3:])
 
 
 def carried_out(claims: Claims) -> str:
@@ -420,7 +420,7 @@ def test_what_comes_late_while_the_program_ends_is_had_at_the_next_start(
 ) -> None:
     monkeypatch.setattr(claimer, "ASK_AGAIN_SECONDS", (0.1, 60.0))
     file = Ledger(ledger, client.site)
-    lost_id = file.claim_id
+    lost_id = file.ids.current
     file.retire(lost_id)
     file.close()
     late, running = sends(client), threading.Event()
@@ -442,7 +442,8 @@ def test_what_comes_late_while_the_program_ends_is_had_at_the_next_start(
             assert run.ulid == first.ulid
             running.set()
             assert claims.next() is None
-            claims._thread.join(10)
+            for thread in claims._threads:
+                thread.join(10)
             run.end()
         assert lost_id in ledger.read_text(encoding="utf-8")
         assert take_some(take(client, ledger), 1) == [late.ulid]
@@ -453,7 +454,7 @@ def test_an_old_id_that_cannot_be_asked_keeps_no_job_waiting(
 ) -> None:
     monkeypatch.setattr(claimer, "ASK_AGAIN_SECONDS", (0.0, 60.0))
     file = Ledger(ledger, client.site)
-    old_id = file.claim_id
+    old_id = file.ids.current
     file.retire(old_id)
     file.close()
     job = sends(client)
@@ -659,18 +660,18 @@ def test_a_stop_is_obeyed_however_old_it_is(client: SiteClient, ledger: Path) ->
     file = Ledger(ledger, client.site)
     file.close()
     stop = sends(client, action="stop")
-    client.poll(claim_id=file.claim_id)  # its answer was lost, and then the service was away for long
+    client.poll(claim_id=file.ids.current)  # its answer was lost, and then the service was away for long
     assert take_some(take(client, ledger, max_age_seconds=0), 1) == [stop.ulid]
 
 
 def test_an_id_stays_in_use_when_its_successor_cannot_be_kept(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = Ledger(ledger, "wmd")
-    claim_id = file.claim_id
+    claim_id = file.ids.current
     with monkeypatch.context() as disk:
         disk.setattr(Ledger, "_write", no_space)
         with pytest.raises(OSError, match="No space"):
             file.retire(claim_id)
-        assert (file.claim_id, file.retired) == (claim_id, set())
+        assert (file.ids.current, file.ids.retired) == (claim_id, set())
         with pytest.raises(OSError, match="No space"):
             file.close()
     Ledger(ledger, "wmd").close()  # it was let go all the same

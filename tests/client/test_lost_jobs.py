@@ -19,7 +19,7 @@ def kill_in_a_slew(client: SiteClient, ledger: Path, count: int = 1) -> list[Job
     """Leave the file that a program leaves which was killed while jobs ran."""
     sent = [sends(client, device=device, action="go") for device in ("mount", "dome")[:count]]
     file = Ledger(ledger, client.site)
-    entries = file.take(client.poll(claim_id=file.claim_id), file.claim_id)
+    entries = file.take(client.poll(claim_id=file.ids.current), file.ids.current)
     for entry in entries:
         client.start(entry.job, claim_id=entry.claim_id)
         file.started(entry)
@@ -144,6 +144,6 @@ def test_the_file_is_released_only_when_it_was_seen_to(client: SiteClient, ledge
 def test_nobody_is_bothered_when_nothing_had_begun(client: SiteClient, ledger: Path) -> None:
     sends(client)
     file = Ledger(ledger, client.site)
-    file.take(client.poll(claim_id=file.claim_id), file.claim_id)
+    file.take(client.poll(claim_id=file.ids.current), file.ids.current)
     file.close()
     take_some(take(client, ledger, on_lost=lambda _jobs: pytest.fail("nothing had begun")), 1)

@@ -128,7 +128,7 @@ def test_a_result_of_an_earlier_run_of_the_program_goes_out_with_its_end(client:
     job = sends(client)
     (claimed,) = client.poll(claim_id="a")
     before = Ledger(ledger, client.site)
-    (entry,) = before.take([claimed], before.claim_id)
+    (entry,) = before.take([claimed], before.ids.current)
     before.ended(entry, "COMPLETE", "a fine frame", {"frames": 3})
     before.close()
     with take(client, ledger):
