@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class DeviceError(Exception):
     """A device did not do what was asked; the message is the sentence for the job's end."""
+
+    so_far: Mapping[str, Any] = {}
+    """What came of the job before it failed, such as the frames that were taken."""
 
 
 class DeviceGone(DeviceError):

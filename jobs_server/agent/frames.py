@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Literal
 
-Frame = Literal["icrs", "of_date", "j2000", "j2050", "b1950"]
+Frame = Literal["icrs", "of_date", "j2000", "j2050", "b1950", "b1900"]
 
 
 @cache
-def _astropy() -> tuple[Any, Any, Any]:
+def astropy() -> tuple[Any, Any, Any]:
     """Return astropy's coordinates, times and units, set to ask no network and to take its table at any age."""
     from astropy import coordinates, time, units
     from astropy.utils import iers
@@ -28,24 +28,24 @@ def load() -> None:
 
 
 def _frame(frame: Frame, when: datetime) -> Any:
-    coordinates, time, _ = _astropy()
+    coordinates, time, _ = astropy()
     if frame == "of_date":
         return coordinates.TETE(obstime=time.Time(when))
-    if frame == "b1950":
-        return coordinates.FK4(equinox="B1950")
+    if frame in {"b1950", "b1900"}:
+        return coordinates.FK4(equinox=frame.upper())
     return coordinates.ICRS() if frame == "icrs" else coordinates.FK5(equinox=frame.upper())
 
 
 def from_icrs(ra_hours: float, dec_degrees: float, frame: Frame, when: datetime) -> tuple[float, float]:
     """Return an ICRS direction, hours and degrees, in a mount's frame at a time."""
-    coordinates, _, units = _astropy()
+    coordinates, _, units = astropy()
     place = coordinates.SkyCoord(ra_hours * units.hourangle, dec_degrees * units.deg).transform_to(_frame(frame, when))
     return float(place.ra.hour), float(place.dec.deg)
 
 
 def to_icrs(ra_hours: float, dec_degrees: float, frame: Frame, when: datetime) -> tuple[float, float]:
     """Return a direction of a mount's frame at a time as ICRS, hours and degrees."""
-    coordinates, _, units = _astropy()
+    coordinates, _, units = astropy()
     own = coordinates.SkyCoord(ra_hours * units.hourangle, dec_degrees * units.deg, frame=_frame(frame, when))
     place = own.transform_to(coordinates.ICRS())
     return float(place.ra.hour), float(place.dec.deg)
