@@ -159,13 +159,13 @@ class AlpacaSafety(AlpacaDevice, Safety):
         """Return what the device says now; never raises."""
         try:
             if self._watch.get("connected") is not True:
-                return Reading(safe=False, reason=f"{self.name} cannot be read: it is not connected")
+                return Reading(safe=False, reason=f"{self.name} cannot be read: it is not connected", was_read=False)
             if self._watch.kind == "safetymonitor":
                 safe = self._watch.get("issafe") is True
                 return Reading(safe, None if safe else f"{self.name} says that it is not safe")
             values = {key: self._number(name) for key, name in _CONDITIONS.items()}
         except DeviceError as error:
-            return Reading(safe=False, reason=f"{self.name} cannot be read: {error}")
+            return Reading(safe=False, reason=f"{self.name} cannot be read: {error}", was_read=False)
         known = {key: value for key, value in values.items() if value is not None}
         reason = beyond(known, self.settings.limits) if known else f"{self.name} says nothing of the weather"
         return Reading(reason is None, reason, known)

@@ -164,7 +164,7 @@ class IndiSafety(IndiDevice, Safety):
             values = self._values()
             reason = next(self._reasons(), None) or beyond(values, self.settings.limits)
         except DeviceError as error:
-            return Reading(safe=False, reason=f"{self.name} cannot be read: {error}")
+            return Reading(safe=False, reason=f"{self.name} cannot be read: {error}", was_read=False)
         return Reading(reason is None, reason, values)
 
     def _values(self) -> dict[str, float]:

@@ -96,6 +96,11 @@ class Device(ABC):
     def is_ready(self) -> bool:
         """Whether the device is connected and was prepared."""
 
+    @property
+    @abstractmethod
+    def times_ready(self) -> int:
+        """Return how often the device became ready: it differs from before when the device was away meanwhile."""
+
     @abstractmethod
     def wait_ready(self, seconds: float) -> None:
         """Return when the device is ready; raise DeviceGone with the reason when it is not in time."""
@@ -422,6 +427,7 @@ class Reading:
     safe: bool
     reason: str | None = None
     values: Mapping[str, float] = field(default_factory=dict)  # keys of the wire, such as humidity_percent
+    was_read: bool = True
 
 
 class Safety(Device):

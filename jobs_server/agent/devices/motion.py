@@ -35,6 +35,7 @@ class Motion(Device):
         self._is_asking = False
         self._asked_at = -math.inf
         self._ready = threading.Event()
+        self._times_ready = 0
         self._reason = "it was not connected yet"
         self._changes, self._closed = threading.Event(), threading.Event()
 
@@ -42,6 +43,11 @@ class Motion(Device):
     def is_ready(self) -> bool:
         """Whether the device is connected and was prepared."""
         return self._ready.is_set()
+
+    @property
+    def times_ready(self) -> int:
+        """Return how often the device became ready."""
+        return self._times_ready
 
     def wait_ready(self, seconds: float) -> None:
         """Return when the device is ready; raise DeviceGone with the reason when it is not in time."""
@@ -188,6 +194,7 @@ class Motion(Device):
         if ready == self._ready.is_set():
             return
         if ready:
+            self._times_ready += 1
             self._ready.set()
         else:
             self._ready.clear()
