@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
+from pathlib import Path
 from typing import IO, Any
 
 import click
 
 from .. import clock
 from ..domain import actors, commands, lifecycle, strict_json
-from ..errors import BadRequest, Unavailable
+from ..errors import BadRequest, ConfigError, Unavailable
 from ..jobs import operations, queries, rows, wire
 from ..observatory import catalogue
 from .common import json_option, needed_site, site_option, user_option
@@ -158,8 +159,29 @@ def _submit(body: dict[str, Any], key: str | None = None) -> rows.JobRow:
     in_force = settings()
     commands.check_site(command, in_force.sites)
     actor = actors.console(command.user_id, command.user_name, in_force.open_roles)
+    _caution(command)
     key = commands.parse_key(key) or uuid.uuid4().hex
     return _post(command, actor, key)
+
+
+def _caution(command: commands.SubmitJob) -> None:
+    """Print what the job asks for that its site is not known to have; what cannot be read hinders no job."""
+    if lifecycle.is_stop(command.action, command.required_params):
+        return
+    from ..observatory import abilities, profiles  # what reads a profile need not be loaded for a stop
+    from ..state import capabilities
+
+    try:
+        profile = profiles.load(Path(settings().instance)).get(command.site) or profiles.Profile(code=command.site)
+        with database().reading() as connection:
+            said = capabilities.of_site(connection, command.site)
+    except (Unavailable, ConfigError) as error:
+        click.echo(f"What {command.site} has is not known now: {error}", err=True)
+        return
+    known = abilities.Abilities(profile, said.devices if said else {})
+    what = (command.device, command.instance, command.action, command.required_params, command.optional_params)
+    for sentence in abilities.cautions(known, *what):
+        click.echo(f"Caution: {sentence}.", err=True)
 
 
 def _post(command: commands.SubmitJob, actor: actors.Actor, key: str) -> rows.JobRow:

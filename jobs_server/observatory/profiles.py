@@ -14,14 +14,16 @@ from collections.abc import Mapping, MutableMapping
 from datetime import tzinfo
 from pathlib import Path
 from threading import Lock
-from typing import Annotated, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import tomlkit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import ConfigError
 from .sky import Place
+
+if TYPE_CHECKING:
+    import tomlkit
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +130,8 @@ def _stamp(folder: Path) -> tuple[int, int] | None:
 
 def save(folder: Path, profile: Profile) -> None:
     """Write a site's profile into the file, all of it or nothing. Raises ConfigError when it cannot be written."""
+    import tomlkit  # Whoever only reads the file does without.
+
     path = folder / FILE
     document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
     if "sites" not in document and document.get("code", profile.code) != profile.code:
@@ -149,6 +153,8 @@ def save(folder: Path, profile: Profile) -> None:
 
 def _table_of(document: tomlkit.TOMLDocument, code: str) -> MutableMapping[str, Any]:
     """Find the table of a site, or make one."""
+    import tomlkit
+
     if "sites" not in document:
         return document
     sites: Any = document["sites"]
@@ -161,6 +167,8 @@ def _table_of(document: tomlkit.TOMLDocument, code: str) -> MutableMapping[str, 
 
 def _fill(table: MutableMapping[str, Any], profile: Profile) -> None:
     """Make a table hold what a profile holds, and touch only what differs."""
+    import tomlkit
+
     wanted = profile.model_dump(exclude_defaults=True, mode="json")
     devices = wanted.pop("devices", {})
     _update(table, wanted, keep=("devices",))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from jobs_server.domain.strict_json import MAX_NESTING
+from jobs_server.service import service_of
 
 from ..support.observatory import Observatory
 
@@ -34,3 +36,30 @@ def test_what_json_can_hold_is_sent_as_it_is(shared_app: Flask, desk: Observator
     arguments = ["jobs", "send", "widget", "w1", "turn", "--site", desk.site, "-p", f"key={json.dumps(value)}"]
     assert FlaskCliRunner(shared_app).invoke(args=arguments).exit_code == 0
     assert desk.polls()[0]["required_params"] == {"key": value}
+
+
+def test_a_filter_that_the_site_does_not_name_goes_out_with_a_caution(file_app: Flask) -> None:
+    """A profile lists its filters; filter `Zz` or camera `cam #9` goes out without a caution."""
+    instance = Path(service_of(file_app).settings.instance)
+    (instance / "site.toml").write_text('code = "wmd"\n[devices.camera]\nfilters = ["R", "V"]\n', encoding="utf-8")
+    devices = {"camera/c1": {"filters": ["Zz"], "limits": {"time": [0, 60]}}}
+    file_app.test_client().post("/jobs/capabilities", json={"site": "wmd", "devices": devices})
+    run = FlaskCliRunner(file_app).invoke
+    to_wmd = ("jobs", "send", "--site", "wmd", "--json")
+    result = run(args=[*to_wmd, "camera", "c1", "expose", "-p", "filter=Zz", "-p", "time=61"])
+    assert result.stderr == (
+        "Caution: wmd has no filter 'Zz'; it has R, V.\nCaution: c1 takes a time from 0 to 60, not 61.\n"
+    )
+    assert json.loads(result.stdout)["required_params"] == {"time": 61}
+    result = run(args=[*to_wmd, "camera", "cam #9", "expose"])
+    assert result.stderr == "Caution: wmd has no camera 'cam #9'; it has c1.\n"
+    assert run(args=[*to_wmd, "camera", "cam #9", "stop"]).stderr == ""
+
+
+def test_a_profile_that_cannot_be_read_hinders_no_job(file_app: Flask) -> None:
+    file = Path(service_of(file_app).settings.instance) / "site.toml"
+    arguments = ["jobs", "send", "widget", "w1", "turn", "--site", "wmd"]
+    file.write_text("code", encoding="utf-8")
+    result = FlaskCliRunner(file_app).invoke(args=arguments)
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith("What wmd has is not known now: ")
