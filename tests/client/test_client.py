@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -270,3 +271,9 @@ def test_pauses_grow_and_are_bounded(patience: float, tries: int, at_least: floa
             return
         assert at_least <= pause <= at_least + min(5, 0.2 * 2**number)
         assert pause < patience + 0.1
+
+
+def test_a_pause_takes_no_number_of_the_programs_own_chance() -> None:
+    before = random.getstate()
+    assert Backoff().pause() is not None
+    assert random.getstate() == before
