@@ -63,6 +63,8 @@ class SeenDevice:
     age_ms: int
     is_grey: bool
     """Whether it is too old to be news."""
+    grey_after_ms: int = GREY_MS
+    """From which age on it is."""
 
     @property
     def key(self) -> str:
@@ -291,7 +293,8 @@ def _seen(state: DeviceState, now: Now) -> SeenDevice:
     kind, _, instance = state.device.partition("/")
     age_ms = max(0, clock.age_ms(now, state.heard))
     values = from_json(state.text or "{}")
-    return SeenDevice(kind, instance, values, state.heard.wall_ms, age_ms, age_ms > state.grey_after_ms)
+    grey_ms = state.grey_after_ms
+    return SeenDevice(kind, instance, values, state.heard.wall_ms, age_ms, age_ms > grey_ms, grey_ms)
 
 
 def _heard(row: StoredState, now: Now) -> Now:

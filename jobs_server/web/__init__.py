@@ -18,6 +18,7 @@ from . import (  # noqa: F401  each adds its routes to the blueprint
     sign_in,
     site,
     site_admin,
+    strip,
     unchanged,
 )
 from .blueprint import bp

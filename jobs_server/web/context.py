@@ -29,6 +29,7 @@ from ..live.presence import Seen, State
 from ..observatory import sky
 from ..observatory.profiles import Profile
 from ..service import service
+from ..state.devices import SeenDevice
 from ..storage.statement import Connection
 
 THEMES = ("light", "dark", "night")
@@ -248,6 +249,11 @@ class Page:
         presence = service().feed.presence
         presence.serves_beside_others(request.is_multiprocess)
         return presence.seen(self.site, Queue.PRIMARY)
+
+    @cached_property
+    def devices(self) -> list[SeenDevice]:
+        """Return what the site says of its devices, each with its age."""
+        return service().devices.seen(self.site) if self.site else []
 
     @property
     def fault(self) -> str | None:

@@ -52,7 +52,7 @@ def main(folder: Path, only: tuple[str, ...] = ()) -> None:
         stage.guarded(Path(instance) / "guarded") as guarded,
         stage.chromium() as browser,
     ):
-        stage.a_present(observatory)
+        stage.speaks(server, stage.a_present(observatory))
         pages = {name: server.url + path for name, path in PAGES.items()} | guarded.pages
         pages["job"] = server.url + job_page(observatory)
         for theme in stage.THEMES:
@@ -79,7 +79,7 @@ def for_readme(folder: Path) -> None:
         stage.served(Path(instance)) as (server, observatory),
         stage.chromium() as browser,
     ):
-        stage.a_present(observatory)
+        stage.speaks(server, stage.a_present(observatory))
         for name, theme, width in (("now", "light", (1200, 760)), ("now-at-night", "night", stage.PHONE)):
             page = stage.open_page(stage.context(browser, server, width, theme), f"{server.url}/?site=wmd")
             page.locator("[data-timeline] svg .axis").wait_for(state="attached")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import signal
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from PIL import Image, ImageStat
+from PIL import Image, ImageDraw, ImageFilter, ImageStat
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from jobs_server.observatory import sky
@@ -78,6 +79,48 @@ def a_present(observatory: Observatory) -> dict[str, Any]:
     for band in ("V", "B"):
         observatory.sends(**nights.expose("NGC 891", 120, 3, band), user_name="Tycho", user_id="lan|tycho")
     return running
+
+
+DEVICES: dict[str, dict[str, Any]] = {
+    "mount/mount1": {
+        "status": "tracking",
+        "ra_hours": 0.712,
+        "dec_degrees": 41.27,
+        "alt_degrees": 62.3,
+        "az_degrees": 97.1,
+    },
+    "enclosure/enclosure1": {"status": "open", "azimuth_degrees": 98.0, "mode": "follows the mount"},
+    "weather/weather1": {"safe": True, "temperature_c": 7.4, "humidity_percent": 61, "wind_m_per_s": 3.2},
+    "camera/camera_1_1": {"status": "exposing", "temperature_c": -10.0, "cooler_percent": 35, "frame": 3, "frames": 5},
+    "filter_wheel/filter_wheel1": {"filter": "R", "status": "idle"},
+    "focuser/focuser1": {"position_um": 5021, "temperature_c": 6.8},
+}
+"""What a site says of its devices on a good night."""
+
+
+def stars(width: int = 960, height: int = 640) -> bytes:
+    """Return a picture as a camera sends it: stars, noise, and a galaxy."""
+    chance, picture = random.Random(31), Image.effect_noise((width, height), 14).point(lambda value: value // 6)
+    draw = ImageDraw.Draw(picture)
+    for _ in range(400):
+        x, y, size = chance.uniform(0, width), chance.uniform(0, height), chance.paretovariate(2.2)
+        draw.ellipse((x - size / 2, y - size / 2, x + size / 2, y + size / 2), fill=min(255, int(70 + 45 * size)))
+    galaxy = Image.radial_gradient("L").point(lambda value: max(0, 200 - 2 * value)).resize((width // 2, height // 6))
+    galaxy = galaxy.rotate(28, expand=True)
+    picture.paste(255, (width // 2 - galaxy.width // 2, height // 2 - galaxy.height // 2), galaxy)
+    written = io.BytesIO()
+    picture.filter(ImageFilter.GaussianBlur(1)).save(written, "PNG")
+    return written.getvalue()
+
+
+def speaks(server: servers.Server, job: dict[str, Any] | None = None, site: str = "wmd", **devices: Any) -> None:
+    """Let a site say how its devices are, and send a picture of a job."""
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
+        told = {"site": site, "devices": devices or DEVICES}
+        assert client.post("/jobs/devicestate", json=told).status_code == 200
+        if job:
+            query = {"site": site, "ulid": job["ulid"], "name": "m31-003.png"}
+            assert client.post("/jobs/preview", params=query, content=stars()).status_code == 200
 
 
 @contextmanager

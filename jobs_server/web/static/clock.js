@@ -41,6 +41,9 @@ export function count(root, ms = now()) {
     put(item, ((late ? item.dataset.sayAfter : item.dataset.say) ?? "{}").replace("{}", age(passed)));
     item.classList.toggle("late", late);
   }
+  for (const item of root.querySelectorAll("[data-grey-from]")) {
+    item.classList.toggle("grey", ms > Number(item.dataset.greyFrom));
+  }
   for (const item of root.querySelectorAll("[data-left]")) {
     const left = Number(item.dataset.left) - ms;
     put(item, (left < 0 ? item.dataset.sayOver : item.dataset.say).replace("{}", remaining(Math.abs(left))));

@@ -44,6 +44,7 @@ export function startLive() {
     clearTimeout(soon?.timer);
     soon?.begin(); // what somebody did here is shown at once
   });
+  document.addEventListener("jobs:outdated", ({ detail }) => renew({ ...detail, among: Number(document.body.dataset.pace) }));
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : wake()));
   document.addEventListener("resume", wake);
   addEventListener("pageshow", (event) => event.persisted && wake());
@@ -76,6 +77,7 @@ function open() {
   nextTry = performance.now() + retryMs;
   stream = new EventSource(`${streamSrc}&${new URLSearchParams({ lastEventId: position })}`);
   waited = 0;
+  document.dispatchEvent(new CustomEvent("jobs:opening")); // what comes first is all that is known of the site
   stream.onopen = () => {
     waited = 0;
     retryMs = RETRY_MS;
@@ -83,6 +85,10 @@ function open() {
   };
   stream.onmessage = (event) => {
     const { topic, data } = JSON.parse(event.data);
+    if (topic === "devices") {
+      document.dispatchEvent(new CustomEvent("jobs:devices", { detail: data })); // every second: no page is fetched for it
+      return;
+    }
     if (topic === "jobs" && FAILED.test(data.statusId)) document.dispatchEvent(new CustomEvent("jobs:alarm"));
     // The greeting counts too: what has no position, as a lock-out, may be newer than the page.
     renew({ whole: topic === "jobs", among: Number(document.body.dataset.pace) });
