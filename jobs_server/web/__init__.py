@@ -13,6 +13,7 @@ from . import (  # noqa: F401  each adds its routes to the blueprint
     jobs,
     night,
     now,
+    pictures,
     reservations,
     send,
     sign_in,

@@ -30,6 +30,7 @@ LINKS = (
 UNDER = {
     "send_it": "send",
     "job": "log",
+    "picture": "log",
     "night_of": "night",
     "reserve": "reservations",
     "unreserve": "reservations",

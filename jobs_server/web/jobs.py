@@ -15,10 +15,12 @@ from ..history import now, search
 from ..history.now import JobWithTiming
 from ..history.search import Filter
 from ..jobs import queries
+from ..jobs import results as job_results
 from ..jobs.timing import timing_of
 from ..observatory import sky
 from ..service import service
-from . import export
+from ..state import previews
+from . import export, pictures, results
 from .blueprint import bp
 from .context import page
 
@@ -110,9 +112,20 @@ def job(ulid: str) -> Response:
         history, left_out = queries.history_ends(connection, found.id, SHOWN_EVENTS) if found else ([], 0)
         told = queries.each_event(connection, found.id) if found and left_out else history
         timing = timing_of(found.timestamp_ms, told, found.hold_ms) if found else None
+        result = job_results.of_job(connection, found.id) if found else None
+        kept = previews.of_job(connection, found.id) if found else []
     if found is None or (request.args.get("site") and found.site != page().site):
         raise NotFound(f"Error: site {page().site} has no job {ulid}")
-    shown = render_template("pages/job.html", job=found, history=history, left_out=left_out, timing=timing)
+    shown = render_template(
+        "pages/job.html",
+        job=found,
+        history=history,
+        left_out=left_out,
+        timing=timing,
+        result_rows=results.rows(result),
+        pictures=kept,
+        pictures_shown=pictures.are_shown(),
+    )
     return make_response(shown)
 
 

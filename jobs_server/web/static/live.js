@@ -91,7 +91,7 @@ function open() {
     }
     if (topic === "jobs" && FAILED.test(data.statusId)) document.dispatchEvent(new CustomEvent("jobs:alarm"));
     // The greeting counts too: what has no position, as a lock-out, may be newer than the page.
-    renew({ whole: topic === "jobs", among: Number(document.body.dataset.pace) });
+    renew({ whole: topic === "jobs" || topic === "previews", among: Number(document.body.dataset.pace) });
   };
   stream.addEventListener("reset", () => renew({ whole: true }));
   stream.addEventListener("dropped", refused);
