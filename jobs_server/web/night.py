@@ -12,16 +12,17 @@ from flask import Response, jsonify, make_response, render_template, request
 from ..auth.access import Access, needs
 from ..domain import actors
 from ..errors import NotFound
-from ..history import now, search
+from ..history import curves, now, search
 from ..history.night import report
 from ..history.now import JobWithTiming
+from ..history.pictures import contact_sheet
 from ..history.search import Filter
 from ..jobs import events
 from ..live import sse
 from ..observatory import describe, sky
 from ..service import service
 from ..storage.statement import Connection
-from . import export
+from . import curve_drawing, export, pictures
 from .blueprint import bp
 from .context import page
 
@@ -29,6 +30,8 @@ SHOWN = 500
 """Rows on the page; the log has all in pages, the CSV in one file."""
 DRAWN = 3_000
 """Newest jobs on a timeline."""
+PICTURED = 200
+"""Pictures on the page, the last ones of the night."""
 FOLLOWED = 2_000
 """Jobs up to which an open page follows the night: of more, counting them at each change would keep the server busy."""
 CHANGED = 200
@@ -44,6 +47,8 @@ def night(day: str = "") -> Response:
         asked = _date(day)
         from_ms, to_ms = sky.night_span(asked, page().profile.zone)
         found = report(connection, page().site, from_ms, to_ms)
+        sheet = contact_sheet(connection, page().site, from_ms, to_ms, PICTURED)
+        measured = curves.of_night(connection, page().site, from_ms, to_ms)
     days = {"night": asked, "before": asked - timedelta(days=1), "after": asked + timedelta(days=1)}
     tonight = sky.night_of(page().now_ms, page().profile.zone)
     shown = render_template(
@@ -54,6 +59,9 @@ def night(day: str = "") -> Response:
         rows=found.jobs[:SHOWN],
         tonight=tonight,
         followed=FOLLOWED,
+        sheet=sheet,
+        pictures_shown=pictures.are_shown(),
+        curves=curve_drawing.sheet(measured),
         light=_light(from_ms, to_ms),
         moon=_moon(from_ms, to_ms),
         moonlit=sky.moonlit_percent((from_ms + to_ms) // 2),
