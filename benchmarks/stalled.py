@@ -30,7 +30,7 @@ SERVERS = {
     "waitress": ("serve", "--server", "waitress"),
     "flask": ("run",),
 }
-_GIVE_UP_SECONDS = 10.0
+_GIVE_UP_SECONDS = 30.0
 _LIST_JOBS, _NOTE_BYTES = 40, 200_000  # eight million bytes, which no socket's buffer holds
 
 

@@ -19,6 +19,7 @@ from .. import clock
 from ..config import CONFIG_FILE, variable
 from ..errors import TaskFailed, Unavailable
 from ..jobs import queries
+from ..observatory import profiles
 from ..state import previews
 from ..storage import migrations, network_share, postgresql, sqlite
 from ..storage.database import reason_of
@@ -244,7 +245,9 @@ def _site_tokens(installation: Installation) -> Iterator[Finding]:
         return
     if installation.is_there and installation.revision == migrations.newest():
         with installation.database.reading() as connection:
-            yield from checks.refused(connection, installation.settings)
+            yield from checks.refused(
+                connection, installation.settings, profiles.load(Path(installation.settings.instance))
+            )
 
 
 def _sign_in(installation: Installation) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ for a field that was left blank.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ _BLANKS = frozenset(("", "empty", "nan", "none", "null", "undefined"))
 _YES = frozenset(("true", "on", "yes", "1"))
 _NO = frozenset(("false", "off", "no", "0"))
 _LONGEST_SHOWN = 40
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+"""Python alone would also take `1_000`, and digits of other scripts."""
 
 _CAMERAS = frozenset({"camera"})
 _MOVERS = frozenset({"mount", "focuser", "filter_wheel", "rotator", "selector"})
@@ -38,7 +41,9 @@ def number(params: Params, name: str, default: float | None = None) -> float:
     if default is not None and is_blank(value):
         return default
     try:
-        if not isinstance(value, bool) and math.isfinite(found := float(_bare(value))):
+        bare = _bare(value)
+        is_odd = isinstance(value, bool) or (isinstance(bare, str) and not _NUMBER.fullmatch(bare))
+        if not is_odd and math.isfinite(found := float(bare)):
             return found
     except (TypeError, ValueError, OverflowError):
         pass

@@ -10,7 +10,7 @@ import math
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -164,13 +164,14 @@ def refusals_of(service: Service) -> Iterator[Finding]:
     if service.settings.site_tokens != "required":
         return
     with service.database.reading() as connection:
-        yield from refused(connection, service.settings)
+        yield from refused(connection, service.settings, service.profiles.all())
 
 
-def refused(connection: Connection, settings: Settings) -> Iterator[Finding]:
+def refused(connection: Connection, settings: Settings, profiles: Collection[str]) -> Iterator[Finding]:
     """Look at which sites the software shows no valid site token, and is refused.
 
-    Alerts are of sites that there are, since anybody on the network can make up others.
+    Alerts are of sites that there are, by their jobs, the settings or a profile, since anybody on the network can make
+    up others.
     """
     if settings.site_tokens != "required":
         return
@@ -181,7 +182,7 @@ def refused(connection: Connection, settings: Settings) -> Iterator[Finding]:
             f"{what} ({shown(each.client) or 'it does not say what it is'}): give it one (flask tokens create --site"
             f" {shown(each.site)}), or set JOBS_SITE_TOKENS=off."
         )
-        is_one = each.is_known or each.site in settings.sites
+        is_one = each.is_known or each.site in settings.sites or each.site in profiles
         alert = f"{each.site}: {what}. It may take that for an empty list." if is_one else ""
         yield Finding(f"refused {each.site}", Grade.BAD, sentence, alert=alert)
 

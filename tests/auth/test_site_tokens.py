@@ -179,6 +179,13 @@ class TestSoftwareWithoutAToken:
         assert "flask tokens create --site wmd" in sentence
         assert "Site software refused since 21:04 UTC" in self.page(app)
 
+    def test_of_a_site_that_a_profile_alone_names_is_named_too(self, app: Flask) -> None:
+        site = inside(app)
+        asks(site, "getnewjobs", None)
+        assert self.alerts(app) == [], "anybody on the network can make up a site"
+        Path(service_of(app).settings.instance, "site.toml").write_text('code = "wmd"\n')
+        assert self.alerts(app), "a site without jobs is one when its profile is there"
+
     def test_is_over_when_it_shows_one(self, app: Flask, clocks: Clocks) -> None:
         site = inside(app)
         site.sends()

@@ -46,7 +46,7 @@ def test_a_blank_is_the_default_and_without_one_refused(blank: object) -> None:
             read({}, "x")
 
 
-@pytest.mark.parametrize("value", ["twelve", "inf", math.inf, "1e999", 10**400, True, [1], {"a": 1}, "1,5"])
+@pytest.mark.parametrize("value", ["twelve", "inf", math.inf, "1e999", 10**400, True, [1], {"a": 1}, "1,5", "1_0", "٣"])
 def test_what_is_no_number_is_refused_with_and_without_a_default(value: object) -> None:
     for default in (None, 1):
         with pytest.raises(BadParameter, match="time must be a number, not"):
