@@ -14,6 +14,7 @@ from rich.text import Text
 
 from ..client import Job, SiteClient, SiteClientError
 from ..errors import on_one_line
+from ..simulator.instruments import FILTERS, PLACE, Instruments
 from ..simulator.observatory import Observatory, run, run_as_of_old
 from . import installation
 from .common import Number
@@ -39,7 +40,10 @@ def simulate(
     """Play an observatory: take the jobs of a site and carry them out, until Ctrl-C.
 
     Exposures take their time and a readout, slews go by their angle, scripts by their frames. A stop or a cancel is
-    obeyed at once. Of the jobs that go wrong half fail, and of the other half nothing more is heard.
+    obeyed at once. Of the jobs that go wrong half fail, and of the other half nothing more is heard. What real gear
+    refuses fails with the reason: a filter that is not there, a target below the horizon, a slew while parked. Place,
+    names and filters are those of site.toml. It says how its devices are, and sends pictures of made-up stars; with
+    --legacy it does not.
 
     \b
     flask run
@@ -55,7 +59,8 @@ def simulate(
         Text(f"Playing {site} for {url}, {speed:g} times as fast as a real one; Ctrl-C ends."), soft_wrap=True
     )
     with Screen(console) as screen, SiteClient(url, site, name="pretend observatory") as client:
-        observatory = Observatory(screen, speed, faults, random.Random(seed))  # noqa: S311
+        instruments = _instruments(Path(settings.instance), site)
+        observatory = Observatory(screen, speed, faults, random.Random(seed), instruments)  # noqa: S311
         try:
             if legacy:
                 run_as_of_old(client, observatory)
@@ -65,6 +70,18 @@ def simulate(
             screen.say("Ended.")
         except SiteClientError as error:
             raise click.ClickException(str(error)) from None
+
+
+def _instruments(folder: Path, site: str) -> Instruments:
+    """Return the devices of a site as its profile here lists them, else usual ones. Raises ConfigError."""
+    if not (folder / "site.toml").exists():  # What reads it need not be loaded then.
+        return Instruments()
+    from ..observatory import profiles
+
+    profile = profiles.load(folder).get(site) or profiles.Profile(code=site)
+    names = {kind: device.instances for kind, device in profile.devices.items()}
+    filters = profile.device("camera").filters or profile.device("filter_wheel").filters
+    return Instruments(profile.place or PLACE, names, filters or FILTERS)
 
 
 class Screen:

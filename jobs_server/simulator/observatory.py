@@ -18,7 +18,10 @@ from ..client.backoff import Backoff
 from ..client.job_loop import Claims
 from ..client.plain_reporter import PlainReporter
 from ..observatory import durations
-from ..observatory.durations import Plan, Pose
+from ..observatory.durations import Plan
+from .instruments import Instruments
+from .outcome import Outcome
+from .self_report import SelfReport
 
 LEGACY_POLL_SECONDS = 4.0
 _BUSY_POLL_SECONDS = 0.5  # a stop must be seen while something moves
@@ -50,14 +53,15 @@ class Observatory:
     """The devices of one pretended site.
 
     `speed` is how many times as fast as a real one they are; `faults` the share of jobs that go wrong, half of them
-    with FAILED, half in silence.
+    with FAILED, half in silence. `report` is where pictures go; without one none is made.
     """
 
     display: Display
     speed: float = 1.0
     faults: float = 0.0
     chance: random.Random = field(default_factory=random.Random)
-    _poses: dict[tuple[str, str], Pose] = field(default_factory=dict)
+    instruments: Instruments = field(default_factory=Instruments)
+    report: SelfReport | None = None
 
     def carry_out(self, run: ClaimedJob) -> None:
         """Carry a job out and report it, whatever its parameters are."""
@@ -77,26 +81,32 @@ class Observatory:
             self.display.end(run.job, COMPLETE, "stopped")
 
     def _do(self, run: ClaimedJob) -> None:
-        key = (run.device, run.instance)
-        plan = durations.plan(
-            *(run.device, run.action, run.required_params, run.optional_params),
-            *(self._poses.get(key, Pose()), time.time()),
-        )
+        pose = self.instruments.pose(run.device, run.instance)
+        what = (run.device, run.action, run.required_params, run.optional_params)
+        plan = durations.plan(*what, pose, time.time())
+        self.instruments.check(run, plan.pose)
         self.display.begin(run.job, plan.seconds / self.speed)
         fault_at = self.chance.uniform(0, plan.seconds) if self.chance.random() < self.faults else None
         silent = self.chance.random() < 0.5
-        if not self._work(run, plan, fault_at, silent=silent):
-            return
-        self._poses[key] = plan.pose
+        outcome = Outcome(run, self.instruments, self.report, self.chance)
+        moved = None
+        try:
+            if not self._work(run, plan, outcome, fault_at, silent=silent):
+                return
+            moved = plan.pose
+        finally:
+            self.instruments.finish(run, moved)
+        outcome.tell()
         run.end(COMPLETE)
         self.display.end(run.job, COMPLETE, None)
 
-    def _work(self, run: ClaimedJob, plan: Plan, fault_at: float | None, *, silent: bool) -> bool:
+    def _work(self, run: ClaimedJob, plan: Plan, outcome: Outcome, fault_at: float | None, *, silent: bool) -> bool:
         """Report and wait for the steps of a plan; return False when the job fell silent."""
         done = 0.0
-        for step in plan.steps:
+        for number, step in enumerate(plan.steps, 1):
             left = plan.seconds - done
             run.report(step.status, left / self.speed)
+            self.instruments.begin(run, step.status, step.seconds / self.speed)
             done += step.seconds
             if fault_at is None or fault_at > done:
                 self._wait(run, step, left)
@@ -106,6 +116,7 @@ class Observatory:
                 return False
             else:
                 raise Fault(f"pretended: the {run.device} does not answer")
+            outcome.note(step.status, is_last=number == len(plan.steps))
         return True
 
     def _wait(self, run: ClaimedJob, step: durations.Step, left: float) -> None:
@@ -122,13 +133,14 @@ class Observatory:
 def run(client: SiteClient, observatory: Observatory, ledger: Path, stopped: threading.Event | None = None) -> None:
     """Take jobs with claims and carry them out, each in a thread of its own, until stopped.
 
-    What runs when the program is ended is reported FAILED.
+    Meanwhile it says what the observatory has and how its devices are. What runs when the program is ended is reported
+    FAILED.
     """
     running: set[ClaimedJob] = set()
     claims = client.claims(ledger, on_stop=observatory.stop, beside=may_run_beside, poll_seconds=0.5)
     if stopped is not None:
         threading.Thread(target=_close_when, args=(stopped, claims), daemon=True).start()
-    with claims:
+    with claims, SelfReport(client, observatory.instruments, observatory.display) as observatory.report:
         try:
             while (job := claims.next()) is not None:
                 running.add(job)
