@@ -14,7 +14,7 @@ COMMANDS = {
     ),
     "list": Place("jobs_server.cli.show:list_jobs", "List a site's jobs, oldest first."),
     "send": Place("jobs_server.cli.send:send", "Send one job."),
-    "show": Place("jobs_server.cli.show:show", "Show one job and all that happened to it."),
+    "show": Place("jobs_server.cli.show:show", "Show one job, all that happened to it, and what came of it."),
     "watch": Place("jobs_server.cli.watch:watch", "Print what happens at a site as it happens, until Ctrl-C."),
 }
 

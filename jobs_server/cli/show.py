@@ -47,16 +47,17 @@ def list_jobs(site: str | None, hours: float, as_json: bool) -> None:
 @click.argument("ulid")
 @json_option
 def show(ulid: str, as_json: bool) -> None:
-    """Show one job and all that happened to it."""
+    """Show one job, all that happened to it, and what came of it."""
     found = _job_with_history(ulid)
     if found is None:
         raise click.ClickException(f"there is no job {ulid}")
+    row, events, pictures = found
     if as_json:
         from ..jobs import wire
 
-        click.echo(wire.job_with_history(*found))
+        click.echo(wire.job_with_history(row, events))
     else:
-        terminal.print_job(*found)
+        terminal.print_job(row, events, pictures)
 
 
 def _recent(site: str, since_ms: int) -> Iterator[list[JobRow]]:
@@ -83,14 +84,20 @@ def _reasons(site: str, since_ms: int) -> dict[int, str]:
     return queries.reasons(database(), site, since_ms)
 
 
-def _job_with_history(ulid: str) -> tuple[JobRow, list[EventRow]] | None:
+def _job_with_history(ulid: str) -> tuple[JobRow, list[EventRow], list[str]] | None:
+    """Find one job, with what happened to it, oldest first, and the names of its pictures, newest first."""
     if file := sqlite_file():
         from .sqlite_reads import SQLiteReads
 
         with SQLiteReads(file, settings().database_timeout_seconds) as reads:
-            return reads.job_with_history(ulid)
+            found = reads.job_with_history(ulid)
+            return (*found, reads.pictures(found[0].id)) if found else None
     from ..jobs import queries
+    from ..state import previews
 
     with database().reading() as connection:
         row = queries.job_anywhere(connection, ulid)
-        return (row, queries.history(connection, row.id)) if row else None
+        if row is None:
+            return None
+        pictures = [picture.name for picture in previews.of_job(connection, row.id)]
+        return row, queries.history(connection, row.id), pictures

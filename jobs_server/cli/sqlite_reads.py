@@ -32,6 +32,8 @@ _REASONS = (
 _BY_ULID = f"{_JOB} WHERE ulid = :ulid"
 _HISTORY = f"SELECT {', '.join(EventRow._fields)} FROM job_event WHERE job_id = :job_id ORDER BY seq"  # noqa: S608
 
+_PICTURES = "SELECT name FROM preview WHERE job_id = :job_id ORDER BY id DESC LIMIT 100"
+
 
 class SQLiteReads:
     """Read one file, open for the length of a block. Raises Unavailable when it cannot be read."""
@@ -73,6 +75,10 @@ class SQLiteReads:
         for row in map(JobRow._make, self._rows(_BY_ULID, {"ulid": ulid})):
             return row, list(map(EventRow._make, self._rows(_HISTORY, {"job_id": row.id})))
         return None
+
+    def pictures(self, job_id: int) -> list[str]:
+        """Return the names of the pictures of a job, newest first."""
+        return [name for (name,) in self._rows(_PICTURES, {"job_id": job_id})]
 
     def _rows(self, sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         with _failures():

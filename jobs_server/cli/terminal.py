@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import clock
+from ..domain import results
 from ..domain.actors import called
 from ..domain.lifecycle import UNREAD, Queue, Result, result_of
 from ..errors import on_one_line
@@ -34,8 +35,9 @@ def print_jobs(rows: Iterable[JobRow], reasons: Mapping[int, str]) -> None:
     Console().print(table)
 
 
-def print_job(row: JobRow, events: Iterable[EventRow]) -> None:
-    """Print one job and its history."""
+def print_job(row: JobRow, events: Sequence[EventRow], pictures: Sequence[str]) -> None:
+    """Print one job, what came of it and its history."""
+    result = results.merged(event.result for event in events)
     facts = Table.grid(padding=(0, 2))
     for name, value in (
         ("Job", f"{row.action} for {row.device} {row.instance} at {row.site}"),
@@ -43,6 +45,8 @@ def print_job(row: JobRow, events: Iterable[EventRow]) -> None:
         ("Status", _status(row)),
         ("Parameters", row.required_params),
         ("Optional", row.optional_params),
+        *([("Result", result)] if result is not None else []),
+        *([("Pictures", ", ".join(pictures))] if pictures else []),
     ):
         facts.add_row(Text(name, "bold"), _cell(value))
     history = _table("UTC", "Status", "Estimate", "By", "Remark")

@@ -16,8 +16,10 @@ from jobs_server.__main__ import main
 from jobs_server.cli.sqlite_reads import SQLiteReads
 from jobs_server.jobs import queries
 from jobs_server.service import service_of
+from jobs_server.state import previews
 
 from ..conftest import inside
+from ..state.pictures import png
 from ..support.observatory import Observatory
 
 pytestmark = pytest.mark.sqlite("PostgreSQL is read through SQLAlchemy")
@@ -86,7 +88,27 @@ def test_both_ways_read_the_same_rows(file_app: Flask, observatory: Observatory,
         assert set(reads.reasons("wmd", 0).values()) == {"seeing 1.2 arcsec ☄"}
         for row in read:
             assert reads.job_with_history(row.ulid) == (row, queries.history(connection, row.id))
+            assert reads.pictures(row.id) == [each.name for each in previews.of_job(connection, row.id)]
         assert reads.job_with_history("nonsense") is None
+
+
+def test_a_job_is_shown_with_its_result_and_the_names_of_its_pictures(
+    file_app: Flask, observatory: Observatory
+) -> None:
+    job = observatory.sends()
+    assert "Result" not in run_alone("jobs", "show", job["ulid"]).output
+    assert "Pictures" not in run_alone("jobs", "show", job["ulid"]).output
+    observatory.reports(job, "EXPOSING", result={"frames": 1, "fwhm_arcsec": 2.5})
+    observatory.reports(job, "COMPLETE", result={"frames": 2})
+    for name in ("first.png", "second [2J"):
+        query = {"site": "wmd", "ulid": job["ulid"], "name": name}
+        reply = file_app.test_client().post("/jobs/preview", query_string=query, data=png(4, 4))
+        assert reply.status_code == 200, reply.text
+    alone = run_alone("jobs", "show", job["ulid"]).output
+    assert re.search(r'Result +{"frames":2,"fwhm_arcsec":2.5} *\n', alone), alone
+    assert re.search(r"Pictures +second \[2J, first.png *\n", alone), alone
+    through = FlaskCliRunner(file_app).invoke(args=["jobs", "show", job["ulid"]], env={"COLUMNS": "200"})
+    assert through.output == alone
 
 
 def test_the_reads_go_by_indexes(observatory: Observatory, tmp_path: Path) -> None:
