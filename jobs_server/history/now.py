@@ -25,6 +25,10 @@ LATEST = 20
 _AMONG_NEWEST = (400, 2000)
 """The ended jobs are sought among so many newest ones, and among more when these are few: old software ends none."""
 _STOPS_AMONG = 200
+_PATIENCE_MS = 5 * 60_000
+"""A site that has said nothing for so long of a job that it took may be one that never reports."""
+_LISTED_MS = 30 * 60_000
+"""Of a site that never reports, what it took is listed for so long; then it stands in the log alone."""
 
 
 class JobWithTiming(NamedTuple):
@@ -54,6 +58,8 @@ class Present(NamedTuple):
     waiting_count: int
     latest: list[JobWithTiming]
     """Jobs that have ended, the last one to end first."""
+    never_reports: bool = False
+    """Whether the site takes jobs and says of none what becomes of it: then of `taken` the newest alone are listed."""
 
 
 # The first condition is in the words of the partial index.
@@ -112,6 +118,11 @@ _STOPS = Statement(
     .limit(literal_column("3"))
 )
 
+_SPEAKS = (Phase.CLAIMED, Phase.RUNNING, Phase.GUARDED, Phase.ENDED, Phase.LOST)
+"""Phases of jobs of a site that reports, or that will: whoever claims asks before it begins."""
+_SPOKEN_OF = Statement(
+    select(_newest.id).where(_newest.phase.in_([literal(phase) for phase in _SPEAKS])).limit(literal_column("1"))
+)
 
 _LAST_INSTANCE = Statement(
     select(_newest.instance).where(_newest.device == bindparam("device")).limit(literal_column("1"))
@@ -123,15 +134,26 @@ def present(connection: Connection, site: str) -> Present:
     taken = [
         TakenJob(shortened(JobRow._make(row)), taken_ms) for taken_ms, *row in connection.stream(_TAKEN, site=site)
     ]
+    taken_count = len(taken) if len(taken) < TAKEN else connection.rows(_COUNT_TAKEN, site=site)[0][0]
     waiting = listed(connection, _WAITING, site=site)
+    if never_reports := _never_reports(connection, site, taken):
+        taken = [each for each in taken if each.taken_ms > clock.now_ms() - _LISTED_MS]
     return Present(
         running=with_timing(connection, listed(connection, _RUNNING, site=site)),
         taken=sorted(taken, key=lambda each: each.job.ulid),
-        taken_count=len(taken) if len(taken) < TAKEN else connection.rows(_COUNT_TAKEN, site=site)[0][0],
+        taken_count=taken_count,
         waiting=waiting,
         waiting_count=len(waiting) if len(waiting) < WAITING else connection.rows(_COUNT_WAITING, site=site)[0][0],
         latest=_read_latest(connection, site),
+        never_reports=never_reports,
     )
+
+
+def _never_reports(connection: Connection, site: str, taken: Iterable[TakenJob]) -> bool:
+    """Whether a site took a job a while ago, and has said of none of its newest jobs what became of it."""
+    if all(each.taken_ms > clock.now_ms() - _PATIENCE_MS for each in taken):
+        return False
+    return connection.row(_SPOKEN_OF, site=site, among=_STOPS_AMONG, until_ms=_until_ms()) is None
 
 
 def _read_latest(connection: Connection, site: str) -> list[JobWithTiming]:

@@ -16,7 +16,6 @@ def at(seconds: float) -> dict[str, Any]:
     slow, quick = swing(seconds, 7200), swing(seconds, 610)
     temperature, humidity = 11 + 2.5 * slow, 48 - 9 * slow + quick
     return {
-        "status": "fine",
         "safe": True,
         "temperature_c": round(temperature, 1),
         "humidity_percent": round(humidity, 1),

@@ -148,3 +148,56 @@ def test_a_job_that_goes_on_after_its_end_has_no_reason_any_more(
     observatory.reports(job, "EXPOSING")
     observatory.reports(job, "COMPLETE")
     assert 'class="why"' not in browser.get("/?site=wmd").text
+
+
+NEVER = "This site’s software takes jobs and does not say what becomes of them"
+
+
+def test_a_site_that_never_reports_is_said_to_be_so_once_and_what_it_took_ages_into_the_log(
+    browser: FlaskClient, observatory: Observatory, clocks: Clocks
+) -> None:
+    """A site that never reports: "No word of work yet", amber rows "no word from the site" without end."""
+    for number in range(3):
+        observatory.sends(**nights.expose(f"Field {number}"))
+    observatory.polls()
+    clocks.pass_by(4 * 60)
+    assert "No word of work yet" in section(browser, "running")
+    clocks.pass_by(2 * 60)
+    shown = section(browser, "running")
+    assert shown.count(NEVER) == 1
+    assert fields(shown) == [0, 1, 2]
+    assert "handed over 6 min ago" in shown
+    assert "no word" not in shown.casefold()
+    clocks.pass_by(30 * 60)
+    shown = section(browser, "running")
+    assert shown.count(NEVER) == 1
+    assert fields(shown) == []
+    assert "The queue is empty." in section(browser, "queue")
+    assert fields(browser.get("/jobs-log?site=wmd&status=unfinished").text) != []
+
+
+def test_a_site_that_has_spoken_or_claims_is_none_that_never_reports(
+    browser: FlaskClient, observatory: Observatory, clocks: Clocks
+) -> None:
+    observatory.sends(**nights.expose("Field 0"))
+    observatory.sends(**nights.expose("Field 1"))
+    first, _ = observatory.polls()
+    observatory.reports(first, "COMPLETE")
+    clocks.pass_by(3600)
+    shown = section(browser, "running")
+    assert NEVER not in shown
+    assert fields(shown) == [1]
+    assert "no word from the site" in shown
+
+
+def test_a_site_that_never_reports_and_tells_its_state_shows_what_that_says(
+    browser: FlaskClient, observatory: Observatory, clocks: Clocks
+) -> None:
+    observatory.sends(**nights.expose("Field 0"))
+    observatory.polls()
+    clocks.pass_by(600)
+    said = {"camera/c1": {"status": "exposing", "frame": 2, "frames": 5}}
+    assert observatory.posts("devicestate", {"site": "wmd", "devices": said}).status == 200
+    shown = section(browser, "running")
+    assert NEVER in shown
+    assert "The camera says: exposing" in shown
