@@ -157,6 +157,10 @@ class Previews:
         """Return the pictures of a site that came after one, oldest first: the last few of those that came lately."""
         return self._latest.since(site, preview_id)
 
+    def number(self, site: str) -> int:
+        """Return the id of the newest picture of a site of those that came lately; 0 when none did."""
+        return max((row.id for row in self._latest.since(site, 0)), default=0)
+
     def newest_id(self, connection: Connection) -> int:
         """Return the id of the newest picture of all; 0 when there is none."""
         return connection.rows(_NEWEST_ID)[0][0] or 0

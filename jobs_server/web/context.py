@@ -138,6 +138,7 @@ class Page:
             frame.marks,
             frame.refusal,
             self.presence.state.value,
+            service().previews.number(self.site),
         )
         return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
 

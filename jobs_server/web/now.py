@@ -6,6 +6,7 @@ from flask import Response, make_response, render_template
 
 from ..auth.access import Access, needs
 from ..history.now import present
+from . import pictures
 from .blueprint import bp
 from .context import page
 
@@ -16,9 +17,10 @@ def now() -> Response:
     """Show a site's present."""
     with page().reading() as connection:
         shown = present(connection, page().site) if page().site else None
+        picture = pictures.last(connection, page().site) if pictures.are_shown() else None
     if shown is None:
         return make_response(render_template("pages/no_site.html"))
-    return make_response(render_template("pages/now.html", present=shown))
+    return make_response(render_template("pages/now.html", present=shown, last_picture=picture))
 
 
 @bp.get("/part/frame")

@@ -7,10 +7,13 @@ from flask import Response, make_response, render_template, request
 from ..auth import gate
 from ..auth.access import Access, needs
 from ..errors import NotFound
+from ..history.rows import shortened
 from ..jobs import queries
+from ..jobs.rows import JobRow
 from ..service import service
 from ..state import previews
 from ..state.previews import PreviewRow
+from ..storage.statement import Connection
 from .blueprint import bp
 from .context import page
 
@@ -18,6 +21,14 @@ from .context import page
 def are_shown() -> bool:
     """Whether the visitor may look at pictures."""
     return service().settings.pictures_from != "signed-in" or page().signed_in
+
+
+def last(connection: Connection, site: str) -> tuple[()] | tuple[PreviewRow, JobRow]:
+    """Return the newest picture of a site with its job; nothing when there is none."""
+    for picture in previews.of_site(connection, site):
+        if job := queries.job(connection, site, picture.ulid):
+            return picture, shortened(job)
+    return ()
 
 
 @bp.get("/job/<ulid>/picture")

@@ -198,7 +198,7 @@ def _written(values: Values, key: str, decimals: int, unit: str, before: str = "
 
 
 def _joined(*parts: str) -> str:
-    return " · ".join(filter(None, parts))
+    return ", ".join(filter(None, parts))
 
 
 def _plain(kind: str) -> str:

@@ -20,9 +20,9 @@ def browser(app: Flask, clocks: Clocks) -> FlaskClient:
     return app.test_client()
 
 
-def section(browser: FlaskClient, name: str) -> str:
+def section(browser: FlaskClient, name: str, path: str = "/") -> str:
     """What a section of the page says, without its tags."""
-    (found,) = re.findall(rf'<section id="{name}".*?</section>', browser.get("/?site=wmd").text, re.DOTALL)
+    (found,) = re.findall(rf'<section[^>]* id="{name}".*?</section>', browser.get(f"{path}?site=wmd").text, re.DOTALL)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", found)).split())
 
 

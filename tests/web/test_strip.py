@@ -15,7 +15,8 @@ from jobs_server import create_app
 from jobs_server.service import service_of
 from jobs_server.upkeep import startup
 
-from ..support import databases
+from ..state.pictures import picture
+from ..support import databases, nights
 from ..support.clocks import Clocks
 from ..support.observatory import Observatory
 from .test_now import section
@@ -55,8 +56,8 @@ def test_each_device_stands_with_a_word_its_numbers_and_its_age(browser: FlaskCl
     clocks.pass_by(12)
     assert tile(browser, "mount") == ("tile", "Mount 12 s tracking 05h35 -05°23′")
     assert tile(browser, "roof") == ("tile", "Roof 12 s open dome 183°")
-    assert tile(browser, "weather") == ("tile", "Weather 12 s safe 12 °C · 61 % · 3 m/s")
-    assert tile(browser, "camera") == ("tile", "Camera 12 s exposing 3 of 5 · -10.0 °C · 35 %")
+    assert tile(browser, "weather") == ("tile", "Weather 12 s safe 12 °C, 61 %, 3 m/s")
+    assert tile(browser, "camera") == ("tile", "Camera 12 s exposing 3 of 5, -10.0 °C, 35 %")
     assert tile(browser, "filter") == ("tile", "Filter 12 s R")
     assert tile(browser, "focus") == ("tile", "Focus 12 s 5 021 µm 6.8 °C")
 
@@ -164,9 +165,63 @@ def test_where_no_job_runs_the_page_says_what_the_devices_do(
     browser: FlaskClient, observatory: Observatory, clocks: Clocks
 ) -> None:
     says(browser, camera={"status": "exposing", "frame": 2, "frames": 5}, mount={"status": "tracking"})
-    assert section(browser, "running") == "Nothing runs The camera says: exposing · 2 of 5"
+    assert section(browser, "running") == "Nothing runs The camera says: exposing, 2 of 5"
     clocks.pass_by(61)
     assert section(browser, "running") == "Nothing runs"  # that was then
     says(browser, camera={"status": "exposing"})
     observatory.reports(observatory.sends(), "EXPOSING")
     assert "The camera says" not in section(browser, "running")
+
+
+def test_the_last_picture_stands_there_with_what_it_is_and_leads_to_the_large_one(
+    browser: FlaskClient, observatory: Observatory
+) -> None:
+    assert "Last picture" not in browser.get("/?site=wmd").text
+    job = observatory.sends(**nights.expose("M 31"))
+    query = {"site": "wmd", "ulid": job["ulid"], "name": "a<b>.png"}
+    assert browser.post("/jobs/preview", query_string=query, data=picture()).status_code == 200
+    shown = browser.get("/?site=wmd").text
+    found = re.search(r'<a class="last-picture" href="([^"]*)".*?<img src="([^"]*)".*?alt="([^"]*)"', shown, re.DOTALL)
+    assert found is not None
+    assert browser.get(unescape(found[2])).mimetype == "image/png"
+    assert "M 31" in browser.get(unescape(found[1])).text
+    assert found[3].startswith("a&lt;b&gt;.png of Expose")
+    assert "<b>" not in shown
+    assert "Last picture" not in browser.get("/?site=saf").text
+
+
+def test_pictures_for_who_is_signed_in_are_shown_to_nobody_else(tmp_path: Path) -> None:
+    issuer = {"OIDC_ISSUER": "http://127.0.0.1:9", "OIDC_AUDIENCE": "jobs", "PICTURES_FROM": "signed-in"}
+    app = create_app({"TESTING": True, **issuer} | databases.at(tmp_path / "instance"))
+    startup.prepare(app)
+    shown = app.test_client().get("/?site=wmd").text
+    assert "Pictures are shown to who is signed in." in shown
+    service_of(app).database.close()
+
+
+def test_a_picture_makes_an_open_page_that_asks_for_changes_come(
+    browser: FlaskClient, observatory: Observatory
+) -> None:
+    job = observatory.sends()
+    body = re.search(r'data-position="([^"]*)" data-mark="([^"]*)"', browser.get("/?site=wmd").text)
+    assert body is not None
+    known = {"X-Known": f"{body[1]} {body[2]}", "X-Requested-By": "script"}
+    assert "data-unchanged" in browser.get("/?site=wmd", headers=known).text
+    browser.post("/jobs/preview", query_string={"site": "wmd", "ulid": job["ulid"]}, data=picture())
+    assert "last-picture" in browser.get("/?site=wmd", headers=known).text
+
+
+def test_the_page_site_shows_all_that_devices_say_unknown_keys_as_they_are(
+    browser: FlaskClient, clocks: Clocks
+) -> None:
+    says(browser, rotator={"angle_degrees": 12.5, "made_up": {"<i>": [1, "<b>"]}, "Häkchen": True})
+    clocks.pass_by(75)
+    for path in ("/settings", "/part/devices"):
+        shown = section(browser, "devices", path)
+        assert "rotator/rotator1 1 min ago" in shown
+        assert "Angle 12.5° " in shown
+        assert 'Made up { "<i>": [ 1, "<b>" ] }' in shown
+        assert "Häkchen yes" in shown
+        assert "device grey" in browser.get(f"{path}?site=wmd").text
+        assert "<i>" not in browser.get(f"{path}?site=wmd").text
+    assert "does not report its devices" in browser.get("/settings?site=saf").text

@@ -136,7 +136,7 @@ function written(values, key, decimals, unit, before = "") {
 }
 
 function joined(...parts) {
-  return parts.filter(Boolean).join(" · ");
+  return parts.filter(Boolean).join(", ");
 }
 
 function two(count) {
