@@ -27,14 +27,18 @@ from ..jobs.reservations import Held
 from ..live import readers, sse
 from ..live.presence import Seen, State
 from ..observatory import sky
+from ..observatory.abilities import Abilities
 from ..observatory.profiles import Profile
 from ..service import service
+from ..state import capabilities
 from ..state.devices import SeenDevice
 from ..storage.statement import Connection
 
 THEMES = ("light", "dark", "night")
 STRANGER = "somebody on the LAN"
 NAME_LONGEST = 80
+SENT_WITH_CAUTION = "sent-with-caution"
+"""Of a job that was sent though the site is not known to have all that it asks for: the line then begins with that."""
 SHOWN_SITES = 20
 """So many sites beside those of the profiles are in the menu: anybody can make up site codes."""
 _YEAR_SECONDS = 365 * 24 * 60 * 60
@@ -67,6 +71,7 @@ class Done(NamedTuple):
     what: str
     ulid: str = ""
     line: str = ""
+    caution: str = ""
 
 
 @dataclass
@@ -197,6 +202,16 @@ class Page:
         """Return what is known of the site; an empty profile when nothing is."""
         return self.profiles.get(self.site) or Profile(code=self.site or "?")
 
+    @cached_property
+    def abilities(self) -> Abilities:
+        """Return what the site has and can do; while the database cannot be read, what the profile alone says."""
+        try:
+            with self.snapshot() as connection:
+                said = capabilities.of_site(connection, self.site)
+        except Unavailable:
+            said = None
+        return Abilities(self.profile, said.devices if said else {})
+
     @property
     def query(self) -> str:
         """Return the query of an address that leads to another page of the same site."""
@@ -218,6 +233,9 @@ class Page:
     def done(self) -> Done | None:
         """Return what the page before this one did, which is said once; None when there is nothing to say."""
         what, *job = unquote(request.cookies.get("done", "")).split(" ", 2)
+        if what == SENT_WITH_CAUTION and len(job) == 2:
+            caution, _, line = job[1].partition("\n")
+            return Done("sent", job[0], line, caution)
         return Done(what, *job) if what else None
 
     @property

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from ..errors import shown
 from ..observatory import catalogue
+from ..observatory.abilities import Abilities
 from ..observatory.profiles import Profile
+from . import offers
 
 Kind = Literal["whole", "number", "angle", "choice", "yesno", "text", "json"]
 
 PLACEHOLDERS = ("empty", "Unspecified", "NaN")
+_MOST_NAMED = 6
+_LONGEST_NAME = 40
 _ANGLE_UNITS = ("h", "deg")
 
 
@@ -34,6 +40,8 @@ class Field:
     """A blank one is a fault."""
     more: bool = False
     """It is shown only when more is asked for."""
+    here: str = ""
+    """Which values the site takes, as the site says; others are sent with a caution."""
 
     @property
     def label(self) -> str:
@@ -50,7 +58,7 @@ class Field:
     @property
     def texts(self) -> list[tuple[str, str]]:
         """Return the choices, each as the form holds it and as the form shows it."""
-        return [(written(choice), str(choice)) for choice in self.choices]
+        return [(written(choice), _shown(choice)) for choice in self.choices]
 
     @property
     def shown_default(self) -> str:
@@ -68,11 +76,12 @@ class Form(NamedTuple):
     """Groups of parameters of which one is to be given."""
 
 
-def form(device: str, action: str, profile: Profile, script: str = "") -> Form | None:
-    """Make the form of an action; None when the catalogue does not know it."""
+def form(device: str, action: str, site: Abilities | Profile, script: str = "") -> Form | None:
+    """Make the form of an action with what a site has; None when the catalogue does not know the action."""
+    abilities = Abilities(site, {}) if isinstance(site, Profile) else site
     known = catalogue.action(device, action)
     if not known:
-        return None
+        return Form(device, action, (), ()) if abilities.said and action == offers.STOP else None
     groups = tuple(tuple(group) for group in known.get("one_of", ()))
     grouped = {key for group in groups for key in group}
     required = dict(known.get("required_params", {}))
@@ -80,8 +89,8 @@ def form(device: str, action: str, profile: Profile, script: str = "") -> Form |
         required.pop("script", None)
         required |= known.get("scripts", {}).get(script, {}).get("params", {})
     optional = dict(known.get("optional_params", {}))
-    fields = [_field(device, key, spec, profile, grouped, optional=False) for key, spec in required.items()]
-    fields += [_field(device, key, spec, profile, grouped, optional=True) for key, spec in optional.items()]
+    fields = [_field(device, key, spec, abilities, grouped, optional=False) for key, spec in required.items()]
+    fields += [_field(device, key, spec, abilities, grouped, optional=True) for key, spec in optional.items()]
     usual = catalogue.sent_with(device, action).items()
     fields += [_usual(key, spec) for key, spec in usual if key not in required and key not in optional]
     return Form(device, action, tuple(field for field in fields if field.key != "username"), groups)
@@ -112,10 +121,10 @@ def written(value: Any) -> str:
 
 
 def _field(
-    device: str, key: str, spec: Mapping[str, Any], profile: Profile, grouped: Iterable[str], *, optional: bool
+    device: str, key: str, spec: Mapping[str, Any], abilities: Abilities, grouped: Iterable[str], *, optional: bool
 ) -> Field:
     kind = _kind(key, spec)
-    choices = _choices(device, key, spec, profile)
+    choices = _choices(device, key, spec, abilities)
     low, high = spec.get("range", (spec.get("min"), spec.get("max")))
     unread = spec.get("used_by_site") is False
     is_explained = unread or kind not in ("text", "yesno") or (kind == "text" and not choices and "default" not in spec)
@@ -135,6 +144,7 @@ def _field(
         choices=choices,
         note=". ".join(filter(None, notes)),
         needed=not optional and key not in grouped and default not in PLACEHOLDERS and spec.get("ui", True),
+        here=_limits(device, key, abilities),
         more=optional and (not spec.get("ui", True) or unread or kind == "json"),
     )
 
@@ -170,10 +180,34 @@ def _kind(key: str, spec: Mapping[str, Any]) -> Kind:
     return kinds.get(name, "text")
 
 
-def _choices(device: str, key: str, spec: Mapping[str, Any], profile: Profile) -> tuple[Any, ...]:
-    own = profile.device(device)
+def _choices(device: str, key: str, spec: Mapping[str, Any], abilities: Abilities) -> tuple[Any, ...]:
     if key in ("filter", "filter_name"):
-        return tuple(own.filters or profile.device("camera").filters or profile.device("filter_wheel").filters)
-    if key == "bin" and own.binnings:
-        return tuple(own.binnings)
+        return _listed(device, abilities, abilities.filters)
+    if key == "bin" and (binnings := _listed(device, abilities, abilities.binnings)):
+        return binnings
     return tuple(spec.get("enum") or spec.get("enum_ui") or ())
+
+
+def _listed(device: str, abilities: Abilities, read: Callable[[str, str], tuple[Any, ...] | None]) -> tuple[Any, ...]:
+    """Return what the devices of a type list together."""
+    found = {written(each): each for name in abilities.instances(device) or ("",) for each in read(device, name) or ()}
+    return tuple(found.values())
+
+
+def _limits(device: str, key: str, abilities: Abilities) -> str:
+    """Write between which values the devices of a type take a parameter; blank when they say nothing."""
+    limits = {name: abilities.limits(device, name).get(key) for name in abilities.instances(device) or ()}
+    texts = {name: _between(*bounds) for name, bounds in limits.items() if bounds}
+    if len(set(texts.values())) <= 1 and len(texts) == len(limits):
+        return next(iter(texts.values()), "")
+    return "; ".join(f"{shown(name, _LONGEST_NAME)} {text}" for name, text in list(texts.items())[:_MOST_NAMED])
+
+
+def _between(low: float, high: float) -> str:
+    if math.isinf(high):
+        return f"at least {low:g}"
+    return f"at most {high:g}" if math.isinf(low) else f"{low:g} to {high:g}"
+
+
+def _shown(choice: Any) -> str:
+    return " × ".join(map(str, choice)) if isinstance(choice, list) else str(choice)

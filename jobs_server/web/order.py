@@ -11,7 +11,8 @@ from typing import Any
 from ..domain import commands, lifecycle, strict_json
 from ..domain.commands import SubmitJob
 from ..errors import BadRequest
-from ..observatory import catalogue, describe
+from ..observatory import abilities, catalogue, describe
+from ..observatory.abilities import Abilities
 from ..observatory.decimals import with_points
 from . import filled_forms, forms
 from .context import Page
@@ -47,6 +48,11 @@ class Order:
         """Return the roles that the site wants for the order, and that jobs with these roles lack."""
         wanted = [catalogue.roles(body["device"], body["action"], body["required_params"]) for body in self.bodies]
         return list(dict.fromkeys(role for each in wanted if not set(each) & set(own) for role in each))
+
+    def beyond(self, known: Abilities) -> list[str]:
+        """Return what the order asks for that the site is not known to have or to do, a sentence for each."""
+        found = (abilities.cautions(known, *_what(body)) for body in self.bodies)
+        return list(dict.fromkeys(sentence for each in found for sentence in each))
 
     @property
     def shortcomings(self) -> list[str]:
@@ -100,7 +106,7 @@ def from_form(page: Page, given: Mapping[str, str]) -> Order:
 
 def _from_fields(page: Page, given: Mapping[str, str], order: Order) -> None:
     device, action, script = (given.get(name, "").strip() for name in ("device", "action", "script"))
-    form = forms.form(device, action, page.profile, script)
+    form = forms.form(device, action, page.abilities, script)
     if form is None:
         required = filled_forms.read_object(given.get("required_params", ""), "required_params")
         optional = filled_forms.read_object(given.get("optional_params", ""), "optional_params")
@@ -122,7 +128,7 @@ def _from_fields(page: Page, given: Mapping[str, str], order: Order) -> None:
 
 def _add_exposure(page: Page, given: Mapping[str, str], order: Order, target: str) -> None:
     """Let an exposure follow a slew: posted after the slew, in the same transaction, it is handed over after it."""
-    form = forms.form("camera", "expose", page.profile)
+    form = forms.form("camera", "expose", page.abilities)
     assert form is not None
     filled = filled_forms.read(form, given, THEN)
     order.faults |= {THEN + key: sentence for key, sentence in filled.faults.items()}

@@ -18,10 +18,10 @@ from ..jobs.rows import JobRow
 from ..observatory import catalogue, describe
 from ..service import service
 from ..storage.statement import Connection
-from . import formats, forms
+from . import formats, forms, offers
 from .actions import keep_for_next_page
 from .blueprint import bp
-from .context import page
+from .context import SENT_WITH_CAUTION, page
 from .order import Order, from_form
 
 _THEN_KEYS = ("time", "image_type", "count", "filter")
@@ -40,6 +40,7 @@ def send() -> Response:
             given |= _as_given(_job(connection, again), whole="again" in request.args)
         elif "raw" in given:
             given["raw"] = given["raw"] or _example()
+        _ = page().abilities  # in the page's own transaction
         instances = _instances(connection, given)
     return make_response(_render(given, None, instances))
 
@@ -69,6 +70,9 @@ def send_it() -> Response:
         return _unsent(given, order, f"this was sent already, at {at} UTC; press Send to send it once more", 409)
     onward = redirect(url_for("pages.now", site=sent[0].site), 303)
     line = ", then: ".join(map(describe.describe_job, sent))
+    if beyond := order.beyond(page().abilities):
+        caution = describe.shorten("; ".join(beyond).replace("\n", " "))
+        return keep_for_next_page(onward, SENT_WITH_CAUTION, sent[0].ulid, f"{caution}\n{line}")  # type: ignore[arg-type]
     return keep_for_next_page(onward, "sent", sent[0].ulid, line)  # type: ignore[arg-type]
 
 
@@ -95,8 +99,8 @@ def _show(given: Mapping[str, str], order: Order, *, asks: bool = False) -> str:
 def _render(given: Mapping[str, str], order: Order | None, instances: Mapping[str, str], *, asks: bool = False) -> str:
     device, action = _chosen(given)
     script = given.get("script", "")
-    form = forms.form(device, action, page().profile, script)
-    expose = forms.form("camera", "expose", page().profile)
+    form = forms.form(device, action, page().abilities, script)
+    expose = forms.form("camera", "expose", page().abilities)
     assert expose is not None
     what = {"device": device, "action": action, "instance": instances[device]}
     shown = order or from_form(page(), what | dict(given))
@@ -107,11 +111,13 @@ def _render(given: Mapping[str, str], order: Order | None, instances: Mapping[st
         action=action,
         script=script,
         known=catalogue.action(device, action),
-        devices=catalogue.devices(),
         form=None if "raw" in given else form,
         then=[field for field in expose.fields if field.key in _THEN_KEYS],
         instances=instances,
-        cautions=_cautions(shown if shown.bodies else _named(device, action, script)),
+        offers=offers.offers(page().abilities),
+        stops=offers.stops_beside(page().abilities),
+        names=page().abilities.instances(device) or (),
+        cautions=_cautions(shown) if shown.bodies else _known_cautions(_named(device, action, script)),
         order=order,
         shown=shown,
         asks=asks,
@@ -120,7 +126,13 @@ def _render(given: Mapping[str, str], order: Order | None, instances: Mapping[st
 
 
 def _cautions(order: Order) -> dict[str, str]:
-    """Return what to warn of before sending: roles that jobs from here lack, and what the site will not do."""
+    """Return what to warn of before sending; `beyond` is what the site is not known to have or to do."""
+    beyond = order.beyond(page().abilities)
+    return _known_cautions(order) | ({"beyond": ". ".join(beyond) + "."} if beyond else {})
+
+
+def _known_cautions(order: Order) -> dict[str, str]:
+    """Return the roles that jobs from here lack for an order, and what the public site software will not do."""
     roles = " or ".join(order.missing_roles(page().actor.roles))
     return ({"roles": roles} if roles else {}) | dict.fromkeys(order.shortcomings, "")
 
@@ -133,7 +145,11 @@ def _named(device: str, action: str, script: str) -> Order:
 def _chosen(given: Mapping[str, str]) -> tuple[str, str]:
     """Return the device and the action whose form is shown."""
     device, action = given.get("device", ""), given.get("action", "")
-    return (device, action) if device or "raw" in given else ("camera", "expose")
+    if device or "raw" in given:
+        return device, action
+    offered = offers.offers(page().abilities)
+    first = offered.get("camera") or next(iter(offered.values()))
+    return first.device, "expose" if "expose" in first.actions else first.first
 
 
 def _instances(connection: Connection, given: Mapping[str, str]) -> dict[str, str]:
@@ -142,8 +158,7 @@ def _instances(connection: Connection, given: Mapping[str, str]) -> dict[str, st
 
 
 def _instance(connection: Connection, device: str) -> str:
-    own = page().profile.device(device).instances
-    if own:
+    if own := page().abilities.instances(device):
         return own[0]
     last = now.last_instance(connection, page().site, device)
     instances = catalogue.devices().get(device, {}).get("instances", {})
@@ -161,7 +176,7 @@ def _as_given(job: JobRow, *, whole: bool) -> dict[str, str]:
     """Fill a form with a job: its own form where that can hold it, else raw JSON."""
     required, optional = json.loads(job.required_params), json.loads(job.optional_params)
     script = str(required.pop("script", "")) if (job.device, job.action) == ("sequencer", "run") else ""
-    form = forms.form(job.device, job.action, page().profile, script)
+    form = forms.form(job.device, job.action, page().abilities, script)
     if whole or form is None or not forms.fits(form, required, optional):
         body: dict[str, Any] = {"device": job.device, "instance": job.instance, "action": job.action}
         body |= {"required_params": json.loads(job.required_params), "optional_params": json.loads(job.optional_params)}

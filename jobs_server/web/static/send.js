@@ -66,6 +66,7 @@ function show(form, preview) {
   form.querySelector("[data-preview]").textContent = preview.json;
   for (const caution of form.querySelectorAll("[data-caution]")) caution.hidden = !(caution.dataset.caution in preview.cautions);
   form.querySelector("[data-roles]").textContent = preview.cautions.roles ?? "";
+  form.querySelector("[data-beyond]").textContent = preview.cautions.beyond ?? "";
   for (const field of form.querySelectorAll("[data-field]")) {
     const fault = preview.faults[field.dataset.field];
     const message = field.querySelector("[data-message]");
