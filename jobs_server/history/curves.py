@@ -66,6 +66,8 @@ class Quantity(NamedTuple):
     key: str
     title: str
     unit: str
+    least_span: float
+    """A smaller difference is noise: it is not drawn as if it were one."""
     only: tuple[str, ...] = ()
     """The kinds of devices whose readings count; all when there are none."""
     never: tuple[str, ...] = ()
@@ -77,11 +79,11 @@ class Quantity(NamedTuple):
 
 
 QUANTITIES = (
-    Quantity("temperature_c", "Temperature", "°C", never=_CAMERAS),
-    Quantity("humidity_percent", "Humidity", "%"),
-    Quantity("wind_m_per_s", "Wind", "m/s"),
-    Quantity("position_um", "Focus", "µm", only=_FOCUSERS),
-    Quantity("temperature_c", "Camera temperature", "°C", only=_CAMERAS),
+    Quantity("temperature_c", "Temperature", "°C", 4, never=_CAMERAS),
+    Quantity("humidity_percent", "Humidity", "%", 10),
+    Quantity("wind_m_per_s", "Wind", "m/s", 4),
+    Quantity("position_um", "Focus", "µm", 20, only=_FOCUSERS),
+    Quantity("temperature_c", "Camera temperature", "°C", 4, only=_CAMERAS),
 )
 
 

@@ -58,7 +58,7 @@ _report, _result = lru_cache(1024)(classify), lru_cache(1024)(result_of)
 def timing_of(posted_ms: int, history: Iterable[EventRow], held_ms: int = 0) -> JobTiming:
     """Read a job's history, oldest first, on the queue that everybody reads; the job may have been held back."""
     seen_ms = started_ms = ended_ms = word_ms = due_ms = cancel_ms = None
-    result = reason = None
+    result = reason = end = None
     for event in history:
         if event.queue != _PRIMARY:
             continue
@@ -72,7 +72,10 @@ def timing_of(posted_ms: int, history: Iterable[EventRow], held_ms: int = 0) -> 
         kind = _report(status)
         if kind is None:
             continue
+        if kind is Report.END and status == end:
+            continue  # The site says more of what came of the job: it ended when that was said first.
         seen_ms, word_ms, ended_ms, result, reason = seen_ms or at_ms, at_ms, None, None, None
+        end = status if kind is Report.END else None
         if kind is Report.END:
             ended_ms, result, due_ms, reason = at_ms, _result(status), None, event.message
         elif kind is Report.RUNNING:

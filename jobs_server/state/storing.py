@@ -74,7 +74,7 @@ _READ = Statement(
         f" WHERE heard_ms > :after AND heard_ms <= {_DB_NOW} + 60000 ORDER BY heard_ms"
     ),
 )
-_SAMPLE = Statement(
+SAMPLE = Statement(
     text(
         "INSERT INTO device_sample (site, at_ms, readings) VALUES (:site, :at_ms, :readings)"
         " ON CONFLICT (site, at_ms) DO NOTHING"
@@ -145,11 +145,11 @@ class Storing:
             with self._database.transaction(OURS) as connection:
                 connection.run_many(_WRITE, rows)
                 if samples:
-                    connection.run_many(_SAMPLE, samples)
+                    connection.run_many(SAMPLE, samples)
                     samples = []
         if samples:
             with self._database.transaction(OURS) as connection:
-                connection.run_many(_SAMPLE, samples)
+                connection.run_many(SAMPLE, samples)
         self._states.note_written(due)
         with self._database.reading() as connection:
             found = connection.rows(_READ, after=self._after_ms)

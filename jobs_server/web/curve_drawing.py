@@ -80,7 +80,7 @@ def sheet(curves: Sequence[Curve]) -> Sheet | None:
 
 def _drawing(curve: Curve, rows: Sequence[int], end_ms: int) -> Drawing:
     shown = curve.series[:MOST_SERIES]
-    places, labels = _scale(min(each.low for each in shown), max(each.high for each in shown))
+    places, labels = _scale(*_span(shown, curve.quantity.least_span))
     low, high = places[0], places[-1]
     box = _Box(rows[0], end_ms, low, high)
     return Drawing(
@@ -91,6 +91,13 @@ def _drawing(curve: Curve, rows: Sequence[int], end_ms: int) -> Drawing:
         ticks=[Tick(round(box.y(place), 1), label) for place, label in zip(places, labels, strict=True)],
         columns=[(each.device, _column(each, rows)) for each in curve.series],
     )
+
+
+def _span(shown: Sequence[Series], least: float) -> tuple[float, float]:
+    """Return the least and the largest reading, or what lies around them when they are nearly the same."""
+    low, high = min(each.low for each in shown), max(each.high for each in shown)
+    missing = max(least, abs(high) * 1e-9) - (high - low)
+    return (low - missing / 2, high + missing / 2) if missing > 0 else (low, high)
 
 
 class _Box(NamedTuple):
@@ -109,7 +116,7 @@ class _Box(NamedTuple):
 def _line(series: Series, box: _Box) -> Line:
     path = "".join(_path(run, box) for run in series.runs)
     last = series.points[-1]
-    low, high, latest = map(quantities.number, (series.low, series.high, last.value))
+    low, high, latest = (quantities.number(round(value, 1)) for value in (series.low, series.high, last.value))
     return Line(series.device, path, low, high, latest, last.at_ms)
 
 
@@ -132,9 +139,6 @@ def _column(series: Series, rows: Iterable[int]) -> list[str]:
 
 def _scale(low: float, high: float) -> tuple[list[float], list[str]]:
     """Return round places from below a least to above a largest value, and how they are written."""
-    if high - low < max(1.0, abs(high)) * 1e-3:  # a line that is level, or nearly so
-        half = max(0.5, abs(high) * 1e-3)
-        low, high = (low + high) / 2 - half, (low + high) / 2 + half
     step = _round_step((high - low) / _TICKS)
     places = [step * number for number in range(math.floor(low / step), math.ceil(high / step) + 1)]
     decimals = max(0, -math.floor(math.log10(step)))
@@ -148,7 +152,7 @@ def _round_step(least: float) -> float:
 
 def _tick(value: float, decimals: int) -> str:
     if abs(value) >= 1e7:
-        return f"{value:.15g}" if value % 1e6 else f"{value:g}"
+        return f"{value:.15g}"
     return f"{round(value, decimals) + 0.0:,.{decimals}f}".replace(",", "\u202f")
 
 

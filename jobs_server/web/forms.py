@@ -126,7 +126,8 @@ def _field(
     kind = _kind(key, spec)
     choices = _choices(device, key, spec, abilities)
     low, high = spec.get("range", (spec.get("min"), spec.get("max")))
-    unread = spec.get("used_by_site") is False
+    is_listed = key == "bin" and abilities.said and bool(choices)
+    unread = spec.get("used_by_site") is False and not is_listed
     is_explained = unread or kind not in ("text", "yesno") or (kind == "text" and not choices and "default" not in spec)
     note = spec.get("note", "") if is_explained else ""
     notes = (note, "The public site software does not read it." if unread else "")

@@ -32,6 +32,8 @@ DRAWN = 3_000
 """Newest jobs on a timeline."""
 PICTURED = 200
 """Pictures on the page, the last ones of the night."""
+UNFOLDED = 24
+"""So many of them stand in sight; a browser loads what is folded away when it is unfolded."""
 FOLLOWED = 2_000
 """Jobs up to which an open page follows the night: of more, counting them at each change would keep the server busy."""
 CHANGED = 200
@@ -60,6 +62,7 @@ def night(day: str = "") -> Response:
         tonight=tonight,
         followed=FOLLOWED,
         sheet=sheet,
+        unfolded=UNFOLDED,
         pictures_shown=pictures.are_shown(),
         curves=curve_drawing.sheet(measured),
         light=_light(from_ms, to_ms),

@@ -31,7 +31,6 @@ _UNITS = {
     "_m": " m",
     "_s": " s",
 }
-_DECIMALS = 4
 
 
 def label(key: str) -> str:
@@ -53,15 +52,15 @@ def plain(key: str, value: object) -> str | None:
     if value is None:
         return "–"
     if isinstance(value, int | float):
-        return number(value) + unit(key)
+        return number(value, 3 if unit(key) else 4) + unit(key)
     return _cut(value) if isinstance(value, str) else None
 
 
-def number(value: float) -> str:
+def number(value: float, decimals: int = 4) -> str:
     """Write a number with no more digits than anybody reads."""
     if isinstance(value, float) and math.isfinite(value) and abs(value) < 1e15:
-        rounded = round(value, _DECIMALS)
-        return f"{rounded:.{_DECIMALS}f}".rstrip("0").rstrip(".") if rounded else f"{value:.3g}"
+        rounded = round(value, decimals)
+        return f"{rounded:.{decimals}f}".rstrip("0").rstrip(".") if rounded else f"{value:.3g}"
     try:
         return _cut(str(value))
     except ValueError:  # of more digits than Python writes

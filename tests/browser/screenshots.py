@@ -9,7 +9,9 @@ import io
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import httpx
 from PIL import Image
 
 from tests.support import servers
@@ -40,8 +42,12 @@ PRESSED = {"send-faulty": "Send", "send-asks": "Send"}
 
 def job_page(observatory: Observatory) -> str:
     """Name the page of a job that has ended."""
-    ended = [job for job in observatory.lists() if job["statusId"].startswith("COMPLETE")]
-    return f"/job/{ended[-1]['ulid']}?site=wmd"
+    return f"/job/{ended(observatory)['ulid']}?site=wmd"
+
+
+def ended(observatory: Observatory) -> dict[str, Any]:
+    """Return the newest job that has ended well."""
+    return [job for job in observatory.lists() if job["statusId"].startswith("COMPLETE")][-1]
 
 
 def main(folder: Path, only: tuple[str, ...] = ()) -> None:
@@ -55,6 +61,11 @@ def main(folder: Path, only: tuple[str, ...] = ()) -> None:
         stage.speaks(server, stage.a_present(observatory))
         pages = {name: server.url + path for name, path in PAGES.items()} | guarded.pages
         pages["job"] = server.url + job_page(observatory)
+        stage.has_come(server, ended(observatory))
+        able = {"site": "able", "devices": stage.ABILITIES}
+        assert httpx.post(f"{server.url}/jobs/capabilities", json=able, trust_env=False).status_code == 200
+        pages["send-able"] = f"{server.url}/send?site=able"
+        pages["picture"] = pages["job"].replace("?", "/picture?")
         for theme in stage.THEMES:
             for width in (stage.PHONE, stage.DESK):
                 context = stage.context(browser, server, width, theme)
@@ -66,7 +77,8 @@ def main(folder: Path, only: tuple[str, ...] = ()) -> None:
                     stage.show(page, url, PRESSED.get(name, ""))
                     page.wait_for_timeout(400)
                     page.screenshot(
-                        path=folder / f"{name}-{theme}-{width[0]}.png", full_page=name.startswith(("send", "insights"))
+                        path=folder / f"{name}-{theme}-{width[0]}.png",
+                        full_page=name.startswith(("send", "insights", "night")) or name == "job",
                     )
                     page.close()
                 context.close()

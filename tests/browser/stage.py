@@ -62,6 +62,7 @@ def a_past(folder: Path, nights_ago: int = 3) -> None:
     for ago in range(nights_ago, 0, -1):
         past.night(now_ms - ago * 24 * nights.HOUR_MS - 4 * nights.HOUR_MS, 7)
     past.night(now_ms - 3 * nights.HOUR_MS, 2.8)
+    past.weather(now_ms - 3 * nights.HOUR_MS, 2.9)
 
 
 def last_night() -> str:
@@ -120,6 +121,38 @@ def speaks(server: servers.Server, job: dict[str, Any] | None = None, site: str 
         assert client.post("/jobs/devicestate", json=told).status_code == 200
         if job:
             query = {"site": site, "ulid": job["ulid"], "name": "m31-003.png"}
+            assert client.post("/jobs/preview", params=query, content=stars()).status_code == 200
+
+
+ABILITIES: dict[str, dict[str, Any]] = {
+    "camera/cam1": {
+        "actions": ["expose", "stop"],
+        "filters": ["Red", "Green", "Blue", "HA"],
+        "binnings": [1, [2, 2]],
+        "limits": {"time": [0.1, 900]},
+    },
+    "mount/mount1": {"actions": ["go", "park", "unpark", "home"]},
+    "focuser/focuser1": {},
+}
+"""What a site with little says that it has and can do."""
+
+
+def has_come(server: servers.Server, job: dict[str, Any]) -> None:
+    """Let a site say what came of a job, with pictures."""
+    result = {
+        "files": [f"m31-r-{number:03}.fits" for number in range(1, 6)],
+        "frames": 5,
+        "fwhm_arcsec": 2.3149,
+        "ra": 0.7123,
+        "dec": 41.269,
+        "sky_adu": 812,
+        "guiding": {"rms_arcsec": 0.61, "star_lost": False},
+    }
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
+        told = {"site": job["site"], "ulid": job["ulid"], "newStatus": job["statusId"].partition("#")[0]}
+        assert client.post("/jobs/updatejobstatus", json=told | {"result": result}).status_code == 200
+        for number in range(1, 5):
+            query = {"site": job["site"], "ulid": job["ulid"], "name": f"m31-r-{number:03}.jpg"}
             assert client.post("/jobs/preview", params=query, content=stars()).status_code == 200
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import random
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from jobs_server.domain.actors import said, site
 from jobs_server.domain.commands import ClaimJobs, StartJob, SubmitJob, UpdateStatus
 from jobs_server.jobs import operations
 from jobs_server.service import service_of, transaction
+from jobs_server.state import storing
 from jobs_server.storage.statement import Connection
 from jobs_server.upkeep import startup
 
@@ -97,6 +100,24 @@ class HistoryWriter:
                 at_ms = self._target(connection, at_ms)
                 if self.chance.random() < 0.12:
                     at_ms += round(self.chance.uniform(0.2, 0.9) * HOUR_MS)
+
+    def weather(self, begin_ms: int, hours: float) -> None:
+        """Write what devices measure from a time on, minute by minute, with half an hour of silence in the middle."""
+        minutes = round(hours * 60)
+        silent = range(minutes // 2, minutes // 2 + 30)
+        with self.app.app_context(), transaction(storing.OURS) as connection:
+            for minute in (each for each in range(minutes) if each not in silent):
+                at_ms = begin_ms // 60_000 * 60_000 + minute * 60_000
+                connection.run(storing.SAMPLE, site=self.code, at_ms=at_ms, readings=json.dumps(self._readings(minute)))
+
+    def _readings(self, minute: int) -> dict[str, dict[str, float]]:
+        air = round(9 - minute / 90 + math.sin(minute / 40), 1)
+        wind = round(3 + 2 * abs(math.sin(minute / 70)) + self.chance.random(), 1)
+        return {
+            "weather/weather1": {"temperature_c": air, "humidity_percent": 60 + minute / 30, "wind_m_per_s": wind},
+            "focuser/focuser1": {"temperature_c": air + 1.2, "position_um": 5021 - minute // 45 * 6},
+            "camera/camera_1_1": {"temperature_c": -10 + self.chance.choice((0, 0, 0.1))},
+        }
 
     def crowd(self, begin_ms: int, count: int, every_ms: int = 1000) -> None:
         """Write very many short jobs from a time on."""

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from jobs_server.service import service_of, transaction
-from jobs_server.state.storing import _SAMPLE
+from jobs_server.state.storing import OURS, SAMPLE
 from jobs_server.web import night
 
 from ..support.clocks import Clocks
@@ -33,8 +33,8 @@ def night_page(browser: FlaskClient, day: str = "") -> str:
 
 def samples(app: Flask, at_ms: int, readings: str) -> None:
     """Keep what was measured in a minute."""
-    with app.app_context(), transaction(" state") as connection:
-        connection.run(_SAMPLE, site="wmd", at_ms=at_ms, readings=readings)
+    with app.app_context(), transaction(OURS) as connection:
+        connection.run(SAMPLE, site="wmd", at_ms=at_ms, readings=readings)
 
 
 def test_a_night_without_pictures_and_curves_shows_nothing_superfluous(
@@ -79,7 +79,7 @@ def test_of_very_many_pictures_the_last_ones_are_shown_and_the_rest_is_said(
     said = text_of(part(night_page(browser), "contact-sheet"))
     assert "frame 1" not in said
     assert "frame 2" in said
-    assert "the 2 before them" in said
+    assert "The first 2 of the night" in said
 
 
 def test_the_night_has_curves_of_what_was_measured_with_units_and_a_table(

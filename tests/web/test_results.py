@@ -20,6 +20,7 @@ from jobs_server.upkeep import startup
 from ..conftest import inside
 from ..state.pictures import picture
 from ..support import databases
+from ..support.clocks import Clocks
 from ..support.nights import expose
 from ..support.observatory import Observatory
 
@@ -97,6 +98,22 @@ def test_results_and_pictures_come_while_the_job_still_runs(browser: FlaskClient
     assert len(sources(part(page, "pictures"))) == 1
     observatory.reports(job, "EXPOSING", result={"frames": 2})
     assert "Frames 2" in text_of(part(job_page(browser, job), "result"))
+
+
+def test_a_result_that_comes_after_the_end_makes_no_job_run_longer(
+    browser: FlaskClient, observatory: Observatory, clocks: Clocks
+) -> None:
+    """A job that ran 60 s and whose result came 20 minutes later "ran 21 min"."""
+    job = observatory.sends()
+    observatory.polls()
+    observatory.reports(job, "EXPOSING")
+    clocks.pass_by(60)
+    observatory.reports(job, "COMPLETE", message="done")
+    clocks.pass_by(1200)
+    observatory.reports(job, "COMPLETE", result={"frames": 2})
+    said = text_of(job_page(browser, job))
+    assert "Ran 1 min 00 s." in said
+    assert "Frames 2" in said
 
 
 def test_a_picture_leads_to_the_picture_as_large_as_the_window_with_what_it_is(
