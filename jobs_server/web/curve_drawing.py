@@ -21,6 +21,7 @@ MOST_SERIES = 4
 _HOUR_MS = 60 * 60 * 1000
 _MOST_HOURS = 6  # labels, so that a phone has room for them
 _TICKS = 4
+_DOT = 6  # how wide a single reading is, beside its round ends
 _AT_EDGE = 4  # percent of the width: a label nearer to an edge would be cut
 
 
@@ -128,8 +129,9 @@ def _path(run: Sequence[Point], box: _Box) -> str:
         for number, place in enumerate(places)
         if not (0 < number < len(places) - 1 and places[number - 1][1] == place[1] == places[number + 1][1])
     ]
-    (x, y), rest = kept[0], kept[1:]
-    return f"M{x} {y}" + ("".join(f"L{x} {y}" for x, y in rest) or "h.1")
+    if len(kept) == 1:
+        return f"M{box.x(run[0].at_ms) - _DOT / 2:.1f} {kept[0][1]}h{_DOT}"
+    return "M" + "L".join(f"{x} {y}" for x, y in kept)
 
 
 def _column(series: Series, rows: Iterable[int]) -> list[str]:

@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import httpx
 from PIL import Image
 
 from tests.support import servers
@@ -62,8 +61,7 @@ def main(folder: Path, only: tuple[str, ...] = ()) -> None:
         pages = {name: server.url + path for name, path in PAGES.items()} | guarded.pages
         pages["job"] = server.url + job_page(observatory)
         stage.has_come(server, ended(observatory))
-        able = {"site": "able", "devices": stage.ABILITIES}
-        assert httpx.post(f"{server.url}/jobs/capabilities", json=able, trust_env=False).status_code == 200
+        stage.can(server, "able")
         pages["send-able"] = f"{server.url}/send?site=able"
         pages["picture"] = pages["job"].replace("?", "/picture?")
         for theme in stage.THEMES:

@@ -137,6 +137,19 @@ ABILITIES: dict[str, dict[str, Any]] = {
 """What a site with little says that it has and can do."""
 
 
+def shows(server: servers.Server, job: dict[str, Any], name: str, picture: bytes) -> None:
+    """Let a site send a picture of a job."""
+    query = {"site": job["site"], "ulid": job["ulid"], "name": name}
+    sent = httpx.post(f"{server.url}/jobs/preview", params=query, content=picture, trust_env=False, timeout=60)
+    assert sent.status_code == 200
+
+
+def can(server: servers.Server, site: str) -> None:
+    """Let a site say what it has and can do."""
+    told = {"site": site, "devices": ABILITIES}
+    assert httpx.post(f"{server.url}/jobs/capabilities", json=told, trust_env=False, timeout=60).status_code == 200
+
+
 def has_come(server: servers.Server, job: dict[str, Any]) -> None:
     """Let a site say what came of a job, with pictures."""
     result = {
@@ -151,9 +164,8 @@ def has_come(server: servers.Server, job: dict[str, Any]) -> None:
     with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         told = {"site": job["site"], "ulid": job["ulid"], "newStatus": job["statusId"].partition("#")[0]}
         assert client.post("/jobs/updatejobstatus", json=told | {"result": result}).status_code == 200
-        for number in range(1, 5):
-            query = {"site": job["site"], "ulid": job["ulid"], "name": f"m31-r-{number:03}.jpg"}
-            assert client.post("/jobs/preview", params=query, content=stars()).status_code == 200
+    for number in range(1, 5):
+        shows(server, job, f"m31-r-{number:03}.fits", stars())
 
 
 @contextmanager

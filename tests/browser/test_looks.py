@@ -40,9 +40,13 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Guarded]
 def urls(desk: Desk, guarded: stage.Guarded) -> dict[str, str]:
     """The pages, with something running."""
     stage.a_present(desk.at("looks"))
+    stage.can(desk.server, "able")
+    stage.has_come(desk.server, screenshots.ended(desk.observatory))
     paths = {name: path.replace("site=wmd", "site=looks") for name, path in screenshots.PAGES.items()} | {
         "night of a site with a past": "/night?site=wmd",
         "job": screenshots.job_page(desk.observatory),
+        "picture": screenshots.job_page(desk.observatory).replace("?", "/picture?"),
+        "send of a site with abilities": "/send?site=able",
     }
     return {name: desk.server.url + path for name, path in paths.items()} | guarded.pages
 

@@ -55,7 +55,7 @@ def test_a_single_reading_is_a_dot() -> None:
     drawn = curve_drawing.sheet(measured("weather/w1", "temperature_c", {30: 7.0}))
     assert drawn is not None
     [drawing] = drawn.drawings
-    assert drawing.lines[0].path == "M500.0 60.0h.1"
+    assert drawing.lines[0].path == "M497.0 60.0h6"
     assert drawing.columns == [("weather/w1", ["7.0"])]
 
 
@@ -85,7 +85,7 @@ def test_every_line_lies_inside_of_its_box_between_round_places(values: tuple[fl
     assert (drawing.ticks[0].at, drawing.ticks[-1].at) == (curve_drawing.HEIGHT, 0)
     assert 2 <= len(drawing.ticks) <= 8
     assert len({tick.label for tick in drawing.ticks}) == len(drawing.ticks)
-    heights = [float(place.split(" ")[1]) for place in drawing.lines[0].path.lstrip("M").replace("h.1", "").split("L")]
+    heights = [float(place.split(" ")[1]) for place in drawing.lines[0].path.lstrip("M").split("L")]
     assert all(0 <= height <= curve_drawing.HEIGHT for height in heights)
 
 
