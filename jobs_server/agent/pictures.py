@@ -21,6 +21,7 @@ LONGEST_SIDE = 1280
 MOST_BYTES = 200_000
 _QUALITIES = (88, 75, 60, 45, 30)
 _LOW_PERCENT, _HIGH_PERCENT = 1.0, 99.7
+_NOISES = 10  # of the way from the low percentile to the median: where stars are few, noise is not shown as light
 _SKY_LEVEL = 0.2  # how bright the median is shown, of 1
 _FITS_KINDS = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _GZIP = b"\x1f\x8b"
@@ -120,6 +121,7 @@ def _stretched_plane(plane: Pixels) -> Pixels:
     if good.size == 0:
         return np.zeros(plane.shape, np.uint8)
     low, median, high = (float(each) for each in np.percentile(good, (_LOW_PERCENT, 50.0, _HIGH_PERCENT)))
+    high = min(max(high, median + _NOISES * (median - low)), float(good.max()))
     if high <= low:
         low, high = float(good.min()), float(good.max())
     if high <= low:

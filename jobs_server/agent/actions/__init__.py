@@ -66,6 +66,8 @@ _IMPOSSIBLE: Mapping[tuple[str, str], str] = {
     ("filter_wheel", "set_position"): "this agent turns wheels to filters by name: send set_name",
     ("filter_wheel", "home"): "a filter wheel has no home position here: send set_name",
     ("rotator", "home"): "a rotator has no home position here: send move_absolute",
+    ("enclosure", "slew_alt"): "this agent turns domes by azimuth: send slew_az",
+    ("enclosure", "sync_mount"): "this agent knows not how the dome stands about the mount: send track_telescope",
     ("sequencer", "autofocus"): _NO_ROUTINE.format("focus"),
     ("all", "observatory_restart"): "this agent restarts nothing: its service is restarted on its computer",
 }

@@ -54,10 +54,10 @@ class Asked:
 
 def read(order: Order, camera: Camera, binnings: Mapping[str, int]) -> Asked:
     """Return what an order asks of a camera; raise Refused for what it cannot take or do."""
-    _refuse_unable(order)
     image_type = order.text("image_type", "light")
     kind = kind_of(image_type)
     count = order.whole("count" if order.has("count") else "repeat", 1, MOST_FRAMES, 1)
+    _refuse_unable(order, kind, count)
     least = 0.0 if kind == "bias" else None
     seconds = order.number_within("time", 0, _LONGEST_SECONDS, least)
     chip = camera.chip()
@@ -80,9 +80,9 @@ def kind_of(given: str) -> ImageKind:
     return kind
 
 
-def _refuse_unable(order: Order) -> None:
+def _refuse_unable(order: Order, kind: ImageKind, count: int) -> None:
     """Raise Refused for what the agent cannot do and what would change the pictures."""
-    if order.has("dither") and order.switch("dither"):
+    if kind == "light" and count > 1 and order.has("dither") and order.switch("dither"):
         raise Refused("dithering is not possible with this agent; send the command with dither off")
     if order.value("modes"):
         raise Refused(f"readout modes cannot be chosen with this agent: {shortened(order.value('modes'))}")

@@ -65,7 +65,7 @@ def _stack(asked: str, names: tuple[str, ...], aliases: Mapping[str, str]) -> tu
 def _part(word: str, names: tuple[str, ...], aliases: Mapping[str, str]) -> tuple[int, ...]:
     if found := _named(word, names, aliases):
         return found
-    if len(word) == 1 or not _COLOUR_LETTERS.issuperset(word):
+    if not _COLOUR_LETTERS.issuperset(word):
         return ()
     letters = [_named(letter, names, aliases) or _initial(letter, names) for letter in word]
     return tuple(slot for each in letters for slot in each) if all(letters) else ()
