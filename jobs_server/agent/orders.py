@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from ..client import Job, params
 from ..observatory import coordinates
-from ..observatory.describe import describe
 from .errors import Refused
 
 Read = TypeVar("Read")
@@ -108,7 +107,7 @@ def from_job(job: Job) -> Order:
     """Return the order of a job."""
     kind, name, action = (str(each).strip() for each in (job.device, job.instance, job.action))
     required, optional = job.required_params, job.optional_params
-    said = describe(kind, name, action, required, optional)
+    said = f"{action} {name}".replace("_", " ")
     return Order(job.ulid, kind, name, action.casefold(), required, optional, job.user_name, said)
 
 

@@ -91,20 +91,27 @@ def _binned(pixels: Pixels) -> Pixels:
     side_rows, side_columns = (min(side, length) for length in planes.shape[1:])
     small = np.empty((len(planes), rows, columns), np.float32)
     for plane, shown in zip(planes, small, strict=True):
-        _bin(plane[: rows * side_rows, : columns * side_columns], shown, side_rows)
+        _bin(plane[: rows * side_rows, : columns * side_columns], shown)
     return small
 
 
-def _bin(plane: Pixels, shown: Pixels, side: int) -> None:
-    """Write the means of a plane's squares, of `side` rows each."""
+def _bin(plane: Pixels, shown: Pixels) -> None:
+    """Write the means of a plane's squares; along the memory, which of a frame with columns first is the other way."""
     import numpy as np
 
+    if abs(plane.strides[0]) < abs(plane.strides[1]):
+        plane, shown = plane.T, shown.T
+    side, width = plane.shape[0] // shown.shape[0], plane.shape[1] // shown.shape[1]
     step = max(1, len(next(bands(plane))) // side)
-    width = plane.shape[1] // shown.shape[1]
     for first in range(0, len(shown), step):
-        band = plane[first * side : (first + step) * side]
-        squares = band.reshape(len(band) // side, side, shown.shape[1], width)
-        shown[first : first + step] = squares.mean(axis=(1, 3), dtype=np.float32)
+        band, sums = plane[first * side : (first + step) * side], shown[first : first + step]
+        lines = np.zeros((len(sums), plane.shape[1]), np.float32)
+        for row in range(side):
+            lines += band[row::side]
+        sums[...] = 0
+        for column in range(width):
+            sums += lines[:, column::width]
+    shown /= side * width
 
 
 def _stretched(planes: Pixels) -> Pixels:

@@ -104,4 +104,5 @@ def test_odd_values_in_any_parameter_end_in_a_result_or_a_sentence(tmp_path: Pat
         good = next(each for each in COMMANDS if (each["device"], each["action"]) == (kind, action))
         for name in names - {"period"}:
             required = good["required_params"] | {"time": 0, "period": 0, name: odd}
-            ends(site, Order("01K", kind, name_at(site, kind, "x"), action, required, {}))
+            command = good | {"required_params": required, "optional_params": {}}
+            ends(site, from_job(job_of(command, name_at(site, kind, "x"))))
