@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from ..client import Job, params
 from ..observatory import coordinates
+from ..observatory.describe import describe
 from .errors import Refused
 
 Read = TypeVar("Read")
@@ -107,7 +108,10 @@ def from_job(job: Job) -> Order:
     """Return the order of a job."""
     kind, name, action = (str(each).strip() for each in (job.device, job.instance, job.action))
     required, optional = job.required_params, job.optional_params
-    said = f"{action} {name}".replace("_", " ")
+    try:
+        said = describe(kind, name, action, required, optional)
+    except ValueError:  # an integer of more digits than Python writes
+        said = f"{action} {kind} {name}"
     return Order(job.ulid, kind, name, action.casefold(), required, optional, job.user_name, said)
 
 
