@@ -132,6 +132,18 @@ def test_what_is_taken_in_the_dark_leaves_the_wheel_and_asks_no_mount(site: Site
         site.expose()
 
 
+def test_a_wheel_that_is_away_hinders_no_dark_and_its_filter_is_called_unknown(site: Site) -> None:
+    def gone() -> int:
+        raise DeviceGone("wheel1 is not there")
+
+    site.wheel.slot = gone  # type: ignore[method-assign]
+    site.expose(image_type="dark", filter="Red")
+    assert header(site.files()[0])["FILTER"] == "unknown"
+    with pytest.raises(DeviceGone):
+        site.expose(filter="Red")
+    assert len(site.camera.asked) == 1
+
+
 def test_a_camera_without_a_wheel_takes_no_filter(tmp_path: Path) -> None:
     toml = "\n".join(
         line for line in TOML.splitlines() if "wheel" not in line.lower() and not line.startswith("aliases")

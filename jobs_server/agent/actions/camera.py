@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
@@ -18,6 +19,7 @@ from .work import Result, Work
 READ_SECONDS = 180.0
 _FIRST_OVERHEAD_SECONDS = 3.0
 _SHOWN_EVERY_SECONDS = 7.0  # the desk takes ten previews a minute
+_UNKNOWN = "unknown"  # of a filter; nothing at all would leave a driver's own word, which is another wheel's
 _MOST_NAMED = 100  # of the files, since a result has 16 KiB
 
 
@@ -88,15 +90,27 @@ def _slots(work: Work, wheel: FilterWheel | None, asked: Asked) -> tuple[int | N
 
 
 def _turned(run: _Run, wheel: FilterWheel | None, slot: int | None) -> str | None:
-    """Turn the wheel to a slot, unless it is None, and return the name of the filter in the beam."""
+    """Turn the wheel to a slot, unless it is None, and return the name of the filter in the beam.
+
+    It is None without a wheel, and `unknown` where a wheel that need not turn cannot be read.
+    """
     if wheel is None:
         return None
-    names = wheel.filters()
-    if slot is not None and wheel.slot() != slot:
-        run.work.report("CHANGING FILTER", run.seconds_left, names[slot])
+    if slot is None:
+        return _present(wheel)
+    name = wheel.filters()[slot]
+    if wheel.slot() != slot:
+        run.work.report("CHANGING FILTER", run.seconds_left, name)
         filters.turn(wheel, slot)
-    present = wheel.slot()
-    return names[present] if present is not None and present < len(names) else None
+    return name
+
+
+def _present(wheel: FilterWheel) -> str:
+    with suppress(DeviceError):
+        present, names = wheel.slot(), wheel.filters()
+        if present is not None and present < len(names):
+            return names[present]
+    return _UNKNOWN
 
 
 def _take(run: _Run, filter_name: str | None) -> None:
