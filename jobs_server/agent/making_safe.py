@@ -17,6 +17,7 @@ from .devices.interfaces import Device, Enclosure, Mount
 from .errors import DeviceBusy, DeviceError, Stopped
 from .observatory import Observatory
 from .orders import Order
+from .sight import Sight
 from .site_file import EnclosureLines
 from .stopping import in_parallel
 from .under_way import JobsUnderWay
@@ -50,8 +51,11 @@ class Stops:
 class MakingSafe:
     """Brings the site to safety, in a thread of its own, once for each hold."""
 
-    def __init__(self, observatory: Observatory, jobs: JobsUnderWay, stops: Stops, times: MakingTimes) -> None:
-        """Take the devices, the jobs that run, and what people stopped."""
+    def __init__(
+        self, observatory: Observatory, jobs: JobsUnderWay, sight: Sight, stops: Stops, times: MakingTimes
+    ) -> None:
+        """Take the devices, the jobs that run, what saw the devices at rest, and what people stopped."""
+        self._sight = sight
         self._observatory, self._jobs, self._stops, self._times = observatory, jobs, stops, times
         self._mounts = [each for each in observatory.devices.values() if isinstance(each, Mount)]
         self._roofs = [each for each in observatory.devices.values() if isinstance(each, Enclosure)]
@@ -61,6 +65,7 @@ class MakingSafe:
         self._hurry = threading.Event()
         self._works = self._is_done = False
         self._holds_so_far = 0
+        self._is_closed = False
         self._lock = threading.Lock()
 
     def begin(self, why: str) -> None:
@@ -79,6 +84,11 @@ class MakingSafe:
             self._open_since.clear()
         self._hurry.set()
 
+    def close(self) -> None:
+        """Begin nothing more: the program ends, and its stops are no person's."""
+        self._is_closed = True
+        self.forget()
+
     def why_open(self, key: str) -> str | None:
         """Return why a roof stays open during the hold; None when it does not, or nobody knows."""
         return self._open_since.get(key)
@@ -91,12 +101,14 @@ class MakingSafe:
             is_done = self._make_safe()
             with self._lock:
                 self._is_done = is_done and number == self._holds_so_far
+                if number != self._holds_so_far:
+                    self._open_since.clear()
             if not self._is_done:
                 self._hurry.wait(self._times.retry_seconds)
 
     def _goes_on(self) -> bool:
         with self._lock:
-            self._works = bool(self._why) and not self._is_done
+            self._works = bool(self._why) and not self._is_done and not self._is_closed
             return self._works
 
     def _break_off(self) -> None:
@@ -129,7 +141,7 @@ class MakingSafe:
         return dict(found)
 
     def _park(self, mount: Mount) -> None:
-        mount.wait_ready(1.0)
+        self._sight.require([mount.key])
         with self._holding(mount, self._times.park_seconds):
             if mount.is_parked() and not mount.is_moving():
                 return
@@ -164,7 +176,7 @@ class MakingSafe:
         return True
 
     def _close_now(self, roof: Enclosure) -> None:
-        roof.wait_ready(1.0)
+        self._sight.require([roof.key])
         with self._holding(roof, self._times.close_seconds), self._heeding_stops(roof):
             log.warning("%s: %s closes", self._why, roof.name)
             roof.close_shutter(self._times.close_seconds)
@@ -180,7 +192,8 @@ class MakingSafe:
         try:
             yield
         except Stopped:
-            self._stops.note(device.key)
+            if not self._is_closed:
+                self._stops.note(device.key)
             raise
 
     @contextmanager

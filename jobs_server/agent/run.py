@@ -77,13 +77,14 @@ class Agent:
         self._display: Display = display or LogDisplay()
         self.observatory = Observatory(site_file, self._times.patience)
         self.holds = Holds()
-        self._sight = Sight(self.observatory, self.holds, start_seconds=self._times.start_seconds)
+        self.sight = Sight(self.observatory, self.holds, start_seconds=self._times.start_seconds)
         self._reports = SiteReports(self._client, self.observatory, abilities.of, self._add_to_state)
-        self.jobs = JobsUnderWay(self.observatory, actions, self._sight, self.holds, self._display, self._reports.show)
+        self.jobs = JobsUnderWay(self.observatory, actions, self.sight, self.holds, self._display, self._reports.show)
         self._stopping = Stopping(self.observatory, actions, self._display.end)
-        self._making = MakingSafe(
+        self.making = MakingSafe(
             self.observatory,
             self.jobs,
+            self.sight,
             Stops(self._note_stopped, lambda: self._safety.stopped),
             self._times.making,
         )
@@ -91,8 +92,8 @@ class Agent:
             self.observatory,
             self.holds,
             HoldFile(folder / "hold.json"),
-            self._making.begin,
-            self._making.forget,
+            self.making.begin,
+            self.making.forget,
             self._times.safety,
         )
         self._uses = Uses(self.observatory, actions.devices_of)
@@ -141,7 +142,7 @@ class Agent:
         )
 
     def _start(self) -> None:
-        self._sight.start()
+        self.sight.start()
         self._safety.start()
         self.observatory.start(self._changed)
         self._reports.start()
@@ -156,14 +157,14 @@ class Agent:
             self._ending.set()
 
     def _changed(self, device: Device) -> None:
-        self._sight.changed()
+        self.sight.changed()
         self._reports.changed(device)
 
     def _see_to_lost(self, jobs: list[Job]) -> None:
         """Return when what an earlier run left moving stands, or cannot be read."""
         names = ", ".join(map(str, jobs))
         self._display.say(f"an earlier run ended while it carried out: {names}; what moves is looked for first")
-        self._sight.await_first_look()
+        self.sight.await_first_look()
 
     def _add_to_state(self, device: Device, state: State) -> Mapping[str, Any]:
         """Return what the agent knows of a device beyond what the device says."""
@@ -171,7 +172,7 @@ class Agent:
         if device.kind in ("safety", "enclosure") and (why := self.holds.why) is not None:
             added["message"] = f"nothing begins: {why}"
         if isinstance(device, Enclosure) and self._safety.unsafe and state.get("status") != "closed":
-            added["unsafe_reason"] = self._making.why_open(device.key) or self._safety.unsafe
+            added["unsafe_reason"] = self.making.why_open(device.key) or self._safety.unsafe
         return added
 
     def _note_stopped(self, key: str) -> None:
@@ -182,6 +183,7 @@ class Agent:
         deadline = time.monotonic() + _END_SECONDS
         closing = _aside(claims.close)
         self._safety.close()
+        self.making.close()
         halts = self._site_file.on_exit == "halt"
         broken = self.jobs.mark(ENDED if halts else f"{ENDED}; what moved was left to move")
         lines = self._stopping.halt(_HALT_SECONDS) if halts else []
@@ -190,7 +192,7 @@ class Agent:
                 _aside(partial(job.run.end, FAILED, job.broken))
         self.jobs.await_end(broken, deadline - time.monotonic())
         closing.join(max(0.0, deadline - time.monotonic()))
-        self._sight.close()
+        self.sight.close()
         self._reports.close()
         self.observatory.close()
         self._client.close()

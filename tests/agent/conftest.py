@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import count
 from typing import Any, TypeVar
 
 import pytest
@@ -10,11 +12,18 @@ import pytest
 from jobs_server.agent.devices.interfaces import Device
 from jobs_server.agent.devices.opening import open_device
 from jobs_server.agent.devices.settings import Settings
+from jobs_server.client import SiteClient
 
+from ..support import servers
 from ..support.waiting import PATIENCE_SECONDS
+from . import fake_alpaca, fake_indi, running
+from .fake_alpaca import FakeAlpaca
+from .fake_indi import FakeIndi
+from .running import Frames
 
 Kind = TypeVar("Kind", bound=Device)
 Opens = Callable[..., Any]
+_sites = count()
 
 
 @pytest.fixture
@@ -33,3 +42,40 @@ def opens() -> Iterator[Opens]:
     yield opens
     for device in opened:
         device.close()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    with servers.running("gunicorn", tmp_path_factory.mktemp("service")) as server:
+        yield server
+
+
+@pytest.fixture
+def client(service: servers.Server) -> Iterator[SiteClient]:
+    """A site that no other test speaks for."""
+    with SiteClient(service.url, f"site{next(_sites)}") as client:
+        yield client
+
+
+@pytest.fixture
+def mount() -> Iterator[FakeIndi]:
+    with closing(running.mount()) as server:
+        yield server
+
+
+@pytest.fixture
+def focuser() -> Iterator[FakeIndi]:
+    with closing(fake_indi.focuser()) as server:
+        yield server
+
+
+@pytest.fixture
+def camera() -> Iterator[FakeAlpaca]:
+    with fake_alpaca.serving() as server:
+        fake_alpaca.be_camera(server)
+        yield server
+
+
+@pytest.fixture
+def frames(camera: FakeAlpaca) -> Frames:
+    return Frames(camera)

@@ -23,7 +23,7 @@ from ..support.waiting import PATIENCE_SECONDS, until
 QUICK = Settings(settle_seconds=0.3, rest_seconds=0.2, poll_seconds=0.02, check_seconds=0.1, answer_seconds=5.0)
 TIMES = AgentTimes(
     patience=QUICK,
-    safety=SafetyTimes(look_seconds=0.05, unread_seconds=0.5),
+    safety=SafetyTimes(look_seconds=0.05, unread_seconds=5.0),
     making=MakingTimes(park_seconds=30, close_seconds=30, retry_seconds=0.2),
     wait_seconds=5.0,
 )
@@ -53,10 +53,10 @@ class Site:
     """An agent that runs for the length of a block, and the people who send it jobs."""
 
     def __init__(
-        self, client: SiteClient, folder: Path, devices: str, top: str = "", times: AgentTimes = TIMES
+        self, client: SiteClient, folder: Path, devices: str, top: str = "", times: AgentTimes = TIMES, url: str = ""
     ) -> None:
-        """Take the tables of agent.toml, and more keys for its head."""
-        self.client, self.folder, self.times = client, folder, times
+        """Take the tables of agent.toml, more keys for its head, and another way to the desk."""
+        self.client, self.folder, self.times, self._url = client, folder, times, url or client.url
         path = folder / "agent.toml"
         place = "latitude_degrees = 47.7\nlongitude_degrees = 12.0\n"
         path.write_text(f'url = "{client.url}"\nsite = "{client.site}"\n{place}{top}\n{devices}', encoding="utf-8")
@@ -67,7 +67,7 @@ class Site:
         self._begin()
 
     def _begin(self) -> None:
-        client = SiteClient(self.client.url, self.client.site, patience_seconds=1)
+        client = SiteClient(self._url, self.client.site, patience_seconds=1)
         self.agent = Agent(self.file, self.folder / "agent", client=client, display=self.shown, times=self.times)
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -124,7 +124,16 @@ class Site:
         found: dict[str, Any] = answer.json()["devices"].get(key) or {}
         return found
 
+    def abilities(self, key: str) -> list[str]:
+        """What the desk knows that a device can do."""
+        answer = httpx.get(f"{self.client.url}/jobs/capabilities", params={"site": self.client.site}, trust_env=False)
+        return list((answer.json().get("devices", {}).get(key) or {}).get("actions", ()))
+
     @property
     def is_free(self) -> bool:
-        """Whether anything may begin."""
-        return self.agent.holds.why is None
+        """Whether all devices were seen at rest, and anything may begin."""
+        return all(map(self.agent.sight.is_settled, self.file.devices)) and self.agent.holds.why is None
+
+    def is_ready(self, key: str) -> bool:
+        """Whether a device is there."""
+        return self.agent.observatory.devices[key].is_ready
