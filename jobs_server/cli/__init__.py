@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 COMMANDS: Mapping[str, Place] = {
     "admin": Place("jobs_server.cli.admin:admin", "For the person at this PC."),
+    "agent": Place(
+        "jobs_server.cli.agent:agent",
+        "Find a site's devices behind INDI and Alpaca, try them out, and carry jobs out on them.",
+    ),
     "alerts": Place("jobs_server.cli.alerts:alerts", "Try out the alerts that JOBS_ALERT_URL gets."),
     "backup": Place("jobs_server.cli.backup:backup", "Back up the database into FOLDER, while it is served."),
     "doctor": Place("jobs_server.cli.doctor:doctor", "Look this installation over and explain what is wrong."),

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import random
-import threading
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from ..client import Job, SiteClient, SiteClientError
-from ..errors import on_one_line
+from ..client import SiteClient, SiteClientError
 from ..simulator.instruments import FILTERS, PLACE, Instruments
 from ..simulator.observatory import Observatory, run, run_as_of_old
 from . import installation
 from .common import Number
+from .screen import Screen
 
 DEFAULT_URL = "http://127.0.0.1:5000"
 
@@ -82,81 +79,3 @@ def _instruments(folder: Path, site: str) -> Instruments:
     names = {kind: device.instances for kind, device in profile.devices.items()}
     filters = profile.device("camera").filters or profile.device("filter_wheel").filters
     return Instruments(profile.place or PLACE, names, filters or FILTERS)
-
-
-class Screen:
-    """Print what the observatory does: a line for each thing, and on a terminal a bar for each job that runs."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bars = Progress(
-            TextColumn("{task.description}", markup=False),  # names come from outside
-            BarColumn(),
-            TextColumn("{task.fields[status]}", markup=False),
-            TextColumn("{task.fields[left]}", markup=False),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._tasks: dict[str, TaskID] = {}
-        self._said: dict[str, str] = {}
-        self._lock = threading.Lock()
-        self._warnings = _Warnings(self)
-
-    def __enter__(self) -> Screen:
-        logging.getLogger("jobs_server.client").addHandler(self._warnings)
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._bars.stop()
-        logging.getLogger("jobs_server.client").removeHandler(self._warnings)
-
-    def say(self, text: str) -> None:
-        """Print something that belongs to no job."""
-        self._console.print(Text(on_one_line(text), "dim"), soft_wrap=True)
-
-    def begin(self, job: Job, seconds: float) -> None:
-        """Print that a job begins, and how long it will take."""
-        self._line(job, f"begins, about {seconds:.0f} s", "cyan")
-        with self._lock:
-            name = on_one_line(f"{job.device} {job.instance} {job.action}")
-            self._tasks[job.ulid] = self._bars.add_task(name, total=seconds or 1.0, status="", left="")
-
-    def go_on(self, job: Job, status: str, seconds_left: float) -> None:
-        """Print how far a job is."""
-        with self._lock:
-            news = self._said.get(job.ulid) != status
-            self._said[job.ulid] = status
-            if (task := self._tasks.get(job.ulid)) is not None:
-                total = next(each.total or 1.0 for each in self._bars.tasks if each.id == task)
-                self._bars.update(
-                    task, completed=total - seconds_left, status=on_one_line(status), left=f"{seconds_left:.0f} s"
-                )
-        if news:
-            self._line(job, f"{status}, {seconds_left:.0f} s left")
-
-    def end(self, job: Job, status: str, message: str | None) -> None:
-        """Print how a job ended."""
-        with self._lock:
-            self._said.pop(job.ulid, None)
-            if (task := self._tasks.pop(job.ulid, None)) is not None:
-                self._bars.remove_task(task)
-        style = {"COMPLETE": "green", "CANCELED": "yellow"}.get(status, "red")
-        self._line(job, f"{status}: {message}" if message else status, style)
-
-    def _line(self, job: Job, text: str, style: str = "") -> None:
-        what = on_one_line(f"{job.ulid}  {job.device} {job.instance} {job.action}: ")
-        self._console.print(Text(what) + Text(on_one_line(text), style), soft_wrap=True)
-
-
-class _Warnings(logging.Handler):
-    """Show what the client has to say of the network between the lines of the play."""
-
-    def __init__(self, screen: Screen) -> None:
-        super().__init__(logging.WARNING)
-        self._screen = screen
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print a warning."""
-        self._screen.say(record.getMessage())

@@ -7,14 +7,16 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from ..domain.actors import called
 from ..domain.lifecycle import Queue
 from ..errors import on_one_line
-from ..jobs.operations import CommittedChange
+
+if TYPE_CHECKING:
+    from ..jobs.operations import CommittedChange  # the site agent, which logs alike, loads none of it
 
 REQUEST_ID = "jobs_server_request_id"
 """The attribute of a record that holds the id of the request that it is about."""

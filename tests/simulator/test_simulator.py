@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from flask import Flask
 from rich.console import Console
 
-from jobs_server.cli.simulate import Screen
+from jobs_server.cli.screen import Screen
 from jobs_server.client import Job, SiteClient, may_run_beside
 
 from ..support import servers
