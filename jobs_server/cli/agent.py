@@ -145,7 +145,6 @@ def run(config: Path, url: str | None, folder: Path | None) -> None:
     site_file = _read(config)
     if url is not None:
         site_file = dataclasses.replace(site_file, url=url.rstrip("/"))
-    from ..agent import abilities, actions
     from ..agent.run import Agent, run_until_signal
     from ..client import SiteClientError
 
@@ -157,7 +156,7 @@ def run(config: Path, url: str | None, folder: Path | None) -> None:
     )
     try:
         with _shown(console) as display:
-            made = Agent(site_file, folder or config.with_suffix(""), actions, abilities.of, display=display)
+            made = Agent(site_file, folder or config.with_suffix(""), display=display)
             left = run_until_signal(made)
     except SiteClientError as error:
         raise click.ClickException(str(error)) from None

@@ -12,7 +12,7 @@ from jobs_server.client import SiteClient
 from ..support import servers
 from ..support.relay import Relay
 from ..support.waiting import until
-from . import running
+from . import fake_indi, running
 from .fake_alpaca import FakeAlpaca
 from .fake_indi import FakeIndi
 from .running import ABORT, FOCUS, GOTO, SHUTTER, STAR, Frames, arrives, asked, slews_for_ever, stops_at_once, table
@@ -109,7 +109,7 @@ def test_a_stop_for_all_devices_names_each_that_could_not_be_stopped(
 ) -> None:
     slews_for_ever(mount)
     stops_at_once(mount)
-    with closing(running.fake_indi.focuser(with_abort=False)) as focuser:
+    with closing(fake_indi.focuser(with_abort=False)) as focuser:
         focuser.on(FOCUS, lambda _: focuser.set(FOCUS, "Busy"))
         with Site(client, tmp_path, table("mount", mount) + table("focuser", focuser, "um_per_step = 1")) as site:
             slew, focus = site.sends("mount", "go", STAR), site.sends(*FOCUS_TO)

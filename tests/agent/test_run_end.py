@@ -8,7 +8,7 @@ from pathlib import Path
 from jobs_server.client import SiteClient
 
 from ..support.waiting import until
-from . import running
+from . import fake_indi, running
 from .fake_indi import FakeIndi
 from .running import ABORT, FOCUS, GOTO, ROOF_ABORT, SHUTTER, STAR, arrives, asked, slews_for_ever, stops_at_once, table
 from .site import Site
@@ -27,7 +27,7 @@ def test_the_end_stops_what_moves_and_fails_its_job(client: SiteClient, mount: F
 
 def test_the_end_names_what_was_not_seen_at_rest(client: SiteClient, mount: FakeIndi, tmp_path: Path) -> None:
     slews_for_ever(mount)
-    with closing(running.fake_indi.focuser(with_abort=False)) as focuser:
+    with closing(fake_indi.focuser(with_abort=False)) as focuser:
         focuser.on(FOCUS, lambda _: focuser.set(FOCUS, "Busy"))
         with Site(client, tmp_path, table("mount", mount) + table("focuser", focuser, "um_per_step = 1")) as site:
             slew = site.sends("mount", "go", STAR)
