@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -79,19 +79,13 @@ def write(folder: Path, name: str, picture: Picture, entries: Iterable[Entry]) -
     return path
 
 
-class _disk_errors:  # noqa: N801 - reads as a word at its place
-    """Turns what the disk says into a sentence."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            reason = error.strerror or str(error)
-            raise DeviceError(f"the frame could not be written to {self._folder}: {reason}") from error
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Raise DeviceError with what the disk says."""
+    try:
+        yield
+    except OSError as error:
+        raise DeviceError(f"the frame could not be written to {folder}: {error.strerror or error}") from error
 
 
 def _suffix(picture: Picture) -> str:
