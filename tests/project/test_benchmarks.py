@@ -69,6 +69,17 @@ def test_waiting_and_watching_are_measured() -> None:
     assert "| 150 | 0 / 0 |" in tables[3], "a viewer missed something"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process takes")
+def test_what_the_state_of_devices_costs_is_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks.devices", "--smallest"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) == 5
+    assert float(rows[0][1]) > 0
+    assert all(float(row[1]) > 0 for row in rows[3:])
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process holds")
 def test_what_large_jobs_and_slow_readers_take_is_measured() -> None:
     command = [sys.executable, "-m", "benchmarks.memory", "--smallest"]
