@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.support.waiting import until
 
-from . import engines, screenshots
+from . import engines, screenshots, stage
 from .conftest import Desk
 from .test_looks import contrast
 
@@ -121,6 +121,7 @@ def green_and_blue(picture: Image.Image) -> tuple[Any, ...]:
 
 def test_the_red_night_is_red_and_readable_in_every_engine(visitor: Visitor) -> None:
     wrong: list[Any] = []
+    stage.speaks(visitor.desk.server, visitor.desk.observatory.sends())
     for name in PAGES:
         visitor.opens(screenshots.PAGES[name].split("?")[0], "wmd")
         wrong += [(name, *weak) for weak in unreadable(visitor)]

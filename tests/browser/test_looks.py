@@ -39,7 +39,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Guarded]
 @pytest.fixture(scope="module")
 def urls(desk: Desk, guarded: stage.Guarded) -> dict[str, str]:
     """The pages, with something running."""
-    stage.a_present(desk.at("looks"))
+    stage.speaks(desk.server, stage.a_present(desk.at("looks")), site="looks")
+    wrong = {"weather/weather1": {"safe": False, "unsafe_reason": "rain"}, "rotator/x": {"made_up": {"a": [1]}}}
+    stage.speaks(desk.server, site="looks", **wrong)
     stage.can(desk.server, "able")
     stage.has_come(desk.server, screenshots.ended(desk.observatory))
     paths = {name: path.replace("site=wmd", "site=looks") for name, path in screenshots.PAGES.items()} | {
