@@ -131,6 +131,34 @@ def test_the_red_night_is_red_and_readable_in_every_engine(visitor: Visitor) -> 
     assert wrong == []
 
 
+IS_SEEN = """
+  const picture = document.querySelector(".picture img");
+  picture?.scrollIntoView({ block: "center", behavior: "instant" });
+  return Boolean(picture?.complete && picture.naturalWidth);
+"""
+WHERE = """
+  const { left, top, width } = document.querySelector(".picture img").getBoundingClientRect();
+  return [innerWidth, left + width / 2, top + 20];
+"""
+
+
+@pytest.mark.parametrize("page", ["/picture", "/night"])
+def test_at_night_a_white_picture_is_dim_and_red_in_every_engine(visitor: Visitor, page: str) -> None:
+    job = visitor.desk.at(f"white-by-{visitor.engine}").sends()
+    white = io.BytesIO()
+    Image.new("RGB", (640, 480), "white").save(white, "PNG")
+    stage.shows(visitor.desk.server, job, "white", white.getvalue())
+    visitor.opens(f"/job/{job['ulid']}{page}" if page == "/picture" else page, job["site"])
+    until(lambda: visitor.window.run(IS_SEEN))
+    for glass in ("", NO_GLASS):
+        visitor.window.run(glass)
+        wide, x, y = visitor.window.run(WHERE)
+        seen = visitor.sees()
+        red, green, blue = seen.getpixel((round(x * seen.width / wide), round(y * seen.width / wide)))  # type: ignore[misc]
+        assert (green, blue) == (0, 0)
+        assert 60 < red < 200
+
+
 def test_at_night_emoji_and_what_the_engine_draws_itself_are_red(visitor: Visitor) -> None:
     visitor.desk.at(visitor.site).sends(user_name=FOREIGN, device="🟩")
     visitor.opens("/")

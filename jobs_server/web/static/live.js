@@ -14,6 +14,7 @@ const WHOLE_EVERY_MS = 60000; // what changes by time alone, such as the free di
 const RETRY_MS = 4000; // a stream is tried at most so often, and less often each time that it is refused
 const LONGEST_RETRY_MS = 32000;
 const SLEPT_MS = 5000;
+const MADE_WITHIN_MS = 10000; // a page is made, and a picture kept, in less
 const GIVE_UP_MS = 6000;
 const AT_ONCE = 6; // attempts where connections are doubtful: the browser may hold so many, all of them dead
 const APART_MS = 150;
@@ -91,11 +92,16 @@ function open() {
     }
     if (topic === "jobs" && FAILED.test(data.statusId)) document.dispatchEvent(new CustomEvent("jobs:alarm"));
     // The greeting counts too: what has no position, as a lock-out, may be newer than the page.
-    renew({ whole: topic === "jobs" || topic === "previews", among: Number(document.body.dataset.pace) });
+    renew({ whole: topic === "jobs" || isNewPicture(topic, data), among: Number(document.body.dataset.pace) });
   };
   stream.addEventListener("reset", () => renew({ whole: true }));
   stream.addEventListener("dropped", refused);
   stream.onerror = () => (stream?.readyState === EventSource.CLOSED ? refused() : renew());
+}
+
+// The greeting names the newest picture too, which the page shows unless it came while the page was made.
+function isNewPicture(topic, { at_ms: at }) {
+  return topic === "previews" && at > Number(document.getElementById("clocks").dataset.now) - MADE_WITHIN_MS;
 }
 
 // After an answer that is no stream (502, 503) the browser gives up; the page does not, and asks meanwhile.
