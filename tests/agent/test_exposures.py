@@ -93,7 +93,6 @@ def test_what_people_send_is_asked_of_the_camera(site: Site, params: dict[str, A
         ({"zoom": "30'x30'"}, "cannot be taken"),
         ({"size": "-1"}, "size '-1' cannot be taken"),
         ({"filter": "O3"}, "no filter 'O3': there are Red"),
-        ({"dither": "on", "count": 2}, "dithering is not possible"),
         ({"modes": ["fast-readout"]}, "readout modes cannot be chosen"),
         ({"subframe": {"x0": "0.1"}}, "a part drawn on an older picture"),
     ],

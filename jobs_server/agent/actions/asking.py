@@ -57,7 +57,7 @@ def read(order: Order, camera: Camera, binnings: Mapping[str, int]) -> Asked:
     image_type = order.text("image_type", "light")
     kind = kind_of(image_type)
     count = order.whole("count" if order.has("count") else "repeat", 1, MOST_FRAMES, 1)
-    _refuse_unable(order, kind, count)
+    _refuse_unable(order)
     least = 0.0 if kind == "bias" else None
     seconds = order.number_within("time", 0, _LONGEST_SECONDS, least)
     chip = camera.chip()
@@ -69,7 +69,7 @@ def read(order: Order, camera: Camera, binnings: Mapping[str, int]) -> Asked:
         gain=_gain(order, chip),
         offset=order.number("offset") if order.has("offset") else None,
     )
-    return Asked(exposure, image_type, count, _notes(order, exposure, chip))
+    return Asked(exposure, image_type, count, _notes(order, exposure, chip, count))
 
 
 def kind_of(given: str) -> ImageKind:
@@ -80,10 +80,8 @@ def kind_of(given: str) -> ImageKind:
     return kind
 
 
-def _refuse_unable(order: Order, kind: ImageKind, count: int) -> None:
+def _refuse_unable(order: Order) -> None:
     """Raise Refused for what the agent cannot do and what would change the pictures."""
-    if kind == "light" and count > 1 and order.has("dither") and order.switch("dither"):
-        raise Refused("dithering is not possible with this agent; send the command with dither off")
     if order.value("modes"):
         raise Refused(f"readout modes cannot be chosen with this agent: {shortened(order.value('modes'))}")
     if order.value("subframe"):
@@ -164,8 +162,10 @@ def _gain(order: Order, chip: Chip) -> float | None:
     return order.number("gain")
 
 
-def _notes(order: Order, exposure: Exposure, chip: Chip) -> tuple[str, ...]:
+def _notes(order: Order, exposure: Exposure, chip: Chip, count: int) -> tuple[str, ...]:
     notes = []
+    if exposure.kind == "light" and count > 1 and order.has("dither") and order.switch("dither"):
+        notes.append("all frames point alike: this agent does not dither")
     if exposure.kind in {"dark", "bias"} and chip.has_shutter is False:
         notes.append(f"the camera has no shutter: a {exposure.kind} frame is dark when the telescope is covered")
     if word(order.value("smartstack")).casefold() in {"true", "yes", "on"}:
