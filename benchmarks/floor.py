@@ -190,7 +190,7 @@ def _event(
 ) -> None:
     values = {"job_id": job_id, "site": site, "at_ms": now.wall_ms, "queue": 0, "status": status}
     values |= {"seconds_until_complete": seconds, "actor_known": known, "actor_id": actor_id, "actor_name": actor_name}
-    _EVENT.rows(connection, values | {"message": None, "mark": None})
+    _EVENT.rows(connection, values | {"message": None, "mark": None, "result": None})
 
 
 def _public(row: tuple[Any, ...]) -> dict[str, Any]:

@@ -86,6 +86,10 @@ class Pretend(Device):
     def is_ready(self) -> bool:
         return True
 
+    @property
+    def times_ready(self) -> int:
+        return 1
+
     def wait_ready(self, seconds: float) -> None:
         pass
 
