@@ -215,7 +215,7 @@ STATES: list[dict[str, dict[str, Any]]] = [
     },
     {
         "focuser/f": {"status": "idle"},
-        "filterwheel/w": {"filter": "H-alpha", "status": "turning"},
+        "filterwheel/w": {"filter": "H2", "status": "turning"},
         "made_up/x": {"status": 3},
     },
     {"weather/w": {"unsafe_reason": {}}, "dome/d": {"status": 5, "azimuth_degrees": "north", "mode": "auto"}},

@@ -40,8 +40,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Guarded]
 def urls(desk: Desk, guarded: stage.Guarded) -> dict[str, str]:
     """The pages, with something running."""
     stage.speaks(desk.server, stage.a_present(desk.at("looks")), site="looks")
-    wrong = {"weather/weather1": {"safe": False, "unsafe_reason": "rain"}, "rotator/x": {"made_up": {"a": [1]}}}
-    stage.speaks(desk.server, site="looks", **wrong)
+    odd: dict[str, Any] = {"weather/weather1": {"safe": False, "unsafe_reason": "rain"}}
+    stage.speaks(desk.server, site="looks", **odd, **{"rotator/x": {"made_up": {"a": [1]}}})
     stage.can(desk.server, "able")
     stage.has_come(desk.server, screenshots.ended(desk.observatory))
     paths = {name: path.replace("site=wmd", "site=looks") for name, path in screenshots.PAGES.items()} | {
