@@ -69,6 +69,9 @@ class FakeIndi:
     def value(self, name: str, member: str) -> Value:
         return self._vectors[name][3][member]
 
+    def state(self, name: str) -> str:
+        return self._vectors[name][1]
+
     def blob(
         self, name: str, data: bytes, kind: str = ".fits", size: int | None = None, break_off: bool = False
     ) -> None:

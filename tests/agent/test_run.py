@@ -245,9 +245,10 @@ def test_nothing_moves_under_an_exposure_of_the_same_telescope(
     client: SiteClient, mount: FakeIndi, camera: FakeAlpaca, frames: Frames, tmp_path: Path
 ) -> None:
     with closing(running.roof()) as roof:
-        tables = table("mount", mount) + table("camera", camera) + table("enclosure", roof)
+        may = "close_over_unparked_mount = true"
+        tables = table("mount", mount) + table("camera", camera) + table("enclosure", roof, may)
         with Site(client, tmp_path, tables) as site:
-            frame = site.sends("camera", "expose", {"time": 1, "image_type": "dark"}, {"count": 1})
+            frame = site.sends("camera", "expose", {"time": 0.01, "image_type": "dark"}, {"count": 1})
             until(lambda: frames.begun)
             closes, slew = site.sends("enclosure", "close"), site.sends("mount", "go", STAR)
             until(lambda: asked(roof, SHUTTER))  # a roof is none of the telescope's
@@ -265,7 +266,7 @@ def test_a_camera_does_not_begin_while_somebody_else_moves_the_mount(
     with Site(client, tmp_path, table("mount", mount) + table("camera", camera)) as site:
         until(lambda: site.is_free)
         mount.set(GOTO, "Busy")
-        status, message = site.ends(site.sends("camera", "expose", {"time": 1, "image_type": "dark"}, {"count": 1}))
+        status, message = site.ends(site.sends("camera", "expose", {"time": 0.01, "image_type": "dark"}, {"count": 1}))
         assert status == "FAILED"
         assert "mount1 moves" in message
         assert frames.begun == 0
@@ -291,7 +292,7 @@ def test_a_desk_that_is_away_stops_nothing_that_runs(
     wire = Relay(service.port)
     site = Site(client, tmp_path, table("camera", camera), url=f"http://127.0.0.1:{wire.port}")
     with closing(wire), site:
-        frame = site.sends("camera", "expose", {"time": 1, "image_type": "dark"}, {"count": 1})
+        frame = site.sends("camera", "expose", {"time": 0.01, "image_type": "dark"}, {"count": 1})
         until(lambda: frames.begun)
         wire.cut()
         frames.end()

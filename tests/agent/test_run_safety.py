@@ -157,7 +157,8 @@ def test_a_person_stops_a_closing_roof_and_it_is_not_closed_again_by_itself(
 def test_a_roof_that_a_person_closes_is_not_broken_off(
     client: SiteClient, mount: FakeIndi, roof: FakeIndi, weather: FakeAlpaca, tmp_path: Path
 ) -> None:
-    with Site(client, tmp_path, table("mount", mount) + table("enclosure", roof) + safety(weather)) as site:
+    may = "close_over_unparked_mount = true"
+    with Site(client, tmp_path, table("mount", mount) + table("enclosure", roof, may) + safety(weather)) as site:
         closes = site.sends("enclosure", "close")
         until(lambda: asked(roof, SHUTTER))
         unsafe(weather)
