@@ -145,9 +145,11 @@ def run(config: Path, url: str | None, folder: Path | None) -> None:
     site_file = _read(config)
     if url is not None:
         site_file = dataclasses.replace(site_file, url=url.rstrip("/"))
+    from ..agent import sky
     from ..agent.run import Agent, run_until_signal
     from ..client import SiteClientError
 
+    sky.warm()  # The first slew need not wait for it then.
     console = Console(highlight=False)
     names = ", ".join(each.name for each in site_file.devices.values())
     console.print(
