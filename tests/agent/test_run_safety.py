@@ -65,6 +65,7 @@ def test_unsafe_weather_breaks_off_what_runs_parks_then_closes_and_holds(
         until(lambda: not site.state("enclosure/enclosure1").get("unsafe_reason"))
         assert client.get(unpark).status in {"UNREAD", "RECEIVED"}  # a poll was open when the hold began
         assert mount.value(PARK, "PARK")
+        mount.on(PARK, lambda values: mount.take(PARK, values))
         weather.values["issafe"] = True
         assert site.ends(unpark)[0] == "COMPLETE"
         assert not (tmp_path / "agent" / "hold.json").exists()
