@@ -19,7 +19,7 @@ from .observatory import Observatory
 log = logging.getLogger(__name__)
 
 HOLDER = "sight"
-START_SECONDS = 10.0  # at start, how long nothing begins for the sake of a device that cannot be read
+START_SECONDS = 30.0  # at start, how long nothing begins for the sake of a device that cannot be read
 _LOOK_SECONDS = 0.5
 _READY_SECONDS = 1.0  # how long a job waits for a device that was away
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import count
@@ -14,8 +19,8 @@ from jobs_server.agent.devices.opening import open_device
 from jobs_server.agent.devices.settings import Settings
 from jobs_server.client import SiteClient
 
-from ..support import servers
-from ..support.waiting import PATIENCE_SECONDS
+from ..support import programs, servers
+from ..support.waiting import PATIENCE_SECONDS, until
 from . import fake_alpaca, fake_indi, running
 from .fake_alpaca import FakeAlpaca
 from .fake_indi import FakeIndi
@@ -79,3 +84,29 @@ def camera() -> Iterator[FakeAlpaca]:
 @pytest.fixture
 def frames(camera: FakeAlpaca) -> Frames:
     return Frames(camera)
+
+
+def may_connect(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def alpaca() -> Iterator[str]:
+    """Where the Alpaca simulators are, such as `alpaca://127.0.0.1:PORT`."""
+    command = os.environ.get("JOBS_TEST_ALPACA", "")
+    if not command or shutil.which(command) is None:
+        programs.missing("JOBS_TEST_ALPACA names no alpaca-simulators (pip, in an environment of its own)")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    process = subprocess.Popen(
+        [command, "--host", "127.0.0.1", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        until(lambda: may_connect(port))
+        yield f"alpaca://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +12,6 @@ from jobs_server.agent.devices.interfaces import Direction, Exposure, Horizontal
 from jobs_server.agent.discovery import indi_devices
 from jobs_server.agent.errors import DeviceError, DeviceGone, NotPossible, NotStopped, Refused, Stopped
 
-from ..support import programs
 from ..support.waiting import until
 from . import drivers
 from .asking import Asked
@@ -25,32 +19,6 @@ from .conftest import Opens
 
 SITE = Place(47.7, 12.0, 1838.0)
 NEAR, FAR = Direction(3.0, 60.0), Direction(15.0, -20.0)
-
-
-def may_connect(port: int) -> bool:
-    with contextlib.suppress(OSError):
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        return True
-    return False
-
-
-@pytest.fixture(scope="module")
-def alpaca() -> Iterator[str]:
-    """Where the Alpaca simulators are, such as `alpaca://127.0.0.1:PORT`."""
-    command = os.environ.get("JOBS_TEST_ALPACA", "")
-    if not command or shutil.which(command) is None:
-        programs.missing("JOBS_TEST_ALPACA names no alpaca-simulators (pip, in an environment of its own)")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
-    process = subprocess.Popen(
-        [command, "--host", "127.0.0.1", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        until(lambda: may_connect(port))
-        yield f"alpaca://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from jobs_server import config
+from jobs_server.cli.agent import agent
+from jobs_server.cli.agent import run as run_agent
 from jobs_server.cli.serve import serve
 
 from ..support.programs import needs
@@ -63,6 +65,18 @@ def test_the_windows_service_runs_a_command_that_there_is() -> None:
     assert command == serve.name
     assert serve.make_context("serve", arguments).params["server"] == "waitress"
     assert {env.attrib["name"] for env in service.iter("env")} - {"PYTHONUNBUFFERED"} <= variables()
+
+
+def test_the_agents_services_run_a_command_that_there_is() -> None:
+    unit = (DEPLOY / "jobs-server-agent.service").read_text(encoding="utf-8")
+    (by_systemd,) = re.findall(r"^ExecStart=\S+ (.*)$", unit, re.MULTILINE)
+    by_winsw = ET.parse(DEPLOY / "jobs-server-agent.xml").getroot().findtext("arguments", "")
+    for line in (by_systemd, by_winsw):
+        group, command, *arguments = line.split()
+        assert (group, command) == (agent.name, run_agent.name)
+        given = run_agent.make_context("run", arguments).params
+        assert given["config"].name.endswith("agent.toml")
+        assert given["folder"]
 
 
 def test_the_settings_in_the_environment_file_are_settings(tmp_path: Path) -> None:
