@@ -10,7 +10,7 @@ until somebody says it anew.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -151,6 +151,18 @@ class DeviceStates:
         """Return the devices of a site as a page shows them, by name, each with its age."""
         now = now or clock.read()
         return [_seen(state, now) for state in self.at(site)]
+
+    def unsafe(self, kinds: Container[str]) -> list[tuple[str, SeenDevice]]:
+        """Return the devices of these kinds that say why they are not safe, each with its site."""
+        self.load()
+        with self._lock:
+            sites = [
+                site
+                for site, here in self._sites.items()
+                if any(state.kind in kinds and "unsafe_reason" in (state.text or "") for state in here.devices.values())
+            ]
+        seen = [(site, device) for site in sites for device in self.seen(site) if device.kind in kinds]
+        return [(site, device) for site, device in seen if device.values.get("unsafe_reason")]
 
     def number(self, site: str) -> int:
         """Return a number that grows with each report of a site; 0 while nothing was heard."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..domain.lifecycle import EXPIRED, LOST, Phase
 from ..errors import TaskFailed, Unavailable
 from ..worker import Worker, within
-from . import checks, clock_checks, stop_checks
+from . import checks, clock_checks, roof_checks, stop_checks
 
 if TYPE_CHECKING:
     import httpx
@@ -39,6 +39,8 @@ class AlertTimes:
     look_seconds: float = 2.0
     again_seconds: float = 3600.0
     """The same alert is sent again no sooner, however often it comes and goes."""
+    roof_seconds: float = 60.0
+    """So often it is said that a roof is open although it is not safe, until the roof is closed."""
     pause_seconds: float = 1.0
     """The pause after the first try; each further pause is twice as long."""
     retry_seconds: float = 30.0
@@ -121,7 +123,10 @@ class Watch:
         found = {alert.key: alert.sentence for alert in self.found()}
         found |= self._untaken()
         for key, sentence in found.items():
-            if key not in self._begun and now - self._sent_at.get(key, -math.inf) >= self._times.again_seconds:
+            is_roof = key.startswith(roof_checks.KEY)
+            again_seconds = self._times.roof_seconds if is_roof else self._times.again_seconds
+            is_new = is_roof or key not in self._begun
+            if is_new and now - self._sent_at.get(key, -math.inf) >= again_seconds:
                 self._begun[key] = self._due[key] = sentence
         over = self._begun.keys() - found.keys()
         if _DATABASE in found or not self._service.is_on_duty:
@@ -168,7 +173,7 @@ class Watch:
         if not service.is_on_duty:
             return  # another server sends them
         of_all = (
-            *(*waits, *checks.file(service)),
+            *(*waits, *roof_checks.open_roofs(service), *checks.file(service)),
             *(*checks.last_backup(service.daily_work), *checks.disk_of_the_jobs(service)),
         )
         yield from (Alert(finding.about, finding.alert) for finding in of_all if finding.alert)

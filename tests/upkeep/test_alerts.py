@@ -193,6 +193,32 @@ def test_a_lost_job_is_told(app: Flask, told: Told, clocks: Clocks) -> None:
 
 
 @pytest.mark.sqlite("the disk that its file is on")
+def says_of_the_roof(app: Flask, **values: object) -> None:
+    answer = inside(app).posts("devicestate", {"site": "wmd", "devices": {"enclosure/enclosure1": values}})
+    assert answer.status == 200, answer.text
+
+
+def test_a_roof_that_is_open_although_it_is_not_safe_is_told_each_minute_until_it_is_closed(
+    app: Flask, told: Told
+) -> None:
+    says_of_the_roof(app, status="open")
+    assert told.after(0) == []
+    says_of_the_roof(app, status="open", unsafe_reason="rain; the mount did not park")
+    sentence = "wmd: enclosure/enclosure1 is open and not safe: rain; the mount did not park"
+    assert told.after(2) == [sentence]
+    assert told.after(30) == []
+    assert told.after(62) == told.after(122) == [sentence]
+    says_of_the_roof(app, status="closed", unsafe_reason="rain")
+    assert told.after(124) == [f"Over: {sentence}"]
+    assert told.after(200) == []
+
+
+def test_a_roof_in_the_rain_whose_software_fell_silent_is_still_told(app: Flask, told: Told, clocks: Clocks) -> None:
+    says_of_the_roof(app, status="opening", unsafe_reason="rain")
+    clocks.pass_by(120)
+    assert told.after(0) == ["wmd: enclosure/enclosure1 is opening and not safe: rain, as was said 120 s ago"]
+
+
 def test_a_full_disk_is_told(file_app: Flask) -> None:
     app = create_app({"INSTANCE": service_of(file_app).settings.instance, "DISK_FREE_MB": 10**9})
     (sentence,) = Told(app).after(0)
