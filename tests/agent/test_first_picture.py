@@ -72,6 +72,7 @@ class Person:
             return found if found["statusId"].split("#")[0] in ("COMPLETE", "FAILED", "CANCELED", "EXPIRED") else None
 
         job = until(ended, PATIENCE_SECONDS)
+        assert job is not None
         about = {"site": self.site, "ulid": job["ulid"]}
         history = self._browser.post("/getjob", json=about).json()["history"]
         return f"{job['statusId'].split('#')[0]} {history[-1].get('message') or ''}".strip()
