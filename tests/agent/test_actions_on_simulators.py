@@ -20,9 +20,6 @@ from jobs_server.agent.site_file import read
 
 from ..support.waiting import PATIENCE_SECONDS
 from . import drivers
-from .test_simulators import alpaca
-
-__all__ = ["alpaca"]
 
 HEAD = """
 site = "wmd"
