@@ -24,10 +24,9 @@ from ..errors import Conflict, shown
 
 GREY_MS = 60_000
 """From this age on a device's state is no news."""
-FLEETING = frozenset(
-    ("enclosure", "dome", "roof", "weather", "safety", "safety_monitor", "safetymonitor", "observing_conditions")
-)
-"""Kinds of devices of which an old state is worse than none: somebody might rely on it."""
+FLEETING = frozenset(("enclosure", "dome", "roof", "weather", "safety", "safetymonitor", "observingconditions"))
+"""Kinds of devices, each in one word, of which an old state is worse than none: somebody might rely on it."""
+_BETWEEN_WORDS = str.maketrans("", "", "_- ")
 _MAKES_ROOM_MS = clock.DAY_MS
 """A device that was not spoken of for so long makes room for others."""
 _MOST_SITES = 500  # So many sites are remembered, since anybody can make up site codes.
@@ -196,7 +195,7 @@ class DeviceStates:
                 before = here.devices.get(row.device) if here else None
                 source = (row.at_ms, row.at_boot_ms)
                 is_old = before is not None and (before.source == source or before.steady >= since)
-                if is_old or (since < self._started and row.device.partition("/")[0].casefold() in FLEETING):
+                if is_old or (since < self._started and _is_fleeting(row.device)):
                     continue
                 here = here or self._meet(row.site)
                 self._put(here, DeviceState(row.device, row.text, heard, row.grey_after_ms, 0, since, source))
@@ -307,6 +306,11 @@ def _seen(state: DeviceState, now: Now) -> SeenDevice:
     values = from_json(state.text or "{}")
     grey_ms = state.grey_after_ms
     return SeenDevice(kind, instance, values, state.heard.wall_ms, age_ms, age_ms > grey_ms, grey_ms)
+
+
+def _is_fleeting(device: str) -> bool:
+    """Whether an old state of a device is worse than none, however its kind is written."""
+    return device.partition("/")[0].casefold().translate(_BETWEEN_WORDS) in FLEETING
 
 
 def _heard(row: StoredState, now: Now) -> Now:

@@ -169,7 +169,7 @@ _KINDS = (
     _Kind(
         "weather",
         "Weather",
-        ("weather", "safety", "safety_monitor", "safetymonitor", "observing_conditions"),
+        ("weather", "safety", "safety_monitor", "safetymonitor", "observing_conditions", "observingconditions"),
         _safe,
         _weather,
         is_one=True,

@@ -237,6 +237,20 @@ class TestOnDisk:
         assert Site(second).shown["enclosure/one"]["status"] == "closed"
         close(second)
 
+    @pytest.mark.parametrize(
+        "kind", ["ObservingConditions", "observing_conditions", "SafetyMonitor", "safety-monitor", "Safety Monitor"]
+    )
+    def test_after_a_restart_weather_and_safety_are_not_shown_however_their_kind_is_written(
+        self, tmp_path: Path, kind: str
+    ) -> None:
+        first = opened(tmp_path)
+        Site(first).says({f"{kind}/one": {"safe": True}, "mount/m": MOUNT})
+        sync_at_once(first)
+        close(first)
+        second = opened(tmp_path)
+        assert Site(second).shown.keys() == {"mount/m"}
+        close(second)
+
     def test_a_device_that_is_forgotten_is_so_after_a_restart(self, tmp_path: Path) -> None:
         first = opened(tmp_path)
         Site(first).says({"mount/m": MOUNT, "camera/c": {}})

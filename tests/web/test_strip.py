@@ -121,6 +121,11 @@ def test_what_has_another_type_than_expected_is_left_out_and_nothing_is_markup(
     assert "x<b>" not in shown.text
 
 
+def test_weather_by_the_name_that_alpaca_has_for_it_has_its_tile(browser: FlaskClient) -> None:
+    says(browser, **{"ObservingConditions/0": {"temperature_c": 4, "wind_m_per_s": 12}})
+    assert tile(browser, "weather") == ("tile", "Weather 0 s 4 °C, 12 m/s")
+
+
 def test_a_site_that_reports_nothing_says_so_once_and_not_in_red(browser: FlaskClient) -> None:
     shown = browser.get("/?site=wmd").text
     assert shown.count("does not report its devices") == 1

@@ -14,7 +14,7 @@ const KINDS = [
   { key: "roof", devices: ["enclosure", "dome", "roof"], word: status, value: (values) => joined(written(values, "azimuth_degrees", 0, "°", "dome\u00a0"), text(values, "mode")) },
   {
     key: "weather",
-    devices: ["weather", "safety", "safety_monitor", "safetymonitor", "observing_conditions"],
+    devices: ["weather", "safety", "safety_monitor", "safetymonitor", "observing_conditions", "observingconditions"],
     word: (values) => (typeof values.safe === "boolean" ? (values.safe ? "safe" : "unsafe") : status(values)),
     value: (values) =>
       joined(written(values, "temperature_c", 0, "\u00a0°C"), written(values, "humidity_percent", 0, "\u00a0%"), written(values, "wind_m_per_s", 0, "\u00a0m/s")),
