@@ -51,7 +51,9 @@ def read(data: bytes) -> Picture:
 def _check_size(width: int, height: int) -> None:
     if not (width and height):
         raise NoPicture("has no size")
-    if width * height > MOST_PIXELS or max(width, height) > _LONGEST_SIDE:
+    if max(width, height) > _LONGEST_SIDE and width * height <= MOST_PIXELS:
+        raise NoPicture(f"is {width} x {height}: a side has at most {_LONGEST_SIDE} pixels")
+    if width * height > MOST_PIXELS:
         raise NoPicture(f"is {width} x {height}: at most {MOST_PIXELS // 1_000_000} megapixels are shown")
 
 

@@ -44,9 +44,21 @@ def test_an_interlaced_png_is_taken() -> None:
     assert picture_format.read(data)[:3] == ("png", 3, 1)
 
 
-@pytest.mark.parametrize("size", [(60_000, 1), (1, 60_000), (4_001, 4_000), (2**31 - 1, 2**31 - 1), (0, 5)])
-def test_one_of_60000_px_is_refused_by_its_header_alone(size: tuple[int, int]) -> None:
-    with pytest.raises(NoPicture):
+@pytest.mark.parametrize(
+    ("size", "reason"),
+    [
+        ((60_000, 1), "is 60000 x 1: a side has at most 32767 pixels"),
+        ((1, 60_000), "is 1 x 60000: a side has at most 32767 pixels"),
+        ((60_000, 60_000), "is 60000 x 60000: at most 16 megapixels are shown"),
+        ((4_001, 4_000), "is 4001 x 4000: at most 16 megapixels are shown"),
+        ((2**31 - 1, 2**31 - 1), "at most 16 megapixels are shown"),
+        ((0, 5), "has no size"),
+    ],
+)
+def test_one_of_60000_px_is_refused_by_its_header_alone_for_what_is_wrong_with_it(
+    size: tuple[int, int], reason: str
+) -> None:
+    with pytest.raises(NoPicture, match=reason):
         picture_format.read(png(*size, rows=b"\0"))
 
 
