@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..domain.lifecycle import is_stop
 from ..errors import shown
 from . import catalogue
+from .numbers_said import as_number, binning
 from .profiles import Profile
 
 Params = Mapping[str, Any]
@@ -123,8 +123,8 @@ def _unknown_filters(abilities: Abilities, device: str, instance: str, params: P
 
 def _unknown_binning(abilities: Abilities, device: str, instance: str, params: Params) -> Iterable[str]:
     known = abilities.binnings(device, instance)
-    asked = _binning(params.get("bin"))
-    if known is None or asked is None or asked in map(_binning, known):
+    asked = binning(params.get("bin"))
+    if known is None or asked is None or asked in map(binning, known):
         return
     written = "×".join(f"{each:g}" for each in asked)
     yield f"{shown(instance, _LONGEST_VALUE)} does not bin {written}; it bins {_listed(_words(known))}"
@@ -132,7 +132,7 @@ def _unknown_binning(abilities: Abilities, device: str, instance: str, params: P
 
 def _beyond(abilities: Abilities, device: str, instance: str, params: Params) -> Iterable[str]:
     for key, (least, largest) in abilities.limits(device, instance).items():
-        value = _number(params.get(key))
+        value = as_number(params.get(key))
         if value is not None and not least <= value <= largest:
             allowed = f"at least {least:g}" if largest == math.inf else f"from {least:g} to {largest:g}"
             allowed = f"at most {largest:g}" if least == -math.inf else allowed
@@ -149,31 +149,10 @@ def _bounds(value: object) -> tuple[float, float] | None:
     """Read limits as a site says them: two numbers, of which one may be null."""
     if not isinstance(value, list | tuple) or len(value) != 2:
         return None
-    least, largest = (_number(each) for each in value)
+    least, largest = (as_number(each) for each in value)
     if least is None and largest is None:
         return None
     return (-math.inf if least is None else least, math.inf if largest is None else largest)
-
-
-def _number(value: object) -> float | None:
-    """Read a finite number, also of a text; None when it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) else None
-
-
-def _binning(value: object) -> tuple[float, float] | None:
-    """Read a binning, such as 2, "2", "2,2", "2x2" or [2, 2]; None when it is in words, such as optimal."""
-    parts: list[Any] = value if isinstance(value, list) else [value]
-    if isinstance(value, str):
-        parts = re.split(r"[x×,]", value.strip('"[] '))
-    numbers = [_number(part) for part in parts]
-    first, last = numbers[0] if numbers else None, numbers[-1] if numbers else None
-    return None if first is None or last is None or len(numbers) > 2 else (first, last)
 
 
 def _words(values: Iterable[object]) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..observatory import catalogue
+from ..observatory.numbers_said import as_number, binning
 from ..observatory.poses import BadParameter, Params, Pose, short
 from ..observatory.sky import Place
 from . import weather
@@ -29,6 +30,7 @@ _LONGEST_NAME = 100
 _WORDS = {"EXPOSING": "exposing", "READING": "reading", "OPENING": "opening", "CLOSING": "closing"}
 _MOVES = frozenset(("SLEWING", "SETTLING", "CENTERING", "HOMING"))
 _BINNINGS = (1, 2, 3, 4)
+_EXPOSURE_SECONDS = (0, 86_400)
 
 
 class Asked(Protocol):
@@ -86,6 +88,8 @@ class Instruments:
         with self._lock:
             if job.device in ("camera", "filter_wheel"):
                 self._known_filter(params)
+            if job.device == "camera" and job.action == "expose":
+                _check_exposure(job.instance, params)
             if job.device == "focuser":
                 _check_focus(job.instance, moved.focus)
             if job.device == "mount" and job.action in _MOVES_THE_MOUNT:
@@ -258,7 +262,7 @@ class Instruments:
         if kind in ("camera", "filter_wheel"):
             found["filters"] = list(self.filters)
         if kind == "camera":
-            found |= {"binnings": list(_BINNINGS), "limits": {"time": [0, 86_400]}}
+            found |= {"binnings": list(_BINNINGS), "limits": {"time": list(_EXPOSURE_SECONDS)}}
         if kind == "mount":
             found["limits"] = {"ra": [0, 24], "dec": [-90, 90], "alt": [0, 90]}
         if kind == "focuser":
@@ -270,3 +274,14 @@ def _check_focus(instance: str, focus: float) -> None:
     least, largest = FOCUS_UM
     if not least <= focus <= largest:
         raise BadParameter(f"{instance} goes from {least:g} to {largest:g} µm, and {focus:g} was asked for")
+
+
+def _check_exposure(instance: str, params: Params) -> None:
+    least, largest = _EXPOSURE_SECONDS
+    seconds = as_number(params.get("time"))
+    if seconds is not None and not least <= seconds <= largest:
+        raise BadParameter(f"{instance} exposes from {least} to {largest} s, and {seconds:g} was asked for")
+    asked = binning(params.get("bin"))
+    if asked is not None and asked not in [(each, each) for each in _BINNINGS]:
+        written = "×".join(f"{each:g}" for each in asked)
+        raise BadParameter(f"{instance} does not bin {written}; it bins {', '.join(map(str, _BINNINGS))}")
