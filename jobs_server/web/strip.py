@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple
 
 from ..state.devices import SeenDevice
@@ -116,7 +117,7 @@ def _filter(values: Values) -> str:
 
 def _focus(values: Values) -> str:
     position = _number(values, "position_um")
-    return "" if position is None else f"{position:,.0f}\u00a0µm".replace(",", "\u202f")
+    return "" if position is None else f"{_fixed(position, 0):,f}\u00a0µm".replace(",", "\u202f")
 
 
 def _pointing(values: Values) -> str:
@@ -194,7 +195,12 @@ def _text(values: Values, key: str) -> str:
 
 def _written(values: Values, key: str, decimals: int, unit: str, before: str = "") -> str:
     number = _number(values, key)
-    return "" if number is None else f"{before}{number:.{decimals}f}{unit}"
+    return "" if number is None else f"{before}{_fixed(number, decimals):f}{unit}"
+
+
+def _fixed(number: float, decimals: int) -> Decimal:
+    """Return a number rounded as the page's script rounds: a half goes away from zero, and nothing has no sign."""
+    return Decimal(number).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP) + 0
 
 
 def _joined(*parts: str) -> str:

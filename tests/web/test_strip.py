@@ -126,6 +126,12 @@ def test_weather_by_the_name_that_alpaca_has_for_it_has_its_tile(browser: FlaskC
     assert tile(browser, "weather") == ("tile", "Weather 0 s 4 °C, 12 m/s")
 
 
+def test_what_is_rounded_to_nothing_has_no_sign_and_a_half_is_rounded_away_from_it(browser: FlaskClient) -> None:
+    says(browser, weather={"temperature_c": -0.3, "wind_m_per_s": 2.5}, focuser={"position_um": -0.4})
+    assert tile(browser, "weather") == ("tile", "Weather 0 s 0 °C, 3 m/s")
+    assert tile(browser, "focus") == ("tile", "Focus 0 s 0 µm")
+
+
 def test_a_site_that_reports_nothing_says_so_once_and_not_in_red(browser: FlaskClient) -> None:
     shown = browser.get("/?site=wmd").text
     assert shown.count("does not report its devices") == 1

@@ -104,7 +104,7 @@ function busy(values) {
 
 function focus(values) {
   const position = number(values, "position_um");
-  return position === null ? "" : `${position.toFixed(0).replace(/\B(?=(\d{3})+$)/g, "\u202f")}\u00a0µm`;
+  return position === null ? "" : `${fixed(position, 0).replace(/\B(?=(\d{3})+$)/g, "\u202f")}\u00a0µm`;
 }
 
 function pointing(values) {
@@ -132,7 +132,12 @@ function text(values, key) {
 
 function written(values, key, decimals, unit, before = "") {
   const value = number(values, key);
-  return value === null ? "" : before + value.toFixed(decimals) + unit;
+  return value === null ? "" : before + fixed(value, decimals) + unit;
+}
+
+// What is rounded to nothing has no sign.
+function fixed(value, decimals) {
+  return value.toFixed(decimals).replace(/^-(?=[0.]*$)/, "");
 }
 
 function joined(...parts) {
