@@ -68,11 +68,16 @@ def _markdown(text: str) -> Markup:
     return Markup(MarkdownIt("commonmark", {"html": False}).render(text))  # noqa: S704  its text is escaped
 
 
+_OF_ONE_SITE = ("/stream", "/devicestate", "/capabilities", "/previews")
+"""Routes of GET that need to be told the site."""
+
+
 def _curl(method: str, path: str, example: object) -> str:
     """Write a request as a command for a terminal."""
     address = request.url_root.rstrip("/") + path
     if method == "GET":
-        return f"curl -N {shlex.quote(address + '?site=wmd')}" if path.endswith("/stream") else f"curl {address}"
+        asked = shlex.quote(address + "?site=wmd") if path.endswith(_OF_ONE_SITE) else address
+        return f"curl -N {asked}" if path.endswith("/stream") else f"curl {asked}"
     if example is None:
         return f"curl {shlex.quote(address + '?site=wmd&ulid=01K...')} --data-binary @m31.png"
     return f"curl {address} -d {shlex.quote(json.dumps(example, ensure_ascii=False))}"
