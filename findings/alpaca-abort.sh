@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# alpaca-simulators 1.3.2, camera: AbortExposure makes the camera idle and takes ImageReady back, but the exposure goes on
-# behind it. At its time ImageReady becomes true all the same. If the next exposure has begun by then, the camera is idle
-# and ready before that is over, delivers the frame that was aborted, and gives it the length of the new one. Who starts
-# anew after an abort must wait until the old exposure would have ended, or compare times. Dark frames; no network used.
+# alpaca-simulators 1.3.2, camera: AbortExposure makes the camera idle and takes ImageReady back, but the exposure goes
+# on behind it. At its time ImageReady becomes true all the same. If the next exposure has begun by then, the camera is
+# idle and ready before that is over, delivers the frame that was aborted, and gives it the length of the new one. Who
+# starts anew after an abort must wait until the old exposure would have ended, or compare times. Dark frames; no
+# network used.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -70,7 +70,8 @@ seen = {}
 for kind, name in NAMES.items():
     driver = Driver(kind)
     named, all_of_them = f'<getProperties version="1.7" device="{name}"/>', '<getProperties version="1.7"/>'
-    connect = f'<newSwitchVector device="{name}" name="CONNECTION"><oneSwitch name="CONNECT">On</oneSwitch></newSwitchVector>'
+    on = '<oneSwitch name="CONNECT">On</oneSwitch>'
+    connect = f'<newSwitchVector device="{name}" name="CONNECTION">{on}</newSwitchVector>'
     try:
         seen[f"{kind}: answers when named"] = "'CONNECTION'" in driver.answer(named)
         if kind == "focus":

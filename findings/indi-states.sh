@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# INDI 1.9.9 (Debian's indi-bin 1.9.9+dfsg-2+b1, simulators): Ok is no sign that what was asked for has been reached, nor
-# Busy one that it has not. A rotator asked for 370 or -10 degrees, beyond the limits it publishes, ends Ok at 10 and 350;
-# a wheel asked for filter 2.6 ends Ok at 2; a mount that tracks says Busy of its tracking for as long as it tracks.
-# Who waits for the value that was asked for, or for the Ok of tracking, waits for ever. Debian 12 on x86-64 only.
+# INDI 1.9.9 (Debian's indi-bin 1.9.9+dfsg-2+b1, simulators): Ok is no sign that what was asked for has been reached,
+# nor Busy one that it has not. A rotator asked for 370 or -10 degrees, beyond its limits, ends Ok at 10 and 350; a
+# wheel asked for filter 2.6 ends Ok at 2; a mount that tracks says Busy of its tracking for as long as it tracks. Who
+# waits for the value that was asked for, or for the Ok of tracking, waits for ever. Debian 12 on x86-64 only.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -65,7 +65,8 @@ class Driver:
         """The state and value at which a movement to a value ends."""
         self.set("Number", vector, **{member: value})
         text = self.read(rf"<setNumberVector[^>]*'{vector}'[^>]*state='(Ok|Alert|Idle)'.*?</setNumberVector>")
-        return re.findall(rf"<setNumberVector[^>]*'{vector}'[^>]*state='(\w+)'.*?'{member}'>\s*(\S+)", text, re.DOTALL)[-1]
+        end = rf"<setNumberVector[^>]*'{vector}'[^>]*state='(\w+)'.*?'{member}'>\s*(\S+)"
+        return re.findall(end, text, re.DOTALL)[-1]
 
 
 seen = {}
