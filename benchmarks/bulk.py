@@ -37,6 +37,7 @@ _WITHDRAWN = {"CANCELED", "EXPIRED"}
 _STEP_MS = 1500
 _AT_THEIR_DEFAULT = (
     "covers_site",
+    "result",
     "replica_seconds_until_complete",
     "replica_cancel_requested",
     "replica_against_label",

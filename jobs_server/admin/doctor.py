@@ -224,11 +224,14 @@ def _previews(installation: Installation) -> Iterator[Finding]:
         sentence = f"{folder} cannot be written by this user: run the service as its owner, or give it to this user."
         yield Finding("pictures", Grade.BAD, sentence)
         return
-    if not installation.is_there or installation.revision != migrations.newest():
-        return  # A migration makes the table.
-    with installation.database.reading() as connection:
-        count, size = previews.totals(connection)
-        named = previews.files_named(connection)
+    try:
+        if not installation.is_there or installation.revision != migrations.newest():
+            return  # A migration makes the table.
+        with installation.database.reading() as connection:
+            count, size = previews.totals(connection)
+            named = previews.files_named(connection)
+    except (Unavailable, DBAPIError, driver.Error):
+        return  # What is the matter with the database is said once, where the database is looked at.
     if lost := sum(1 for file in named if not (folder / file).is_file()):
         sentence = (
             f"{lost} of {count} are not in {folder}: name the folder that has them with JOBS_PREVIEW_FOLDER, or copy"

@@ -12,7 +12,6 @@ import glob
 import os
 import shutil
 import struct
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,8 +24,6 @@ FULL = "the disk is full"
 STOCK_PAGES = 512
 """So many free pages are kept in the database's file, half of them for stops alone."""
 _LEAST_BYTES = 2 << 20
-_PLENTY_BYTES, _PLENTY_SECONDS = 1 << 30, 0.25
-"""With so much free, the disk is not looked at again for so long: no program fills it in that time."""
 _LOG_BYTES = 8 << 20
 _PART = 8
 """No more than such a part of what is free on a disk is taken in advance, or called full."""
@@ -48,17 +45,14 @@ class DiskRoom:
         self.file = file
         self._folder = str(file.absolute().parent) if file else ""
         self._is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-        self._plenty_until = 0.0
         self.missing_bytes = 0
         """What was freed for the time in which the disk is full, and is to be free again before it is not."""
 
     def is_full(self) -> bool:
         """Whether so little is free that only what cannot wait is written."""
-        if not self._folder or time.monotonic() < self._plenty_until:
+        if not self._folder:
             return False
         free, size = self._look()
-        if free > _PLENTY_BYTES + self.missing_bytes:
-            self._plenty_until = time.monotonic() + _PLENTY_SECONDS
         return free < min(_LEAST_BYTES, size // (2 * _PART)) + self.missing_bytes
 
     def is_short(self) -> bool:

@@ -50,14 +50,17 @@ def send() -> Response:
 def send_it() -> Response:
     """Read the form; show what is wrong or risky, or send the jobs."""
     given = dict(request.form)
-    order = from_form(page(), given)
-    if given.get("do") == "preview" and not page().wants_page:
+    is_preview = given.get("do") == "preview"
+    if is_preview and not page().wants_page:
+        order = from_form(page(), given)
         preview = {"faults": order.faults, "readings": order.readings, "lines": order.lines, "json": order.text}
         return jsonify(preview | {"risks": order.risks, "cautions": _cautions(order)})
-    if order.faults or given.get("do") == "preview":
-        return make_response(_show(given, order), 400 if order.faults else 200)
-    if order.risks and given.get("sure") != order.digest:
-        return make_response(_show(given, order, asks=True))
+    with page().reading() as connection:
+        order = from_form(page(), given)
+        asks = not (order.faults or is_preview) and bool(order.risks) and given.get("sure") != order.digest
+        again = _instances(connection, given) if order.faults or is_preview or asks else None
+    if again is not None:
+        return make_response(_render(given, order, again, asks=asks), 400 if order.faults else 200)
     try:
         sent = _submit(order, given.get("key"))
     except KeyReused as error:
@@ -90,10 +93,10 @@ def _submit(order: Order, key: str | None) -> list[JobRow]:
     return service().desk.post_all(keyed, page().actor)
 
 
-def _show(given: Mapping[str, str], order: Order, *, asks: bool = False) -> str:
+def _show(given: Mapping[str, str], order: Order) -> str:
     with page().reading() as connection:
         instances = _instances(connection, given)
-    return _render(given, order, instances, asks=asks)
+    return _render(given, order, instances)
 
 
 def _render(given: Mapping[str, str], order: Order | None, instances: Mapping[str, str], *, asks: bool = False) -> str:

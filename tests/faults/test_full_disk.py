@@ -302,4 +302,4 @@ def test_a_small_disk_is_not_filled_by_the_room(file_app: Flask, monkeypatch: py
     watch_of(file_app, ballast_mb=8)._room.file = file
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4 << 20, total=8 << 20))
     watch_of(file_app).take()
-    assert file.with_name("jobs.db-wal").stat().st_size + file.stat().st_size < 2 << 20
+    assert file.with_name("jobs.db-wal").stat().st_size + file.stat().st_size < 9 << 18
