@@ -6,7 +6,7 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .alpaca import AlpacaConnection
@@ -32,7 +32,7 @@ _INTERFACES = {  # bits of INDI's DRIVER_INTERFACE, and the kinds of device that
     4096: "rotator",
     32768: "switch",
 }
-_TYPES = {
+ALPACA_TYPES: Mapping[str, str] = {
     "telescope": "mount",
     "camera": "camera",
     "filterwheel": "filter_wheel",
@@ -44,6 +44,7 @@ _TYPES = {
     "safetymonitor": "safety",
     "observingconditions": "safety",
 }
+"""The kinds of device that Alpaca's types stand for."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,9 @@ def _alpaca_device(server: str, told: object) -> Found | None:
     if not isinstance(told, dict):
         return None
     kind, number = str(told.get("DeviceType", "")).lower(), told.get("DeviceNumber")
-    if kind not in _TYPES or isinstance(number, bool) or not isinstance(number, int) or number < 0:
+    if kind not in ALPACA_TYPES or isinstance(number, bool) or not isinstance(number, int) or number < 0:
         return None
-    return Found(f"alpaca://{server}/{kind}/{number}", str(told.get("DeviceName", "")), (_TYPES[kind],))
+    return Found(f"alpaca://{server}/{kind}/{number}", str(told.get("DeviceName", "")), (ALPACA_TYPES[kind],))
 
 
 def indi_devices(host: str, port: int = PORT, seconds: float = 3.0) -> list[Found]:

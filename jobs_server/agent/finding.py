@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .alpaca import AlpacaConnection
 from .devices.alpaca_device import PORT as ALPACA_PORT
 from .devices.interfaces import Place
-from .discovery import DISCOVERY_PORT, Found, alpaca_devices, alpaca_servers, indi_devices
+from .discovery import ALPACA_TYPES, DISCOVERY_PORT, Found, alpaca_devices, alpaca_servers, indi_devices
 from .errors import BadReply, DeviceError, DeviceGone, Refused
 from .indi import PORT as INDI_PORT
 
@@ -20,18 +20,6 @@ TARGETS = (("255.255.255.255", DISCOVERY_PORT), ("127.0.0.1", DISCOVERY_PORT))
 _SERVER = re.compile(r"(?P<scheme>indi|alpaca)://(?P<host>\[[^\]]+\]|[^:/\s]+)(?::(?P<port>\d{1,5}))?/?")
 _ORDER = ("mount", "camera", "filter_wheel", "focuser", "rotator", "enclosure", "screen", "switch", "safety")
 _BESIDE_CAMERA = ("mount", "filter_wheel", "focuser", "rotator")
-_ALPACA_TYPES: Mapping[str, str] = {
-    "telescope": "mount",
-    "camera": "camera",
-    "filterwheel": "filter_wheel",
-    "focuser": "focuser",
-    "rotator": "rotator",
-    "dome": "enclosure",
-    "covercalibrator": "screen",
-    "switch": "switch",
-    "safetymonitor": "safety",
-    "observingconditions": "safety",
-}
 _MOST_OF_A_TYPE = 16
 _ASK_SECONDS = 3.0
 
@@ -107,7 +95,7 @@ def _devices_of(asked: Server) -> list[Found]:
 
 
 def _alpaca_by_type(asked: Server) -> Iterator[Found]:
-    for kind in _ALPACA_TYPES:
+    for kind in ALPACA_TYPES:
         for number in range(_MOST_OF_A_TYPE):
             connection = AlpacaConnection(f"http://{asked.host}:{asked.port}", kind, number)
             try:
@@ -118,7 +106,7 @@ def _alpaca_by_type(asked: Server) -> Iterator[Found]:
                 break
             finally:
                 connection.close()
-            yield Found(f"{asked.address}/{kind}/{number}", str(name), (_ALPACA_TYPES[kind],))
+            yield Found(f"{asked.address}/{kind}/{number}", str(name), (ALPACA_TYPES[kind],))
 
 
 def named(found: Sequence[Found]) -> list[Named]:

@@ -6,6 +6,8 @@ import json
 import math
 from collections.abc import Mapping
 
+from ..observatory.numbers_said import as_number
+
 LONGEST = 2000
 """How many characters of a value are shown."""
 _UNITS = {
@@ -73,17 +75,6 @@ def pretty(value: object) -> str:
         return _cut(json.dumps(value, ensure_ascii=False, indent=1))
     except ValueError:  # of more digits than Python writes
         return "…"
-
-
-def as_number(value: object) -> float | None:
-    """Return a value as a number that can be drawn or converted; None when it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) else None
 
 
 def first_number(values: Mapping[str, object], *keys: str) -> float | None:
