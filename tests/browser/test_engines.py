@@ -100,12 +100,25 @@ def visitor(request: pytest.FixtureRequest, desk: Desk, tmp_path_factory: pytest
 
 def unreadable(visitor: Visitor) -> list[tuple[str, float]]:
     """Return the texts whose contrast in the picture is too weak, with it."""
-    wide, found = visitor.window.run(TEXTS)
-    picture = visitor.sees()
+    wide, found, picture = still(visitor)
     scale = picture.width / wide
     assert len(found) > 20
     measured = [(text, measure(picture.crop([round(edge * scale) for edge in box]))) for text, *box in found]  # type: ignore[arg-type]
     return [(text, ratio) for text, ratio in measured if len(text) >= SHORTEST and ratio < WEAKEST]
+
+
+def still(visitor: Visitor) -> tuple[float, list[Any], Image.Image]:
+    """Return the window's width, the texts with their places, and a picture during which no text moved: the page is live."""
+    seen: list[tuple[float, list[Any], Image.Image]] = []
+
+    def stood() -> bool:
+        wide, before = visitor.window.run(TEXTS)
+        picture = visitor.sees()
+        seen[:] = [(wide, before, picture)]
+        return [box for _, *box in before] == [box for _, *box in visitor.window.run(TEXTS)[1]]
+
+    until(stood)
+    return seen[0]
 
 
 def measure(piece: Image.Image) -> float:
