@@ -108,7 +108,7 @@ def unreadable(visitor: Visitor) -> list[tuple[str, float]]:
 
 
 def still(visitor: Visitor) -> tuple[float, list[Any], Image.Image]:
-    """Return the window's width, the texts with their places, and a picture during which no text moved: the page is live."""
+    """Return the window's width, the texts with their places, and a picture while no text of the live page moved."""
     seen: list[tuple[float, list[Any], Image.Image]] = []
 
     def stood() -> bool:
