@@ -17,7 +17,7 @@ from ..errors import Conflict, Crowded, Forbidden, KeyReused, LockedOut, NotFoun
 from ..jobs import lockouts, operations, queries, wire
 from ..jobs.pages import NO_JOBS, Page
 from ..live import disconnect, long_poll
-from ..service import reading, service, transaction
+from ..service import reading, service
 from . import request_body, schemas
 from .describe import describe
 
@@ -73,8 +73,10 @@ def get_new_jobs() -> Response:
 def start_job() -> Response:
     """Note that a job has begun; with a claim id, answer first whether the job still may begin."""
     command = _parse(commands.StartJob)
-    with transaction(command.site) as connection:
-        job = operations.start(connection, command, gate.site(command.site), clock.read(), _settings())
+    site, settings = gate.site(command.site), _settings()
+    job = service().database.write(
+        command.site, lambda connection: operations.start(connection, command, site, clock.read(), settings)
+    )
     return _json(wire.job(job, command.queue))
 
 
@@ -84,8 +86,10 @@ def start_job() -> Response:
 def update_job_status() -> Response:
     """Note what a site says of a job."""
     command = _parse(commands.UpdateStatus)
-    with transaction(command.site) as connection:
-        job = operations.report(connection, command, gate.site(command.site), clock.read())
+    site = gate.site(command.site)
+    job = service().database.write(
+        command.site, lambda connection: operations.report(connection, command, site, clock.read())
+    )
     return _json(wire.job(job, command.queue))
 
 

@@ -32,6 +32,11 @@ _MOST_LINE = 2048  # of a request's first line; no route is longer
 _SWEEP_SECONDS = 0.25
 _NO_CONNECTION = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED)
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_NOTICE_SECONDS = 0.2
+"""So often at most the master is told that the worker lives: with each request it would cost four calls of the system.
+
+An idle worker tells it each second, and the shortest time after which gunicorn ends a worker is one second.
+"""
 _LINGER_BYTES = 16 * 1024 * 1024
 
 
@@ -45,7 +50,8 @@ class WholeRequestWorker(ThreadWorker):
         self.stalls = Stalls(self.bounds)
         # Fewer than the threads that make lists, whose readers it is that may be slow.
         self._most_waiting = min(max(1, self.cfg.threads // 8), THREADS[Lane.LISTS] // 2)
-        self._next_sweep = 0.0
+        self._next_sweep = self._next_notice = 0.0
+        self._is_notice_due = True
         self._turns = threading.BoundedSemaphore(LISTS_AT_A_TIME)
         # What is encrypted, or is not HTTP/1 from the first byte on, only gunicorn's own parser can follow.
         is_plain = not self.cfg.is_ssl and self.cfg.http2_cleartext == "off"
@@ -64,6 +70,18 @@ class WholeRequestWorker(ThreadWorker):
         self.stalls.close_all()
         for pool in self._pools.values():
             pool.shutdown(wait=False)
+
+    def notify(self) -> None:
+        """Tell the master that the worker lives, unless it was told just now."""
+        now = time.monotonic()
+        self._is_notice_due = now >= self._next_notice
+        if self._is_notice_due:
+            self._next_notice = now + _NOTICE_SECONDS
+            super().notify()
+
+    def is_parent_alive(self) -> bool:
+        """Whether the master lives, as far as was asked: as often as it is told."""
+        return not self._is_notice_due or bool(super().is_parent_alive())
 
     def accept(self, listener: socket.socket) -> None:
         """Take a connection; where there is no room for it, one that is idle or stalled has to go."""
@@ -124,9 +142,8 @@ class WholeRequestWorker(ThreadWorker):
         elif conn.is_idle:
             conn.is_idle = False
             self.keepalived_conns.remove(conn)
-            self._begin(conn)
-        else:  # The client sent more, or left, before it was answered.
             self.unwatch(conn)
+            self._begin(conn)
 
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
         """Keep or close a connection whose request was answered, once the client has taken the answer."""
@@ -340,26 +357,26 @@ class WholeRequestWorker(ThreadWorker):
             self.nr_conns -= 1
             exchange.close(graceful=True)
             return
-        if exchange.is_watched and self.alive and not answered.cancelled() and answered.exception() is None:
-            self._keep_or_close(exchange, bool(answered.result()))
-        else:
-            self.unwatch(exchange)
-            super().finish_request(exchange, answered)
-            is_kept = bool(self.keepalived_conns) and self.keepalived_conns[-1] is exchange
-            exchange.is_idle = exchange.is_watched = is_kept
-        if exchange.is_idle and exchange.ahead:
-            self.on_client_socket_readable(exchange, exchange.sock)
+        is_good = self.alive and not answered.cancelled() and answered.exception() is None
+        if is_good and answered.result() and self._goes_on(exchange):
+            return
+        super().finish_request(exchange, answered)
+        is_kept = bool(self.keepalived_conns) and self.keepalived_conns[-1] is exchange
+        exchange.is_idle = exchange.is_watched = is_kept
 
-    def _keep_or_close(self, exchange: Exchange, is_kept: bool) -> None:
-        """Do with a connection that is watched already what gunicorn does with the others."""
-        if is_kept:
-            exchange.is_idle = True
-            exchange.set_timeout()
-            self.keepalived_conns.append(exchange)
-        else:
-            self.unwatch(exchange)
-            self.nr_conns -= 1
-            exchange.close(graceful=True)
+    def _goes_on(self, exchange: Exchange) -> bool:
+        """Whether the client has sent the next request by now, as fast ones have: then that is begun at once.
+
+        While a request is in a thread its connection is not watched: the loop would take the interpreter from the
+        thread when the client has its answer and the thread is not yet done.
+        """
+        if not exchange.ahead:
+            with suppress(OSError):
+                exchange.ahead = exchange.sock.receive()
+        if not exchange.ahead:
+            return False
+        self._begin(exchange)
+        return True
 
     def _is_out_of_step(self, exchange: Exchange) -> bool:
         """Whether the parser saw another request than was handed over, so that nobody knows where the next begins."""

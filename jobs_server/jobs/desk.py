@@ -15,6 +15,7 @@ from ..domain.actors import Actor
 from ..domain.commands import CancelJob, LiftLockout, LockOut, SubmitJob
 from ..domain.lifecycle import is_stop
 from ..storage.database import Database
+from ..storage.statement import Connection
 from . import lockouts, operations, remote_calendar
 from .lockouts import LockoutRow
 from .remote_calendar import RemoteCalendar
@@ -51,11 +52,14 @@ class Desk:
                 self.limits.job(command, actor, address)
             remote_calendar.check(self.calendar, self.database, command, actor, self.settings, key)
         urgent = any(is_stop(command.action, command.required_params) for command, _ in keyed)
-        with self.database.transaction(keyed[0][0].site, urgent=urgent) as connection:
+
+        def submit(connection: Connection) -> list[JobRow]:
             return [
                 operations.submit(connection, command, actor, clock.read(), self.settings, key)
                 for command, key in keyed
             ]
+
+        return self.database.write(keyed[0][0].site, submit, urgent=urgent)
 
     def cancel(self, command: CancelJob, actor: Actor) -> JobRow:
         """Cancel a job, or ask the site to end it. Raises NotFound, Conflict, Unauthorized, Unavailable."""

@@ -62,8 +62,9 @@ def _take(database: Database, command: ClaimJobs, actor: Actor, client: Client) 
             return before
     if client.disconnected():
         return before  # Nobody is there to get any.
-    with database.transaction(command.site, urgent=any_stop) as connection:
-        return operations.claim(connection, command, actor, clock.read())
+    return database.write(
+        command.site, lambda connection: operations.claim(connection, command, actor, clock.read()), urgent=any_stop
+    )
 
 
 def _until_due(database: Database, command: ClaimJobs) -> float:

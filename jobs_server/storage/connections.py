@@ -108,9 +108,12 @@ class Connections:
         finally:
             self.unlock()
 
-    def lock(self, *, urgent: bool = False) -> None:
-        """Keep the other writers of this process out. Raises Unavailable when the wait is too long."""
-        if self.kind.one_writer and not self.write_lock.acquire(self.timeout_seconds, urgent=urgent):
+    def lock(self, *, urgent: bool = False, offer: object = None) -> None:
+        """Keep the other writers of this process out, unless one of them took what was offered.
+
+        Raises Unavailable when the wait is too long.
+        """
+        if self.kind.one_writer and not self.write_lock.acquire(self.timeout_seconds, urgent=urgent, offer=offer):
             raise DatabaseUnavailable(refusal(BUSY))
 
     def unlock(self) -> None:
@@ -282,7 +285,7 @@ class Snapshot(Reading):
 class Writing(Lent):
     """Lend a connection for one write unit."""
 
-    __slots__ = ("_commit_seconds", "_lent", "_on_commit", "_site")
+    __slots__ = ("_lent", "_on_commit", "_site", "commit_seconds", "is_committed")
 
     def __init__(
         self,
@@ -295,6 +298,8 @@ class Writing(Lent):
         super().__init__(connections, urgent=urgent)
         self._site = site
         self._on_commit = on_commit
+        self.is_committed = False
+        self.commit_seconds = 0.0
 
     def __enter__(self) -> Connection:
         if self._urgent:
@@ -304,7 +309,7 @@ class Writing(Lent):
 
     def _begin(self) -> Connection:
         connections, asked = self._connections, time.monotonic()
-        connections.lock(urgent=self._urgent)
+        self._lock()
         try:
             raw = super().__enter__()
             try:
@@ -320,6 +325,9 @@ class Writing(Lent):
         self._lent = Connection(raw, connections.kind.name)
         return self._lent
 
+    def _lock(self) -> None:
+        self._connections.lock(urgent=self._urgent)
+
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         failed = error
         try:
@@ -333,7 +341,7 @@ class Writing(Lent):
         finally:
             self._connections.unlock()
         if error is None:
-            self._on_commit(self._site, self._commit_seconds, self._lent.changes)
+            self._on_commit(self._site, self.commit_seconds, self._lent.changes)
 
     def _end(self, error: BaseException | None) -> None:
         """Commit, or roll back what failed or cannot be committed."""
@@ -345,6 +353,7 @@ class Writing(Lent):
             except BaseException:
                 kind.rollback(raw)
                 raise
-            self._commit_seconds = time.perf_counter() - began
+            self.is_committed = True
+            self.commit_seconds = time.perf_counter() - began
         else:
             kind.rollback(raw)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL
@@ -17,10 +17,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..config import Settings
 from ..errors import ConfigError, Unavailable
-from . import postgresql, sqlite
+from . import group_commit, postgresql, sqlite
 from .connections import Connections, Kind, Reading, Snapshot, Writing
 from .fair_lock import FairLock
 from .statement import Connection
+
+Result = TypeVar("Result")
 
 _FULL_SECONDS = 10.0
 
@@ -79,6 +81,14 @@ class Database:
         Raises Unavailable when the database is busy, full, read-only or broken; then nothing was changed.
         """
         return Writing(self._connections, site, self._call_back, urgent=urgent)
+
+    def write(self, site: str | None, work: Callable[[Connection], Result], *, urgent: bool = False) -> Result:
+        """Do the work of one write unit and return what it returns: as `transaction`, but units share a commit.
+
+        The work may be done twice, the second time as if the first had not been.
+        Raises what the work raises, and Unavailable; then nothing was changed.
+        """
+        return group_commit.write(self._connections, site, work, self._call_back, urgent=urgent)
 
     def reading(self, *, urgent: bool = False) -> AbstractContextManager[Connection]:
         """Open a connection for reading; each statement sees the last commit before it.

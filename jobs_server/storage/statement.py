@@ -68,6 +68,29 @@ class Connection:
         """Whether this is a connection to PostgreSQL."""
         return self._dialect == postgresql.NAME
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the write unit still stands: after some failures SQLite takes all of it back."""
+        return bool(self._raw.in_transaction)
+
+    def another(self) -> Connection:
+        """Return the same for another write unit, whose changes are its own."""
+        return Connection(self._raw, self._dialect)
+
+    def save(self) -> None:
+        """Begin a unit inside of another."""
+        self._raw.execute("SAVEPOINT unit")
+
+    def keep(self) -> None:
+        """End a unit inside of another."""
+        self._raw.execute("RELEASE unit")
+
+    def undo(self) -> None:
+        """Undo a unit inside of another, unless SQLite has taken back all of both."""
+        if self.is_open:
+            self._raw.execute("ROLLBACK TO unit")
+            self.keep()
+
     def rows(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
         return self._run(statement, values).fetchall()  # type: ignore[no-any-return]
