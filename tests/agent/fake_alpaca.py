@@ -25,15 +25,24 @@ class Fault(Exception):
         self.number = number
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A client that went away is no news."""
+
+
 class FakeAlpaca:
     """Devices at `TYPE/0`; `values` holds what is asked for by name, `puts` what happens when something is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.values: dict[str, Any] = {"connected": True, "name": "Fake", "driverversion": "1"}
         self.puts: dict[str, Put] = {}
         self.came: list[tuple[str, dict[str, str]]] = []
         self.raw: dict[str, tuple[str, bytes]] = {}
         self.hangs: set[str] = set()
+        self.hangs_always = False
+        self.asks: Callable[[str], object] = lambda _name: None
         self.drips: set[str] = set()
         self.released = threading.Event()
         self.connections: list[socket.socket] = []
@@ -56,8 +65,7 @@ class FakeAlpaca:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 fake.answer(self, urlsplit(self.path).path.rsplit("/", 1)[1], dict(parse_qsl(body)))
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), Handler)
         self.port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -80,9 +88,10 @@ class FakeAlpaca:
                 connection.shutdown(socket.SHUT_RDWR)
 
     def answer(self, request: BaseHTTPRequestHandler, name: str, put: dict[str, str] | None) -> None:
+        self.asks(name)
         if put is not None:
             self.came.append((name, put))
-        if name in self.hangs:
+        if self.hangs_always or name in self.hangs:
             self.released.wait(60)
         kind, content = self.raw[name] if name in self.raw else ("application/json", self._told(name, put))
         with contextlib.suppress(OSError):

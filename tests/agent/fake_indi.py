@@ -19,7 +19,7 @@ _CLIENT_VECTORS = ("newNumberVector", "newTextVector", "newSwitchVector")
 class FakeIndi:
     """One device behind a server on 127.0.0.1; what nobody scripted is taken and called Ok."""
 
-    def __init__(self, device: str = "Fake") -> None:
+    def __init__(self, device: str = "Fake", port: int = 0) -> None:
         self.device = device
         self.came: list[tuple[str, dict[str, str]]] = []
         self.ignores: set[str] = set()
@@ -29,7 +29,7 @@ class FakeIndi:
         self._lock = threading.RLock()
         self._clients: dict[socket.socket, str] = {}
         self._accepts = True
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port = int(self._listener.getsockname()[1])
         self.define("Switch", "CONNECTION", {"CONNECT": False, "DISCONNECT": True})
         self.define("Text", "DRIVER_INFO", {"DRIVER_NAME": device, "DRIVER_VERSION": "1", "DRIVER_INTERFACE": "1"})
@@ -82,14 +82,15 @@ class FakeIndi:
             f"<oneBLOB name={quoteattr(name)} size='{len(data) if size is None else size}' format='.fits'>"
         )
         with self._lock:
-            wanted = [client for client, blobs in self._clients.items() if blobs != "Never"]
             whole = begin + (text[: len(text) // 2] if break_off else f"{text}</oneBLOB></setBLOBVector>\n")
-            for client in wanted:
-                _send(client, whole.encode())
+            self.raw(whole.encode(), with_blobs=True)
 
-    def raw(self, data: bytes) -> None:
+    def raw(self, data: bytes, *, with_blobs: bool = False) -> None:
+        """Send bytes to everybody, or to who wants BLOBs alone."""
         with self._lock:
-            self._tell(data)
+            wanted = [client for client, blobs in self._clients.items() if not with_blobs or blobs != "Never"]
+            for client in [] if self.hangs else wanted:
+                _send(client, data)
 
     def cut(self) -> None:
         """End all connections and take none until `mend`."""
@@ -176,16 +177,18 @@ class FakeIndi:
         kind, state, perm, values, (least, most) = self._vectors[name]
         tag = f"{'def' if word == 'def' else 'one'}{kind}"
         members = "".join(
-            f"<{tag} name={quoteattr(member)} min='{least}' max='{most}' step='1'>{_text(value)}</{tag}>"
+            f"<{tag} name={quoteattr(member)} format='%g' min='{least}' max='{most}' step='1'>{_text(value)}</{tag}>"
             for member, value in values.items()
         )
         if kind == "BLOB" and word == "set":
             members = ""
         said = f" message={quoteattr(message)}" if message else ""
+        more = " timeout='60'" if kind != "Light" else ""
+        more += " rule='AtMostOne'" if kind == "Switch" and word == "def" else ""
         head = (
             f"{word}{kind}Vector device={quoteattr(self.device)} name={quoteattr(name)} state='{state}' perm='{perm}'"
         )
-        return f"<{head}{said}>{members}</{word}{kind}Vector>\n".encode()
+        return f"<{head}{more}{said}>{members}</{word}{kind}Vector>\n".encode()
 
     def _tell(self, data: bytes) -> None:
         if not self.hangs:
@@ -212,9 +215,9 @@ def serving(device: str = "Fake") -> Iterator[FakeIndi]:
         server.close()
 
 
-def mount() -> FakeIndi:
+def mount(port: int = 0) -> FakeIndi:
     """A mount that is there at once, unparked, and answers all that is asked."""
-    server = FakeIndi("Mount")
+    server = FakeIndi("Mount", port)
     server.define("Number", "EQUATORIAL_EOD_COORD", {"RA": 1.0, "DEC": 10.0}, limits=(-90, 90))
     server.define("Switch", "ON_COORD_SET", {"TRACK": True, "SLEW": False, "SYNC": False})
     server.define("Switch", "TELESCOPE_PARK", {"PARK": False, "UNPARK": True})
@@ -224,13 +227,13 @@ def mount() -> FakeIndi:
     return server
 
 
-def camera() -> FakeIndi:
-    """A camera of 100 x 50 pixels, which the test lets answer."""
+def camera(width: int = 100, height: int = 50) -> FakeIndi:
+    """A camera, of 100 x 50 pixels unless it is told otherwise, which the test lets answer."""
     server = FakeIndi("Camera")
     server.define("Number", "CCD_EXPOSURE", {"CCD_EXPOSURE_VALUE": 0.0}, limits=(0.01, 3600))
-    server.define("Number", "CCD_INFO", {"CCD_MAX_X": 100, "CCD_MAX_Y": 50, "CCD_BITSPERPIXEL": 16}, perm="ro")
+    server.define("Number", "CCD_INFO", {"CCD_MAX_X": width, "CCD_MAX_Y": height, "CCD_BITSPERPIXEL": 16}, perm="ro")
     server.define("Number", "CCD_BINNING", {"HOR_BIN": 1, "VER_BIN": 1}, limits=(1, 4))
-    server.define("Number", "CCD_FRAME", {"X": 0, "Y": 0, "WIDTH": 100, "HEIGHT": 50}, limits=(0, 100))
+    server.define("Number", "CCD_FRAME", {"X": 0, "Y": 0, "WIDTH": width, "HEIGHT": height}, limits=(0, width))
     server.define("Switch", "CCD_ABORT_EXPOSURE", {"ABORT": False})
     server.define("BLOB", "CCD1", {"CCD1": ""}, perm="ro")
     return server

@@ -54,9 +54,9 @@ def arrives(server: FakeIndi) -> None:
     server.set(SHUTTER, "Ok")
 
 
-def mount() -> FakeIndi:
+def mount(port: int = 0) -> FakeIndi:
     """A mount that knows where it stands, arrives at once, and parks."""
-    server = fake_indi.mount()
+    server = fake_indi.mount(port)
     server.set("GEOGRAPHIC_COORD", "Ok", LAT=47.7, LONG=12.0, ELEV=0)
     return server
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cases, commands, history, live, many, pages, routes, stalled
+from benchmarks import agent_losses, agent_stops, cases, commands, history, live, many, pages, routes, stalled
 from benchmarks import servers as several
 from benchmarks.checkouts import Checkout
 
@@ -87,6 +87,22 @@ def test_what_large_jobs_and_slow_readers_take_is_measured() -> None:
     assert done.returncode == 0, done.stderr
     row = done.stdout.splitlines()[-1].strip("| ").split(" | ")
     assert (row[0], row[4:6]) == ("new", ["12", "12"]), "somebody missed a job"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes compare their times by Linux' one monotonic clock")
+def test_the_site_agent_is_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks.agent", "--smallest"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Libraries: skipped" in done.stdout
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    stops, losses, frames = rows[2:8], rows[10:12], rows[14:]
+    assert [row[:3] for row in stops] == [
+        [way, beside, "1"] for beside in agent_stops.BESIDE for way in agent_stops.WAYS
+    ]
+    assert [row[0] for row in losses] == list(agent_losses.KINDS)
+    assert all("is gone" in row[6] or "is not there" in row[6] for row in losses)
+    assert [row[0] for row in frames] == ["the agent, INDI", "a bare copy, astropy", "the agent, Alpaca"]
 
 
 def test_what_counting_costs_is_measured() -> None:

@@ -18,7 +18,7 @@ class Settings:
     answer_seconds: float = 10.0  # within which a driver must have answered at all
     silence_seconds: float = 10.0  # after which an INDI server that says nothing is gone
     poll_seconds: float = 0.25  # between two questions to Alpaca
-    check_seconds: float = 2.0  # between two looks whether an Alpaca device is still there
+    check_seconds: float = 1.0  # between two looks whether an Alpaca device is still there
     connect_seconds: float = 30.0  # within which a driver must have connected its hardware
     tolerance: float | None = None  # degrees, or steps of a focuser; None: the kind's own
     um_per_step: float | None = None
