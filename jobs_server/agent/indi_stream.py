@@ -55,14 +55,16 @@ class Base64Sink:
         self._rest = b""
         self._limit = limit
 
-    def feed(self, text: str) -> None:
+    def feed(self, text: bytes) -> None:
         """Decode a piece; raise BadStream when it is no base64 or too much."""
+        if not text.isascii():
+            raise BadStream("a BLOB is no base64: it has other letters")
+        clean = self._rest + text.translate(None, _BLANKS)
+        whole = len(clean) // 4 * 4
+        self._rest = clean[whole:]
         try:
-            clean = self._rest + text.encode("ascii").translate(None, _BLANKS)
-            whole = len(clean) // 4 * 4
-            self._rest = clean[whole:]
             self.data += binascii.a2b_base64(memoryview(clean)[:whole])
-        except (UnicodeEncodeError, binascii.Error) as error:
+        except binascii.Error as error:
             raise BadStream(f"a BLOB is no base64: {error}") from error
         if len(self.data) > self._limit:
             raise BadStream(f"a BLOB is larger than {self._limit} bytes")
@@ -105,6 +107,8 @@ class IndiStream:
         self._depth = self._characters = self._unended = 0
         self._tags: set[str] = set()
         self._held = b""
+        self._tag_begun = False
+        """Whether a tag or the like began inside a BLOB's text: expat alone knows where the text goes on."""
         self._parser = expat.ParserCreate()
         self._parser.buffer_size, self._parser.buffer_text = _BUFFER, True
         self._parser.StartElementHandler = self._begin
@@ -115,23 +119,38 @@ class IndiStream:
 
     def feed(self, data: bytes | memoryview) -> None:
         """Read on; raise BadStream when it is no INDI or beyond the bounds."""
-        self._unended += len(data)
+        rest = self._after_blob(bytes(data))
+        self._unended += len(rest)
         try:
-            self._parser.Parse(self._without_declarations(bytes(data)), False)
+            self._parser.Parse(self._without_declarations(rest), False)
         except expat.ExpatError as error:
             raise BadStream(f"this is no INDI: {error}") from error
+        self._tag_begun |= bool(self._held) or _may_be_open(rest)
         if self._unended > TOKEN_BYTES + _BUFFER:
             raise BadStream(f"a tag without an end after {self._unended} bytes")
+
+    def _after_blob(self, data: bytes) -> bytes:
+        """Decode what is nothing but a BLOB's text, for which expat is slow, and return what follows it."""
+        if self._sink is None or self._tag_begun:
+            return data
+        if b"&" in data:
+            self._tag_begun = True
+            return data
+        end = data.find(b"<")
+        self._tag_begun = end >= 0
+        text = data if end < 0 else data[:end]
+        if self._wants_blobs:
+            self._sink.feed(text)
+        return data[len(text) :]
 
     def _without_declarations(self, data: bytes) -> bytes:
         """Return what came without `<?xml ...?>`, which drivers send before each message, against XML."""
         data, self._held = self._held + data, b""
         if b"<?" in data:
             data = _DECLARATION.sub(b"", data)
-            if (begun := data.rfind(b"<?")) >= 0 and len(data) - begun < _DECLARATION_BYTES:
-                data, self._held = data[:begun], data[begun:]
-        elif data.endswith(b"<"):
-            data, self._held = data[:-1], b"<"
+        begun = len(data) - 1 if data.endswith(b"<") else data.rfind(b"<?")
+        if begun >= 0 and len(data) - begun < _DECLARATION_BYTES:
+            data, self._held = data[:begun], data[begun:]
         return data
 
     def _refuse(self, *_: object) -> None:
@@ -165,12 +184,13 @@ class IndiStream:
         self._texts = []
         element.members.append(self._member)
         self._sink = Base64Sink(self._blob_limit) if tag == "oneBLOB" and element.tag == "setBLOBVector" else None
+        self._tag_begun = False
 
     def _take(self, text: str) -> None:
         if self._sink is not None:
             self._unended = 0
             if self._wants_blobs:
-                self._sink.feed(text)
+                self._sink.feed(text.encode("utf-8", "replace"))
             return
         if self._depth == 1 and text.strip():
             raise BadStream("this is no INDI: text outside of tags")
@@ -195,3 +215,9 @@ class IndiStream:
             if self._sink is not None and self._wants_blobs:
                 self._member.data = self._sink.end()
         self._member, self._sink = None, None
+
+
+def _may_be_open(data: bytes) -> bool:
+    """Whether something other than a BLOB's text may go on after a piece in which a BLOB began, or went on."""
+    last = data.rfind(b"<")
+    return data.find(b"&", max(last, 0)) >= 0 or (last >= 0 and not data.startswith(b"<oneBLOB", last))

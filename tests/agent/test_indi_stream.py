@@ -44,6 +44,24 @@ def test_messages_are_the_same_wherever_the_stream_is_cut(cuts: list[int]) -> No
     assert message.attributes["message"] == "all <well>"
 
 
+def test_a_declaration_may_be_cut_after_its_first_letter_behind_another_one() -> None:
+    one = b"<?xml version='1.0'?><message device='D' message='m'/>"
+    for cut in range(2 * len(one)):
+        assert [each.tag for each in read((2 * one)[:cut], (2 * one)[cut:])] == ["message", "message"]
+
+
+@given(st.lists(st.integers(0, 120), max_size=8))
+def test_what_xml_allows_inside_a_blob_is_no_part_of_the_blob(cuts: list[int]) -> None:
+    """Its text is decoded beside expat where it is nothing but base64."""
+    for odd in (b"AAAA<!-- BBBB > CCCC -->\r\nDDDD&#68;&#68;DD", b"AAAA\r\nDDDD&#68;&#68;DD"):
+        whole = b"<setBLOBVector name='B'><oneBLOB name='B'>%b</oneBLOB></setBLOBVector>" % odd
+        edges = sorted([0, *cuts, len(whole)])
+        (blob,) = read(*(whole[begin:end] for begin, end in pairwise(edges)))
+        assert blob.members[0].data == bytearray(base64.b64decode(b"AAAADDDDDDDD"))
+        for at in range(len(whole)):
+            assert read(whole[:at], whole[at:])[0].members[0].data == blob.members[0].data
+
+
 def test_a_blob_that_is_not_wanted_is_not_kept() -> None:
     assert read(MESSAGES, wants_blobs=False)[1].members[0].data is None
 
