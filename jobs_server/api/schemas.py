@@ -128,6 +128,43 @@ class SiteCapabilities(Public):
     devices: dict[str, dict[str, Any]]
 
 
+Degrees = Annotated[float | None, Field(description="degrees; null where the site's place is not known")]
+
+
+class Target(Public):
+    """Something to point at, as it stands over the site now and tonight."""
+
+    name: str
+    other_names: list[str]
+    kind: str
+    ra_hours: Annotated[float, Field(ge=0, lt=24, description="ICRS; of what moves, now")]
+    dec_degrees: Annotated[float, Field(ge=-90, le=90)]
+    magnitude: float | None = None
+    alt_degrees: Degrees
+    highest_degrees: Annotated[float | None, Field(description="while it is dark tonight")]
+    highest_ms: int | None
+    hours_up_in_the_dark: Annotated[
+        float | None, Field(description="above the site's limit while there is tonight's least light")
+    ]
+    moon_distance_degrees: Degrees
+    moves: Annotated[bool, Field(description="it is of the solar system, and stands elsewhere tomorrow")]
+    cautions: Annotated[list[str], Field(description="what is to be said before a telescope points there now")]
+
+
+class SavedTargets(Public):
+    """How many targets were put into a site's own list."""
+
+    site: str
+    saved: int
+
+
+class DeletedTarget(Public):
+    """Which target was taken off a site's own list."""
+
+    site: str
+    deleted: str
+
+
 class Preview(Public):
     """A picture of what came of a job."""
 

@@ -51,6 +51,10 @@ COMMANDS: Mapping[str, Place] = {
         "jobs_server.cli.simulate:simulate",
         "Play an observatory: take the jobs of a site and carry them out, until Ctrl-C.",
     ),
+    "targets": Place(
+        "jobs_server.cli.targets:targets",
+        "Find targets by name, offline, and look after each site's own list of them.",
+    ),
     "tokens": Place("jobs_server.cli.tokens:tokens", "Make, list and revoke the tokens of sites' software."),
     "version": Place("jobs_server.cli.version:version", "Tell the version of this service, and of what it stands on."),
 }

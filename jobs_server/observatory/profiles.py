@@ -60,6 +60,10 @@ class Profile(_Table):
     """East of Greenwich is positive."""
     elevation_m: Annotated[float, Field(ge=-500, le=9000)] = 0
     """Above the land or sea at the horizon, which is seen the lower for it: it counts in sunset, not in twilight."""
+    lowest_altitude_deg: Annotated[float | None, Field(ge=-90, le=90)] = None
+    """Below this altitude the telescope is not pointed without a word; the horizon counts where nothing is said."""
+    sun_distance_deg: Annotated[float | None, Field(ge=0, le=180)] = None
+    """Nearer to the sun than this, while the sun is up, the telescope is not pointed without a word; usually 20."""
     timezone: Annotated[str, AfterValidator(_zone_name)] = "UTC"
     devices: dict[str, Device] = {}
 

@@ -97,7 +97,7 @@ def moon_spans(place: Place, from_ms: int, to_ms: int) -> list[Span]:
 def moonlit_percent(at_ms: int) -> float:
     """Return how much of the moon's disk is lit, in percent."""
     moon = ephem.Moon()
-    moon.compute(_ephem_days(at_ms))
+    moon.compute(ephem_days(at_ms))
     return float(moon.phase)
 
 
@@ -106,14 +106,10 @@ class _Body:
 
     def __init__(self, body: ephem.Body, place: Place) -> None:
         self._body = body
-        self._observer = ephem.Observer()
-        self._observer.lat = math.radians(place.latitude_deg)
-        self._observer.lon = math.radians(place.longitude_deg)
-        self._observer.elevation = place.elevation_m
-        self._observer.pressure = 0
+        self._observer = observer(place, 0)
 
     def height_deg(self, at_ms: int) -> float:
-        self._observer.date = _ephem_days(at_ms)
+        self._observer.date = ephem_days(at_ms)
         self._body.compute(self._observer)
         return math.degrees(self._body.alt)
 
@@ -123,7 +119,19 @@ class _Body:
         return math.degrees(self._body.radius)
 
 
-def _ephem_days(at_ms: int) -> float:
+def observer(place: Place, at_ms: int) -> ephem.Observer:
+    """Return ephem's observer at a place and a moment, without the air."""
+    made = ephem.Observer()
+    made.lat = math.radians(place.latitude_deg)
+    made.lon = math.radians(place.longitude_deg)
+    made.elevation = place.elevation_m
+    made.pressure = 0
+    made.date = ephem_days(at_ms)
+    return made
+
+
+def ephem_days(at_ms: int) -> float:
+    """Return a moment as ephem counts it: days from the last noon of 1899."""
     return at_ms / _DAY_MS + _EPHEM_1970
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import DDL, CheckConstraint, ForeignKey, Index, UniqueConstraint, event, text
+from sqlalchemy import DDL, CheckConstraint, Double, ForeignKey, Index, UniqueConstraint, event, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..domain.lifecycle import UNFINISHED, WATCHED, Phase
@@ -272,6 +272,23 @@ class Preview(Base):
     width: Mapped[int]
     height: Mapped[int]
     size_bytes: Mapped[int]
+    at_ms: Mapped[int]
+
+
+class SiteTarget(Base):
+    """One target of a site's own list."""
+
+    __tablename__ = "site_target"
+
+    site: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)  # the name as names are compared (observatory.targets.key_of)
+    name: Mapped[str]
+    kind: Mapped[str]
+    ra_hours: Mapped[float | None] = mapped_column(Double)  # ICRS; none of both: it is looked up by its name
+    dec_degrees: Mapped[float | None] = mapped_column(Double)
+    magnitude: Mapped[float | None] = mapped_column(Double)
+    note: Mapped[str]
+    by_name: Mapped[str]  # who saved it
     at_ms: Mapped[int]
 
 

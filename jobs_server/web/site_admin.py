@@ -20,7 +20,10 @@ from .actions import done
 from .blueprint import bp
 from .context import page
 
-_PLAIN = ("name", "latitude_deg", "longitude_deg", "elevation_m", "timezone")
+_PLAIN = (
+    *("name", "latitude_deg", "longitude_deg", "elevation_m", "timezone"),
+    *("lowest_altitude_deg", "sun_distance_deg"),
+)
 _LISTS = ("instances", "filters", "binnings")
 _NAME_LONGEST = 80
 

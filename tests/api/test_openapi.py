@@ -114,7 +114,17 @@ def test_the_examples_fit_the_schemas(document: dict[str, Any]) -> None:
         Draft202012Validator(schema | {"components": document["components"]}).validate(value)
 
 
-OF_PEOPLE = {"newjob", "canceljob", "lockout", "liftlockout", "newevent", "modifyevent", "delete"}
+OF_PEOPLE = {
+    "newjob",
+    "canceljob",
+    "lockout",
+    "liftlockout",
+    "newevent",
+    "modifyevent",
+    "delete",
+    "savetargets",
+    "deletetarget",
+}
 OF_THE_SITE = {"getnewjobs", "startjob", "updatejobstatus", "devicestate", "capabilities", "preview"}
 
 

@@ -27,7 +27,8 @@ def test_an_installed_wheel_serves_from_an_empty_folder(tmp_path: Path) -> None:
         names = files.namelist()
         (metadata,) = (files.read(name).decode() for name in names if name.endswith(".dist-info/METADATA"))
     assert "\nLicense: MIT\n" in metadata
-    assert any(name.endswith("/licenses/LICENSE") for name in names)
+    assert {"LICENSE", "NOTICE"} <= {name.rpartition("/")[2] for name in names if "/licenses/" in name}
+    assert "jobs_server/observatory/sky_objects.txt" in names
     _pip("install", "--no-deps", "--target", str(site_packages), str(wheel))
 
     port = servers.free_port()
