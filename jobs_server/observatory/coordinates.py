@@ -15,21 +15,44 @@ _DAY_TENTHS = 864_000
 _LARGEST = 1e9
 
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
-_PLAIN = re.compile(rf"([+-]?)\s*({_NUMBER})\s*(h|hours?|d|deg|degrees?|°)?", re.ASCII)
+_TINY = r"\d+(?:\.\d*)?e-\d{1,3}"
+_UNIT = r"hours?|hrs?|h|degrees?|deg|d|°"
+_PLAIN = re.compile(rf"([+-]?)\s*({_TINY}|{_NUMBER})\s*({_UNIT})?", re.ASCII)
 _PARTS = re.compile(
-    rf"([+-]?)\s*(\d{{1,3}})\s*(h|d|°|deg|:|\s)\s*({_NUMBER})\s*(?:(?:m|'|:|\s)\s*(?:({_NUMBER})\s*(?:s|\"|'')?)?)?",
+    rf"([+-]?)\s*(\d{{1,3}})\s*({_UNIT}|:|\s)\s*({_NUMBER})\s*"
+    rf"(?:(?:min|m|'|:|\s)\s*(?:({_NUMBER})\s*(?:sec|s|\"|'')?)?)?\s*({_UNIT})?",
     re.ASCII,
 )
+_POLE_BEFORE = re.compile(r"([ns])\s*(\D?\d.*)", re.ASCII | re.IGNORECASE)
+_POLE_AFTER = re.compile(r"(.*[\d.°'\"])\s*(N)|(.*[°'\"])\s*(S)|([^mM]*\d\.?)\s+(S)", re.ASCII)
 _LOOKALIKES = str.maketrans(
-    {"−": "-", "–": "-", "′": "'", "’": "'", "″": '"', "”": '"', "º": "°", "ʰ": "h", "ᵐ": "m", "ˢ": "s"}
+    {
+        **dict.fromkeys("−–—‒‑﹣－⁻", "-"),
+        **dict.fromkeys("＋﹢⁺", "+"),
+        **dict.fromkeys("′’‘‛ʹʼ´`＇", "'"),
+        **dict.fromkeys("″”“‟ʺ＂", '"'),
+        **dict.fromkeys("º˚∘⁰", "°"),
+        **dict.fromkeys("：∶", ":"),
+        **{"ʰ": "h", "ᵐ": "m", "ˢ": "s", "ᵈ": "d"},
+        # What is not seen at all: marks of direction, of order, and blanks of no width.
+        **dict.fromkeys(
+            "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        ),
+    }
 )
+
+
+def plain(text: str) -> str:
+    """Return an angle with the signs, primes and letters that any keyboard has, and no blanks around it."""
+    return re.sub(r"\s+", " ", text.translate(_LOOKALIKES)).strip().replace('""', '"')
 
 
 def parse(text: str, unit: Unit) -> float:
     """Read an angle in hours (`h`) or degrees (`deg`).
 
     `00 42 44.3`, `0:42:44`, `0h42m44s`, `10.68 deg` and `0.712` are the same right ascension in hours; a bare number
-    is taken in the unit asked for, and a comma for a point. Raises ValueError with a sentence when it is no angle, or
+    is taken in the unit asked for, and a comma for a point. So are `0hr 42' 44"`, `41° 16' 09" N` and `5:35:17 h`, with
+    whatever blanks, signs and primes. Raises ValueError with a sentence when it is no angle, or
     when a comma before three digits can be read in two ways.
     """
     value = _read(text, unit)
@@ -39,20 +62,58 @@ def parse(text: str, unit: Unit) -> float:
 
 
 def _read(text: str, unit: Unit) -> float:
-    plain = with_points(text.translate(_LOOKALIKES).strip().lower())
-    if match := _PLAIN.fullmatch(plain):
-        sign, number, unit_text = match.groups()
-        return _signed(sign, _converted(float(number), _unit(unit_text), unit))
-    if match := _PARTS.fullmatch(plain):
-        sign, whole, unit_text, minutes, seconds = match.groups()
-        if float(minutes) >= 60 or float(seconds or 0) >= 60:
-            raise ValueError(f"{text.strip()!r} has minutes or seconds of 60 or more")
-        if "." in minutes and seconds is not None:
-            raise ValueError(f"{text.strip()!r} has a fraction of minutes and seconds as well")
-        value = int(whole) + float(minutes) / 60 + float(seconds or 0) / 3600
-        return _signed(sign, _converted(value, _unit(unit_text), unit))
-    example = "00 42 44.3, 0h42m44s, 10.68 deg or 0.712" if unit == "h" else "+41 16 09, 41:16:09 or 41.269"
-    raise ValueError(f"{text.strip()!r} is no angle; write it as {example}")
+    sign_of_pole, angle = _without_pole(plain(text), unit)
+    angle = with_points(angle.lower())
+    value = _plain(angle, unit)
+    if value is None:
+        value = _sexagesimal(angle, unit, text)
+    if value is None or (sign_of_pole and angle[0] in "+-"):
+        example = "00 42 44.3, 0h42m44s, 10.68 deg or 0.712" if unit == "h" else "+41 16 09, 41:16:09 or 41.269"
+        raise ValueError(f"{text.strip()!r} is no angle; write it as {example}")
+    return _signed(sign_of_pole, value)
+
+
+def _without_pole(text: str, unit: Unit) -> tuple[str, str]:
+    """Return the sign that N or S stands for, and the angle without it: only a declination has one.
+
+    An s after a number alone is seconds; S after a blank or a mark of degrees, minutes or seconds is south.
+    """
+    if unit == "h":
+        return "", text
+    if match := _POLE_BEFORE.fullmatch(text):
+        pole, angle = match.groups()
+    elif match := _POLE_AFTER.fullmatch(text):
+        angle, pole = filter(None, match.groups())
+    else:
+        return "", text
+    return ("-" if pole in "sS" else "+"), angle.strip()
+
+
+def _plain(text: str, unit: Unit) -> float | None:
+    match = _PLAIN.fullmatch(text)
+    if match is None:
+        return None
+    sign, number, unit_text = match.groups()
+    return _signed(sign, _converted(float(number), _unit(unit_text), unit))
+
+
+def _sexagesimal(text: str, unit: Unit, written: str) -> float | None:
+    """Read hours or degrees, minutes and seconds; 60 seconds, which programs write when they round, are a minute."""
+    match = _PARTS.fullmatch(text)
+    if match is None:
+        return None
+    sign, whole, unit_text, minutes, seconds, unit_at_end = match.groups()
+    if float(minutes) >= 60 or float(seconds or 0) > 60:
+        raise ValueError(f"{written.strip()!r} has minutes or seconds of 60 or more")
+    if "." in minutes and seconds is not None:
+        raise ValueError(f"{written.strip()!r} has a fraction of minutes and seconds as well")
+    given = _unit(unit_text)
+    if unit_at_end is not None:
+        if given is not None:
+            return None
+        given = _unit(unit_at_end)
+    value = int(whole) + float(minutes) / 60 + float(seconds or 0) / 3600
+    return _signed(sign, _converted(value, given, unit))
 
 
 def parse_within(text: str, unit: Unit, low: float, high: float) -> float:

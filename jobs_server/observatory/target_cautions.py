@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..errors import shown
-from . import sky, solar_system
+from . import sky, solar_system, targets
 from .abilities import Abilities
 from .directions import Direction, altitude_degrees, from_date, separation_degrees
 from .numbers_said import as_number
@@ -71,6 +71,14 @@ def of_job(
     name = str(optional.get("object", ""))
     name = "" if name == "empty" else name
     return of_target(name, direction, at_ms, place, limits(known, instance))
+
+
+def followed(required: Mapping[str, Any], name: str, at_ms: int, place: Place | None) -> dict[str, Any]:
+    """Return what a slew to a named target needs at a moment: of what moves, where the target stands then."""
+    direction = targets.place_of_moving(name, at_ms, place)
+    if direction is None or not {"ra", "dec"} <= required.keys():
+        return dict(required)
+    return {**required, "ra": direction.ra_hours, "dec": direction.dec_degrees}
 
 
 def _low(called: str, altitude: float, bounds: PointingLimits) -> Iterator[str]:
