@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import uuid
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +17,9 @@ from ..jobs import operations, queries, rows, wire
 from ..observatory import catalogue
 from .common import json_option, needed_site, site_option, user_option
 from .installation import database, desk, settings
+
+if TYPE_CHECKING:
+    from ..observatory import profiles
 
 _BUSY_SECONDS = 20.0  # how long a busy database is waited for
 
@@ -42,6 +46,8 @@ _BUSY_SECONDS = 20.0  # how long a busy database is waited for
     metavar="TEXT",
     help="Idempotency-Key: the same command sent again with it within a day, such as by cron, makes no second job.",
 )
+@click.option("--target", metavar="NAME", help="Slew to a target by its name: m31, 'NGC 7000', jupiter.")
+@click.option("--sure", is_flag=True, help="Send it although the target is down, too low or near the sun.")
 @site_option
 @user_option
 @json_option
@@ -52,6 +58,8 @@ def send(
     parameters: tuple[str, ...],
     file: IO[str] | None,
     key: str | None,
+    target: str | None,
+    sure: bool,
     site: str | None,
     user: str,
     as_json: bool,
@@ -60,6 +68,7 @@ def send(
 
     \b
     flask jobs send --site wmd camera camera_1_1 expose -p time=5 -p image_type=light
+    flask jobs send --site wmd mount mount1 go --target m31
     flask jobs send --file job.json
     flask jobs send - < job.json
     """
@@ -75,7 +84,10 @@ def send(
         raise click.UsageError("say DEVICE INSTANCE ACTION, or --file job.json, or - for standard input")
     if site or "site" not in body:
         body["site"] = needed_site(site)
-    job = _submit({"user_name": user, "user_id": user, "required_params": {}, "optional_params": {}} | body, key)
+    body = {"user_name": user, "user_id": user, "required_params": {}, "optional_params": {}} | body
+    if target is not None:
+        body = _towards(target, body)
+    job = _submit(body, key, sure=sure)
     _print(job, f"Sent {job.action} to {job.device} {job.instance} at {job.site}: {job.ulid}", as_json)
 
 
@@ -153,26 +165,47 @@ def _value(text: str) -> object:
         return text
 
 
-def _submit(body: dict[str, Any], key: str | None = None) -> rows.JobRow:
+def _towards(name: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Return a slew's body with the place of a target in it, where the target stands now."""
+    if (body.get("device"), body.get("action")) != ("mount", "go"):
+        raise click.UsageError("--target is for a slew: mount INSTANCE go")
+    from ..observatory import own_targets, targets
+
+    profile = _profile(str(body["site"]))
+    now_ms = clock.now_ms()
+    with database().reading() as connection:
+        own = own_targets.like(connection, str(body["site"]), name)
+    found = targets.named(name, now_ms, profile.place, list(own_targets.as_targets(own, now_ms, profile.place)))
+    if not found:
+        raise click.ClickException(f"no target here is called {name!r}; `flask targets {name}` finds those like it")
+    where = {"ra": found[0].direction.ra_hours, "dec": found[0].direction.dec_degrees}
+    named = {"object": found[0].name} | body["optional_params"]
+    return body | {"required_params": body["required_params"] | where, "optional_params": named}
+
+
+def _submit(body: dict[str, Any], key: str | None = None, *, sure: bool = False) -> rows.JobRow:
     """Queue a job, again while the database is busy: the key makes sure that it is queued once."""
     command = _command(body)
     in_force = settings()
     commands.check_site(command, in_force.sites)
     actor = actors.console(command.user_id, command.user_name, in_force.open_roles)
-    _caution(command)
+    _caution(command, sure=sure)
     key = commands.parse_key(key) or uuid.uuid4().hex
     return _post(command, actor, key)
 
 
-def _caution(command: commands.SubmitJob) -> None:
-    """Print what the job asks for that its site is not known to have; what cannot be read hinders no job."""
+def _caution(command: commands.SubmitJob, *, sure: bool) -> None:
+    """Print what the job asks for that its site is not known to have, and have what is down acknowledged.
+
+    What cannot be read hinders no job.
+    """
     if lifecycle.is_stop(command.action, command.required_params):
         return
-    from ..observatory import abilities, profiles  # what reads a profile need not be loaded for a stop
+    from ..observatory import abilities, target_cautions  # what reads a profile need not be loaded for a stop
     from ..state import capabilities
 
     try:
-        profile = profiles.load(Path(settings().instance)).get(command.site) or profiles.Profile(code=command.site)
+        profile = _profile(command.site)
         with database().reading() as connection:
             said = capabilities.of_site(connection, command.site)
     except (Unavailable, ConfigError) as error:
@@ -182,6 +215,26 @@ def _caution(command: commands.SubmitJob) -> None:
     what = (command.device, command.instance, command.action, command.required_params, command.optional_params)
     for sentence in abilities.cautions(known, *what):
         click.echo(f"Caution: {sentence}.", err=True)
+    held_ms = round(1000 * command.not_before_seconds)
+    _have_acknowledged(target_cautions.of_job(known, *what, clock.now_ms() + held_ms), sure=sure)
+
+
+def _have_acknowledged(sentences: list[str], *, sure: bool) -> None:
+    """Print what is to be said of where a job points, and ask; where nobody can be, send nothing unless `sure`."""
+    for sentence in sentences:
+        click.echo(f"Caution: {sentence}.", err=True)
+    if not sentences or sure:
+        return
+    if not sys.stdin.isatty():
+        raise click.ClickException("nothing is sent; with --sure it is sent all the same")
+    click.confirm("Send it all the same?", abort=True, err=True)
+
+
+def _profile(site: str) -> profiles.Profile:
+    """Return what is known of a site. Raises ConfigError."""
+    from ..observatory import profiles
+
+    return profiles.load(Path(settings().instance)).get(site) or profiles.Profile(code=site)
 
 
 def _post(command: commands.SubmitJob, actor: actors.Actor, key: str) -> rows.JobRow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -150,9 +150,9 @@ def _lines(found: Found, asked: Asked) -> list[str]:
     night = asked.night
     if seen is None or night is None:
         return [*lines, "  The site's place is not known: no altitude."]
-    at = _clock(seen.highest_ms, asked.site.profile.zone)
+    at = datetime.fromtimestamp(seen.highest_ms / 1000, UTC)
     lines.append(
-        f"  altitude {seen.alt_degrees:.0f}° now, highest {seen.highest_degrees:.0f}° at {at},"
+        f"  altitude {seen.alt_degrees:.0f}° now, highest {seen.highest_degrees:.0f}° at {at:%H:%M} UTC,"
         f" {seen.hours_up_in_the_dark:.1f} h up in the dark,"
         f" moon {seen.moon_distance_degrees:.0f}° away and {night.moonlit_percent:.0f} % lit"
     )
@@ -161,10 +161,6 @@ def _lines(found: Found, asked: Asked) -> list[str]:
 
 def _where(ra_hours: float, dec_degrees: float) -> str:
     return f"{sexagesimal(ra_hours, 'h')} {sexagesimal(dec_degrees, 'deg')}"
-
-
-def _clock(at_ms: int, zone: tzinfo) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, zone).strftime("%H:%M")
 
 
 def _plain(found: Found) -> dict[str, object]:

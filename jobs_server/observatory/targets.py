@@ -59,15 +59,21 @@ def named(name: str, at_ms: int, place: Place | None, own: Sequence[Target] = ()
     return found + [_still(each, at_ms) for each in sky_objects.named(name)]
 
 
+def is_called(target: Target, name: str) -> bool:
+    """Whether a target has exactly this name, however the name is written."""
+    names = (target.name, *target.other_names)
+    return key_of(name) in map(key_of, names) or sky_objects.fold(name) in filter(None, map(sky_objects.fold, names))
+
+
 def place_of_moving(name: str, at_ms: int, place: Place | None) -> Direction | None:
     """Return where a target of the solar system stands at a moment; None for a name of anything else."""
     body = solar_system.called(name)
-    return None if body is None else _rounded(solar_system.direction(body, at_ms, place))
+    return None if body is None else rounded(solar_system.direction(body, at_ms, place))
 
 
 def _bodies(names: Iterable[str], at_ms: int, place: Place | None) -> Iterator[Target]:
     for name in names:
-        direction = _rounded(solar_system.direction(name, at_ms, place))
+        direction = rounded(solar_system.direction(name, at_ms, place))
         yield Target(name, direction, solar_system.kind(name), (), solar_system.magnitude(name, at_ms), moves=True)
 
 
@@ -80,12 +86,12 @@ def _still(found: SkyObject, at_ms: int) -> Target:
     years = (at_ms - _2000_MS) / _YEAR_MS
     east, north = (each * years / _MAS_PER_DEGREE for each in found.motion)
     hours = found.ra_hours + east / math.cos(math.radians(found.dec_degrees)) / 15
-    direction = _rounded(Direction(hours % 24, found.dec_degrees + north))
+    direction = rounded(Direction(hours % 24, found.dec_degrees + north))
     name, *others = found.names
     return Target(name, direction, found.kind, tuple(others), found.magnitude)
 
 
-def _rounded(direction: Direction) -> Direction:
+def rounded(direction: Direction) -> Direction:
     """Return a direction as jobs carry it: the last digit is 0.05 seconds of arc."""
     hours = within_a_turn(round(direction.ra_hours, _FINEST), "h")
     return Direction(hours, round(direction.dec_degrees, _FINEST))

@@ -76,7 +76,7 @@ def sheet(curves: Sequence[Curve]) -> Sheet | None:
     begin_ms = min(times) // _HOUR_MS * _HOUR_MS
     end_ms = (max(times) // _HOUR_MS + 1) * _HOUR_MS
     rows = list(range(begin_ms, end_ms, _HOUR_MS))
-    return Sheet([_drawing(curve, rows, end_ms) for curve in curves], _hours(begin_ms, end_ms), rows)
+    return Sheet([_drawing(curve, rows, end_ms) for curve in curves], hours(begin_ms, end_ms), rows)
 
 
 def _drawing(curve: Curve, rows: Sequence[int], end_ms: int) -> Drawing:
@@ -158,11 +158,12 @@ def _tick(value: float, decimals: int) -> str:
     return f"{round(value, decimals) + 0.0:,.{decimals}f}".replace(",", "\u202f")
 
 
-def _hours(begin_ms: int, end_ms: int) -> list[Tick]:
+def hours(begin_ms: int, end_ms: int) -> list[Tick]:
+    """Return the labels of an axis of time in UTC, no more than a phone has room for, in percent of the width."""
     count = (end_ms - begin_ms) // _HOUR_MS
     step = next((each for each in (1, 2, 3, 4, 6) if count <= each * _MOST_HOURS), 12)
     found = []
-    for at_ms in range(begin_ms, end_ms, _HOUR_MS):
+    for at_ms in range(-(-begin_ms // _HOUR_MS) * _HOUR_MS, end_ms, _HOUR_MS):
         at = (at_ms - begin_ms) / (end_ms - begin_ms) * 100
         hour = datetime.fromtimestamp(at_ms / 1000, UTC).hour
         if hour % step == 0 and _AT_EDGE <= at <= 100 - _AT_EDGE:

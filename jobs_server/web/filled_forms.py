@@ -102,8 +102,15 @@ def _numeric(field: Field, text: str, readings: dict[str, str]) -> float:
     if field.kind == "angle":
         readings[field.key] = _reading(value, cast(Unit, field.unit))
     if (field.low is not None and value < field.low) or (field.high is not None and value > field.high):
-        raise ValueError(f"{field.label} must be {field.range_text} {field.unit}".rstrip() + f", not {value:g}")
+        sentence = f"{field.label} must be {field.range_text} {field.unit}".rstrip() + f", not {value:g}"
+        raise ValueError(sentence + _in_degrees(field, value, text))
     return value
+
+
+def _in_degrees(field: Field, value: float, text: str) -> str:
+    """Ask whether degrees are meant where hours are read, and they may be."""
+    is_bare = text.strip().replace(".", "", 1).isdigit()
+    return f"; if it is in degrees, write {text.strip()} deg" if field.key == "ra" and is_bare and value <= 360 else ""
 
 
 def _reading(value: float, unit: Unit) -> str:

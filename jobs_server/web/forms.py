@@ -186,7 +186,7 @@ def _choices(device: str, key: str, spec: Mapping[str, Any], abilities: Abilitie
         return _listed(device, abilities, abilities.filters)
     if key == "bin" and (binnings := _listed(device, abilities, abilities.binnings)):
         return binnings
-    return tuple(spec.get("enum") or spec.get("enum_ui") or ())
+    return tuple(spec.get("offered") or spec.get("enum") or spec.get("enum_ui") or ())
 
 
 def _listed(device: str, abilities: Abilities, read: Callable[[str, str], tuple[Any, ...] | None]) -> tuple[Any, ...]:

@@ -11,11 +11,12 @@ from typing import Any
 from ..domain import commands, lifecycle, strict_json
 from ..domain.commands import SubmitJob
 from ..errors import BadRequest
-from ..observatory import abilities, catalogue, describe
+from ..observatory import abilities, catalogue, describe, target_cautions
 from ..observatory.abilities import Abilities
 from ..observatory.decimals import with_points
-from . import filled_forms, forms
+from . import filled_forms, forms, pointing
 from .context import Page
+from .pointing import Pointing
 
 THEN = "then."
 """Before the names of what follows a slew."""
@@ -32,6 +33,8 @@ class Order:
     faults: dict[str, str] = field(default_factory=dict)
     """By name of the form's field, a sentence."""
     readings: dict[str, str] = field(default_factory=dict)
+    pointing: Pointing | None = None
+    """What the form says of a slew's target."""
 
     @property
     def lines(self) -> list[str]:
@@ -54,6 +57,14 @@ class Order:
         found = (abilities.cautions(known, *_what(body)) for body in self.bodies)
         return list(dict.fromkeys(sentence for each in found for sentence in each))
 
+    def sky_cautions(self, known: Abilities, now_ms: int) -> list[str]:
+        """Return what is to be said of where the order points a telescope, a sentence for each."""
+        found = (
+            target_cautions.of_job(known, *_what(body), now_ms + round(1000 * body.get("notBeforeSeconds", 0)))
+            for body in self.bodies
+        )
+        return list(dict.fromkeys(sentence for each in found for sentence in each))
+
     @property
     def shortcomings(self) -> list[str]:
         """Return `ignored` or `broken` where the public site software is known to do so with a job of the order."""
@@ -67,8 +78,15 @@ class Order:
 
     @property
     def digest(self) -> str:
-        """Return a name of exactly this order: whoever confirms one order has not confirmed another."""
-        return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        """Return a name of exactly this order: whoever confirms one order has not confirmed another.
+
+        Of a target that moves the name counts, and not where the target stands at the moment.
+        """
+        text = self.text
+        if self.pointing and self.pointing.follows:
+            bodies = [{**each, "required_params": self.pointing.given["target"]} for each in self.bodies]
+            text = json.dumps(bodies)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     @property
     def is_stop(self) -> bool:
@@ -111,10 +129,16 @@ def _from_fields(page: Page, given: Mapping[str, str], order: Order) -> None:
         required = filled_forms.read_object(given.get("required_params", ""), "required_params")
         optional = filled_forms.read_object(given.get("optional_params", ""), "optional_params")
     else:
+        if (device, action) == ("mount", "go"):
+            order.pointing = pointing.read(page, given)
+            given = order.pointing.given
         filled = filled_forms.read(form, given)
         order.faults |= filled.faults
         order.readings |= filled.readings
         required, optional = filled.required, filled.optional
+        if order.pointing:
+            order.faults |= order.pointing.faults
+            required = pointing.in_icrs(required, page.now_ms)
         if device == "sequencer" and action == "run":
             required = {"script": script, **required}
             if not script:

@@ -18,7 +18,7 @@ from ..jobs.rows import JobRow
 from ..observatory import catalogue, describe
 from ..service import service
 from ..storage.statement import Connection
-from . import formats, forms, offers
+from . import formats, forms, offers, pointing
 from .actions import keep_for_next_page
 from .blueprint import bp
 from .context import SENT_WITH_CAUTION, page
@@ -54,12 +54,15 @@ def send_it() -> Response:
     if is_preview and not page().wants_page:
         order = from_form(page(), given)
         preview = {"faults": order.faults, "readings": order.readings, "lines": order.lines, "json": order.text}
-        return jsonify(preview | {"risks": order.risks, "cautions": _cautions(order)})
+        return jsonify(preview | {"risks": order.risks, "cautions": _cautions(order)} | _of_target(order))
     with page().reading() as connection:
         order = from_form(page(), given)
-        asks = not (order.faults or is_preview) and bool(order.risks) and given.get("sure") != order.digest
-        again = _instances(connection, given) if order.faults or is_preview or asks else None
+        down = order.sky_cautions(page().abilities, page().now_ms)
+        asks = not (order.faults or is_preview) and bool(order.risks or down) and given.get("sure") != order.digest
+        unseen = order.pointing is not None and order.pointing.is_new
+        again = _instances(connection, given) if order.faults or is_preview or asks or unseen else None
     if again is not None:
+        asks = asks and not unseen
         return make_response(_render(given, order, again, asks=asks), 400 if order.faults else 200)
     try:
         sent = _submit(order, given.get("key"))
@@ -107,6 +110,8 @@ def _render(given: Mapping[str, str], order: Order | None, instances: Mapping[st
     assert expose is not None
     what = {"device": device, "action": action, "instance": instances[device]}
     shown = order or from_form(page(), what | dict(given))
+    if order and order.pointing:
+        given = order.pointing.given
     return render_template(
         "pages/send.html",
         given=given,
@@ -123,6 +128,7 @@ def _render(given: Mapping[str, str], order: Order | None, instances: Mapping[st
         cautions=_cautions(shown) if shown.bodies else _known_cautions(_named(device, action, script)),
         order=order,
         shown=shown,
+        seen=_seen(shown),
         asks=asks,
         key=given.get("key") or secrets.token_urlsafe(18),
     )
@@ -131,7 +137,22 @@ def _render(given: Mapping[str, str], order: Order | None, instances: Mapping[st
 def _cautions(order: Order) -> dict[str, str]:
     """Return what to warn of before sending; `beyond` is what the site is not known to have or to do."""
     beyond = order.beyond(page().abilities)
-    return _known_cautions(order) | ({"beyond": ". ".join(beyond) + "."} if beyond else {})
+    down = order.sky_cautions(page().abilities, page().now_ms)
+    said = {"beyond": beyond, "sky": down}
+    return _known_cautions(order) | {name: ". ".join(found) + "." for name, found in said.items() if found}
+
+
+def _of_target(order: Order) -> dict[str, Any]:
+    """Return what a page that is open fills in and shows of a slew's target."""
+    found = order.pointing
+    if found is None:
+        return {}
+    fragment = render_template("pages/_target.html", pointing=found, seen=_seen(order), given=found.given)
+    return {"filled": found.filled, "target": fragment}
+
+
+def _seen(order: Order) -> pointing.Seen | None:
+    return pointing.seen(page(), order.bodies[0]) if order.bodies and order.pointing else None
 
 
 def _known_cautions(order: Order) -> dict[str, str]:

@@ -139,7 +139,7 @@ def test_a_name_is_no_pair(name: str) -> None:
     st.sampled_from([str.maketrans({}), str.maketrans("′″", "'\""), str.maketrans("hm°′", "::::", "s″ ")]),
 )
 def test_what_the_pages_write_is_read_back(ra: float, dec: float, between: str, signs: dict[int, int]) -> None:
-    hours, degrees = (sexagesimal(value, unit).translate(signs) for value, unit in ((ra, "h"), (dec, "deg")))
+    hours, degrees = sexagesimal(ra, "h").translate(signs), sexagesimal(dec, "deg").translate(signs)
     ((direction, _),) = coordinate_pairs.read(between.format(ra=hours, dec=degrees), AT_MS)
     assert separation_degrees(direction, Direction(ra, dec)) * 3600 < 1.5
 

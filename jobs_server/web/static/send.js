@@ -13,8 +13,9 @@ for (const form of document.querySelectorAll("[data-send]")) {
     const mine = ++asked;
     const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { "X-Requested-By": "script" } }).catch(() => null);
     if (mine !== asked) return;
-    if (answer?.ok) show(form, await answer.json());
-    else showNone(form);
+    if (!answer?.ok) return showNone(form);
+    const preview = await answer.json();
+    if (mine === asked) show(form, preview);
   };
   const soon = (event) => {
     event?.target?.closest?.("[data-field]")?.classList.add("touched");
@@ -61,12 +62,27 @@ function showNone(form) {
   form.querySelector("[data-preview]").textContent = "";
 }
 
+// What a target's name or a pasted pair stands for is put into the fields.
+function fill(form, preview) {
+  const place = form.querySelector("[data-target]");
+  if (!place) return;
+  if (place.contains(document.activeElement)) form.elements.target.focus(); // what was chosen goes with its list
+  if (place.dataset.shown !== preview.target) place.innerHTML = preview.target;
+  place.dataset.shown = preview.target;
+  for (const [name, value] of Object.entries(preview.filled)) {
+    const field = form.elements[name];
+    if (field instanceof HTMLInputElement) field.value = value;
+  }
+}
+
 function show(form, preview) {
+  fill(form, preview);
   form.querySelector("[data-lines]").textContent = preview.lines.join(", then: ");
   form.querySelector("[data-preview]").textContent = preview.json;
   for (const caution of form.querySelectorAll("[data-caution]")) caution.hidden = !(caution.dataset.caution in preview.cautions);
   form.querySelector("[data-roles]").textContent = preview.cautions.roles ?? "";
   form.querySelector("[data-beyond]").textContent = preview.cautions.beyond ?? "";
+  form.querySelector("[data-sky]").textContent = preview.cautions.sky ?? "";
   for (const field of form.querySelectorAll("[data-field]")) {
     const fault = preview.faults[field.dataset.field];
     const message = field.querySelector("[data-message]");

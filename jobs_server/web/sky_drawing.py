@@ -1,0 +1,95 @@
+"""Tonight's sky as a drawing: how high the sun, the moon and targets stand from sunset to sunrise, without a script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..observatory import solar_system, tonight
+from ..observatory.tonight import Night
+from .curve_drawing import HEIGHT, WIDTH, Tick, hours
+
+LOWEST, HIGHEST = -20, 90
+"""Degrees of altitude at the bottom and the top of the box."""
+_PLACES = (0, 30, 60, 90)
+
+
+class SkyLine(NamedTuple):
+    """The way of one thing over the sky."""
+
+    name: str
+    path: str
+    style: int
+    """Which of the styles of lines it has: 1 of the targets, 2 of the moon, 3 of the sun."""
+
+
+class SkyDrawing(NamedTuple):
+    """A night's sky, ready to be drawn."""
+
+    lines: list[SkyLine]
+    ticks: list[Tick]
+    hours: list[Tick]
+    dark: list[tuple[float, float]]
+    """Where it is dark: from where, and how wide."""
+    limit: float | None
+    """Where the site's least altitude is."""
+    now: float | None
+    """Where the present moment is, in percent of the width; None outside of the night."""
+    from_ms: int
+    to_ms: int
+    moonlit_percent: float
+    light: str
+
+
+def draw(
+    night: Night, curves: Sequence[tuple[str, Sequence[tuple[int, float]]]], limit: float | None, now_ms: int
+) -> SkyDrawing:
+    """Draw targets' altitudes over a night, beside the moon's and the sun's."""
+    box = _Box(night.from_ms, night.to_ms)
+    lines = [SkyLine(name, box.path(curve), 1) for name, curve in curves]
+    for style, body in ((2, solar_system.MOON), (3, solar_system.SUN)):
+        if all(name != body for name, _ in curves):
+            lines.append(SkyLine(body, box.path(_of_body(night, body)), style))
+    inside = night.from_ms <= now_ms <= night.to_ms
+    return SkyDrawing(
+        lines=lines,
+        ticks=[Tick(round(box.y(place), 1), f"{place}°") for place in _PLACES],
+        hours=hours(night.from_ms, night.to_ms),
+        dark=[
+            (round(box.x(each.from_ms), 1), round(box.x(each.to_ms) - box.x(each.from_ms), 1)) for each in night.dark
+        ],
+        limit=None if limit is None else round(box.y(limit), 1),
+        now=round(box.x(now_ms) / WIDTH * 100, 2) if inside else None,
+        from_ms=night.from_ms,
+        to_ms=night.to_ms,
+        moonlit_percent=night.moonlit_percent,
+        light=night.light,
+    )
+
+
+class _Box(NamedTuple):
+    from_ms: int
+    to_ms: int
+
+    def x(self, at_ms: int) -> float:
+        return (at_ms - self.from_ms) / (self.to_ms - self.from_ms) * WIDTH
+
+    def y(self, altitude: float) -> float:
+        return HEIGHT - (altitude - LOWEST) / (HIGHEST - LOWEST) * HEIGHT
+
+    def path(self, curve: Sequence[tuple[int, float]]) -> str:
+        """Write the parts of a curve that the box holds, each with a point beyond its edge."""
+        return "".join(
+            ("M" if number == 0 or not self._is_near(curve, number - 1) else "L")
+            + f"{self.x(at_ms):.1f} {self.y(altitude):.1f}"
+            for number, (at_ms, altitude) in enumerate(curve)
+            if self._is_near(curve, number)
+        )
+
+    @staticmethod
+    def _is_near(curve: Sequence[tuple[int, float]], number: int) -> bool:
+        return any(altitude >= LOWEST for _, altitude in curve[max(0, number - 1) : number + 2])
+
+
+def _of_body(night: Night, name: str) -> list[tuple[int, float]]:
+    return tonight.curve(night, lambda at_ms: solar_system.altitude_degrees(name, at_ms, night.place))
