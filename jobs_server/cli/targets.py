@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 import click
 
@@ -101,6 +102,52 @@ def add(name: str, ra: str | None, dec: str | None, note: str, site: str | None)
     with database().transaction() as connection:
         own_targets.save(connection, code, [own_targets.checked(row)])
     click.echo(f"{row.name} is in the list of {code}.")
+
+
+@targets.command("import")
+@click.argument("file", type=click.File("rb"))
+@click.option("--dry-run", is_flag=True, help="Say what would come in, and change nothing.")
+@site_option
+def import_list(file: IO[bytes], dry_run: bool, site: str | None) -> None:
+    """Put the targets of a list into a site's own list: FILE of a planning program, or - for standard input.
+
+    Read are CSV (Telescopius' and plain), Stellarium's lists (.sol, .ol, JSON), SkySafari's .skylist, Ekos' .esl and
+    .esq, and N.I.N.A.'s targets. What is not understood is said line by line.
+    """
+    from ..observatory import target_lists
+    from ..observatory import targets as catalogue
+
+    code, now_ms = needed_site(site), clock.now_ms()
+    try:
+        reading = target_lists.read(
+            file.read(target_lists.MOST_BYTES + 1), lambda name: catalogue.named(name, now_ms, None)
+        )
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    for problem in reading.problems:
+        click.echo(problem, err=True)
+    rows = [row._replace(by_name=person_here(), at_ms=now_ms) for row in reading.targets]
+    if rows and not dry_run:
+        with database().transaction() as connection:
+            own_targets.save(connection, code, rows)
+    done = "would come into" if dry_run else "are in"
+    click.echo(f"{reading.form}: {len(rows)} targets {done} the list of {code}, {len(reading.problems)} remarks.")
+
+
+@targets.command("export")
+@click.argument("file", type=click.File("w", encoding="utf-8", lazy=True), default="-")
+@click.option("--stellarium", is_flag=True, help="Write Stellarium's observing list (.sol) in place of CSV.")
+@site_option
+def export_list(file: IO[str], stellarium: bool, site: str | None) -> None:
+    """Write a site's own list to FILE, or to standard output: CSV, or Stellarium's list."""
+    from ..observatory import list_writers
+
+    code = needed_site(site)
+    with database().reading() as connection:
+        rows = own_targets.listed(connection, code)
+    written = datetime.now().astimezone()
+    text = list_writers.to_stellarium(rows, code, written) if stellarium else list_writers.to_csv(rows)
+    file.write(text.replace("\r\n", "\n"))
 
 
 @targets.command()

@@ -17,6 +17,7 @@ _FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|expect)[ \t]*:([^
 _LENGTH, _CODING = b"\r\ncontent-length", b"\r\ntransfer-encoding"
 _LARGER = (
     (re.compile(rb"POST [^ ?]*/preview[ ?]"), 2 * 1024 * 1024),
+    (re.compile(rb"POST [^ ?]*/act/import-targets[ ?]"), 5 * 1024 * 1024),
     (re.compile(rb"POST [^ ?]*/(?:devicestate|capabilities)[ ?]"), 64 * 1024),
 )
 """Routes whose bodies have a bound of their own, whatever that of all others is."""

@@ -65,6 +65,11 @@ def listed(connection: Connection, site: str, after: str = "", most: int = MOST)
     return [OwnTarget._make(row) for row in rows]
 
 
+def count(connection: Connection, site: str) -> int:
+    """Return how many targets a site's own list has."""
+    return int(connection.rows(_COUNT, of_site=site)[0][0])
+
+
 def like(connection: Connection, site: str, name: str) -> list[OwnTarget]:
     """Return the targets of a site's own list that have a text in their names, first the one with that name."""
     key = key_of(name)
@@ -94,9 +99,8 @@ def save(connection: Connection, site: str, wanted: Iterable[OwnTarget]) -> int:
     """
     rows = {key_of(each.name): each for each in wanted}
     connection.run_many(_WRITE, [{"of_site": site, "key": key, **each._asdict()} for key, each in rows.items()])
-    count = connection.rows(_COUNT, of_site=site)[0][0]
-    if count > MOST:
-        raise BadRequest(f"Error: a site's own list may have {MOST} targets, and this one would have {count}")
+    if (wanted_count := count(connection, site)) > MOST:
+        raise BadRequest(f"Error: a site's own list may have {MOST} targets, and this one would have {wanted_count}")
     return len(rows)
 
 

@@ -14,6 +14,7 @@ from . import (  # noqa: F401  each adds its routes to the blueprint
     jobs,
     night,
     now,
+    own_list,
     pictures,
     reservations,
     send,

@@ -12,7 +12,7 @@ from ..api import problems
 from ..domain import actors
 from ..errors import BadRequest, DatabaseUnavailable, JobsError, Unavailable
 from ..jobs import wire
-from ..observatory import describe
+from ..observatory import describe, target_lists
 from . import formats
 from .context import cookie_path, page, remember
 
@@ -47,6 +47,10 @@ _PRETTY_CHARACTERS = 16 * 1024
 bp = Blueprint("pages", __name__, template_folder="templates")
 
 
+_LARGER = {"pages.import_targets": target_lists.MOST_BYTES + 64 * 1024}
+"""Pages that take more than other bodies may be: a list, and what a form has around it."""
+
+
 @bp.context_processor
 def _for_templates() -> dict[str, object]:
     _, _, here = (request.endpoint or "").rpartition(".")
@@ -68,6 +72,8 @@ def _for_templates() -> dict[str, object]:
 @bp.before_request
 def _check_site() -> None:
     """Refuse a site code that no database keeps, before anything is asked of a site."""
+    if request.endpoint in _LARGER:
+        request.max_content_length = _LARGER[request.endpoint]
     if "\0" in request.values.get("site", ""):
         raise BadRequest("Error: name a site")
 

@@ -16,9 +16,11 @@ from ..auth.site_tokens import SiteTokenRow
 from ..config import Settings
 from ..domain import commands
 from ..domain.commands import LiftLockout, LockOut
-from ..errors import BadRequest
+from ..errors import BadRequest, shown
 from ..jobs import lockouts
-from ..observatory import profiles
+from ..observatory import own_targets, profiles
+from ..observatory.coordinates import sexagesimal
+from ..observatory.target_lists import Reading
 from ..service import service
 from ..storage import migrations, sqlite
 from ..storage.migrations import Storage
@@ -26,6 +28,9 @@ from ..upkeep import backups, checks, clock_checks
 from .actions import done
 from .blueprint import bp
 from .context import page
+
+SHOWN_TARGETS = 100
+"""How many targets of the site's own list stand on the page."""
 
 
 class Health(NamedTuple):
@@ -51,12 +56,14 @@ def settings() -> Response:
     return make_response(show())
 
 
-def show(made: tuple[SiteTokenRow, str] | None = None) -> str:
-    """Render the page, with a token that was just made and is shown this once."""
+def show(made: tuple[SiteTokenRow, str] | None = None, imported: Reading | None = None) -> str:
+    """Render the page, with a token that was just made and is shown this once, or a list that was just brought in."""
     sees_settings = page().is_open or page().actor.is_admin
     with page().reading() as connection:
         earlier_lockouts = lockouts.latest(connection, page().site, 10)
         tokens = site_tokens.list_all(connection) if page().may_administer else []
+        own = own_targets.listed(connection, page().site, most=SHOWN_TARGETS)
+        target_count = own_targets.count(connection, page().site)
         kept_in = migrations.storage(connection)
         of_the_clock = [finding.alert for finding in clock_checks.dates(connection, page().settings) if finding.alert]
     return render_template(
@@ -70,6 +77,10 @@ def show(made: tuple[SiteTokenRow, str] | None = None) -> str:
         ],
         tokens=tokens,
         made=made,
+        imported=imported,
+        own_targets=own,
+        target_count=target_count,
+        sexagesimal=sexagesimal,
     )
 
 
@@ -94,6 +105,14 @@ def lift() -> Response:
     actor = page().actor
     service().desk.lift(asked, actor)
     return done("unlocked")
+
+
+def needed_code() -> str:
+    """Return the code of the page's site. Raises BadRequest when it is none of this server."""
+    code, known = page().site, page().settings.sites
+    if not code.strip() or "\0" in code or (known and code not in known):
+        raise BadRequest(f"Error: {shown(code)} is no site of this server")
+    return code
 
 
 def _asked(model: type[commands.AnyCommand], **more: object) -> commands.AnyCommand:

@@ -9,7 +9,7 @@ from flask import Response, make_response, render_template, request
 from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
 
-from .. import clock, errors
+from .. import clock
 from ..auth import site_tokens
 from ..auth.access import Access, needs
 from ..errors import BadRequest, ConfigError, Forbidden
@@ -66,7 +66,7 @@ def make_token() -> Response:
     name = " ".join(request.form.get("name", "").split())
     if not name or "\0" in name or len(name) > _NAME_LONGEST:
         raise BadRequest(f"Error: say in at most {_NAME_LONGEST} characters who will use the token, such as dome pc")
-    code = _site_code()
+    code = site.needed_code()
     with transaction() as connection:
         made = site_tokens.create(connection, code, name, page().actor.name, clock.read())
     return make_response(site.show(made=made))
@@ -87,13 +87,6 @@ def _require() -> None:
     if not page().may_administer:
         where = "at the observatory's PC, or in its terminal" if page().is_open else "by an admin"
         raise Forbidden(f"Error: profiles and tokens are looked after {where}")
-
-
-def _site_code() -> str:
-    site, known = page().site, page().settings.sites
-    if not site.strip() or "\0" in site or (known and site not in known):
-        raise BadRequest(f"Error: {errors.shown(site)} is no site of this server")
-    return site
 
 
 def _form(shown: Mapping[str, Any], faults: Mapping[str, str]) -> str:
@@ -125,7 +118,7 @@ def _rows(given: MultiDict[str, str]) -> list[dict[str, str]]:
 
 def _read(given: MultiDict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """Read the form into what `site.toml` would hold, and the faults that only the form shows."""
-    table: dict[str, Any] = {"code": _site_code()}
+    table: dict[str, Any] = {"code": site.needed_code()}
     table |= {name: text for name in _PLAIN if (text := given.get(name, "").strip())}
     devices, faults = dict[str, Any](), dict[str, str]()
     for row in _rows(given):
