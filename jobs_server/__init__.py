@@ -23,7 +23,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
 
     from . import cli, web
     from . import config as configuration
-    from .api import calendar, health, jobs, live, metrics, problems, state, targets
+    from .api import calendar, health, jobs, live, metrics, plans, problems, state, targets
     from .api.fast_path import App
     from .auth import browser_guard, cors, gate, sessions
     from .front import bounds, flask_run
@@ -54,7 +54,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     app.extensions[EXTENSION] = made = _service(app, loaded)
     request_ids.register(app, made.answer_listeners)
     logs.register(made)
-    for blueprint in (jobs.bp, live.bp, state.bp, targets.bp):
+    for blueprint in (jobs.bp, plans.bp, live.bp, state.bp, targets.bp):
         app.register_blueprint(blueprint, url_prefix="/jobs")
         app.register_blueprint(blueprint, name=f"{blueprint.name}_at_root")
     app.register_blueprint(health.bp)
@@ -80,8 +80,11 @@ def _service(app: Flask, loaded: Loaded) -> Service:
     from .api.metrics import Metrics
     from .auth import oidc_login
     from .auth.gate import Gate
+    from .history.plan_times import PlanTimes
     from .jobs.desk import Desk
     from .jobs.limits import Limits
+    from .jobs.plan_desk import PlanDesk
+    from .jobs.plan_hindrances import Releasing
     from .jobs.remote_calendar import RemoteCalendar
     from .live import sse
     from .live.feed import feed_of
@@ -110,6 +113,8 @@ def _service(app: Flask, loaded: Loaded) -> Service:
         prune_states(database, now_ms)
         previews.prune(before_days(now_ms, settings.preview_days))
 
+    profiles = ProfilesFile(Path(settings.instance))
+    releasing = Releasing(settings=settings, is_at_once=profiles.is_at_once)
     feed = feed_of(database, settings, sse.render)
     devices = DeviceStates(partial(stored_states, database))
     storing = Storing(database, devices, on_duty)
@@ -127,7 +132,9 @@ def _service(app: Flask, loaded: Loaded) -> Service:
         limits=limits,
         calendar=calendar,
         desk=Desk(settings=settings, database=database, limits=limits, calendar=calendar),
-        profiles=ProfilesFile(Path(settings.instance)),
+        plans=PlanDesk(releasing=releasing, database=database, limits=limits, calendar=calendar),
+        plan_times=PlanTimes(),
+        profiles=profiles,
         gate=Gate(settings),
         sign_in=oidc_login.client_of(app, settings),
         devices=devices,

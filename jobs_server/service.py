@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 from flask import Flask, current_app
 
 from .config import Settings
+from .history.plan_times import PlanTimes
 from .jobs.desk import Desk
 from .jobs.limits import Limits
+from .jobs.plan_desk import PlanDesk
 from .jobs.remote_calendar import RemoteCalendar
 from .live.feed import Feed
 from .observatory.profiles import ProfilesFile
@@ -51,6 +53,8 @@ class Service:
     calendar: RemoteCalendar | None
     """The calendar elsewhere, where one is set."""
     desk: Desk
+    plans: PlanDesk
+    plan_times: PlanTimes
     profiles: ProfilesFile
     devices: DeviceStates
     """What sites say of their devices."""

@@ -86,10 +86,15 @@ def start_job() -> Response:
 def update_job_status() -> Response:
     """Note what a site says of a job."""
     command = _parse(commands.UpdateStatus)
-    site = gate.site(command.site)
-    job = service().database.write(
-        command.site, lambda connection: operations.report(connection, command, site, clock.read())
-    )
+    site, follow = gate.site(command.site), service().plans.follow
+
+    def report(connection: Connection) -> JobRow:
+        now = clock.read()
+        job = operations.report(connection, command, site, now)
+        follow(connection, job, now)
+        return job
+
+    job = service().database.write(command.site, report)
     return _json(wire.job(job, command.queue))
 
 

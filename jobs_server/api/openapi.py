@@ -20,7 +20,7 @@ from ..auth.sessions import COOKIE
 from ..config import Settings
 from ..errors import BadRequest, Forbidden, JobsError, Unauthorized, Unavailable
 from ..service import service_of
-from . import describe, schemas
+from . import describe, plan_schemas, schemas
 from .describe import Described
 from .problems import PROBLEM, is_poll
 
@@ -70,6 +70,8 @@ _ULID = "01KPR8Z4J6Q3T5V7X9Y0A1B2C3"
 _GIVES_KEYS: dict[type, tuple[str, tuple[str, ...]]] = {
     schemas.Job: ("", ("site", "ulid")),
     schemas.JobWithHistory: ("", ("site", "ulid")),
+    plan_schemas.Plan: ("", ("site", "id")),
+    plan_schemas.Template: ("", ("site", "name")),
     schemas.Reserved: ("new_calendar_event/", ("site", "event_id")),
     schemas.Reservation: ("", ("site", "event_id")),
 }

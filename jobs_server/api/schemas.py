@@ -16,6 +16,15 @@ class Public(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", populate_by_name=True)
 
 
+class StepOfPlan(Public):
+    """Which step of which plan a job is."""
+
+    id: Annotated[Ulid, Field(description="that of the plan")]
+    step: Annotated[int, Field(description="its place in the plan, from 1")]
+    of: Annotated[int, Field(description="how many steps the plan had when this one was released")]
+    title: str
+
+
 class Job(Public):
     """A job, as every route shows it."""
 
@@ -41,6 +50,7 @@ class Job(Public):
     cancel_requested: Annotated[
         Literal[True] | None, Field(alias="cancelRequested", description="there when somebody asked to end the job")
     ] = None
+    plan: Annotated[StepOfPlan | None, Field(description="there when the job is a step of a plan")] = None
 
 
 class By(Public):

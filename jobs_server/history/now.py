@@ -149,6 +149,12 @@ def present(connection: Connection, site: str) -> Present:
     )
 
 
+def never_reports(connection: Connection, site: str) -> bool:
+    """Whether a site took a job a while ago, and has said of none of its newest jobs what became of it."""
+    taken = [TakenJob(JobRow._make(row), taken_ms) for taken_ms, *row in connection.stream(_TAKEN, site=site)]
+    return _never_reports(connection, site, taken)
+
+
 def _never_reports(connection: Connection, site: str, taken: Iterable[TakenJob]) -> bool:
     """Whether a site took a job a while ago, and has said of none of its newest jobs what became of it."""
     if all(each.taken_ms > clock.now_ms() - _PATIENCE_MS for each in taken):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -50,14 +50,23 @@ _KEY_IS = and_(
 
 _WALL, _BOOT = (bindparam(name, type_=BigInteger) for name in ("wall_ms", "boot_ms"))
 _LIFE: ColumnElement[int] = literal_column(str(KEY_LIFE_MS))
-_SINCE_BOOT, _SAME_BOOT = age_by_boot(IdempotencyKey.created_boot_ms)
-_OLD_BY_WALL = IdempotencyKey.created_ms <= _WALL - _LIFE
-# Of a key of an earlier boot the other clock knows that it is older than the machine has been up.
-_OLD_BY_BOOT = case((_SAME_BOOT, _SINCE_BOOT), else_=_BOOT % literal_column(str(1 << BOOT_BITS))) >= _LIFE
-# Both clocks must say that a key's time is over, since a second job does more harm than a late one; the wall's clock
-# has no say on a key from its future. Such a key is not swept, but overwritten, or deleted with its job.
-_FORGOTTEN = and_(or_(_OLD_BY_WALL, IdempotencyKey.created_ms > _WALL + literal_column(str(AHEAD_MS))), _OLD_BY_BOOT)
-_SWEPT = and_(_OLD_BY_WALL, _OLD_BY_BOOT)
+
+
+def key_is_old(created_ms: Any, created_boot_ms: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Write that a key counts no more, and that it is to be deleted; binds `wall_ms` and `boot_ms`.
+
+    Both clocks must say that a key's time is over, since a second job does more harm than a late one; the wall's clock
+    has no say on a key from its future. Such a key is not swept, but overwritten, or deleted with its job.
+    """
+    since_boot, same_boot = age_by_boot(created_boot_ms)
+    old_by_wall = created_ms <= _WALL - _LIFE
+    # Of a key of an earlier boot the other clock knows that it is older than the machine has been up.
+    old_by_boot = case((same_boot, since_boot), else_=_BOOT % literal_column(str(1 << BOOT_BITS))) >= _LIFE
+    ahead = created_ms > _WALL + literal_column(str(AHEAD_MS))
+    return and_(or_(old_by_wall, ahead), old_by_boot), and_(old_by_wall, old_by_boot)
+
+
+_FORGOTTEN, _SWEPT = key_is_old(IdempotencyKey.created_ms, IdempotencyKey.created_boot_ms)
 _FIND_KEY = Statement(
     select(IdempotencyKey.command_hash, *JOB)
     .join(Job, Job.id == IdempotencyKey.job_id)

@@ -65,6 +65,7 @@ def _steps(settings: Settings) -> Iterator[tuple[Label, Queue, str, str | None]]
         waited = "waited too long to be handed over" if queue is Queue.PRIMARY else None
         yield statements.EXPIRE_WAITING[queue], queue, EXPIRED, waited
         yield statements.EXPIRE_CLAIMED[queue], queue, EXPIRED, too_late
+        yield statements.EXPIRE_WITH_PLAN[queue], queue, EXPIRED, "was not started before its plan's time was over"
         yield statements.LOSE[queue], queue, LOST, "no word from the site past its own estimate"
 
 

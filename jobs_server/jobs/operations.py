@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pydantic_core import to_json
 from ulid import ULID
 
-from ..clock import FEW_DAYS_MS, Now
+from ..clock import FEW_DAYS_MS, Now, age_ms
 from ..config import Settings
 from ..domain.actors import Actor
 from ..domain.commands import CancelJob, ClaimJobs, LiftLockout, StartJob, SubmitJob, UpdateStatus
@@ -37,7 +37,7 @@ from ..domain.lifecycle import (
 from ..domain.results import text_of
 from ..errors import Conflict, NotFound, shown
 from ..storage.statement import Connection
-from . import admission, handover, lockouts, queries, results, statements
+from . import admission, handover, lockouts, plan_pauses, queries, results, statements
 from .lockouts import LockoutRow
 from .rows import JobRow, job_rows
 
@@ -166,7 +166,7 @@ def start(connection: Connection, command: StartJob, actor: Actor, now: Now, set
         **now._asdict(),
     )
     if row is None:
-        return _started_already(connection, command, settings)
+        return _started_already(connection, command, now, settings)
     job = JobRow._make(row)
     record(connection, [job], Event(command.queue, STARTED, estimated=True), actor, now)
     return job
@@ -252,6 +252,33 @@ def lift_lockout(connection: Connection, command: LiftLockout, actor: Actor, now
     return lockout, len(canceled)
 
 
+def release(
+    connection: Connection,
+    command: SubmitJob,
+    owner: Actor,
+    actor: Actor,
+    now: Now,
+    settings: Settings,
+    met: admission.Met,
+    plan: str,
+    until_ms: int | None,
+) -> JobRow:
+    """Queue the next step of a plan as a job of its owner; `plan` is what the job says of its plan, as JSON.
+
+    The job waits no longer, and does not start later, than `until_ms`.
+    """
+    values = _values(command, owner, now, settings, met) | {"plan": plan}
+    if until_ms is not None:
+        values["until_after_ms"] = left_ms = max(0, until_ms - now.wall_ms)
+        values["expires_after_ms"] = min(int(values["expires_after_ms"] or 0), left_ms)
+    return _insert(connection, values, actor, now)
+
+
+def cancel_step(connection: Connection, site: str, ulid: str, actor: Actor, now: Now, message: str) -> None:
+    """Cancel the job of a plan's step, or ask the site to end it; one that has ended stays as it is."""
+    _cancel(connection, statements.CANCEL_ONE, {"site": site, "ulid": ulid}, actor, now, message)
+
+
 def next_ulid(last: str | None, now_ms: int) -> str:
     """Draw a ULID above the last one, whatever the clock says (ULID specification, Monotonicity).
 
@@ -286,6 +313,18 @@ def record(connection: Connection, jobs: Iterable[JobRow], event: Event, actor: 
     if rows:
         connection.run_many(statements.EVENT, rows)
         connection.changes += changes
+        _hold_plans(connection, changes, now)
+
+
+def _hold_plans(connection: Connection, changes: Iterable[CommittedChange], now: Now) -> None:
+    """Pause the plans of which a step did not end well, or is to be canceled."""
+    for job, event, actor in changes:
+        if job.plan is None or event.queue is not Queue.PRIMARY:
+            continue
+        if event.mark is Mark.CANCEL_REQUESTED:
+            plan_pauses.note_cancel_requested(connection, job, actor, now)
+        else:
+            plan_pauses.note_end(connection, job, event.status, event.message, now)
 
 
 def _in_short(job: JobRow) -> JobRow:
@@ -317,6 +356,8 @@ def _values(
         "accepted_boot_ms": now.boot_ms,
         "hold_ms": hold_ms,
         "expires_after_ms": hold_ms + _life_ms(command, settings),
+        "plan": None,
+        "until_after_ms": None,
         "seconds_until_complete": None,
         "cancel_requested": 0,
         "against_label": 0,
@@ -406,7 +447,13 @@ def _reported_already(job: JobRow, command: UpdateStatus | StartJob) -> JobRow:
     raise Conflict(f"Error: job {job.ulid} is {shown(state.status)} and cannot become {shown(command.status)}")
 
 
-def _started_already(connection: Connection, command: StartJob, settings: Settings) -> JobRow:
+def _outlived(job: JobRow, now: Now) -> bool:
+    """Whether the time of a job's plan is over."""
+    since = Now(job.accepted_ms, job.accepted_boot_ms)
+    return job.until_after_ms is not None and age_ms(now, since) >= job.until_after_ms
+
+
+def _started_already(connection: Connection, command: StartJob, now: Now, settings: Settings) -> JobRow:
     """Return the job of a start that the fence did not let through, when it is the same start again, its reply lost.
 
     Raises Conflict otherwise.
@@ -424,6 +471,8 @@ def _started_already(connection: Connection, command: StartJob, settings: Settin
         if not job.is_stop:  # which a lock-out does not hold
             lockouts.refuse(connection, job.site)
         reason = f"was handed over more than {settings.start_within_seconds} seconds ago"
+        if _outlived(job, now):
+            reason = "is of a plan whose time is over"
     else:
         reason = f"is {shown(state.status)}"
     raise Conflict(f"Error: job {job.ulid} must not start: it {reason}")
@@ -437,6 +486,10 @@ def _cancel_covered(
     `repeated` is the id of the stop that it repeats, 0 for none.
     """
     message = f"canceled by {command.action}"
+    covers_site = stop_covers_site(command.device, command.instance, command.action) or settings.stop_scope == "site"
+    device = None if covers_site else (command.device, command.instance)
+    reason = f"ended by {shown(command.action)} of {shown(command.device)} {shown(command.instance)}"
+    plan_pauses.end_covered(connection, command.site, device, f"{reason}, sent by {shown(actor.name)}", now)
     takes_stops = int(command.not_before_seconds == 0)
     which: dict[str, str | int] = {"site": command.site, "takes_stops": takes_stops, "repeated": repeated}
     if stop_covers_site(command.device, command.instance, command.action):

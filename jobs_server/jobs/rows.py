@@ -40,6 +40,8 @@ class JobRow(NamedTuple):
     accepted_boot_ms: int
     hold_ms: int
     expires_after_ms: int
+    plan: str | None
+    until_after_ms: int | None
     seconds_until_complete: int | None
     cancel_requested: int
     against_label: int

@@ -76,6 +76,9 @@ _TAKEN = or_(_WORK, and_(bindparam("takes_stops", type_=BigInteger) == ONE, Job.
 ALL = and_(true(), _TAKEN)
 DEVICE = and_(_ON_DEVICE, Job.covers_site == ZERO, _TAKEN)
 ALL_BY_DEVICE = or_(_WORK, DEVICE)
+_PLAN_IS_OVER = and_(
+    Job.until_after_ms.is_not(None), older_than(Job.accepted_ms, Job.accepted_boot_ms, Job.until_after_ms)
+)
 REACH_JOBS = 2000
 """How many jobs that no fence holds a stop command reaches: twice as many as may wait at a site."""
 _IN_ITS_HANDS = (Phase.RECEIVED, Phase.RUNNING, Phase.GUARDED, Phase.LOST)
@@ -150,7 +153,7 @@ def _start_fenced(queue: Queue) -> Statement:
     """
     on = ON[queue]
     too_late = older_than(on.heard_ms, on.heard_boot_ms, bindparam("start_within_ms", type_=BigInteger))
-    may_begin = and_(in_phase(queue, Phase.CLAIMED), ~too_late, not_locked_out())
+    may_begin = and_(in_phase(queue, Phase.CLAIMED), ~too_late, not_locked_out(), ~_PLAN_IS_OVER)
     has_begun = and_(in_phase(queue, Phase.RUNNING), on.cancel_requested == ZERO, on.against_label == ZERO)
     return Statement(
         update(Job)
@@ -258,6 +261,12 @@ def _expire_claimed(queue: Queue) -> Label:
     return _label(queue, EXPIRED, Phase.LABELLED, in_phase(queue, *WATCHED), in_phase(queue, Phase.CLAIMED), old)
 
 
+def _expire_with_plan(queue: Queue) -> Label:
+    """Label what was handed over behind the fence and can start no more, since the time of its plan is over."""
+    claimed = in_phase(queue, Phase.CLAIMED)
+    return _label(queue, EXPIRED, Phase.LABELLED, in_phase(queue, *WATCHED), claimed, _PLAN_IS_OVER)
+
+
 def _give_up(queue: Queue) -> Update:
     """End what is unfinished, some at a time: what waits, and what is in the site's hands, whose word still stands."""
     open_jobs = in_phase(queue, Phase.WAITING, *UNFINISHED)
@@ -348,5 +357,6 @@ CANCEL_SITE_BY_DEVICE = {queue: cancel_at_site(queue, ALL_BY_DEVICE) for queue i
 
 EXPIRE_WAITING = {queue: _expire_waiting(queue) for queue in Queue}
 EXPIRE_CLAIMED = {queue: _expire_claimed(queue) for queue in Queue}
+EXPIRE_WITH_PLAN = {queue: _expire_with_plan(queue) for queue in Queue}
 LOSE = {queue: _lose(queue) for queue in Queue}
 GIVE_UP = {queue: Statement(_give_up(queue).returning(*JOB_IN_SHORT)) for queue in Queue}

@@ -207,6 +207,8 @@ def _job(row: JobRow) -> dict[str, Any]:
         public["secondsUntilComplete"] = row.seconds_until_complete
     if row.cancel_requested:
         public["cancelRequested"] = True
+    if row.plan is not None:
+        public["plan"] = orjson.Fragment(row.plan)
     return public
 
 

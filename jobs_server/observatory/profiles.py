@@ -14,7 +14,7 @@ from collections.abc import Mapping, MutableMapping
 from datetime import tzinfo
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -66,6 +66,9 @@ class Profile(_Table):
     """Nearer to the sun than this, while the sun is up, the telescope is not pointed without a word; usually 20."""
     timezone: Annotated[str, AfterValidator(_zone_name)] = "UTC"
     devices: dict[str, Device] = {}
+    plans: Literal["by_end", "at_once"] = "by_end"
+    """Whether a plan's next step follows the end of the one before it, or all are released at once, for a site whose
+    software reports no ends."""
 
     @model_validator(mode="after")
     def _whole_place(self) -> Profile:
@@ -115,6 +118,11 @@ class ProfilesFile:
                 except ConfigError as error:
                     log.warning("%s; what was read before stays in force", error)
         return self._profiles
+
+    def is_at_once(self, site: str) -> bool:
+        """Whether the steps of a site's plans are all released at once."""
+        profile = self.all().get(site)
+        return profile is not None and profile.plans == "at_once"
 
     def write(self, profile: Profile) -> None:
         """Write a site's profile into the file, whose comments and other tables stay. Raises ConfigError."""

@@ -9,6 +9,8 @@ from ..domain.lifecycle import UNFINISHED, WATCHED, Phase
 from .base import Base
 
 _ZERO = text("0")
+OPEN_PLAN = "state IN ('running', 'paused')"
+"""That a plan has not ended, in the words of the partial index."""
 
 
 def _partial_index(name: str, columns: tuple[str, ...], condition: str, *, unique: bool = False) -> Index:
@@ -85,6 +87,8 @@ class Job(Base):
     replica_seconds_until_complete: Mapped[int | None]
     replica_cancel_requested: Mapped[int] = mapped_column(server_default=_ZERO)
     replica_against_label: Mapped[int] = mapped_column(server_default=_ZERO)
+    plan: Mapped[str | None]  # JSON, an object: the step of a plan that this job is; none: it is of no plan
+    until_after_ms: Mapped[int | None]  # does not start from this age on, since its plan is over then
 
 
 class JobEvent(Base):
@@ -114,6 +118,111 @@ class JobEvent(Base):
     message: Mapped[str | None]
     mark: Mapped[str | None]  # lifecycle.Mark: what is special about this event
     result: Mapped[str | None]  # JSON, an object: what the site said came of the job, with this report
+
+
+class Plan(Base):
+    """Steps for a telescope as one thing: each becomes a job when the step before it has ended well."""
+
+    __tablename__ = "plan"
+    __table_args__ = (
+        CheckConstraint("state IN ('running', 'paused', 'done', 'canceled', 'stopped')", name="state"),
+        _partial_index("ix_plan_open", ("site", "id"), OPEN_PLAN),
+        _partial_index("ix_plan_ended", ("site", "ended_ms"), "ended_ms IS NOT NULL"),
+        Index("ix_plan_number", "number", "site"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ulid: Mapped[str] = mapped_column(unique=True)
+    site: Mapped[str]
+    title: Mapped[str]
+    user_id: Mapped[str]
+    user_name: Mapped[str]
+    user_roles: Mapped[str]  # JSON, a list of texts
+    by_known: Mapped[str]  # actors.Known
+    by_admin: Mapped[int]  # 1: whoever sent it was an admin, whom no reservation holds up
+    on_failure: Mapped[str]  # stop, next
+    repeated: Mapped[int]  # how often the steps as they were sent stand in it
+    created_ms: Mapped[int]  # as both clocks said (clock.Now)
+    created_boot_ms: Mapped[int]
+    not_before_ms: Mapped[int | None]  # no step is released earlier
+    until_ms: Mapped[int | None]  # no step is released or begins from then on
+    state: Mapped[str]
+    reason: Mapped[str | None]  # in words, why it is paused or has ended
+    at_once: Mapped[int]  # 1: all steps are released at once, for a site that reports no ends
+    steps: Mapped[int]
+    released: Mapped[int]  # how many of them were released
+    current_ulid: Mapped[str | None]  # that of the job of the last step that was released
+    revision: Mapped[int]  # counts the edits by people
+    number: Mapped[int]  # that of its last change among all changes of plans at its site
+    changed_ms: Mapped[int]
+    ended_ms: Mapped[int | None]
+
+
+class PlanStep(Base):
+    """One step of a plan; its job is made when it is released."""
+
+    __tablename__ = "plan_step"
+    __table_args__ = (
+        Index("ix_plan_step_plan_id", "plan_id", "position"),
+        Index("ix_plan_step_device", "plan_id", "device", "instance"),
+        _partial_index("uq_plan_step_job_ulid", ("job_ulid",), "job_ulid IS NOT NULL", unique=True),
+        {"sqlite_autoincrement": True},  # A step that was left out must not be taken for a later one.
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    plan_id: Mapped[int] = mapped_column(ForeignKey("plan.id"))
+    position: Mapped[int]  # from 1
+    device: Mapped[str]
+    instance: Mapped[str]
+    action: Mapped[str]
+    required_params: Mapped[str]  # JSON, as accepted
+    optional_params: Mapped[str]  # JSON
+    hold_ms: Mapped[int]  # as those of the job that it becomes
+    life_ms: Mapped[int | None]  # none: as the settings say when it is released
+    job_ulid: Mapped[str | None]  # none: it was not released; the job itself may be pruned
+
+
+class PlanMark(Base):
+    """The number of the last change of a plan at a site; one row a site that ever had a plan."""
+
+    __tablename__ = "plan_mark"
+
+    site: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int]
+
+
+class Template(Base):
+    """A plan or a command to use again."""
+
+    __tablename__ = "template"
+    __table_args__ = (UniqueConstraint("site", "owner_id", "name"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    site: Mapped[str]
+    owner_id: Mapped[str]  # blank: it is the site's
+    name: Mapped[str]
+    kind: Mapped[str]  # plan, command
+    content: Mapped[str]  # JSON, an object
+    by_id: Mapped[str]
+    by_name: Mapped[str]
+    saved_ms: Mapped[int]
+
+
+class PlanKey(Base):
+    """A key that a client sent with a plan, an edit or a template, so that the same sent again does nothing twice."""
+
+    __tablename__ = "plan_key"
+    __table_args__ = (UniqueConstraint("site", "user_id", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    site: Mapped[str]
+    user_id: Mapped[str]
+    key: Mapped[str]
+    command_hash: Mapped[str]
+    made_id: Mapped[int]  # that of the plan or the template
+    created_ms: Mapped[int] = mapped_column(index=True)  # as both clocks said (clock.Now)
+    created_boot_ms: Mapped[int]
 
 
 class Lockout(Base):

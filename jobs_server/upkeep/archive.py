@@ -35,6 +35,8 @@ ADDED: Mapping[str, int | None] = {
     "replica_seconds_until_complete": None,
     "replica_cancel_requested": 0,
     "replica_against_label": 0,
+    "plan": None,
+    "until_after_ms": None,
 }
 """What was added since lines of this form were first written, and what stands for it where a line lacks it."""
 ADDED_TO_EVENTS: Mapping[str, int | None] = {"result": None}

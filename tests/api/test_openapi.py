@@ -30,7 +30,8 @@ QUICK = settings(max_examples=30, deadline=None, suppress_health_check=list(Heal
 
 # The stream has no end; its own tests follow it.
 ALL = schemathesis.openapi.from_wsgi("/openapi.json", APP).exclude(path="/jobs/stream")
-SCHEMA = ALL.exclude(path_regex="^/calendar/")
+WITH_PLANS = "^/jobs/(newplan|editplan|savetemplate)$"
+SCHEMA = ALL.exclude(path_regex=f"^/calendar/|{WITH_PLANS}")
 SCHEMA.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 # 422 refuses an idempotency key that came before with another command, 403 a lock-out that is somebody else's, whatever
 # the schema says of either.
@@ -40,6 +41,11 @@ SCHEMA.config.checks.positive_data_acceptance.expected_statuses = ["2xx", "403",
 CALENDAR = schemathesis.openapi.from_wsgi("/openapi.json", APP).include(path_regex="^/calendar/")
 CALENDAR.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 CALENDAR.config.checks.positive_data_acceptance.expected_statuses = ["2xx", "400", "403", "404", "409"]
+
+# What no schema can say: that a plan ends after it begins, holds no stop, and is not too long with its repeats.
+PLANS = schemathesis.openapi.from_wsgi("/openapi.json", APP).include(path_regex=WITH_PLANS)
+PLANS.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+PLANS.config.checks.positive_data_acceptance.expected_statuses = ["2xx", "400", "403", "404", "409", "422"]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -61,6 +67,12 @@ def document(app: Flask) -> dict[str, Any]:
 @SCHEMA.parametrize()
 @QUICK
 def test_every_answer_is_as_described(case: schemathesis.Case[Any]) -> None:
+    case.call_and_validate()
+
+
+@PLANS.parametrize()
+@QUICK
+def test_every_answer_to_a_plan_is_as_described(case: schemathesis.Case[Any]) -> None:
     case.call_and_validate()
 
 
@@ -101,7 +113,9 @@ def test_the_description_is_openapi(document: dict[str, Any]) -> None:
 def test_every_json_route_is_described(app: Flask) -> None:
     told = set(openapi.document(app)["paths"])
     routes = {
-        rule.rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith(("jobs.", "live.", "calendar."))
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith(("jobs.", "plans.", "live.", "calendar."))
     }
     assert "/jobs/newjob" in told
     assert routes <= told | {path.removeprefix(openapi.PREFIX) for path in told}
@@ -114,17 +128,11 @@ def test_the_examples_fit_the_schemas(document: dict[str, Any]) -> None:
         Draft202012Validator(schema | {"components": document["components"]}).validate(value)
 
 
-OF_PEOPLE = {
-    "newjob",
-    "canceljob",
-    "lockout",
-    "liftlockout",
-    "newevent",
-    "modifyevent",
-    "delete",
-    "savetargets",
-    "deletetarget",
-}
+OF_PLANS = {"newplan", "cancelplan", "pauseplan", "resumeplan", "editplan", "savetemplate", "deletetemplate"}
+OF_TARGETS = {"savetargets", "deletetarget"}
+OF_PEOPLE = (
+    {"newjob", "canceljob", "lockout", "liftlockout", "newevent", "modifyevent", "delete"} | OF_PLANS | OF_TARGETS
+)
 OF_THE_SITE = {"getnewjobs", "startjob", "updatejobstatus", "devicestate", "capabilities", "preview"}
 
 

@@ -10,9 +10,11 @@ from jobs_server.auth.access import Access, needs
 
 from ..conftest import inside
 
-OPEN_TO_ANYBODY = {"getjob", "getrecentjobs", "getlockout"}
+OPEN_TO_ANYBODY = {"getjob", "getrecentjobs", "getlockout", "getplan", "getplans", "gettemplates"}
 OF_THE_SITE = {"getnewjobs", "startjob", "updatejobstatus"}
-OF_PEOPLE = {"newjob", "canceljob", "lockout", "liftlockout"}
+OF_PEOPLE = {"newjob", "canceljob", "lockout", "liftlockout"} | {
+    *("newplan", "cancelplan", "pauseplan", "resumeplan", "editplan", "savetemplate", "deletetemplate"),
+}
 
 
 def test_every_route_declares_who_may_use_it(app: Flask) -> None:

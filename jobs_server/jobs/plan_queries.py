@@ -1,0 +1,62 @@
+"""The reads of plans: each a function of a connection, which writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..errors import NotFound, shown
+from ..storage.statement import Connection
+from . import plan_sql
+from .plan_rows import PlanRow, StepOfPlan, StepRow
+
+_WIDTH = len(StepRow._fields)
+NEWS = 50
+"""How many plans a message of the stream tells of at most: those that changed last."""
+
+
+def find(connection: Connection, site: str, ulid: str) -> PlanRow | None:
+    """Find a plan of a site by its id."""
+    row = connection.row(plan_sql.FIND, site=site, ulid=ulid)
+    return PlanRow._make(row) if row else None
+
+
+def found(connection: Connection, site: str, ulid: str) -> PlanRow:
+    """Find a plan of a site. Raises NotFound."""
+    plan = find(connection, site, ulid)
+    if plan is None:
+        raise NotFound(f"Error: site {shown(site)} has no plan {shown(ulid)}")
+    return plan
+
+
+def steps(connection: Connection, plan_id: int) -> list[StepOfPlan]:
+    """List the steps of a plan in their order, each with how its job stands."""
+    rows = connection.rows(plan_sql.STEPS, id=plan_id)
+    return [StepOfPlan(StepRow._make(row[:_WIDTH]), *row[_WIDTH:]) for row in rows]
+
+
+def last_released(connection: Connection, plan: PlanRow) -> StepOfPlan | None:
+    """Return the last step of a plan that was released; None where none was."""
+    row = connection.row(plan_sql.LAST_STEP, id=plan.id, released=plan.released)
+    return StepOfPlan(StepRow._make(row[:_WIDTH]), *row[_WIDTH:]) if row else None
+
+
+def of_site(connection: Connection, site: str, ended: int) -> list[PlanRow]:
+    """List the plans of a site that have not ended, oldest first, and then the last so many that have, newest first."""
+    return open_at(connection, site) + [
+        PlanRow._make(row) for row in connection.rows(plan_sql.ENDED_AT_SITE, site=site, count=ended)
+    ]
+
+
+def open_at(connection: Connection, site: str) -> list[PlanRow]:
+    """List the plans of a site that have not ended, oldest first."""
+    return [PlanRow._make(row) for row in connection.rows(plan_sql.OPEN_AT_SITE, site=site)]
+
+
+def since(connection: Connection, site: str, number: int) -> list[PlanRow]:
+    """List the plans of a site that changed after a number, the last change first, at most `NEWS`."""
+    return [PlanRow._make(row) for row in connection.rows(plan_sql.SINCE, site=site, after=number, count=NEWS)]
+
+
+def marks(connection: Connection) -> Iterator[tuple[str, int]]:
+    """Yield each site that ever had a plan, with the number of the last change there."""
+    yield from connection.rows(plan_sql.MARKS)
