@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, Place] = {
         "jobs_server.cli.migrate_database:migrate_database",
         "Move the jobs from SQLite to PostgreSQL; stop the server first.",
     ),
+    "plan": Place("jobs_server.cli.plans:plan", "Send a night's work as one thing, and follow, pause or cancel it."),
     "prune": Place("jobs_server.cli.history:prune", "Delete old jobs and their history, while the server runs."),
     "reservations": Place(
         "jobs_server.cli.reservations:reservations", "List, make and delete reservations of the telescope."

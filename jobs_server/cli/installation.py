@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from ..jobs.desk import Desk
+    from ..jobs.plan_desk import PlanDesk
     from ..service import Service
     from ..storage.database import Database
 
@@ -45,6 +46,11 @@ def database() -> Database:
 def desk() -> Desk:
     """Return the desk, on this database. Raises ConfigError when its driver is not there."""
     return _once("desk", _make_desk)
+
+
+def plan_desk() -> PlanDesk:
+    """Return the desk of plans, on this database. Raises ConfigError when its driver is not there."""
+    return _once("plan desk", _make_plan_desk)
 
 
 def app() -> Flask:
@@ -86,6 +92,18 @@ def _make_desk() -> Desk:
     url = settings().calendar_url
     calendar = RemoteCalendar(url) if url else None
     return Desk(settings=settings(), database=database(), limits=None, calendar=calendar)
+
+
+def _make_plan_desk() -> PlanDesk:
+    from ..jobs.plan_desk import PlanDesk
+    from ..jobs.plan_hindrances import Releasing
+    from ..jobs.remote_calendar import RemoteCalendar
+    from ..observatory.profiles import ProfilesFile
+
+    url = settings().calendar_url
+    releasing = Releasing(settings=settings(), is_at_once=ProfilesFile(Path(settings().instance)).is_at_once)
+    calendar = RemoteCalendar(url) if url else None
+    return PlanDesk(releasing=releasing, database=database(), limits=None, calendar=calendar)
 
 
 def _make_app() -> Flask:

@@ -1,0 +1,131 @@
+"""Plans as people write them into files: TOML, or CSV as spreadsheets save it. See docs/plans.md."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..domain import plan_commands, strict_json
+from ..errors import BadRequest
+from ..observatory import catalogue
+
+_OWN = ("device", "instance", "action")
+_TIMES = {"expires_in_seconds": "expiresInSeconds", "not_before_seconds": "notBeforeSeconds"}
+_GIVEN = ("required_params", "optional_params")
+_OF_PLAN = ("title", "site", "steps", "repeat", "on_failure", "not_before", "until", "timezone")
+
+
+class WrongFile(Exception):
+    """A file is no plan; the message says where and why."""
+
+
+def read(name: str, content: bytes) -> dict[str, Any]:
+    """Read a plan from a file's content: TOML when its name ends so, else CSV; `steps` are as `newplan` takes them.
+
+    Raises WrongFile with the line, or the number of the step.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise WrongFile(f"{name} is not UTF-8 text; save it as CSV UTF-8") from None
+    if name.lower().endswith(".toml"):
+        return _of_toml(name, text)
+    return {"title": Path(name).stem, "steps": list(_of_csv(name, text))}
+
+
+def _of_toml(name: str, text: str) -> dict[str, Any]:
+    try:
+        plan = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise WrongFile(f"{name}: {error}") from None
+    if unknown := [key for key in plan if key not in _OF_PLAN]:
+        raise WrongFile(f"{name}: {unknown[0]} is not known; a plan has {', '.join(_OF_PLAN)}")
+    steps = plan.get("steps")
+    if not isinstance(steps, list) or not steps:
+        raise WrongFile(f"{name} has no steps; write each as [[steps]]")
+    plan["steps"] = [_checked(f"{name}, step {number}", _step(each)) for number, each in enumerate(steps, 1)]
+    return {"title": Path(name).stem} | plan
+
+
+def _of_csv(name: str, text: str) -> Iterator[dict[str, Any]]:
+    reader = csv.reader(io.StringIO(text, newline=""), _dialect(text), strict=True)
+    header: list[str] = []
+    try:
+        for row in reader:
+            where = f"{name}, line {reader.line_num}"
+            if not any(cell.strip() for cell in row) or row[0].lstrip().startswith("#"):
+                continue
+            if not header:
+                header = _header(where, row)
+                continue
+            yield _checked(where, _row(where, header, row))
+    except csv.Error as error:
+        raise WrongFile(f"{name}, line {reader.line_num}: {error}") from None
+    if not header:
+        raise WrongFile(f"{name} is empty; its first line names the columns: device,instance,action,...")
+
+
+def _dialect(text: str) -> type[csv.Dialect]:
+    """Return how the cells are parted: by semicolons where the first line has more of these than commas."""
+    first = text.lstrip().partition("\n")[0]
+
+    class Dialect(csv.excel):
+        delimiter = ";" if first.count(";") > first.count(",") else ","
+        skipinitialspace = True
+
+    return Dialect
+
+
+def _header(where: str, row: list[str]) -> list[str]:
+    header = [cell.strip() for cell in row]
+    if missing := [each for each in _OWN if each not in header]:
+        raise WrongFile(f"{where}: the first line names the columns, and {missing[0]} is not among them")
+    if twice := [each for each in header if header.count(each) > 1]:
+        raise WrongFile(f"{where}: the column {twice[0] or 'without a name'} is there twice")
+    return header
+
+
+def _row(where: str, header: list[str], row: list[str]) -> object:
+    if len(row) > len(header):
+        raise WrongFile(f"{where} has {len(row)} cells, and the first line names {len(header)} columns")
+    cells = {name: cell.strip() for name, cell in zip(header, row, strict=False) if cell.strip()}
+    return _step({name: cell if name in _OWN else _value(cell) for name, cell in cells.items()})
+
+
+def _value(cell: str) -> object:
+    """Return a cell's value: what is JSON (5, true, [1, 2]) as such, else the text."""
+    try:
+        return strict_json.read(cell.encode())
+    except ValueError:
+        return cell
+
+
+def _step(given: object) -> object:
+    """Return a step as `newplan` takes it: what is beside its own keys are parameters, put where the catalogue says."""
+    if not isinstance(given, dict):
+        return given
+    step: dict[str, Any] = {name: given[name] for name in _OWN if name in given}
+    step |= {alias: given[name] for name, alias in _TIMES.items() if name in given}
+    step |= {name: dict(given[name]) if isinstance(given.get(name), dict) else {} for name in _GIVEN}
+    for name, value in given.items():
+        if name not in (*_OWN, *_TIMES, *_GIVEN):
+            optional = catalogue.is_optional(str(given.get("device")), str(given.get("action")), name)
+            step["optional_params" if optional else "required_params"][name] = value
+    return step
+
+
+def _checked(where: str, step: object) -> dict[str, Any]:
+    """Return a step that is one. Raises WrongFile that says where it stands."""
+    try:
+        if isinstance(step, Mapping):
+            strict_json.check(dict(step))
+        plan_commands.steps_of("any", [step])
+    except BadRequest as error:
+        raise WrongFile(f"{where}: {error.sentence.removeprefix('Error: ').removeprefix('step 1: ')}") from None
+    except ValueError as error:
+        raise WrongFile(f"{where}: {error}") from None
+    return dict(step)  # type: ignore[call-overload, no-any-return]  # `steps_of` has seen that it is an object
