@@ -119,7 +119,7 @@ def _service(app: Flask, loaded: Loaded) -> Service:
     devices = DeviceStates(partial(stored_states, database))
     storing = Storing(database, devices, on_duty)
     previews = Previews(database, settings.previews, settings.preview_mb)
-    feed.site_news = SiteNews(devices, previews)
+    feed.site_news = SiteNews(devices, previews, database)
     for source in (devices, previews):
         source.on_news.append(feed.wake_viewers)
     storing.also.append(previews.look)

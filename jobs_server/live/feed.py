@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import takewhile
 
@@ -268,7 +268,17 @@ class Feed:
             for sites in self._reader.look(connection, waited if None in committed else waited & committed):
                 self._wake_all(sites)
         before, self._marks = self._marks, marks
+        if marks != before or any(channel.plans is None for channel in tuple(self._channels.values())):
+            self._note_plans(readers.plan_numbers(marks))
         return set(self._channels) if first else readers.changed_sites(before, marks)
+
+    def _note_plans(self, numbers: Mapping[str, int]) -> None:
+        """Wake the viewers of sites at which a plan has changed."""
+        for site, channel in tuple(self._channels.items()):
+            number = numbers.get(site, 0)
+            if channel.plans != number:
+                channel.plans = number
+                self.wake_viewers(site)
 
     def _tell(self, sites: set[str]) -> None:
         for site in sites:

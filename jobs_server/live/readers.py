@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, u
 
 from ..jobs import events
 from ..jobs.events import EventOfJob
-from ..storage.models import Lockout, Reservation
+from ..storage.models import Lockout, PlanMark, Reservation
 from ..storage.statement import Connection, Statement
 from .backlog import Frame, Render
 from .subscribers import SiteChannel
@@ -22,6 +22,7 @@ _READ = 100  # So many events are read at once.
 _FEW = 4  # Up to so many sites are read one by one, without asking first which of them have moved.
 
 _ZERO: ColumnElement[int] = literal_column("0")
+_OF_PLANS: ColumnElement[int] = literal_column("-1")
 _MARKS = Statement(
     union_all(
         select(Lockout.site, Lockout.id, _ZERO, _ZERO).where(Lockout.lifted_ms.is_(None)),
@@ -33,11 +34,12 @@ _MARKS = Statement(
         )
         .where(Reservation.end_ms > bindparam("now_ms"))
         .group_by(Reservation.site),
+        select(PlanMark.site, PlanMark.number, _OF_PLANS, _OF_PLANS),
     )
 )
 
 Marks = frozenset[tuple[Any, ...]]
-"""What stands at all sites of lock-outs and reservations, the site first in each mark."""
+"""What stands at all sites of lock-outs, reservations and plans, the site first in each mark."""
 
 Channels = Mapping[str, SiteChannel]
 """The sites that somebody watches; it changes while one looks, under the lock."""
@@ -168,10 +170,15 @@ def _is_new(channel: SiteChannel | None) -> bool:
 
 
 def site_marks(connection: Connection, now_ms: int) -> Marks:
-    """Return marks of the lock-outs and reservations of all sites; they differ when one of those has changed."""
+    """Return marks of the lock-outs, reservations and plans of all sites; they differ when one of those has changed."""
     return frozenset(connection.rows(_MARKS, now_ms=now_ms))
 
 
 def changed_sites(before: Marks, after: Marks) -> set[str]:
     """Return the sites at which a lock-out or a reservation has changed."""
-    return {mark[0] for mark in before ^ after}
+    return {mark[0] for mark in before ^ after if mark[2] != -1}
+
+
+def plan_numbers(marks: Marks) -> dict[str, int]:
+    """Return by site the number of the last change of a plan there."""
+    return {mark[0]: mark[1] for mark in marks if mark[2] == -1}

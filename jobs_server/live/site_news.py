@@ -9,10 +9,11 @@ from threading import Lock
 
 from .. import clock
 from ..errors import Unavailable
-from ..jobs import wire
+from ..jobs import plan_queries, plan_wire, wire
 from ..state import devices, previews
 from ..state.devices import DeviceStates
 from ..state.previews import Previews
+from ..storage.database import Database
 
 SOONEST_SECONDS = 0.25
 """How soon at most a stream carries devices again: a site may report each device by itself."""
@@ -21,12 +22,15 @@ SOONEST_SECONDS = 0.25
 class SiteNews:
     """Write the messages of devices and pictures."""
 
-    def __init__(self, states: DeviceStates, pictures: Previews) -> None:
+    def __init__(self, states: DeviceStates, pictures: Previews, database: Database) -> None:
         self._states = states
         self._pictures = pictures
+        self._database = database
         self._lock = Lock()
         self._written: dict[str, tuple[int, int, bytes]] = {}
         """By site the last message: from which number it goes on, up to which it goes, and its bytes."""
+        self._plans: dict[str, tuple[int, int, bytes]] = {}
+        """The same of plans."""
 
     def number(self, site: str) -> int:
         """Return a number that grows with each report of a site's devices."""
@@ -64,10 +68,27 @@ class SiteNews:
         messages = [b"data: %b\n\n" % wire.message("previews", site, previews.public(row)) for row in rows]
         return b"".join(messages), rows[-1].id if rows else number
 
+    def plans_since(self, site: str, number: int, upto: int) -> tuple[bytes, int]:
+        """Write the plans of a site that changed after a number, the last change first; return up to which that goes.
+
+        `upto`: up to which there is something. Of very many the last to change are told of. Raises Unavailable.
+        """
+        with self._lock:
+            since, until, message = self._plans.get(site, (-1, -1, b""))
+            if since != number or until < upto:
+                with self._database.reading() as connection:
+                    found = plan_queries.since(connection, site, number)
+                until = max([upto, *(plan.number for plan in found)])
+                told = {"plans": [plan_wire.plan(plan) for plan in found]}
+                message = b"data: %b\n\n" % wire.message("plans", site, told) if found else b""
+                self._plans[site] = (number, until, message)
+        return message, until
+
     def forget(self, site: str) -> None:
         """Forget the last message of a site, since nobody watches the site any more."""
         with self._lock:
             self._written.pop(site, None)
+            self._plans.pop(site, None)
 
 
 def _devices(site: str, states: list[devices.DeviceState]) -> bytes:

@@ -131,7 +131,7 @@ class _Reader:
         self._told_seq = position.seq
         self._news = channel.news
         self._site_news = feed.site_news
-        self._devices = self._preview = 0
+        self._devices = self._preview = self._plans = 0
         self._devices_at = -math.inf
         self.devices_due = math.inf
         """When devices that have changed are to be told of; never while none have."""
@@ -166,6 +166,10 @@ class _Reader:
         if self._news != self._channel.news:
             self._news = self._channel.news
             parts.append(self._presence())
+        number = self._channel.plans or 0
+        if self._site_news and self._plans != number:
+            plans, self._plans = self._site_news.plans_since(self._channel.site, self._plans, number)
+            parts.append(plans)
         if self._site_news:
             parts += self._of_the_site(self._site_news)
         return b"".join(parts)

@@ -31,6 +31,8 @@ class SiteChannel:
         self.viewers = 0
         self.news = 0
         """Counts what changed beside the jobs: presence, lock-outs, reservations."""
+        self.plans: int | None = None
+        """The number of the last change of a plan at the site; None while nobody has looked."""
         self._bounds = bounds
         self._bytes = 0
 
