@@ -20,7 +20,7 @@ from ..clock import Now
 from ..config import Settings
 from ..domain.actors import Actor, Known
 from ..errors import StartRefused, TaskFailed
-from ..jobs import events, expiry, lockouts
+from ..jobs import events, expiry, lockouts, plan_pauses
 from ..jobs.lockouts import LockoutRow
 from ..storage import migrations, sqlite
 from ..storage.database import Database, open_database
@@ -173,6 +173,7 @@ def _let_nothing_old_come_alive(
         migrations.prepare(database)
         with database.transaction() as connection:
             events.begin_epoch(connection)
+            plan_pauses.pause_all(connection, reason)
             carried_over = CarriedOver(
                 tuple(_keep_locked_out(connection, in_force.lockouts)),
                 tuple(_keep_revoked(connection, in_force.tokens)),

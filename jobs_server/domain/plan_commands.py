@@ -109,7 +109,7 @@ Steps = Annotated[
 Repeat = Annotated[
     Annotated[int, Field(ge=1, le=MOST_STEPS)],
     BeforeValidator(whole),
-    or_default(1, int),
+    or_default(1, Annotated[int, Field(ge=1, le=MOST_STEPS)]),
     Field(
         title="how often the steps are done, one round after the other",
         description=f"a whole number from 1 to {MOST_STEPS}; steps times repeat are at most {MOST_STEPS}",
@@ -259,7 +259,7 @@ class ListPlans(Command):
     limit: Annotated[
         Annotated[int, Field(ge=0, le=MOST_PLANS)],
         BeforeValidator(whole),
-        or_default(20, int),
+        or_default(20, Annotated[int, Field(ge=0, le=MOST_PLANS)]),
         Field(title="so many that have ended", description=f"a whole number from 0 to {MOST_PLANS}"),
     ] = 20
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from ..clock import BOOT_BITS, Now, age_ms
 from ..config import Settings
@@ -33,7 +34,18 @@ class Releasing:
     target: TargetHindrance = no_target
 
 
-def ms_until_begin(plan: PlanRow, now: Now) -> int:
+class Timed(Protocol):
+    """What says when it begins, and when that was said, by both clocks."""
+
+    @property
+    def not_before_ms(self) -> int | None: ...
+    @property
+    def created_ms(self) -> int: ...
+    @property
+    def created_boot_ms(self) -> int: ...
+
+
+def ms_until_begin(plan: Timed, now: Now) -> int:
     """Return in how many ms the first step of a plan may be released; 0 or less when it may be now.
 
     The clock that is behind decides, so that a clock set forward begins nothing early.

@@ -50,12 +50,12 @@ def remember(connection: Connection, command: ByPerson, now: Now, key: str | Non
         connection.run(_KEEP, **names, made_id=made_id, created_ms=now.wall_ms, created_boot_ms=now.boot_ms)
 
 
-def any_old(connection: Connection, now: Now) -> bool:
+def any_old_keys(connection: Connection, now: Now) -> bool:
     """Whether there are keys that are too old to count."""
     return connection.row(_ANY_OLD, **now._asdict()) is not None
 
 
-def forget_old(connection: Connection, now: Now) -> None:
+def forget_old_keys(connection: Connection, now: Now) -> None:
     """Forget keys that are too old to count."""
     connection.run(_FORGET_OLD, **now._asdict())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from ..errors import NotFound, shown
 from ..storage.statement import Connection
@@ -26,6 +27,12 @@ def found(connection: Connection, site: str, ulid: str) -> PlanRow:
     if plan is None:
         raise NotFound(f"Error: site {shown(site)} has no plan {shown(ulid)}")
     return plan
+
+
+def anywhere(connection: Connection, ulid: str) -> PlanRow | None:
+    """Find a plan by its id, whichever site's it is."""
+    row = connection.row(plan_sql.FIND_ANYWHERE, ulid=ulid)
+    return PlanRow._make(row) if row else None
 
 
 def steps(connection: Connection, plan_id: int) -> list[StepOfPlan]:
@@ -55,6 +62,27 @@ def open_at(connection: Connection, site: str) -> list[PlanRow]:
 def since(connection: Connection, site: str, number: int) -> list[PlanRow]:
     """List the plans of a site that changed after a number, the last change first, at most `NEWS`."""
     return [PlanRow._make(row) for row in connection.rows(plan_sql.SINCE, site=site, after=number, count=NEWS)]
+
+
+class DuePlan(NamedTuple):
+    """A running plan of which no job is unfinished: it begins later, or is to be looked at."""
+
+    site: str
+    id: int
+    not_before_ms: int | None
+    created_ms: int
+    created_boot_ms: int
+    current_ulid: str | None
+
+    @property
+    def begins(self) -> bool:
+        """Whether no step was released yet."""
+        return self.current_ulid is None
+
+
+def due(connection: Connection) -> list[DuePlan]:
+    """List the plans of all sites that go on by the time and not by a report."""
+    return [DuePlan._make(row) for row in connection.rows(plan_sql.DUE)]
 
 
 def marks(connection: Connection) -> Iterator[tuple[str, int]]:

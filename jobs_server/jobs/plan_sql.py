@@ -57,6 +57,7 @@ INSERT = Statement(
 _STEP_NAMES = tuple(name for name in StepRow._fields if name != "id")
 INSERT_STEP = Statement(insert(PlanStep).values({name: bindparam(name) for name in _STEP_NAMES}))
 FIND = Statement(select(*PLAN).where(_SITE, Plan.ulid == bindparam("ulid")))
+FIND_ANYWHERE = Statement(select(*PLAN).where(Plan.ulid == bindparam("ulid")))
 FIND_BY_ID = Statement(select(*PLAN).where(_THIS))
 OF_JOB = Statement(
     select(*PLAN).join(PlanStep, PlanStep.plan_id == Plan.id).where(PlanStep.job_ulid == bindparam("job_ulid"))

@@ -16,7 +16,7 @@ from .. import clock
 from ..clock import Now
 from ..config import Settings
 from ..errors import TaskFailed, Unavailable
-from ..jobs import admission, expiry
+from ..jobs import admission, expiry, plan_keys
 from ..live.presence_store import note_silences
 from ..storage.database import Database
 from ..worker import Worker, attempt
@@ -43,7 +43,7 @@ def sweep(database: Database, settings: Settings, started: Now) -> int:
     """Label what is to be labelled now, site by site; nothing is written when there is nothing."""
     with database.reading() as connection:
         sites = expiry.sites_to_expire(connection, clock.read(), started, settings)
-        old_keys = admission.any_old_keys(connection, clock.read())
+        old_keys = any(keys.any_old_keys(connection, clock.read()) for keys in (admission, plan_keys))
     count = 0
     for site in sites:
         with database.transaction(site) as connection:
@@ -51,6 +51,7 @@ def sweep(database: Database, settings: Settings, started: Now) -> int:
     if old_keys:
         with database.transaction() as connection:
             admission.forget_old_keys(connection, clock.read())
+            plan_keys.forget_old_keys(connection, clock.read())
     return count
 
 

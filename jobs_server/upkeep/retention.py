@@ -22,7 +22,7 @@ from ..errors import TaskFailed
 from ..jobs import queries
 from ..jobs.sql import THIS_SITE, at_most, literal
 from ..storage.database import Database
-from ..storage.models import IdempotencyKey, Job, JobEvent, Preview, PrunePermit, Silence
+from ..storage.models import IdempotencyKey, Job, JobEvent, Plan, PlanStep, Preview, PrunePermit, Silence
 from ..storage.statement import Connection, Statement
 from . import archive
 
@@ -68,6 +68,12 @@ _DELETIONS = (
     Statement(delete(IdempotencyKey).where(IdempotencyKey.job_id == bindparam("job_id"))),
     Statement(delete(Job).where(Job.id == bindparam("job_id"))),
 )
+# A plan is deleted whole. Of one that has not ended the jobs may go before it: its steps only name them.
+_OLD_PLANS = Statement(select(Plan.id).where(Plan.ended_ms < _BEFORE, Plan.created_ms < _BEFORE).limit(at_most(1)))
+_PLAN_DELETIONS = (
+    Statement(delete(PlanStep).where(PlanStep.plan_id == bindparam("id"))),
+    Statement(delete(Plan).where(Plan.id == bindparam("id"))),
+)
 _SILENCES = Statement(delete(Silence).where(Silence.until_ms < _BEFORE))
 
 
@@ -108,7 +114,7 @@ def prune(
 ) -> Pruned:
     """Delete the jobs of before a time that wait for nothing, with their history; first write them to a new file.
 
-    The silences of the sites that had ended by then go too.
+    The plans and the silences of the sites that had ended by then go too.
 
     What is written is on the disk before it is deleted. Raises TaskFailed when it cannot be written, Unavailable when
     the database cannot be used; what was deleted up to then is written whole.
@@ -125,9 +131,23 @@ def prune(
         jobs, events = jobs + len(batch), events + sum(batch.values())
         progress(jobs)
         time.sleep(rules.pause_seconds)
+    _prune_plans(database, before_ms, rules)
     with database.transaction() as connection:
         connection.run(_SILENCES, before_ms=before_ms)
     return Pruned(jobs, events, file)
+
+
+def _prune_plans(database: Database, before_ms: int, rules: PruneRules) -> None:
+    """Delete the plans that had ended before a time, one after the other: each has at most as many rows as steps."""
+    while True:
+        with database.transaction() as connection:
+            row = connection.row(_OLD_PLANS, before_ms=before_ms)
+            if row is not None:
+                for deletion in _PLAN_DELETIONS:
+                    connection.run(deletion, id=row[0])
+        if row is None:
+            return
+        time.sleep(rules.pause_seconds)
 
 
 def _batches(database: Database, before_ms: int, most_rows: int) -> Iterator[dict[int, int]]:

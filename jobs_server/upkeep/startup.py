@@ -32,7 +32,7 @@ from ..service import Service, service_of
 from ..storage import migrations, postgresql, sqlite
 from ..storage.database import Database
 from ..worker import Worker
-from . import alerts, clock_checks, disk_watch, handles, logs, maintenance, memory, unfailing_streams
+from . import alerts, clock_checks, disk_watch, handles, logs, maintenance, memory, plan_work, unfailing_streams
 
 log = logging.getLogger(__name__)
 
@@ -96,8 +96,11 @@ def start_workers(app: Flask) -> None:
     workers = _hear_others(service)
     sweeper = maintenance.sweeper(service)
     sweeper.start()
+    planned = plan_work.worker(service)
+    service.plans.wake = planned.wake
+    planned.start(after_seconds=0)
     service.daily_work.start()
-    workers += [sweeper, service.daily_work.worker]
+    workers += [sweeper, planned, service.daily_work.worker]
     if watch := disk_watch.watcher(service):
         watch.start(after_seconds=0)
         workers.append(watch)
