@@ -84,9 +84,9 @@ _STEP_IS: dict[str, Any] = {
     "properties": {
         **dict.fromkeys(("device", "instance", "action"), _CODE),
         **{name: {"anyOf": [{"type": "object"}, {"type": "null"}]} for name in ("required_params", "optional_params")},
-        "expiresInSeconds": {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_LIFE_SECONDS},
-        "notBeforeSeconds": {"type": "number", "minimum": 0, "maximum": MAX_HOLD_SECONDS},
-        "id": {"type": "integer", "description": "of a step that is there, for editplan"},
+        "expiresInSeconds": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": MAX_LIFE_SECONDS},
+        "notBeforeSeconds": {"type": ["number", "null"], "minimum": 0, "maximum": MAX_HOLD_SECONDS},
+        "id": {"type": ["integer", "null"], "minimum": 1, "maximum": 2**63 - 1, "description": "for editplan"},
     },
 }
 _EXAMPLE = [

@@ -74,7 +74,8 @@ def drafted(command: NewPlan, actor: Actor, now: Now) -> tuple[PlanRow, list[Ste
         ended_ms=None,
     )
     return plan, [
-        StepOfPlan(step_row(step, position), None, None) for position, step in enumerate(given * command.repeat, 1)
+        StepOfPlan(step_row(step, position)._replace(id=0), None, None)
+        for position, step in enumerate(given * command.repeat, 1)
     ]
 
 

@@ -30,6 +30,15 @@ def look(found: list[DuePlan], now: Now) -> Look:
     return Look([plan for ms, plan in waits_ms if ms <= 0], min(later) / 1000 if later else None)
 
 
+def release_due(service: Service) -> float | None:
+    """Let the plans go on that are due, each by itself; return in how many seconds the next of the others begins."""
+    with service.database.reading() as connection:
+        found = look(plan_queries.due(connection), clock.read())
+    for plan in found.due:
+        attempt("a plan could not go on", partial(service.plans.look, plan.site, plan.id))
+    return found.next_seconds
+
+
 def worker(service: Service) -> Worker:
     """Return what releases the steps that are due by the time, while on duty."""
     wait_seconds = service.settings.sweep_seconds
@@ -39,12 +48,9 @@ def worker(service: Service) -> Worker:
         wait_seconds = service.settings.sweep_seconds
         if not service.is_on_duty:
             return
-        with service.database.reading() as connection:
-            found = look(plan_queries.due(connection), clock.read())
-        for plan in found.due:
-            attempt("a plan could not go on", partial(service.plans.look, plan.site, plan.id))
-        if found.next_seconds is not None:
-            wait_seconds = min(wait_seconds, max(_SOONEST_SECONDS, found.next_seconds))
+        next_seconds = release_due(service)
+        if next_seconds is not None:
+            wait_seconds = min(wait_seconds, max(_SOONEST_SECONDS, next_seconds))
 
     failure = "the plans could not be looked at"
     return Worker("plans", lambda: wait_seconds, work, does="releases the steps of plans in time", failure=failure)
