@@ -59,13 +59,17 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
         app.register_blueprint(blueprint, name=f"{blueprint.name}_at_root")
     app.register_blueprint(health.bp)
     app.register_blueprint(calendar.bp)
+    if made.companion is not None:
+        from .api import companion
+
+        companion.register(app)
     metrics.register(app, made)
     web.register(app)
     problems.register(app)
     browser_guard.guard(app, settings)
     gate.guard(app, made.gate)
     sessions.set_up(app, settings)
-    cors.allow(app, settings.allowed_origins)
+    cors.allow(app, settings.allowed_origins, changes=("PUT", "DELETE") if made.companion is not None else ())
     cli.register(app)
     startup.set_up(app)
     flask_run.set_up(app, bounds.bounds_of(settings, loaded.origins))
@@ -111,6 +115,8 @@ def _service(app: Flask, loaded: Loaded) -> Service:
 
     def forget(now_ms: int) -> None:
         prune_states(database, now_ms)
+        if companion is not None:
+            companion.prune(now_ms)
         previews.prune(before_days(now_ms, settings.preview_days))
 
     profiles = ProfilesFile(Path(settings.instance))
@@ -123,6 +129,11 @@ def _service(app: Flask, loaded: Loaded) -> Service:
     for source in (devices, previews):
         source.on_news.append(feed.wake_viewers)
     storing.also.append(previews.look)
+    companion = None
+    if settings.companion == "on":
+        from .state.companion import Companion
+
+        companion = Companion(database, devices, storing)
     return Service(
         settings=settings,
         origins=loaded.origins,
@@ -140,6 +151,7 @@ def _service(app: Flask, loaded: Loaded) -> Service:
         devices=devices,
         storing=storing,
         previews=previews,
+        companion=companion,
         daily_work=DailyWork(settings, database, on_duty, forget=forget),
         health=Health(),
         metrics=Metrics(),

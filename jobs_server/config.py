@@ -117,6 +117,16 @@ class Settings:
     stop_scope: Literal["device", "site"] = _setting(
         "device", "What a stop command to one device covers: that device, or the whole site."
     )
+    companion: Literal["off", "on"] = _setting(
+        "off",
+        "Whether this service stands in for the small services beside the jobs without which the public site software"
+        " does not boot and the public UI draws nothing: config, status, live stream, logs.",
+    )
+    companion_from: tuple[str, ...] = _setting(
+        (),
+        "Addresses or networks from which configs, status and log lines are taken of the public site software, which"
+        " sends no token. Empty: this machine and private networks; with `JOBS_SITE_TOKENS=required` nowhere.",
+    )
     expires_in_seconds: int = _setting(
         15 * 60, "How long a job may wait to be handed over, unless it says so itself.", unit="seconds", minimum=1
     )
@@ -228,7 +238,7 @@ class Settings:
             check_address(name, getattr(self, name))
         for origin in self.allowed_origins:
             check_origin(origin, self.is_open)
-        for name in ("trusted_proxies", "metrics_from"):
+        for name in ("trusted_proxies", "metrics_from", "companion_from"):
             for network in getattr(self, name):
                 check_network(name, network)
         for site in self.sites:

@@ -30,6 +30,7 @@ from .storage.statement import Connection
 if TYPE_CHECKING:
     from .api.metrics import Metrics
     from .auth.gate import Gate
+    from .state.companion import Companion
     from .upkeep.checks import Health
     from .upkeep.maintenance import DailyWork
     from .upkeep.request_ids import Listener as AnswerListener
@@ -60,6 +61,8 @@ class Service:
     """What sites say of their devices."""
     storing: Storing
     previews: Previews
+    companion: Companion | None
+    """What is kept for the public clients; none where the companion is off, and then nothing of it is loaded."""
     gate: Gate
     sign_in: Any
     """Authlib's client at the issuer; None where people do not sign in on the pages."""

@@ -21,7 +21,7 @@ Progress = Callable[[str, int, int], None]
 
 BATCH = 1000
 PAGE_CHARACTERS = 2 * 1024 * 1024
-_NOT_MOVED = ("site_presence", "prune_permit", "device_state")  # they hold what is so at the moment
+_NOT_MOVED = ("site_presence", "prune_permit", "device_state", "site_status")  # they hold what is so at the moment
 
 
 class Moved(NamedTuple):

@@ -9,6 +9,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from ..errors import Fault, JobsError, shown
+from ..service import service
 from . import request_body
 
 PROBLEM = "application/problem+json"
@@ -73,6 +74,9 @@ def _render(status: int, code: str, title: str, sentence: str, faults: tuple[Fau
         # Site software parses the body whatever the status, and takes any non-empty JSON for commands.
         response = Response(b"[]", status, mimetype="application/json")
         response.headers["X-Error"] = _header_text(sentence)
+    elif _is_of_the_companion(request.path):
+        # The public site software asks again for ever where an answer is not JSON.
+        response = Response(orjson.dumps({"message": sentence}), status, mimetype="application/json")
     elif _wants_problem():
         response = Response(_problem(status, code, title, sentence, faults), status, mimetype=PROBLEM)
     else:
@@ -92,6 +96,10 @@ def _problem(status: int, code: str, title: str, sentence: str, faults: tuple[Fa
             "errors": [{"key": fault.key, "detail": fault.sentence} for fault in faults],
         }
     )
+
+
+def _is_of_the_companion(path: str) -> bool:
+    return path.startswith("/api/") and service().companion is not None
 
 
 def is_poll(path: str) -> bool:

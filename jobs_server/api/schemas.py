@@ -231,6 +231,7 @@ class Reservation(Public):
     reservation_note: str
     origin: str
     last_modified: str
+    project_priority: Annotated[str, Field(description="how urgent its project is, where that was said")] = ""
 
 
 class Reserved(Public):

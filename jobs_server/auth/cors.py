@@ -11,8 +11,8 @@ from flask_cors import CORS
 from ..config_checks import ANY_ORIGIN
 
 
-def allow(app: Flask, origins: Sequence[str]) -> None:
-    """Answer pages of these origins with CORS headers, on errors too."""
+def allow(app: Flask, origins: Sequence[str], *, changes: Sequence[str] = ()) -> None:
+    """Answer pages of these origins with CORS headers, on errors too; `changes` are methods beside GET and POST."""
     if origins:
         CORS(
             app,
@@ -21,7 +21,7 @@ def allow(app: Flask, origins: Sequence[str]) -> None:
             if ANY_ORIGIN in origins
             else [re.compile(re.escape(origin) + r"\Z", re.ASCII | re.IGNORECASE) for origin in origins],
             send_wildcard=ANY_ORIGIN in origins,
-            methods=["GET", "POST", "OPTIONS"],
+            methods=["GET", "POST", *changes, "OPTIONS"],
             # Named one by one: `*` does not cover Authorization.
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
             expose_headers=["X-Error", "X-Claim-Held", "X-Claim-Spent", "X-Stops-Only", "Retry-After"],

@@ -19,6 +19,8 @@ _LARGER = (
     (re.compile(rb"POST [^ ?]*/preview[ ?]"), 2 * 1024 * 1024),
     (re.compile(rb"POST [^ ?]*/act/import-targets[ ?]"), 5 * 1024 * 1024),
     (re.compile(rb"POST [^ ?]*/(?:devicestate|capabilities)[ ?]"), 64 * 1024),
+    (re.compile(rb"PUT [^ ?]*/config/?[ ?]"), 512 * 1024),
+    (re.compile(rb"POST [^ ?]*/status/?[ ?]"), 256 * 1024),
 )
 """Routes whose bodies have a bound of their own, whatever that of all others is."""
 _DECIMAL = re.compile(rb"[0-9]{1,15}")

@@ -15,6 +15,8 @@ from ..domain.values import Name, WhoAsks, as_next_midnight, is_named, without_n
 from ..errors import BadRequest, Fault
 from .reservations import REALTIME, ReservationRow
 
+NO_PROJECT = "none"
+"""In the place of a project's id: the reservation is for no project."""
 SHORTEST_MS = 1000
 LONGEST_MS = 24 * 60 * 60 * 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -109,9 +111,14 @@ class Reserve(Command):
         Field(title=f"{REALTIME}: at the controls, those of two people never overlap; or a type of one's own"),
     ] = REALTIME
     resource_id: Annotated[Text, Field(alias="resourceId", title="what is reserved; the site, unless said")] = ""
-    project_id: Text = "none"
+    project_id: Text = NO_PROJECT
     note: Annotated[Text, Field(alias="reservation_note", title="a note for others")] = ""
     origin: Annotated[Text, Field(title="the program that made it")] = "ptr"
+    project_priority: Annotated[
+        Text,
+        StringConstraints(max_length=64),
+        Field(title="how urgent its project is, as the public UI says: standard, time_critical, low_priority"),
+    ] = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -150,6 +157,7 @@ class Reserve(Command):
             note=self.note,
             origin=self.origin,
             last_modified_ms=0,
+            project_priority=self.project_priority,
         )
 
 

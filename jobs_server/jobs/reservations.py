@@ -33,6 +33,10 @@ REALTIME = "realtime"
 """Reservations of this type are somebody's at the controls: those of two people never overlap."""
 
 
+MOST_LISTED = 1000
+"""So many reservations of one person a list has."""
+
+
 class ReservationRow(NamedTuple):
     """One row of the table `reservation`; see `models.Reservation`."""
 
@@ -49,6 +53,7 @@ class ReservationRow(NamedTuple):
     note: str
     origin: str
     last_modified_ms: int
+    project_priority: str = ""
 
 
 class Held(NamedTuple):
@@ -94,6 +99,12 @@ _BETWEEN = Statement(
     .order_by(Reservation.start_ms, Reservation.event_id)
 )
 _FIND = Statement(select(*_ALL).where(_THIS))
+_OF_CREATOR = Statement(
+    select(*_ALL)
+    .where(Reservation.creator_id == bindparam("creator_id"), Reservation.end_ms >= bindparam("time_ms"))
+    .order_by(Reservation.start_ms, Reservation.event_id)
+    .limit(MOST_LISTED)
+)
 _CONTENT = tuple(name for name in ReservationRow._fields if name not in ("event_id", "last_modified_ms"))
 _SAME = Statement(select(*_ALL).where(*(getattr(Reservation, name) == bindparam(name) for name in _CONTENT)))
 _INSERT = Statement(
@@ -127,6 +138,20 @@ def between(connection: Connection, site: str, start_ms: int, end_ms: int) -> li
     """List a site's reservations that touch a span of time, in order."""
     rows = connection.rows(_BETWEEN, site=site, start_ms=start_ms, end_ms=end_ms)
     return [ReservationRow._make(row) for row in rows]
+
+
+def of_creator(connection: Connection, creator_id: str, time_ms: int) -> list[ReservationRow]:
+    """List a person's reservations at all sites that end after a time, in order."""
+    rows = connection.rows(_OF_CREATOR, creator_id=creator_id, time_ms=time_ms)
+    return [ReservationRow._make(row) for row in rows]
+
+
+def set_project(
+    connection: Connection, event_id: str, project_id: str, actor: Actor, now: Now, *, anybodys: bool = False
+) -> ReservationRow:
+    """Say for which project a reservation is. Raises NotFound and Forbidden; for `anybodys` see `change`."""
+    before = _own(connection, event_id, actor, anybodys=anybodys)
+    return change(connection, before._replace(project_id=project_id), actor, now, anybodys=anybodys)
 
 
 def refuse_others(held: list[Held], site: str, actor: Actor) -> None:

@@ -157,7 +157,8 @@ def lifted(row: LockoutRow, canceled: int) -> bytes:
 
 
 def reservation(row: ReservationRow) -> dict[str, Any]:
-    """Return a reservation under the names of the public calendar service."""
+    """Return a reservation under the names of the public calendar service; its project's priority where one is said."""
+    priority = {"project_priority": row.project_priority} if row.project_priority else {}
     return {
         "event_id": row.event_id,
         "start": in_utc(row.start_ms),
@@ -173,6 +174,7 @@ def reservation(row: ReservationRow) -> dict[str, Any]:
         "reservation_note": row.note,
         "origin": row.origin,
         "last_modified": in_utc(row.last_modified_ms),
+        **priority,
     }
 
 

@@ -6,9 +6,9 @@ the minute's samples in it; on PostgreSQL within a second into an unlogged table
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from sqlalchemy import BigInteger, bindparam, delete, or_, select, text
@@ -54,7 +54,7 @@ class StoringTimes:
     """What is reported within so long is written together."""
 
 
-_DB_NOW = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"  # All servers go by one clock.
+DB_NOW = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"  # All servers go by one clock.
 _COLUMNS = "site, device, state, at_ms, at_boot_ms, grey_after_ms"
 _UPSERT = (
     f"INSERT INTO device_state ({_COLUMNS}, heard_ms)"  # noqa: S608
@@ -62,16 +62,16 @@ _UPSERT = (
     " ON CONFLICT (site, device) DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms,"
     " at_boot_ms = excluded.at_boot_ms, grey_after_ms = excluded.grey_after_ms, heard_ms = excluded.heard_ms"
 )
-_IS_NEWER = f" WHERE excluded.heard_ms >= device_state.heard_ms OR device_state.heard_ms > {_DB_NOW} + 60000"
+_IS_NEWER = f" WHERE excluded.heard_ms >= device_state.heard_ms OR device_state.heard_ms > {DB_NOW} + 60000"
 _WRITE = Statement(
     text(_UPSERT.format(heard=":at_ms + 0 * :age_ms")),
-    on_postgresql=text(_UPSERT.format(heard=f"{_DB_NOW} - CAST(:age_ms AS bigint)") + _IS_NEWER),
+    on_postgresql=text(_UPSERT.format(heard=f"{DB_NOW} - CAST(:age_ms AS bigint)") + _IS_NEWER),
 )
 _READ = Statement(
     text(f"SELECT {_COLUMNS}, NULL, heard_ms FROM device_state WHERE heard_ms > :after ORDER BY heard_ms"),  # noqa: S608
     on_postgresql=text(
-        f"SELECT {_COLUMNS}, {_DB_NOW} - heard_ms, heard_ms FROM device_state"  # noqa: S608
-        f" WHERE heard_ms > :after AND heard_ms <= {_DB_NOW} + 60000 ORDER BY heard_ms"
+        f"SELECT {_COLUMNS}, {DB_NOW} - heard_ms, heard_ms FROM device_state"  # noqa: S608
+        f" WHERE heard_ms > :after AND heard_ms <= {DB_NOW} + 60000 ORDER BY heard_ms"
     ),
 )
 SAMPLE = Statement(
@@ -98,6 +98,19 @@ _OLD_STATES = Statement(
 )
 
 
+Rows = list[tuple[Statement, list[dict[str, Any]]]]
+
+
+class Beside(Protocol):
+    """What else is written together with the state of devices."""
+
+    def due(self, every_seconds: float, sites: Collection[str], now: clock.Now) -> Rows:
+        """Return what is to be written: of these sites, and of those that were written so long ago."""
+
+    def note_written(self) -> None:
+        """Note that what was due is on disk."""
+
+
 class Storing:
     """Write what sites say of their devices, and read what other servers wrote of it."""
 
@@ -114,6 +127,8 @@ class Storing:
         """Whether this process hears of the others' commits, on PostgreSQL."""
         self.also: list[Callable[[Connection], None]] = []
         """Called with a connection at each look: what else is to be read of other servers."""
+        self.beside: list[Beside] = []
+        """What else is written, in the same transactions."""
         self._database = database
         self._states = states
         self._on_duty = on_duty
@@ -138,19 +153,21 @@ class Storing:
     def sync(self) -> None:
         """Write what is due, and read what the other servers wrote. Raises Unavailable."""
         now = clock.read()
-        due = self._states.due(0.0 if self._is_shared else self.times.write_seconds)
+        every_seconds = 0.0 if self._is_shared else self.times.write_seconds
+        due = self._states.due(every_seconds)
         minute = now.wall_ms // 60_000
         samples = self._samples(minute, now, None if self._is_shared else due)
+        more: Rows = [(SAMPLE, samples)] if samples else []
+        for each in self.beside:
+            more += each.due(every_seconds, due, now)
         for rows in _in_pieces(due, now):
-            with self._database.transaction(OURS) as connection:
-                connection.run_many(_WRITE, rows)
-                if samples:
-                    connection.run_many(SAMPLE, samples)
-                    samples = []
-        if samples:
-            with self._database.transaction(OURS) as connection:
-                connection.run_many(SAMPLE, samples)
+            self._write([(_WRITE, rows), *more])
+            more = []
+        if more:
+            self._write(more)
         self._states.note_written(due)
+        for each in self.beside:
+            each.note_written()
         with self._database.reading() as connection:
             found = connection.rows(_READ, after=self._after_ms)
             for look in self.also:
@@ -158,6 +175,11 @@ class Storing:
         self._states.load()
         self._states.hear(StoredState._make(row[:-1]) for row in found)
         self._after_ms = max([self._after_ms, *(row[-1] - _SLACK_MS for row in found)])
+
+    def _write(self, rows: Rows) -> None:
+        with self._database.transaction(OURS) as connection:
+            for statement, values in rows:
+                connection.run_many(statement, values)
 
     def _samples(self, minute: int, now: clock.Now, due: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         """Return the rows of this minute; on SQLite of the sites alone that are written now anyway."""

@@ -305,6 +305,7 @@ class Reservation(Base):
     note: Mapped[str]
     origin: Mapped[str]
     last_modified_ms: Mapped[int]
+    project_priority: Mapped[str] = mapped_column(server_default="")  # as the public UI says; blank: nothing said
 
 
 class PrunePermit(Base):
@@ -358,6 +359,53 @@ class SiteCapabilities(Base):
 
     site: Mapped[str] = mapped_column(primary_key=True)
     devices: Mapped[str]  # JSON: by device, an object
+    at_ms: Mapped[int]
+
+
+class SiteConfig(Base):
+    """A config that a site's public software, or a person, put; the newest of a site is in force, ten are kept."""
+
+    __tablename__ = "site_config"
+    __table_args__ = (
+        Index("ix_site_config_site_id", "site", "id"),
+        {"sqlite_autoincrement": True},  # The highest `id` tells whether anything has changed.
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    site: Mapped[str]
+    config: Mapped[str | None]  # JSON, an object; none: it was deleted
+    at_ms: Mapped[int]
+    by: Mapped[str]  # who put it, for people to read
+
+
+class SiteStatus(Base):
+    """The status of a site, as its public software posts it: as fleeting as `DeviceState`."""
+
+    __tablename__ = "site_status"
+
+    site: Mapped[str] = mapped_column(primary_key=True)
+    status_type: Mapped[str] = mapped_column(primary_key=True)
+    entry: Mapped[str]  # JSON, an object: merged, each leaf with its time
+    at_ms: Mapped[int]  # when a server heard it, as its two clocks said (clock.Now)
+    at_boot_ms: Mapped[int]
+    heard_ms: Mapped[int]  # the same by the clock of the database, where there are several servers
+
+
+class SiteLogLine(Base):
+    """A line of the log of a site's public software; kept for a week."""
+
+    __tablename__ = "site_log_line"
+    __table_args__ = (
+        Index("ix_site_log_line_site_timestamp_s", "site", "timestamp_s"),
+        Index("ix_site_log_line_at_ms", "at_ms"),
+        {"sqlite_autoincrement": True},  # `id` tells other servers what is new.
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    site: Mapped[str]
+    message: Mapped[str]
+    level: Mapped[str]
+    timestamp_s: Mapped[int]  # as the site says, in seconds since 1970 UTC
     at_ms: Mapped[int]
 
 

@@ -134,7 +134,8 @@ def _wanted(connection: Connection, command: Reserve, owner: tuple[str, str]) ->
         times = {
             name: _unless_changed(getattr(command, name), getattr(before, name)) for name in ("start_ms", "end_ms")
         }
-        hidden = {name: getattr(before, name) for name in ("reservation_type", "resource_id", "project_id", "origin")}
+        kept = ("reservation_type", "resource_id", "project_id", "origin", "project_priority")
+        hidden = {name: getattr(before, name) for name in kept}
         wanted = command.model_copy(update=times).row(*owner)._replace(**hidden)
     if before is None or wanted.end_ms != before.end_ms:
         reservation_commands.refuse_past(wanted, clock.read())
