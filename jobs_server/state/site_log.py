@@ -115,7 +115,7 @@ class SiteLog:
                 self._written.clear()
             self._written.update(dict.fromkeys((line.site for line in self._due), clock.steady_seconds()))
             if self._is_shared:
-                self._own.update(self._due)
+                self._own = self._own.union(self._due) if len(self._own) < _MOST_UNWRITTEN else set(self._due)
         self._due = []
 
     def look(self, connection: Connection) -> None:
