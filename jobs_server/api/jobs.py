@@ -17,7 +17,9 @@ from ..errors import Conflict, Crowded, Forbidden, KeyReused, LockedOut, NotFoun
 from ..jobs import lockouts, operations, queries, wire
 from ..jobs.pages import NO_JOBS, Page
 from ..live import disconnect, long_poll
+from ..jobs.rows import JobRow
 from ..service import reading, service
+from ..storage.statement import Connection
 from . import request_body, schemas
 from .describe import describe
 

@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, Place] = {
     ),
     "alerts": Place("jobs_server.cli.alerts:alerts", "Try out the alerts that JOBS_ALERT_URL gets."),
     "backup": Place("jobs_server.cli.backup:backup", "Back up the database into FOLDER, while it is served."),
+    "companion": Place("jobs_server.cli.companion:companion", "Configs for the public site software and UI."),
     "doctor": Place("jobs_server.cli.doctor:doctor", "Look this installation over and explain what is wrong."),
     "import": Place(
         "jobs_server.cli.history:import_history",

@@ -9,6 +9,7 @@ from . import (  # noqa: F401  each adds its routes to the blueprint
     actions,
     api_docs,
     assets,
+    configs,
     devices,
     insights,
     jobs,

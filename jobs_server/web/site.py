@@ -25,6 +25,7 @@ from ..service import service
 from ..storage import migrations, sqlite
 from ..storage.migrations import Storage
 from ..upkeep import backups, checks, clock_checks
+from . import configs
 from .actions import done
 from .blueprint import bp
 from .context import page
@@ -65,6 +66,7 @@ def show(made: tuple[SiteTokenRow, str] | None = None, imported: Reading | None 
         own = own_targets.listed(connection, page().site, most=SHOWN_TARGETS)
         target_count = own_targets.count(connection, page().site)
         kept_in = migrations.storage(connection)
+        companion = configs.of_page(connection)
         of_the_clock = [finding.alert for finding in clock_checks.dates(connection, page().settings) if finding.alert]
     return render_template(
         "pages/settings.html",
@@ -81,6 +83,7 @@ def show(made: tuple[SiteTokenRow, str] | None = None, imported: Reading | None 
         own_targets=own,
         target_count=target_count,
         sexagesimal=sexagesimal,
+        companion=companion,
     )
 
 
