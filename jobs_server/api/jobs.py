@@ -16,8 +16,8 @@ from ..domain.commands import AnyCommand
 from ..errors import Conflict, Crowded, Forbidden, KeyReused, LockedOut, NotFound, TooMany, Unauthorized, shown
 from ..jobs import lockouts, operations, queries, wire
 from ..jobs.pages import NO_JOBS, Page
-from ..live import disconnect, long_poll
 from ..jobs.rows import JobRow
+from ..live import disconnect, long_poll
 from ..service import reading, service
 from ..storage.statement import Connection
 from . import request_body, schemas

@@ -130,10 +130,18 @@ def test_the_examples_fit_the_schemas(document: dict[str, Any]) -> None:
 
 OF_PLANS = {"newplan", "cancelplan", "pauseplan", "resumeplan", "editplan", "savetemplate", "deletetemplate"}
 OF_TARGETS = {"savetargets", "deletetarget"}
-OF_PEOPLE = OF_PLANS | OF_TARGETS | {
-    "newjob", "canceljob", "lockout", "liftlockout", "newevent", "modifyevent", "delete",
-}
-    {"newjob", "canceljob", "lockout", "liftlockout", "newevent", "modifyevent", "delete"} | OF_PLANS | OF_TARGETS
+OF_PEOPLE = (
+    OF_PLANS
+    | OF_TARGETS
+    | {
+        "newjob",
+        "canceljob",
+        "lockout",
+        "liftlockout",
+        "newevent",
+        "modifyevent",
+        "delete",
+    }
 )
 OF_THE_SITE = {"getnewjobs", "startjob", "updatejobstatus", "devicestate", "capabilities", "preview"}
 
