@@ -75,7 +75,7 @@ _TAKEN = Statement(
 )
 _COUNT_TAKEN = Statement(select(func.count()).select_from(Job).where(_HAVE_NOT_BEGUN))
 _ALL_WAITING = and_(THIS_SITE, in_phase(Queue.PRIMARY, Phase.WAITING))
-_WAITING = Statement(select(*JOB).where(_ALL_WAITING).order_by(Job.ulid).limit(literal_column(str(WAITING))))
+_WAITING = Statement(select(*JOB).where(_ALL_WAITING).order_by(Job.rank).limit(literal_column(str(WAITING))))
 _COUNT_WAITING = Statement(select(func.count()).select_from(Job).where(_ALL_WAITING))
 # Not what is dated in the future: a day with the clock a year ahead would hide for a year what comes after it.
 _UNTIL = bindparam("until_ms", type_=BigInteger)

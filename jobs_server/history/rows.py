@@ -16,7 +16,8 @@ _LONGEST_NAME = 200
 _REPEATED = frozenset(
     number
     for number, name in enumerate(JobRow._fields)
-    if name not in ("id", "ulid", "required_params", "optional_params", "timestamp_ms", "accepted_ms", "claim_id")
+    if name
+    not in ("id", "ulid", "required_params", "optional_params", "timestamp_ms", "accepted_ms", "claim_id", "rank")
 )
 _SHORT = 1000
 """Up to so many characters in all a job is left as it is."""

@@ -37,31 +37,31 @@ _ESCAPED = 6  # so many bytes JSON takes at most for a character or a byte of a 
 
 
 class _Weighed(NamedTuple):
-    ulid: str
+    rank: str
     is_stop: int
     size: int
 
 
 WITHIN_REACH = and_(
-    Job.ulid <= bindparam("upto"),
-    Job.ulid
+    Job.rank <= bindparam("upto"),
+    Job.rank
     <= case((Job.is_stop == ONE, bindparam("last_stop", type_=Text)), else_=bindparam("last_other", type_=Text)),
 )
-"""Within what `reach` found, on SQLite: stop commands up to one ULID, other jobs up to another."""
+"""Within what `reach` found, on SQLite: stop commands up to one rank, other jobs up to another."""
 
 
 def within_reply(queue: Queue, *, ends_at_stop: bool = False, stops_only: bool = False) -> ColumnElement[bool]:
     """Write the same for PostgreSQL in one statement, since it knows how long a text is without reading it."""
     jobs = _sizes(queue, func.octet_length, *((Job.is_stop == ONE,) if stops_only else ()))
     if ends_at_stop:
-        first_stop = select(func.min(Job.ulid)).where(deliverable(queue), Job.is_stop == ONE).correlate(None)
-        jobs = jobs.where(Job.ulid <= func.coalesce(first_stop.scalar_subquery(), literal_column("'~'")))
+        first_stop = select(func.min(Job.rank)).where(deliverable(queue), Job.is_stop == ONE).correlate(None)
+        jobs = jobs.where(Job.rank <= func.coalesce(first_stop.scalar_subquery(), literal_column("'~'")))
     weighed = jobs.correlate(None).subquery().c
-    order = (weighed.is_stop.desc(), weighed.ulid)
+    order = (weighed.is_stop.desc(), weighed.rank)
     total = func.sum(weighed.size).over(order_by=order, rows=(None, 0)).label("total")
-    counted = select(weighed.ulid, func.row_number().over(order_by=order).label("number"), total).subquery().c
+    counted = select(weighed.rank, func.row_number().over(order_by=order).label("number"), total).subquery().c
     fits = or_(counted.total <= literal_column(str(REPLY_BYTES)), counted.number == ONE)
-    return Job.ulid.in_(select(counted.ulid).where(fits, counted.number <= bindparam("most", type_=BigInteger)))
+    return Job.rank.in_(select(counted.rank).where(fits, counted.number <= bindparam("most", type_=BigInteger)))
 
 
 def _sizes(queue: Queue, octets: Any, *where: ColumnElement[bool]) -> Select[Any]:
@@ -71,24 +71,24 @@ def _sizes(queue: Queue, octets: Any, *where: ColumnElement[bool]) -> Select[Any
         size += func.length(name) * literal_column(str(_ESCAPED))
     for params in (Job.required_params, Job.optional_params, Job.user_roles):
         size += octets(params)
-    return select(Job.ulid, Job.is_stop, size.label("size")).where(deliverable(queue), *where)
+    return select(Job.rank, Job.is_stop, size.label("size")).where(deliverable(queue), *where)
 
 
-def _oldest_first(queue: Queue, *where: ColumnElement[bool]) -> Statement:
+def _in_order(queue: Queue, *where: ColumnElement[bool]) -> Statement:
     """Write the sizes for SQLite, which works out each when it is asked for it."""
-    return Statement(_sizes(queue, lambda text: func.length(cast(text, LargeBinary)), *where).order_by(Job.ulid))
+    return Statement(_sizes(queue, lambda text: func.length(cast(text, LargeBinary)), *where).order_by(Job.rank))
 
 
-ALL = {queue: _oldest_first(queue) for queue in Queue}
-STOPS = {queue: _oldest_first(queue, Job.is_stop == ONE) for queue in Queue}
-OTHERS = {queue: _oldest_first(queue, Job.is_stop == ZERO) for queue in Queue}
+ALL = {queue: _in_order(queue) for queue in Queue}
+STOPS = {queue: _in_order(queue, Job.is_stop == ONE) for queue in Queue}
+OTHERS = {queue: _in_order(queue, Job.is_stop == ZERO) for queue in Queue}
 
 
 def reach(connection: Connection, command: ClaimJobs, values: Mapping[str, Any]) -> dict[str, Any] | None:
     """Find how far a reply goes, as values for `statements.CLAIM_SOME`; None when it holds all that may be handed over.
 
-    Stop commands go before other jobs, both oldest first, and at least one job goes. What is claimed ends at the first
-    stop command: what was posted after it comes with the next poll. Of stops alone all go.
+    Stop commands go before other jobs, both in their order, and at least one job goes. What is claimed ends at the
+    first stop command: what comes after it comes with the next poll. Of stops alone all go.
     """
     if connection.is_postgresql:
         return {"most": command.limit or _NO_LIMIT}
@@ -102,7 +102,7 @@ def reach(connection: Connection, command: ClaimJobs, values: Mapping[str, Any])
         last_stop = room.fill(islice(stops, 1) if claimed else stops)
     with closing(_each(connection, OTHERS[command.queue], values)) as others:
         ends = claimed and last_stop
-        last_other = room.fill(takewhile(lambda job: job.ulid < last_stop, others) if ends else others)
+        last_other = room.fill(takewhile(lambda job: job.rank < last_stop, others) if ends else others)
     return {"last_stop": last_stop, "last_other": last_other, "upto": max(last_stop, last_other)}
 
 
@@ -116,7 +116,7 @@ def _all_fit(connection: Connection, queue: Queue, values: Mapping[str, Any]) ->
     left = REPLY_BYTES
     cursor = connection.each(ALL[queue], **values)
     try:
-        for _ulid, _is_stop, size in cursor:
+        for _rank, _is_stop, size in cursor:
             left -= size
             if left < 0:
                 return False
@@ -142,12 +142,12 @@ class _Room:
         self._is_empty = True
 
     def fill(self, jobs: Iterable[_Weighed]) -> str:
-        """Put jobs in until one does not fit, and return the last one's ULID; blank when there was none."""
+        """Put jobs in until one does not fit, and return the last one's rank; blank when there was none."""
         last = ""
         for job in jobs:
             if not self._count or (job.size > self._bytes and not self._is_empty):
                 self._bytes = 0  # What comes later is not handed over before what waits longer.
                 break
             self._count, self._bytes, self._is_empty = self._count - 1, self._bytes - job.size, False
-            last = job.ulid
+            last = job.rank
         return last

@@ -10,7 +10,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import accumulate
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 from ulid import ULID
@@ -43,6 +45,7 @@ from .rows import JobRow, job_rows
 
 _SAME_STOP = ("site", "device", "instance", "action", "required_params", "optional_params", "user_roles")
 _STEP_BITS = 60
+_RANK = attrgetter("rank")
 _SHORT = 4096
 
 
@@ -56,6 +59,7 @@ class Event:
     message: str | None = None
     mark: Mark | None = None
     result: str | None = None  # JSON, what the report said came of the job
+    edit: str | None = None  # JSON, what an edit changed, `from` and `to` by the names of the columns
 
 
 class CommittedChange(NamedTuple):
@@ -107,7 +111,7 @@ def submit(
 
 
 def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now) -> Handover:
-    """Hand over waiting jobs, oldest first, and mark them received; replay first when a claim id comes again.
+    """Hand over waiting jobs, in their order, and mark them received; replay first when a claim id comes again.
 
     A poll for stops alone gets no other job, be it a new one or one that its id got before.
 
@@ -126,9 +130,40 @@ def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now) ->
         phase = Phase.RECEIVED if command.claim_id is None else Phase.CLAIMED
         some = statements.CLAIM_STOPS if command.stops_only else statements.CLAIM_SOME
         rows = connection.rows(some[command.queue, phase], **values, **reach)
-    jobs = sorted(job_rows(rows), key=lambda job: job.ulid)
+    if not rows:
+        return before
+    jobs, noted_ms = _noted(connection, command, rows, now)
+    jobs.sort(key=_RANK)
     record(connection, jobs, Event(command.queue, RECEIVED), actor, now)
-    return before._replace(jobs=jobs)
+    return before._replace(jobs=_times(connection, command, jobs, noted_ms))
+
+
+def _times(connection: Connection, command: ClaimJobs, jobs: list[JobRow], noted_ms: int) -> list[JobRow]:
+    """Return jobs as their copies go out: each with a time that is not before any that an earlier copy carried.
+
+    The public site software sorts by these times. A time that is not the job's own is kept, for when the copy is asked
+    for again.
+    """
+    own_ms = [job.timestamp_ms for job in jobs]
+    times_ms = [*accumulate(own_ms, max, initial=noted_ms)][1:]
+    if times_ms == own_ms:
+        return jobs
+    later = [(job.id, time_ms) for job, time_ms in zip(jobs, times_ms, strict=True) if time_ms != job.timestamp_ms]
+    values = [{"job_id": job_id, "time_ms": time_ms} for job_id, time_ms in later]
+    connection.run_many(statements.CARRY[command.queue], values)
+    carried_ms = dict(later)
+    return [queries.dated(job, carried_ms.get(job.id)) for job in jobs]
+
+
+def _noted(
+    connection: Connection, command: ClaimJobs, rows: Sequence[Sequence[Any]], now: Now
+) -> tuple[list[JobRow], int]:
+    """Note the newest time among jobs that are handed over; return them, and the newest of those before, or 0."""
+    if connection.is_postgresql:  # where the claim itself did
+        return job_rows(row[:-1] for row in rows), rows[0][-1]
+    jobs = job_rows(rows)
+    values = {"site": command.site, "newest_ms": max([job.timestamp_ms for job in jobs]), "wall_ms": now.wall_ms}
+    return jobs, connection.rows(statements.NOTE_DELIVERED[command.queue], **values)[0][0]
 
 
 def replay(connection: Connection, command: ClaimJobs) -> Handover:
@@ -310,8 +345,11 @@ def record(connection: Connection, jobs: Iterable[JobRow], event: Event, actor: 
         }
         for job, _, _ in changes
     ]
-    if rows:
+    if rows and event.edit is not None:
+        connection.run_many(statements.EVENT_OF_EDIT, [row | {"edit": event.edit} for row in rows])
+    elif rows:
         connection.run_many(statements.EVENT, rows)
+    if rows:
         connection.changes += changes
         _hold_plans(connection, changes, now)
 
@@ -339,8 +377,9 @@ def _values(
 ) -> dict[str, str | int | None]:
     """Return the row of a new job that is no stop, by column."""
     hold_ms = round(command.not_before_seconds * 1000)
+    ulid = next_ulid(met.last_ulid, _ulid_ms(met, now))
     return {
-        "ulid": next_ulid(met.last_ulid, _ulid_ms(met, now)),
+        "ulid": ulid,
         "site": command.site,
         "device": command.device,
         "instance": command.instance,
@@ -371,6 +410,7 @@ def _values(
         "replica_seconds_until_complete": None,
         "replica_cancel_requested": 0,
         "replica_against_label": 0,
+        "rank": ulid,
     }
 
 

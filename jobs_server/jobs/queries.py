@@ -32,7 +32,7 @@ from .sql import (
     deliverable,
     in_phase,
     literal,
-    not_locked_out,
+    not_held,
     older_than,
 )
 
@@ -53,7 +53,7 @@ def _next_due(queue: Queue, *which: ColumnElement[bool]) -> Statement:
         ON[queue].phase == literal(Phase.WAITING),
         Job.hold_ms > ZERO,
         not_(older_than(Job.accepted_ms, Job.accepted_boot_ms, Job.expires_after_ms)),
-        not_locked_out(),
+        not_held(),
         *which,
     )
     return Statement(select(func.min(Job.hold_ms - case((same_boot, since_boot), else_=since_wall))).where(held))
@@ -65,7 +65,7 @@ _NEXT_STOP_DUE = {queue: _next_due(queue, Job.is_stop == ONE) for queue in Queue
 _IN_HAND = Statement(select(func.count()).where(THIS_SITE, in_phase(Queue.PRIMARY, *UNFINISHED)))
 _CLAIMED = {
     queue: Statement(
-        select(*JOB, not_locked_out()).where(THIS_SITE, ON[queue].claim_id == bindparam("claim_id")).order_by(Job.ulid)
+        select(*JOB, ON[queue].carried_ms, not_held()).where(THIS_SITE, ON[queue].claim_id == bindparam("claim_id"))
     )
     for queue in Queue
 }
@@ -184,9 +184,18 @@ def count_in_hand(connection: Connection, site: str) -> int:
 
 
 def claimed(connection: Connection, site: str, queue: Queue, claim_id: str) -> list[tuple[JobRow, bool]]:
-    """List the jobs that were handed over with a claim id, oldest first, each with whether a lock-out lets it move."""
+    """List the jobs that were handed over with a claim id, in the order of that reply and with its times.
+
+    Each with whether it may move, for all lock-outs and pauses.
+    """
     rows = connection.rows(_CLAIMED[queue], site=site, claim_id=claim_id)
-    return [(JobRow._make(job), bool(may_move)) for *job, may_move in rows]
+    found = [(dated(JobRow._make(job), carried_ms), bool(may_move)) for *job, carried_ms, may_move in rows]
+    return sorted(found, key=lambda each: (each[0].rank, each[0].ulid))
+
+
+def dated(job: JobRow, carried_ms: int | None) -> JobRow:
+    """Return a job as its copy goes out, with the time that the copy carries; none: its own."""
+    return job if carried_ms is None else job._replace(timestamp_ms=carried_ms)
 
 
 def job(connection: Connection, site: str, ulid: str) -> JobRow | None:

@@ -55,6 +55,7 @@ class JobRow(NamedTuple):
     replica_seconds_until_complete: int | None
     replica_cancel_requested: int
     replica_against_label: int
+    rank: str
 
     def state(self, queue: Queue) -> QueueState:
         """Return how the job stands on one queue."""
@@ -83,6 +84,7 @@ class EventRow(NamedTuple):
     message: str | None
     mark: str | None
     result: str | None = None
+    edit: str | None = None
 
 
 _job_row: Callable[[Sequence[Any]], JobRow] = partial(tuple.__new__, JobRow)  # `_make` looks at each row's length.

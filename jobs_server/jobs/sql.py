@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from ..clock import BOOT_BITS
 from ..domain.lifecycle import Phase, Queue
-from ..storage.models import Job, JobEvent, Lockout
+from ..storage.models import Job, JobEvent, Lockout, QueuePause
 from .rows import EventRow, JobRow
 
 _CLOCKS_DIFFER_MS = 60_000
@@ -29,6 +29,7 @@ class QueueColumns:
     seconds_until_complete: InstrumentedAttribute[int | None]
     cancel_requested: InstrumentedAttribute[int]
     against_label: InstrumentedAttribute[int]
+    carried_ms: InstrumentedAttribute[int | None]
 
 
 ZERO: ColumnElement[int] = literal_column("0")
@@ -100,14 +101,16 @@ def older_than(since_ms: Any, since_boot_ms: Any, limit_ms: Any) -> ColumnElemen
     )
 
 
-def not_locked_out() -> ColumnElement[bool]:
-    """Write that a job may move although its site may be locked out; binds `site`."""
-    in_force = select(Lockout.id).where(Lockout.site == bindparam("site"), Lockout.lifted_ms.is_(None))
-    return or_(Job.is_stop == ONE, not_(in_force.correlate(None).exists()))
+def not_held() -> ColumnElement[bool]:
+    """Write that a job may move although its site may be locked out, or its queue paused; binds `site`."""
+    locked_out = select(Lockout.id).where(Lockout.site == bindparam("site"), Lockout.lifted_ms.is_(None))
+    paused = select(QueuePause.id).where(QueuePause.site == bindparam("site"), QueuePause.resumed_ms.is_(None))
+    in_force = (held.correlate(None).exists() for held in (locked_out, paused))
+    return or_(Job.is_stop == ONE, not_(or_(*in_force)))
 
 
 def deliverable(queue: Queue) -> ColumnElement[bool]:
-    """Write that a job waits on a queue, is not too old or locked out, and need not be held back any more."""
+    """Write that a job waits, is not too old, and that no lock-out, pause or time of its own holds it back."""
     since_boot, same_boot = age_by_boot(Job.accepted_boot_ms)
     since_wall = bindparam("wall_ms", type_=BigInteger) - Job.accepted_ms
     return and_(
@@ -119,7 +122,7 @@ def deliverable(queue: Queue) -> ColumnElement[bool]:
             and_(same_boot, since_boot >= Job.hold_ms),
             and_(not_(same_boot), since_wall >= Job.hold_ms),
         ),
-        not_locked_out(),
+        not_held(),
     )
 
 

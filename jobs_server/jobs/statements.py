@@ -6,7 +6,9 @@ and returns the rows that it changed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -25,6 +27,8 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from ..clock import AHEAD_MS
 from ..domain.lifecycle import (
@@ -41,7 +45,7 @@ from ..domain.lifecycle import (
     Queue,
     Report,
 )
-from ..storage.models import ClockMark, Job, JobEvent, Lockout, Reservation
+from ..storage.models import ClockMark, Delivered, Job, JobEvent, Lockout, Reservation
 from ..storage.statement import Statement
 from .handover import WITHIN_REACH, within_reply
 from .reservations import now_at_site
@@ -59,7 +63,7 @@ from .sql import (
     deliverable,
     in_phase,
     literal,
-    not_locked_out,
+    not_held,
     older_than,
 )
 
@@ -67,8 +71,10 @@ _WALL, _BOOT = bindparam("wall_ms", type_=BigInteger), bindparam("boot_ms", type
 _CAP = bindparam("cap", type_=BigInteger)
 # Written so that no index of sites fits: what is labelled is found by its phase, not in a site's long history.
 _FOUND_AT_THIS_SITE = Job.site.concat(literal_column("''")) == bindparam("site")
+BY_ULID = and_(Job.ulid == bindparam("ulid"), _FOUND_AT_THIS_SITE)
 # Written so that no index of times fits: it would lead through the site's long history.
-_NOT_AHEAD = Job.timestamp_ms + ZERO <= _WALL + literal_column(str(AHEAD_MS))
+_AHEAD = _WALL + literal_column(str(AHEAD_MS))
+_NOT_AHEAD = Job.timestamp_ms + ZERO <= _AHEAD
 _WORK = Job.is_stop == ZERO
 _ON_DEVICE = and_(Job.device == bindparam("device"), Job.instance == bindparam("instance"))
 # What a stop takes away the site never learns of, or is asked to leave: no stop that stops more may be among it.
@@ -83,6 +89,8 @@ REACH_JOBS = 2000
 """How many jobs that no fence holds a stop command reaches: twice as many as may wait at a site."""
 _IN_ITS_HANDS = (Phase.RECEIVED, Phase.RUNNING, Phase.GUARDED, Phase.LOST)
 """The phases of a job that the site has and may have begun."""
+_SITE = bindparam("site", type_=Job.site.type)
+_DELIVERED = ("site", "queue", "newest_ms", "before_ms")
 _EVENT_VALUES = (
     *("job_id", "site", "at_ms", "queue", "status", "seconds_until_complete"),
     *("actor_known", "actor_id", "actor_name", "message", "mark", "result"),
@@ -91,21 +99,53 @@ _EVENT_VALUES = (
 
 def _claim(queue: Queue) -> Statement:
     """Hand over all that may be, to a poll that cannot be repeated; for SQLite, where it was seen to fit a reply."""
-    return Statement(_hand_over(queue, Phase.RECEIVED).where(deliverable(queue)).returning(*JOB))
+    return _with_delivered(queue, *[_hand_over(queue, Phase.RECEIVED).where(deliverable(queue))] * 2)
 
 
 def _claim_some(queue: Queue, phase: Phase) -> Statement:
     """Hand over what is within the reach of one reply (`handover`)."""
     some = _hand_over(queue, phase).where(deliverable(queue))
     within = within_reply(queue, ends_at_stop=phase is Phase.CLAIMED)
-    return Statement(some.where(WITHIN_REACH).returning(*JOB), on_postgresql=some.where(within).returning(*JOB))
+    return _with_delivered(queue, some.where(WITHIN_REACH), some.where(within))
 
 
 def _claim_stops(queue: Queue, phase: Phase) -> Statement:
     """Hand over stop commands alone, within the reach of one reply."""
     stops = _hand_over(queue, phase).where(deliverable(queue), Job.is_stop == ONE)
     within = within_reply(queue, stops_only=True)
-    return Statement(stops.where(WITHIN_REACH).returning(*JOB), on_postgresql=stops.where(within).returning(*JOB))
+    return _with_delivered(queue, stops.where(WITHIN_REACH), stops.where(within))
+
+
+def _with_delivered(queue: Queue, on_sqlite: Update, on_postgresql: Update) -> Statement:
+    """Write a claim; on PostgreSQL it does in one round trip what `NOTE_DELIVERED` does on SQLite, in a last column."""
+    handed = on_postgresql.returning(*JOB).cte("handed")
+    newest = select(_SITE, _number(queue), func.max(handed.c.timestamp_ms), ZERO).having(func.count() > ZERO)
+    new = postgresql_insert(Delivered).from_select(_DELIVERED, newest)
+    noted = _over_what_was_noted(new, func.greatest).cte("noted")
+    return Statement(on_sqlite.returning(*JOB), on_postgresql=select(*handed.c, noted.c.before_ms))
+
+
+def _note_delivered(queue: Queue) -> Statement:
+    """Note the newest time among the jobs of a claim, and return the newest of those before, or 0."""
+    values = (_SITE, _number(queue), bindparam("newest_ms", type_=BigInteger), ZERO)
+    new = sqlite_insert(Delivered).values(dict(zip(_DELIVERED, values, strict=True))).inline()
+    return Statement(_over_what_was_noted(new, func.max))
+
+
+def _over_what_was_noted(new: Any, larger: Callable[..., ColumnElement[int]]) -> Any:
+    # One that is ahead of what clocks are set back by is of a clock that leapt.
+    before = case((Delivered.newest_ms <= _AHEAD, Delivered.newest_ms), else_=ZERO)
+    values = {"newest_ms": larger(new.excluded.newest_ms, before), "before_ms": before}
+    return new.on_conflict_do_update(index_elements=["site", "queue"], set_=values).returning(Delivered.before_ms)
+
+
+def _number(queue: Queue) -> ColumnElement[int]:
+    return literal_column(str(queue.value))
+
+
+def _carry(queue: Queue) -> Statement:
+    this = Job.id == bindparam("job_id", type_=BigInteger)
+    return Statement(update(Job).where(this).values({ON[queue].carried_ms: bindparam("time_ms", type_=BigInteger)}))
 
 
 def _hand_over(queue: Queue, phase: Phase) -> Update:
@@ -148,12 +188,12 @@ def _report(queue: Queue, kind: Report) -> Statement:
 def _start_fenced(queue: Queue) -> Statement:
     """Let a job start that was handed over with this claim id, not too long ago, and is still to be run.
 
-    A lock-out that came after it was handed over holds it as well: there may be hands on the telescope. What runs by
-    the word of whoever claimed it may start, unless it was to be canceled or runs against a label.
+    A lock-out or a pause that came after it was handed over holds it as well: there may be hands on the telescope.
+    What runs by the word of whoever claimed it may start, unless it was to be canceled or runs against a label.
     """
     on = ON[queue]
     too_late = older_than(on.heard_ms, on.heard_boot_ms, bindparam("start_within_ms", type_=BigInteger))
-    may_begin = and_(in_phase(queue, Phase.CLAIMED), ~too_late, not_locked_out(), ~_PLAN_IS_OVER)
+    may_begin = and_(in_phase(queue, Phase.CLAIMED), ~too_late, not_held(), ~_PLAN_IS_OVER)
     has_begun = and_(in_phase(queue, Phase.RUNNING), on.cancel_requested == ZERO, on.against_label == ZERO)
     return Statement(
         update(Job)
@@ -185,8 +225,8 @@ class Cancel:
 
 
 def _cancel_one(queue: Queue) -> Cancel:
-    this_job = in_phase(queue, *_IN_ITS_HANDS)
-    return _cancel(queue, THIS_JOB, and_(THIS_JOB, in_phase(queue, Phase.CLAIMED)), and_(THIS_JOB, this_job))
+    claimed, begun = in_phase(queue, Phase.CLAIMED), in_phase(queue, *_IN_ITS_HANDS)
+    return _cancel(queue, BY_ULID, and_(BY_ULID, claimed), and_(BY_ULID, begun))
 
 
 def cancel_at_site(queue: Queue, which: ColumnElement[bool], reach_jobs: int = REACH_JOBS) -> Cancel:
@@ -318,13 +358,13 @@ MEET = Statement(
         select(func.max(Job.ulid)).scalar_subquery(),
         select(Job.timestamp_ms)
         .where(THIS_SITE, Job.phase == literal(Phase.WAITING), _NOT_AHEAD)
-        .order_by(Job.ulid.desc())
+        .order_by(Job.rank.desc())
         .limit(at_most(1))
         .scalar_subquery(),
         select(Lockout.id).where(Lockout.site == bindparam("site"), Lockout.lifted_ms.is_(None)).scalar_subquery(),
         select(literal_column("1"))
         .where(_CAP > ZERO, THIS_SITE, Job.phase == literal(Phase.WAITING))
-        .order_by(Job.ulid)
+        .order_by(Job.rank)
         .limit(at_most(1))
         .offset(case((_CAP > ZERO, _CAP - ONE), else_=ZERO))
         .scalar_subquery(),
@@ -332,17 +372,21 @@ MEET = Statement(
         select(func.max(ClockMark.wall_ms)).where(ClockMark.wall_ms <= _WALL).scalar_subquery(),
     )
 )
-"""What a new job meets at a site: the last ULID of all, the timestamp of the newest job that waits there (of those that
+"""What a new job meets at a site: the last ULID of all, the timestamp of the last job that waits there (of those that
 are not dated further ahead than clocks are set back), the lock-out in force, whether as many jobs wait as may (`cap`;
 0: any number), a reservation that is running, and the last moment at which a server took its clock to be right."""
 
 INSERT = Statement(insert(Job).values({n: bindparam(n) for n in JobRow._fields if n != "id"}).returning(Job.id))
 EVENT = Statement(insert(JobEvent).values({name: bindparam(name) for name in _EVENT_VALUES}))
+EVENT_OF_EDIT = Statement(insert(JobEvent).values({name: bindparam(name) for name in (*_EVENT_VALUES, "edit")}))
 
 CLAIM = {queue: _claim(queue) for queue in Queue}
 _HANDED_OVER = (Phase.RECEIVED, Phase.CLAIMED)
 CLAIM_SOME = {(queue, phase): _claim_some(queue, phase) for queue in Queue for phase in _HANDED_OVER}
 CLAIM_STOPS = {(queue, phase): _claim_stops(queue, phase) for queue in Queue for phase in _HANDED_OVER}
+NOTE_DELIVERED = {queue: _note_delivered(queue) for queue in Queue}
+CARRY = {queue: _carry(queue) for queue in Queue}
+"""Keep the time that the copy of a job carried, where that is not the job's own."""
 REPORT = {(queue, kind): _report(queue, kind) for queue in Queue for kind in Report}
 START_FENCED = {queue: _start_fenced(queue) for queue in Queue}
 

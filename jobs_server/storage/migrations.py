@@ -166,6 +166,10 @@ def _migrate(database: Database) -> None:
     from alembic import command
 
     command.upgrade(alembic_config(database), "head")
+    if not database.in_memory:
+        # The driver keeps a hundred prepared statements, and gives up the newest where it has as many: a connection
+        # that made tables would prepare each statement of the service anew, for as long as it is open.
+        database.engine.dispose()
 
 
 def alembic_config(database: Database) -> Config:

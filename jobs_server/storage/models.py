@@ -27,7 +27,7 @@ def phase_in(queue: str, *phases: Phase) -> str:
 def _queue_indexes(queue: str) -> tuple[Index, ...]:
     """Index one queue; all but the claims' are partial, so that the cost of a poll does not grow with history."""
     return (
-        _partial_index(f"ix_job_{queue}waiting", ("site", "ulid"), f"{queue}phase = '{Phase.WAITING}'"),
+        _partial_index(f"ix_job_{queue}waiting", ("site", "rank"), f"{queue}phase = '{Phase.WAITING}'"),
         _partial_index(f"ix_job_{queue}claim", ("site", f"{queue}claim_id", "ulid"), f"{queue}claim_id IS NOT NULL"),
         _partial_index(f"ix_job_{queue}unfinished", ("site", f"{queue}heard_ms"), phase_in(queue, *UNFINISHED)),
         _partial_index(f"ix_job_{queue}watched", ("ulid",), phase_in(queue, *WATCHED)),
@@ -89,6 +89,12 @@ class Job(Base):
     replica_against_label: Mapped[int] = mapped_column(server_default=_ZERO)
     plan: Mapped[str | None]  # JSON, an object: the step of a plan that this job is; none: it is of no plan
     until_after_ms: Mapped[int | None]  # does not start from this age on, since its plan is over then
+    rank: Mapped[str] = mapped_column(
+        server_default=text("''")
+    )  # what waits is in this order: the ULID, until the job is moved; blank: handed over before there were ranks
+    is_next: Mapped[int] = mapped_column(server_default=_ZERO)  # 1: sent to go before what waited, and not moved since
+    carried_ms: Mapped[int | None]  # the time that the copy shows which a poll got; none: `timestamp_ms`
+    replica_carried_ms: Mapped[int | None]
 
 
 class JobEvent(Base):
@@ -118,6 +124,7 @@ class JobEvent(Base):
     message: Mapped[str | None]
     mark: Mapped[str | None]  # lifecycle.Mark: what is special about this event
     result: Mapped[str | None]  # JSON, an object: what the site said came of the job, with this report
+    edit: Mapped[str | None]  # JSON: what an edit of the job changed, `from` and `to` by the names of the columns
 
 
 class Plan(Base):
@@ -245,6 +252,39 @@ class Lockout(Base):
     lifted_by_known: Mapped[str | None]
     lifted_by_id: Mapped[str | None]
     lifted_by_name: Mapped[str | None]
+
+
+class QueuePause(Base):
+    """One time that the queue of a site was paused: stop commands alone were handed over, or began.
+
+    Kept when it is over: who paused the queue when is part of the history.
+    """
+
+    __tablename__ = "queue_pause"
+    __table_args__ = (_partial_index("uq_queue_pause_site_in_force", ("site",), "resumed_ms IS NULL", unique=True),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    site: Mapped[str]
+    note: Mapped[str]
+    since_ms: Mapped[int]
+    by_known: Mapped[str]  # actors.Known
+    by_id: Mapped[str]
+    by_name: Mapped[str]
+    resumed_ms: Mapped[int | None]  # none: in force
+    resumed_by_known: Mapped[str | None]
+    resumed_by_id: Mapped[str | None]
+    resumed_by_name: Mapped[str | None]
+
+
+class Delivered(Base):
+    """The newest time that a copy carried which polls of one queue of a site got; later copies carry none before it."""
+
+    __tablename__ = "delivered"
+
+    site: Mapped[str] = mapped_column(primary_key=True)
+    queue: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # lifecycle.Queue
+    newest_ms: Mapped[int]
+    before_ms: Mapped[int]  # the newest before the last reply; 0: none
 
 
 class SiteToken(Base):

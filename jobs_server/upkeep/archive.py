@@ -30,16 +30,20 @@ EVENT_NAMES = tuple(column.key for column in JobEvent.__table__.columns if colum
 JOB = tuple(getattr(Job, name) for name in JOB_NAMES)
 EVENT = tuple(getattr(JobEvent, name) for name in EVENT_NAMES)
 
-ADDED: Mapping[str, int | None] = {
+ADDED: Mapping[str, int | str | None] = {
     "covers_site": 0,
     "replica_seconds_until_complete": None,
     "replica_cancel_requested": 0,
     "replica_against_label": 0,
     "plan": None,
     "until_after_ms": None,
+    "rank": "",
+    "is_next": 0,
+    "carried_ms": None,
+    "replica_carried_ms": None,
 }
 """What was added since lines of this form were first written, and what stands for it where a line lacks it."""
-ADDED_TO_EVENTS: Mapping[str, int | None] = {"result": None}
+ADDED_TO_EVENTS: Mapping[str, int | str | None] = {"result": None, "edit": None}
 """The same of a line's events."""
 _TIMES = ("timestamp_ms", "accepted_ms", "heard_ms", "replica_heard_ms", "at_ms")
 
@@ -49,7 +53,7 @@ _FIRST_SEQ = Statement(select(func.min(JobEvent.seq)))
 _INSERT_EVENT = Statement(insert(JobEvent).values({name: bindparam(name) for name in ("seq", "job_id", *EVENT_NAMES)}))
 
 
-def _model(name: str, columns: Any, names: Sequence[str], added: Mapping[str, int | None]) -> type[BaseModel]:
+def _model(name: str, columns: Any, names: Sequence[str], added: Mapping[str, int | str | None]) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for each in names:
         kind = columns[each].type.python_type
@@ -197,6 +201,7 @@ def _ended(job: Mapping[str, Any], queue: Queue, now_ms: int) -> dict[str, Any]:
         "message": NOTE,
         "mark": None,
         "result": None,
+        "edit": None,
     }
     return {"site": job["site"], "at_ms": now_ms, **what, **by}
 

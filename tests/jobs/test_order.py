@@ -50,3 +50,46 @@ def test_once_nothing_waits_the_clock_is_believed_again(app: Flask, monkeypatch:
     second = observatory.sends()
     assert second["timestamp_ms"] == 4_000_000
     assert second["ulid"] > first["ulid"]
+
+
+def at(monkeypatch: pytest.MonkeyPatch, wall_ms: int) -> None:
+    monkeypatch.setattr(clock, "read", lambda: clock.Now(wall_ms, 1))
+
+
+def test_the_times_of_copies_rise_over_all_replies_though_a_clock_is_set_back(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The public site software sorts by them; the jobs themselves keep the time at which they were accepted."""
+    observatory = inside(app)
+    carried = []
+    for now_ms in (5_000_000, 4_000_000, 4_500_000, 6_000_000):
+        at(monkeypatch, now_ms)
+        sent = observatory.sends()
+        assert observatory.shows(sent)["timestamp_ms"] == sent["timestamp_ms"] == now_ms
+        carried += [job["timestamp_ms"] for job in observatory.polls()]
+    assert carried == [5_000_000, 5_000_000, 5_000_000, 6_000_000]
+
+
+def test_a_job_that_a_stop_overtook_carries_no_earlier_time(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    observatory = inside(app)
+    at(monkeypatch, 5_000_000)
+    observatory.sends(device="mount", instance="mount1")
+    at(monkeypatch, 5_500_000)
+    observatory.sends("stop")
+    assert [job["timestamp_ms"] for job in observatory.polls(limit=1)] == [5_500_000]
+    assert [job["timestamp_ms"] for job in observatory.polls(claimId="a", alternateQueue=True)] == [
+        5_000_000,
+        5_500_000,
+    ]
+    (left,) = observatory.polls(claimId="b")
+    assert left["timestamp_ms"] == 5_500_000
+    assert observatory.polls(claimId="b") == [left], "a repeated claim is another reply"
+    assert observatory.shows(left)["timestamp_ms"] == 5_000_000
+
+
+def test_a_clock_that_leapt_by_years_dates_no_later_copy(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    observatory = inside(app)
+    for now_ms in (5_000_000 + 10 * clock.FEW_DAYS_MS, 5_000_000):
+        at(monkeypatch, now_ms)
+        observatory.sends()
+        assert [job["timestamp_ms"] for job in observatory.polls()] == [now_ms]

@@ -177,3 +177,24 @@ def test_flasks_own_command_makes_the_folder_and_the_database(tmp_path: Path) ->
     ended = run_apart(instance, "db", "upgrade")
     assert ended.returncode == 0, ended
     assert ledger.select(instance / "jobs.db", "SELECT version_num FROM alembic_version") == [(migrations.newest(),)]
+
+
+def test_what_waits_keeps_its_order_over_the_upgrade_that_gives_ranks(tmp_path: Path) -> None:
+    path = of_the_first_version(tmp_path, 9)
+    waits = "status = 'UNREAD', phase = 'waiting', replica_status = 'UNREAD', replica_phase = 'waiting'"
+    with driver.connect(path) as connection:
+        connection.execute(f"UPDATE job SET {waits}, accepted_ms = ? WHERE id IN (2, 3, 5, 8)", (clock.now_ms(),))
+        connection.execute(  # it was handed over already, with its copy, and is asked for again
+            f"UPDATE job SET {waits}, accepted_ms = ?, status = 'RECEIVED', phase = 'claimed', claim_id = 'a'"
+            " WHERE id IN (4, 7)",
+            (clock.now_ms(),),
+        )
+    connection.close()
+    app, site = opened(tmp_path)
+    new = site.sends()
+    waiting = [f"01{number:024d}" for number in (2, 3, 5, 8)] + [new["ulid"]]
+    assert [job["ulid"] for job in site.polls(claimId="a")] == [f"01{number:024d}" for number in (4, 7)]
+    assert [job["ulid"] for job in site.polls(claimId="b")] == waiting
+    waits_there = sorted(waiting + [f"01{number:024d}" for number in (4, 7)])
+    assert [job["ulid"] for job in site.polls(alternateQueue=True)] == waits_there
+    close(app)

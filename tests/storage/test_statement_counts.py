@@ -48,6 +48,11 @@ class Counted:
         """The looks at how large the jobs are that a reply would hold; on PostgreSQL they are part of the claim."""
         return ["SELECT"] * looks if self._on_sqlite else []
 
+    def claiming(self, jobs: int) -> list[str]:
+        """A claim of so many jobs, which notes the newest time handed over; on PostgreSQL in the same statement."""
+        claim = ["UPDATE job", "INSERT delivered"] if self._on_sqlite else ["WITH"]
+        return [*claim, *["INSERT job_event"] * jobs]
+
     def _watch_sqlite(self, connection: Any, _record: object) -> None:
         connection.set_trace_callback(lambda sql: self._run.append(in_short(sql)))
 
@@ -115,7 +120,7 @@ def test_a_poll_that_gets_jobs_is_one_write(app: Flask, run: Counted, options: d
         observatory.sends()
     assert run.of(lambda: observatory.polls(**options)) == [
         "SELECT",
-        *run.one_write(*run.weighing(weighed), "UPDATE job", *["INSERT job_event"] * 5),
+        *run.one_write(*run.weighing(weighed), *run.claiming(5)),
     ]
 
 
@@ -124,7 +129,7 @@ def test_a_claim_looks_again_inside_its_write_whether_it_was_made_before(app: Fl
     observatory.sends()
     poll = {"claimId": "c-1"}
     first = run.of(lambda: observatory.polls(**poll))
-    assert first == ["SELECT", "SELECT", *run.one_write("SELECT", *run.weighing(2), "UPDATE job", "INSERT job_event")]
+    assert first == ["SELECT", "SELECT", *run.one_write("SELECT", *run.weighing(2), *run.claiming(1))]
     assert run.of(lambda: observatory.polls(**poll)) == ["SELECT"]
 
 

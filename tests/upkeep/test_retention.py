@@ -359,11 +359,11 @@ class TestArchive:
         pruned = retention.prune(database(file_app), days_ago(clocks, 1), tmp_path)
         assert pruned.file is not None
         line = json.loads(gzip.decompress(pruned.file.read_bytes()))
-        line["job"]["rank"] = 7
+        line["job"]["colour"] = 7
         (tmp_path / "newer.jsonl").write_text(json.dumps(line), encoding="utf-8")
         told = archive.read_back(database(file_app), tmp_path / "newer.jsonl", clocks.now.wall_ms)
         (fault,) = told.faults
-        assert fault.startswith("line 1: rank is not known to this version: a newer one may have written it")
+        assert fault.startswith("line 1: colour is not known to this version: a newer one may have written it")
 
     def test_two_prunes_at_once_never_share_one_archives_name(
         self, file_app: Flask, clocks: Clocks, tmp_path: Path
