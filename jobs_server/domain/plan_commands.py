@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
-from pydantic_core import to_json
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from ..errors import BadRequest, Fault, shown
 from .commands import (
@@ -122,13 +121,22 @@ _Id = Annotated[
 ]
 
 
+_Code = Annotated[
+    str,
+    StringConstraints(max_length=LONGEST_CODE),
+    AfterValidator(visible),
+    Field(description=f"a text of 1 to {LONGEST_CODE} characters"),
+]
+
+
 class PlanStep(Command):
     """One step of a plan, checked as a new job is; its site is the plan's."""
 
+    site: Annotated[Name, Field(title="that of the plan, where it is said")] = ""
     id: _Id = None
-    device: Annotated[Name, Field(title="kind of device, such as camera")]
-    instance: Annotated[Name, Field(title="which one, as the site calls it")]
-    action: Annotated[Name, Field(title="what it is to do")]
+    device: Annotated[_Code, Field(title="kind of device, such as camera")]
+    instance: Annotated[_Code, Field(title="which one, as the site calls it")]
+    action: Annotated[_Code, Field(title="what it is to do")]
     required_params: Annotated[Params, or_default({}, dict[str, Any]), Field(default_factory=dict)]
     optional_params: Annotated[Params, or_default({}, dict[str, Any]), Field(default_factory=dict)]
     expires_in_seconds: Annotated[
@@ -153,10 +161,8 @@ class PlanStep(Command):
         ),
     ] = 0
 
-    @property
-    def bounds(self) -> Mapping[str, int]:
-        """Return how long each name may be."""
-        return dict.fromkeys(("device", "instance", "action"), LONGEST_CODE)
+
+_ALL_STEPS = TypeAdapter(list[PlanStep])
 
 
 class _OfPerson(ByPerson):
@@ -306,36 +312,39 @@ def _refuse() -> str:
 
 def steps_of(site: str, given: Sequence[Any]) -> list[PlanStep]:
     """Check the steps of a plan for a site. Raises BadRequest that names the step by its number."""
-    return [_step(site, number, each) for number, each in enumerate(given, 1)]
+    try:
+        steps = _ALL_STEPS.validate_python(given)
+    except ValidationError:
+        steps = [_checked_alone(number, each) for number, each in enumerate(given, 1)]
+    for number, step in enumerate(steps, 1):
+        if step.site not in ("", site):
+            named = f"step {number} is for {shown(step.site)}, and the plan for {shown(site)}"
+            raise refused("steps", f"{named}: a plan is of one site")
+        if is_stop(step.action, step.required_params):
+            named = f"step {number} is a stop command ({shown(step.action)})"
+            raise refused("steps", f"{named}, which cannot wait in a plan; send it alone")
+    return steps
 
 
-def _step(site: str, number: int, given: object) -> PlanStep:
+def _checked_alone(number: int, given: object) -> PlanStep:
     if not isinstance(given, dict):
         raise refused("steps", f"step {number} must be an object with device, instance and action")
     try:
-        step = checked(PlanStep, {"site": site} | given)
+        return checked(PlanStep, given)
     except BadRequest as error:
-        sentence = error.sentence.removeprefix("Error: ")
-        raise refused("steps", f"step {number}: {sentence}") from None
-    if step.site != site:
-        raise refused(
-            "steps", f"step {number} is for {shown(step.site)}, and the plan for {shown(site)}: one site each"
-        )
-    if is_stop(step.action, step.required_params):
-        raise refused(
-            "steps",
-            f"step {number} is a stop command ({shown(step.action)}), which cannot wait in a plan; send it alone",
-        )
-    return step
+        raise refused("steps", f"step {number}: {error.sentence.removeprefix('Error: ')}") from None
 
 
-def check_whole(steps: Sequence[PlanStep], repeat: int, released: int = 0) -> None:
-    """Refuse a plan that is too long or too large with its repeats. Raises BadRequest."""
-    total = released + len(steps) * repeat
+def check_whole(steps: Sequence[PlanStep], repeat: int) -> None:
+    """Refuse a plan that is too long with its repeats. Raises BadRequest."""
+    total = len(steps) * repeat
     if total > MOST_STEPS:
         times = "" if repeat == 1 else f", {len(steps)} times {repeat},"
         raise refused("steps", f"a plan may have {MOST_STEPS} steps, and this one would have {total}{times}: part it")
-    size = sum(len(to_json(step.required_params)) + len(to_json(step.optional_params)) for step in steps) * repeat
+
+
+def check_size(size: int) -> None:
+    """Refuse a plan of which the parameters, its repeats included, are so many bytes of JSON. Raises BadRequest."""
     if size > MOST_PLAN_BYTES:
         raise refused("steps", f"the parameters of all steps may be {MOST_PLAN_BYTES} bytes of JSON, and are {size}")
 

@@ -34,6 +34,8 @@ AMONG = 300
 KEPT_SECONDS = 600.0
 """How long what was read of a site's past is kept."""
 _MOST_SITES = 100
+_TURNS_WITH_TIME = "mount"
+"""How long its slews take depends on when; a series of frames is worked out once."""
 # Of a job that ended well the site has said both when it began and when it ended.
 _newest = (
     select(Job.id)
@@ -78,9 +80,13 @@ class PlanTimes:
         """Estimate steps that are done one after the other at a site, each with what it is held back first."""
         delays = self._delays(connection, site)
         pose, now, each, from_past = Pose(), clock.now_ms() / 1000, list[float](), 0
+        known: dict[tuple[object, ...], tuple[float, Pose]] = {}
         for step in steps:
-            params = from_json(step.required_params), from_json(step.optional_params)
-            seconds, pose = _planned(step.device, step.action, *params, pose, now)
+            same = (step.device, step.action, step.required_params, step.optional_params, pose)
+            if step.device == _TURNS_WITH_TIME or (planned := known.get(same)) is None:
+                params = from_json(step.required_params), from_json(step.optional_params)
+                planned = known[same] = _planned(step.device, step.action, *params, pose, now)
+            seconds, pose = planned
             delay = delays.get((step.device, step.action))
             from_past += delay is not None
             each.append(step.hold_ms / 1000 + max(0.0, seconds + (delay or 0.0)))

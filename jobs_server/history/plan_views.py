@@ -66,9 +66,8 @@ def _cautions(
         if other.creator_id != plan.user_id and not plan.by_admin:
             yield f"{shown(other.creator)} has reserved the telescope meanwhile: it pauses when it comes there"
             break
-    others = [other for other in plan_queries.open_at(connection, plan.site) if other.id != plan.id and other.released]
-    if others:
-        yield f"plan {shown(others[0].title)} of {shown(others[0].user_name)} is under way: their steps mix"
+    if beside := plan_queries.under_way(connection, plan.site, plan.id):
+        yield f"plan {shown(beside.title)} of {shown(beside.user_name)} is under way: their steps mix"
     if at_once:
         yield "its steps are all released at once, as site.toml says"
     elif present.never_reports(connection, plan.site):

@@ -60,8 +60,7 @@ class PlanDesk:
             self.limits.job(plan_release.command_of(draft[0], draft[1][0].step), actor, address)
         held = [] if self._is_known(command, key) else self._held(command.site, actor)
         with self.database.transaction(command.site) as connection:
-            plan = plans.new(connection, command, draft, actor, clock.read(), self.releasing, held, key)
-            steps = plan_queries.steps(connection, plan.id)
+            plan, steps = plans.new(connection, command, draft, actor, clock.read(), self.releasing, held, key)
         self.wake()
         return plan, steps
 

@@ -9,7 +9,7 @@ from pydantic_core import from_json
 
 from ..clock import Now
 from ..domain.actors import Actor
-from ..domain.plan_commands import MOST_PLAN_BYTES, MOST_STEPS, EditPlan, check_times, refused, steps_of
+from ..domain.plan_commands import MOST_STEPS, EditPlan, check_size, check_times, refused, steps_of
 from ..errors import Conflict, shown
 from ..storage.statement import Connection
 from . import plan_keys, plan_pauses, plan_queries, plan_release, plan_sql, plans
@@ -128,8 +128,7 @@ def _check_whole(plan: PlanRow, wanted: Sequence[StepRow]) -> None:
         raise refused("steps", "a plan must have at least one step; cancel it where nothing is to be done")
     if total > MOST_STEPS:
         raise refused("steps", f"a plan may have {MOST_STEPS} steps, and this one would have {total}")
-    if sum(len(step.required_params) + len(step.optional_params) for step in wanted) > MOST_PLAN_BYTES:
-        raise refused("steps", f"the parameters of all steps may be {MOST_PLAN_BYTES} bytes of JSON together")
+    check_size(sum(len(step.required_params) + len(step.optional_params) for step in wanted))
 
 
 def _without(values: dict[str, Any], *names: str) -> dict[str, Any]:

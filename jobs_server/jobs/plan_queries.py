@@ -54,6 +54,12 @@ def of_site(connection: Connection, site: str, ended: int) -> list[PlanRow]:
     ]
 
 
+def under_way(connection: Connection, site: str, beside: int) -> PlanRow | None:
+    """Return a plan of a site that has begun and runs, other than the one with the id `beside`; None for none."""
+    row = connection.row(plan_sql.UNDER_WAY, site=site, id=beside)
+    return PlanRow._make(row) if row else None
+
+
 def open_at(connection: Connection, site: str) -> list[PlanRow]:
     """List the plans of a site that have not ended, oldest first."""
     return [PlanRow._make(row) for row in connection.rows(plan_sql.OPEN_AT_SITE, site=site)]

@@ -64,6 +64,11 @@ OF_JOB = Statement(
 )
 COUNT_OPEN = Statement(select(func.count()).select_from(Plan).where(_SITE, IS_OPEN))
 OPEN_AT_SITE = Statement(select(*PLAN).where(_SITE, IS_OPEN).order_by(Plan.id))
+UNDER_WAY = Statement(
+    select(*PLAN)
+    .where(_SITE, IS_OPEN, Plan.state == _state(RUNNING), Plan.released > ZERO, Plan.id != bindparam("id"))
+    .limit(at_most(1))
+)
 ENDED_AT_SITE = Statement(
     select(*PLAN)
     .where(_SITE, Plan.ended_ms.is_not(None))
@@ -76,6 +81,7 @@ STEPS = Statement(
     .where(PlanStep.plan_id == bindparam("id"))
     .order_by(PlanStep.position)
 )
+STEP_IDS = Statement(select(PlanStep.id).where(PlanStep.plan_id == bindparam("id")).order_by(PlanStep.position))
 LAST_STEP = Statement(
     select(*STEP, Job.status, Job.phase)
     .join(Job, Job.ulid == PlanStep.job_ulid, isouter=True)

@@ -19,6 +19,7 @@ from ..domain.plan_commands import (
     PausePlan,
     PlanStep,
     ResumePlan,
+    check_size,
     check_times,
     check_whole,
     steps_of,
@@ -39,6 +40,10 @@ from . import (
 from .plan_hindrances import Releasing
 from .plan_rows import RUNNING, PlanRow, StepOfPlan, StepRow
 from .reservations import Held
+
+_STEP_VALUES = tuple(name for name in StepRow._fields if name != "id")
+_POSITION = StepRow._fields.index("position")
+_REQUIRED = StepRow._fields.index("required_params") - _POSITION - 1
 
 
 def drafted(command: NewPlan, actor: Actor, now: Now) -> tuple[PlanRow, list[StepOfPlan]]:
@@ -73,10 +78,15 @@ def drafted(command: NewPlan, actor: Actor, now: Now) -> tuple[PlanRow, list[Ste
         changed_ms=now.wall_ms,
         ended_ms=None,
     )
-    return plan, [
-        StepOfPlan(step_row(step, position)._replace(id=0), None, None)
-        for position, step in enumerate(given * command.repeat, 1)
-    ]
+    once = [step_row(step, 0)[_POSITION + 1 :] for step in given]
+    check_size(sum(map(size_of, once)) * command.repeat)
+    rows = (StepRow._make((0, 0, position, *values)) for position, values in enumerate(once * command.repeat, 1))
+    return plan, [StepOfPlan(row, None, None) for row in rows]
+
+
+def size_of(values: Sequence[Any]) -> int:
+    """Return how many characters the parameters of a step are, which is given by its values after its position."""
+    return len(values[_REQUIRED]) + len(values[_REQUIRED + 1])
 
 
 def step_row(step: PlanStep, position: int, plan_id: int = 0) -> StepRow:
@@ -125,29 +135,39 @@ def new(
     releasing: Releasing,
     held: Sequence[Held] | None,
     key: str | None,
-) -> PlanRow:
+) -> tuple[PlanRow, list[StepOfPlan]]:
     """Keep a plan, and release its first step where it is to begin now; with the same key again, the first plan.
 
-    Raises KeyReused, and what `admit` does.
+    Return it and its steps. Raises KeyReused, and what `admit` does.
     """
     if (made := plan_keys.first_made(connection, command, now, key)) is not None:
-        return plan_release.by_id(connection, made)
+        return plan_release.by_id(connection, made), plan_queries.steps(connection, made)
     plan, steps = draft
     admit(connection, plan, actor, now, releasing.settings, held)
     number = plan_pauses.next_number(connection, plan.site)
     values = plan._replace(ulid=str(ULID()), number=number)._asdict()
     del values["id"]
     (plan_id,) = connection.rows(plan_sql.INSERT, **values)[0]
-    connection.run_many(plan_sql.INSERT_STEP, [_new_step(each.step, plan_id) for each in steps])
+    kept_steps = [dict(zip(_STEP_VALUES, (plan_id, *step[_POSITION:]), strict=True)) for step, *_ in steps]
+    connection.run_many(plan_sql.INSERT_STEP, kept_steps)
     plan_keys.remember(connection, command, now, key, plan_id)
     kept = plan._replace(id=plan_id, ulid=values["ulid"], number=number)
-    return plan_release.go_on(connection, kept, actor, now, releasing, held)
+    begun = plan_release.go_on(connection, kept, actor, now, releasing, held)
+    return begun, _with_ids(connection, begun, steps)
 
 
-def _new_step(step: StepRow, plan_id: int) -> dict[str, Any]:
-    values = step._replace(plan_id=plan_id)._asdict()
-    del values["id"]
-    return values
+def _with_ids(connection: Connection, plan: PlanRow, steps: Sequence[StepOfPlan]) -> list[StepOfPlan]:
+    """Return the steps of a new plan as they were kept, at the cost of reading what was not known of them."""
+    if plan.released > 1:
+        return plan_queries.steps(connection, plan.id)
+    kept = [
+        StepOfPlan(StepRow._make((step_id, plan.id, *step[_POSITION:])), None, None)
+        for (step_id,), (step, *_) in zip(connection.rows(plan_sql.STEP_IDS, id=plan.id), steps, strict=True)
+    ]
+    if plan.released:
+        first = plan_queries.last_released(connection, plan)
+        kept[:1] = [] if first is None else [first]
+    return kept
 
 
 def pause(

@@ -171,8 +171,7 @@ class PlanStep(Base):
 
     __tablename__ = "plan_step"
     __table_args__ = (
-        Index("ix_plan_step_plan_id", "plan_id", "position"),
-        Index("ix_plan_step_device", "plan_id", "device", "instance"),
+        Index("ix_plan_step_plan_id", "plan_id", "position", "device", "instance"),  # The devices are for stops.
         _partial_index("uq_plan_step_job_ulid", ("job_ulid",), "job_ulid IS NOT NULL", unique=True),
         {"sqlite_autoincrement": True},  # A step that was left out must not be taken for a later one.
     )

@@ -88,8 +88,7 @@ def _make_steps() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_plan_step")),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_plan_step_plan_id", "plan_step", ["plan_id", "position"])
-    op.create_index("ix_plan_step_device", "plan_step", ["plan_id", "device", "instance"])
+    op.create_index("ix_plan_step_plan_id", "plan_step", ["plan_id", "position", "device", "instance"])
     op.create_index(
         "uq_plan_step_job_ulid",
         "plan_step",
