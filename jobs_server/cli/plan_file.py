@@ -54,17 +54,18 @@ def _of_toml(name: str, text: str) -> dict[str, Any]:
 def _of_csv(name: str, text: str) -> Iterator[dict[str, Any]]:
     reader = csv.reader(io.StringIO(text, newline=""), _dialect(text), strict=True)
     header: list[str] = []
+    where = f"{name}, line 1"
     try:
         for row in reader:
-            where = f"{name}, line {reader.line_num}"
             if not any(cell.strip() for cell in row) or row[0].lstrip().startswith("#"):
-                continue
-            if not header:
+                pass
+            elif not header:
                 header = _header(where, row)
-                continue
-            yield _checked(where, _row(where, header, row))
+            else:
+                yield _checked(where, _row(where, header, row))
+            where = f"{name}, line {reader.line_num + 1}"  # where the next row begins
     except csv.Error as error:
-        raise WrongFile(f"{name}, line {reader.line_num}: {error}") from None
+        raise WrongFile(f"{where}: {error}; is a quotation mark left open?") from None
     if not header:
         raise WrongFile(f"{name} is empty; its first line names the columns: device,instance,action,...")
 
@@ -125,7 +126,8 @@ def _checked(where: str, step: object) -> dict[str, Any]:
             strict_json.check(dict(step))
         plan_commands.steps_of("any", [step])
     except BadRequest as error:
-        raise WrongFile(f"{where}: {error.sentence.removeprefix('Error: ').removeprefix('step 1: ')}") from None
+        sentence = error.sentence.removeprefix("Error: ").removeprefix("step 1: ").replace("step 1 is", "this is", 1)
+        raise WrongFile(f"{where}: {sentence}") from None
     except ValueError as error:
         raise WrongFile(f"{where}: {error}") from None
     return dict(step)  # type: ignore[call-overload, no-any-return]  # `steps_of` has seen that it is an object

@@ -1,0 +1,171 @@
+"""`flask plan`: a night's work from a file, whole or not at all, and what is done with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from flask.testing import FlaskCliRunner
+
+from ..support.observatory import Observatory
+from ..support.plans import carries_out, shows
+
+CSV = """\
+device,instance,action,time,count,filter,ra,dec
+# the target, and three filters
+mount,mount1,go,,,,5.59,-5.4
+camera,camera_1_1,expose,60,3,R,,
+camera,camera_1_1,expose,60,3,"V",,
+"""
+TOML = """\
+title = "M42"
+repeat = 2
+on_failure = "next"
+not_before = 2027-01-15T20:15:00+01:00
+
+[[steps]]
+device = "camera"
+instance = "camera_1_1"
+action = "expose"
+time = 60
+filter = "R"
+optional_params = { count = 3 }
+expires_in_seconds = 600
+"""
+
+
+def run(app: Flask, *arguments: str) -> Result:
+    return FlaskCliRunner(app).invoke(args=["plan", *arguments])
+
+
+def written(folder: Path, name: str, text: str) -> str:
+    (folder / name).write_text(text, encoding="utf-8")
+    return str(folder / name)
+
+
+def listed(site: Observatory) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = site.posts("getplans", {"site": site.site}).json
+    return found
+
+
+def test_a_spreadsheet_becomes_a_plan(shared_app: Flask, desk: Observatory, tmp_path: Path) -> None:
+    file = written(tmp_path, "series.csv", CSV)
+    result = run(shared_app, "send", file, "--site", desk.site, "--json")
+    assert result.exit_code == 0, result.stderr
+    plan = shows(desk, json.loads(result.stdout))
+    assert (plan["title"], plan["of"], plan["state"]) == ("series", 3, "running")
+    assert plan["steps"][0]["required_params"] == {"ra": 5.59, "dec": -5.4}
+    assert plan["steps"][1]["required_params"] == {"time": 60}
+    assert plan["steps"][2]["optional_params"] == {"count": 3, "filter": "V"}
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_spreadsheet_parts_its_cells_by_commas_or_semicolons(
+    shared_app: Flask, desk: Observatory, tmp_path: Path, separator: str
+) -> None:
+    file = written(tmp_path, "s.csv", "\ufeffdevice,instance,action,time\ncamera,c,expose,5\n".replace(",", separator))
+    assert run(shared_app, "send", file, "--site", desk.site).exit_code == 0
+    assert desk.polls()[0]["required_params"] == {"time": 5}
+
+
+BROKEN = {
+    "too many cells": ("camera,camera_1_1,expose,60,3,R,,,,9", "line 4 has 10 cells, and the first line names 8"),
+    "no action": ("camera,camera_1_1,,60,3,R,,", "line 4: missing required key action"),
+    "a stop": ("camera,camera_1_1,stop,,,,,", "line 4: this is a stop command (stop), which cannot wait"),
+    "an open quote": (
+        'camera,camera_1_1,expose,"60,3,R,,',
+        "line 4: ',' expected after '\"'; is a quotation mark left open?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "words"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_line_in_the_middle_is_named_and_nothing_is_sent(
+    shared_app: Flask, desk: Observatory, tmp_path: Path, line: str, words: str
+) -> None:
+    lines = CSV.splitlines()
+    file = written(tmp_path, "night.csv", "\n".join([*lines[:3], line, lines[4]]))
+    result = run(shared_app, "send", file, "--site", desk.site)
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert result.stderr.endswith("; nothing was sent\n")
+    assert listed(desk) == []
+
+
+def test_a_toml_file_says_all_that_a_plan_may(shared_app: Flask, desk: Observatory, tmp_path: Path) -> None:
+    file = written(tmp_path, "night.toml", TOML)
+    assert run(shared_app, "send", file, "--site", desk.site).exit_code == 0
+    (found,) = listed(desk)
+    plan = shows(desk, found)
+    assert (plan["title"], plan["of"], plan["repeat"], plan["onFailure"]) == ("M42", 2, 2, "next")
+    assert plan["notBefore"] == "2027-01-15T19:15:00Z"
+    assert plan["steps"][0]["optional_params"] == {"count": 3, "filter": "R"}
+    assert plan["steps"][0]["expiresInSeconds"] == 600
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (("2027-01-15T20:15:00+01:00", "2027-01-15T20:15:00"), "say whose clock 2027-01-15 20:15 is by"),
+        (("2027-01-15T20:15:00+01:00", '"tonight"'), "not_before must be a time such as 2026-11-24T20:15"),
+        (('title = "M42"', "titel = 1"), "titel is not known; a plan has title, site, steps"),
+        (("[[steps]]", "[[step]]"), "step is not known"),
+        (('action = "expose"', ""), "step 1: missing required key action"),
+        (("repeat = 2", "repeat = 1000000000"), "repeat must be a whole number from 1 to 500"),
+        (("repeat = 2", "repeat ="), "Invalid value (at line 2"),
+    ],
+    ids=["no zone", "no time", "unknown key", "no steps", "no action", "repeat", "no TOML"],
+)
+def test_a_toml_file_that_is_no_plan_is_refused_in_words(
+    shared_app: Flask, desk: Observatory, tmp_path: Path, changed: tuple[str, str], words: str
+) -> None:
+    file = written(tmp_path, "night.toml", TOML.replace(*changed))
+    result = run(shared_app, "send", file, "--site", desk.site)
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert listed(desk) == []
+
+
+@pytest.mark.parametrize(
+    ("time", "words"),
+    [("2027-03-28T02:30", "does not exist in Europe/Madrid"), ("2027-10-31T02:30", "comes twice in Europe/Madrid")],
+)
+def test_the_hour_that_daylight_saving_leaves_out_or_doubles_is_asked_for_anew(
+    shared_app: Flask, desk: Observatory, tmp_path: Path, time: str, words: str
+) -> None:
+    file = written(tmp_path, "series.csv", CSV)
+    options = ["--not-before", time, "--timezone", "Europe/Madrid", "--site", desk.site]
+    result = run(shared_app, "send", file, *options)
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert listed(desk) == []
+
+
+def test_a_check_says_how_long_it_takes_and_sends_nothing(shared_app: Flask, desk: Observatory, tmp_path: Path) -> None:
+    result = run(shared_app, "send", written(tmp_path, "series.csv", CSV), "--site", desk.site, "--check")
+    assert result.exit_code == 0
+    assert "(not sent)" in result.stdout
+    assert "6 min" in result.stdout
+    assert listed(desk) == []
+
+
+def test_a_plan_is_listed_shown_paused_resumed_and_canceled(
+    shared_app: Flask, desk: Observatory, tmp_path: Path
+) -> None:
+    sent = run(shared_app, "send", written(tmp_path, "series.csv", CSV), "--site", desk.site, "--json")
+    plan = json.loads(sent.stdout)
+    assert f"{plan['id']}  running  1/3  series" in run(shared_app, "list", "--site", desk.site).stdout
+    assert "waits for the site to take step 1" in run(shared_app, "show", plan["id"]).stdout
+    assert "paused by Vera: clouds" in run(shared_app, "pause", plan["id"], "--note", "clouds", "--user", "Vera").stdout
+    carries_out(desk)
+    assert shows(desk, plan)["step"] == 1
+    assert "running  2/3" in run(shared_app, "resume", plan["id"]).stdout
+    assert "canceled  2/3" in run(shared_app, "cancel", plan["id"]).stdout
+    assert (
+        run(shared_app, "resume", plan["id"]).stderr == "Error: plan series has ended (canceled) and changes no more\n"
+    )
+    assert run(shared_app, "show", "nothing").stderr == "Error: there is no plan nothing\n"
