@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from flask.testing import FlaskCliRunner
 
 from ..support.observatory import Observatory
 from ..support.plans import carries_out, shows
+from ..support.servers import ROOT
 
 CSV = """\
 device,instance,action,time,count,filter,ra,dec
@@ -38,6 +40,9 @@ expires_in_seconds = 600
 """
 
 
+DOCS = (ROOT / "docs" / "plans.md").read_text(encoding="utf-8")
+
+
 def run(app: Flask, *arguments: str) -> Result:
     return FlaskCliRunner(app).invoke(args=["plan", *arguments])
 
@@ -61,6 +66,15 @@ def test_a_spreadsheet_becomes_a_plan(shared_app: Flask, desk: Observatory, tmp_
     assert plan["steps"][0]["required_params"] == {"ra": 5.59, "dec": -5.4}
     assert plan["steps"][1]["required_params"] == {"time": 60}
     assert plan["steps"][2]["optional_params"] == {"count": 3, "filter": "V"}
+
+
+def test_the_files_in_the_guide_are_plans(shared_app: Flask, desk: Observatory, tmp_path: Path) -> None:
+    (spreadsheet,) = re.findall(r"```\n(device,.*?)```", DOCS, re.DOTALL)
+    (toml,) = re.findall(r"```toml\n(.*?)```", DOCS, re.DOTALL)
+    for name, text, steps in (("s.csv", spreadsheet, 3), ("n.toml", re.sub("20(26)-", r"21\1-", toml), 6)):
+        result = run(shared_app, "send", written(tmp_path, name, text), "--site", desk.site, "--json")
+        assert result.exit_code == 0, result.stderr
+        assert json.loads(result.stdout)["of"] == steps
 
 
 @pytest.mark.parametrize("separator", [",", ";"])

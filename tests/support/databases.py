@@ -14,6 +14,7 @@ from . import postgres
 CORE = (
     *("domain/test_lifecycle", "jobs/test_claims", "jobs/test_cancel", "jobs/test_cancel_races", "jobs/test_events"),
     *("jobs/test_double_sends", "jobs/test_history", "jobs/test_lockouts", "jobs/test_order", "live/test_feed"),
+    *("jobs/test_plans", "jobs/test_plan_releases", "jobs/test_plan_stops"),
     *("live/test_presence_store", "storage/test_storage", "upkeep/test_retention"),
 )
 """The files whose behaviour hangs on the database, few enough to be run beside the whole suite."""
