@@ -10,9 +10,10 @@ from ..auth import gate
 from ..auth.access import Access, needs
 from ..domain import commands
 from ..domain.commands import AnyCommand
-from ..errors import Conflict, NotFound, TooMany
-from ..jobs import reservation_commands, reservations, wire
+from ..errors import Conflict, NotFound, TooMany, shown
+from ..jobs import calendar_files, calendar_keys, reservation_commands, reservations, wire
 from ..jobs.reservation_commands import Reserve
+from ..observatory.profiles import Profile
 from ..service import reading, service, transaction
 from . import request_body, schemas
 from .describe import describe
@@ -103,6 +104,49 @@ def does_conflicting_event_exist() -> Response:
     with reading() as connection:
         held = reservations.at(connection, command.site, command.time_ms)
     return _json(any(each.creator_id != command.user_id for each in held))
+
+
+@bp.get("/<site>.ics")
+@needs(Access.ANYBODY)
+def calendar(site: str) -> Response:
+    """Send a site's reservations as iCalendar; where a sign-in is set, with the secret of the address."""
+    code = _known_site(site)
+    with reading() as connection:
+        if not service().settings.is_open and not calendar_keys.opens(connection, code, request.args.get("key", "")):
+            raise NotFound("Error: there is no such calendar; the page Reservations has its address")
+        now_ms = clock.now_ms()
+        begin_ms, end_ms = now_ms - calendar_files.PAST_MS, now_ms + calendar_files.AHEAD_MS
+        rows = reservations.between(connection, code, begin_ms, end_ms)
+    return _calendar(rows[: calendar_files.MOST_EVENTS], code, f"{code}.ics")
+
+
+@bp.get("/event/<event_id>.ics")
+@needs(Access.ANYBODY)
+def calendar_event(event_id: str) -> Response:
+    """Send one reservation as iCalendar."""
+    with reading() as connection:
+        row = None if "\0" in event_id else reservations.find(connection, event_id)
+    if row is None:
+        raise NotFound(f"Error: there is no reservation {shown(event_id)}")
+    return _calendar([row], _known_site(row.site), "reservation.ics")
+
+
+def _known_site(code: str) -> str:
+    known = _sites()
+    if "\0" in code or (known and code not in known):
+        raise NotFound(f"Error: {shown(code)} is no site of this server")
+    if service().calendar is not None:
+        raise NotFound("Error: a calendar elsewhere has the reservations of this server's sites")
+    return code
+
+
+def _calendar(rows: list[reservations.ReservationRow], code: str, name: str) -> Response:
+    profile = service().profiles.all().get(code) or Profile(code=code)
+    whose = calendar_files.SiteOfCalendar(code, profile.title, profile.zone)
+    response = Response(calendar_files.write(rows, whose), content_type=f"{calendar_files.MEDIA}; charset=utf-8")
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    response.headers["Cache-Control"] = "private, max-age=60"
+    return response
 
 
 def _parse(model: type[AnyCommand]) -> AnyCommand:

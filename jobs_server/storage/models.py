@@ -488,6 +488,17 @@ class SiteTarget(Base):
     at_ms: Mapped[int]
 
 
+class CalendarKey(Base):
+    """The secret in the address of a site's calendar; no row: none was made."""
+
+    __tablename__ = "calendar_key"
+
+    site: Mapped[str] = mapped_column(primary_key=True)
+    secret: Mapped[str]
+    made_ms: Mapped[int]
+    made_by: Mapped[str]
+
+
 class Silence(Base):
     """One time in which a site's software did not ask for jobs."""
 

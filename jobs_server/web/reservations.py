@@ -12,14 +12,14 @@ from .. import clock
 from ..auth import gate
 from ..auth.access import Access, needs
 from ..domain import commands
-from ..errors import JobsError
-from ..jobs import remote_calendar, reservation_commands, reservations
+from ..errors import Forbidden, JobsError
+from ..jobs import calendar_keys, remote_calendar, reservation_commands, reservations
 from ..jobs.reservation_commands import Reserve
 from ..jobs.reservations import ReservationRow
 from ..observatory import sky
 from ..service import service, transaction
 from ..storage.statement import Connection
-from . import formats
+from . import formats, site
 from .actions import done
 from .blueprint import bp
 from .context import page
@@ -100,6 +100,20 @@ def reserve() -> Response:
     return done("moved" if command.event_id else "saved")
 
 
+@bp.post("/act/renew-calendar")
+@needs(Access.PERSON)
+def renew_calendar() -> Response:
+    """Make the secret address of the site's calendar, for an admin anew: then the old address works no more."""
+    code = site.needed_code()
+    with transaction() as connection:
+        if calendar_keys.of_site(connection, code) is not None and not page().may_administer:
+            raise Forbidden(
+                "Error: only an admin may make the calendar's address anew: others' calendars ask at the old one"
+            )
+        calendar_keys.renew(connection, code, page().actor.name, clock.read())
+    return done("saved")
+
+
 @bp.post("/act/unreserve")
 @needs(Access.PERSON)
 def unreserve() -> Response:
@@ -172,6 +186,7 @@ def _show(given: Mapping[str, str], fault: str) -> str:
         first = _first()
         spans = _spans(first)
         rows = reservations.between(connection, page().site, spans[0].from_ms, spans[-1].to_ms)
+        secret = None if page().is_open else calendar_keys.of_site(connection, page().site)
     nights = [_night(span, rows) for span in spans]
     editing = next(
         (each for night in nights for each in night.reservations if each.event_id == given.get("edit")), None
@@ -194,6 +209,7 @@ def _show(given: Mapping[str, str], fault: str) -> str:
         tonight=sky.night_of(page().now_ms, page().profile.zone),
         values=values,
         fault=fault,
+        calendar_secret=secret,
     )
 
 

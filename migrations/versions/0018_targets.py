@@ -1,4 +1,4 @@
-"""Each site's own list of targets."""
+"""Each site's own list of targets, and the secrets of calendars' addresses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Make the tables."""
     op.create_table(
         "site_target",
         sa.Column("site", TEXT, nullable=False),
@@ -30,8 +30,17 @@ def upgrade() -> None:
         sa.Column("at_ms", WHOLE, nullable=False),
         sa.PrimaryKeyConstraint("site", "key", name=op.f("pk_site_target")),
     )
+    op.create_table(
+        "calendar_key",
+        sa.Column("site", TEXT, nullable=False),
+        sa.Column("secret", TEXT, nullable=False),
+        sa.Column("made_ms", WHOLE, nullable=False),
+        sa.Column("made_by", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("site", name=op.f("pk_calendar_key")),
+    )
 
 
 def downgrade() -> None:
-    """Drop the table."""
+    """Drop the tables."""
+    op.drop_table("calendar_key")
     op.drop_table("site_target")
