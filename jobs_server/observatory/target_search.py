@@ -54,9 +54,9 @@ def over_the_site(found: Iterable[Target], asked: Asked) -> Iterator[Found]:
         yield Found(target, _seen(target, night, bounds, asked.at_ms), tuple(cautions))
 
 
-def curve(target: Target, asked: Asked) -> list[tuple[int, float]]:
-    """Return a target's altitudes tonight from sunset to sunrise; none where the site's place is not known."""
-    night = asked.night
+def curve(target: Target, asked: Asked, night: Night | None = None) -> list[tuple[int, float]]:
+    """Return a target's altitudes from sunset to sunrise, of tonight or another night; none without a place."""
+    night = night or asked.night
     return tonight.curve(night, _height(target, night)) if night else []
 
 

@@ -22,7 +22,7 @@ from ..live import sse
 from ..observatory import describe, sky
 from ..service import service
 from ..storage.statement import Connection
-from . import curve_drawing, export, pictures
+from . import curve_drawing, export, pictures, sky_tonight
 from .blueprint import bp
 from .context import page
 
@@ -46,13 +46,14 @@ CHANGED = 200
 def night(day: str = "") -> Response:
     """Show how a night went; without a day, the present night."""
     with page().reading() as connection:
-        asked = _date(day)
+        asked, tonight = _date(day), sky.night_of(page().now_ms, page().profile.zone)
         from_ms, to_ms = sky.night_span(asked, page().profile.zone)
         found = report(connection, page().site, from_ms, to_ms)
         sheet = contact_sheet(connection, page().site, from_ms, to_ms, PICTURED)
+        running = now.present(connection, page().site).running if asked == tonight else []
+        _ = page().abilities  # in the page's own transaction
         measured = curves.of_night(connection, page().site, from_ms, to_ms)
     days = {"night": asked, "before": asked - timedelta(days=1), "after": asked + timedelta(days=1)}
-    tonight = sky.night_of(page().now_ms, page().profile.zone)
     shown = render_template(
         "pages/night.html",
         report=found,
@@ -65,6 +66,7 @@ def night(day: str = "") -> Response:
         unfolded=UNFOLDED,
         pictures_shown=pictures.are_shown(),
         curves=curve_drawing.sheet(measured),
+        sky_now=sky_tonight.of_night(page(), from_ms, to_ms, running),
         light=_light(from_ms, to_ms),
         moon=_moon(from_ms, to_ms),
         moonlit=sky.moonlit_percent((from_ms + to_ms) // 2),

@@ -6,7 +6,7 @@ from flask import Response, make_response, render_template
 
 from ..auth.access import Access, needs
 from ..history.now import present
-from . import pictures
+from . import pictures, sky_tonight
 from .blueprint import bp
 from .context import page
 
@@ -17,10 +17,12 @@ def now() -> Response:
     """Show a site's present."""
     with page().reading() as connection:
         shown = present(connection, page().site) if page().site else None
+        _ = page().abilities  # in the page's own transaction
         picture = pictures.last(connection, page().site) if pictures.are_shown() else None
     if shown is None:
         return make_response(render_template("pages/no_site.html"))
-    return make_response(render_template("pages/now.html", present=shown, last_picture=picture))
+    drawn = sky_tonight.of_now(page(), shown.running)
+    return make_response(render_template("pages/now.html", present=shown, last_picture=picture, sky_now=drawn))
 
 
 @bp.get("/part/frame")

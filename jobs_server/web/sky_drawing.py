@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..observatory import solar_system, tonight
@@ -91,5 +92,6 @@ class _Box(NamedTuple):
         return any(altitude >= LOWEST for _, altitude in curve[max(0, number - 1) : number + 2])
 
 
+@lru_cache(maxsize=64)
 def _of_body(night: Night, name: str) -> list[tuple[int, float]]:
     return tonight.curve(night, lambda at_ms: solar_system.altitude_degrees(name, at_ms, night.place))

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from ..support import nights
+from jobs_server import create_app
+from jobs_server.observatory.profiles import Profile, save
+from jobs_server.service import service_of
+
+from ..conftest import inside
+from ..support import databases, nights
 from ..support.clocks import Clocks
 from ..support.observatory import Observatory
 
@@ -201,3 +207,30 @@ def test_a_site_that_never_reports_and_tells_its_state_shows_what_that_says(
     shown = section(browser, "running")
     assert NEVER in shown
     assert "The camera says: exposing" in shown
+
+
+def test_tonight_has_the_ways_of_sun_moon_and_the_running_jobs_target_over_the_sky(tmp_path: Path) -> None:
+    save(tmp_path, Profile(code="wmd", latitude_deg=34.4, longitude_deg=-119.7, timezone="America/Los_Angeles"))
+    app = create_app({"TESTING": True, "INSTANCE": str(tmp_path), "DATABASE_URL": databases.fresh()})
+    browser, site = app.test_client(), inside(app)
+    page = browser.get("/?site=wmd").text
+    assert re.findall(r"<bdi>([^<]+)</bdi></span>", page[page.index('id="sky"') :])[:2] == ["Moon", "Sun"]
+    job = site.sends("go", device="mount", required_params={"ra": 0.7, "dec": 41.3}, optional_params={"object": "Mine"})
+    site.polls()
+    site.reports(job, "SLEWING")
+    for path in ("/", "/night"):
+        page = browser.get(f"{path}?site=wmd").text
+        assert re.findall(r"<bdi>([^<]+)</bdi></span>", page[page.index('id="sky"') :])[:3] == ["Mine", "Moon", "Sun"]
+    site.reports(job, "COMPLETE")
+    exposure = site.sends(optional_params={"object_name": "m 99"})
+    site.polls()
+    site.reports(exposure, "EXPOSING")
+    page = browser.get("/?site=wmd").text
+    assert re.findall(r"<bdi>([^<]+)</bdi></span>", page[page.index('id="sky"') :])[:1] == ["M 99"]
+    service_of(app).database.close()
+
+
+def test_a_site_without_a_place_has_no_sky(app: Flask) -> None:
+    for path in ("/", "/night"):
+        page = app.test_client().get(f"{path}?site=wmd").text
+        assert 'class="curve sky"' not in page

@@ -53,6 +53,11 @@ export function count(root, ms = now()) {
     const { from, due } = bar.dataset;
     bar.value = Math.min(1000, Math.max(0, (1000 * (ms - from)) / Math.max(1, due - from)));
   }
+  for (const line of root.querySelectorAll("[data-sky-from]")) {
+    const { skyFrom, skyTo } = line.dataset;
+    const at = `${Math.min(100, Math.max(0, (100 * (ms - skyFrom)) / (skyTo - skyFrom))).toFixed(2)}%`;
+    if (line.getAttribute("x1") !== at) for (const end of ["x1", "x2"]) line.setAttribute(end, at);
+  }
   for (const receipt of root.querySelectorAll("[data-loud-from]")) {
     const loud = receipt.querySelector(".loud");
     const due = ms >= Number(receipt.dataset.loudFrom);
