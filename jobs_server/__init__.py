@@ -129,11 +129,13 @@ def _service(app: Flask, loaded: Loaded) -> Service:
     for source in (devices, previews):
         source.on_news.append(feed.wake_viewers)
     storing.also.append(previews.look)
-    companion = None
+    companion = sockets = None
     if settings.companion == "on":
+        from .live.datastream import sockets_of
         from .state.companion import Companion
 
         companion = Companion(database, devices, storing)
+        sockets = sockets_of(companion, feed)
     return Service(
         settings=settings,
         origins=loaded.origins,
@@ -152,6 +154,7 @@ def _service(app: Flask, loaded: Loaded) -> Service:
         storing=storing,
         previews=previews,
         companion=companion,
+        sockets=sockets,
         daily_work=DailyWork(settings, database, on_duty, forget=forget),
         health=Health(),
         metrics=Metrics(),

@@ -30,6 +30,7 @@ from .storage.statement import Connection
 if TYPE_CHECKING:
     from .api.metrics import Metrics
     from .auth.gate import Gate
+    from .live.sockets import Sockets
     from .state.companion import Companion
     from .upkeep.checks import Health
     from .upkeep.maintenance import DailyWork
@@ -63,6 +64,8 @@ class Service:
     previews: Previews
     companion: Companion | None
     """What is kept for the public clients; none where the companion is off, and then nothing of it is loaded."""
+    sockets: Sockets | None
+    """The WebSockets of the public UI's pages; none where the companion is off."""
     gate: Gate
     sign_in: Any
     """Authlib's client at the issuer; None where people do not sign in on the pages."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from flask import Flask
 
-from . import companion_calendar, companion_config, companion_logs, companion_status
+from . import companion_calendar, companion_config, companion_datastream, companion_logs, companion_status
 
-PARTS = (companion_config.bp, companion_status.bp, companion_logs.bp, companion_calendar.bp)
+PARTS = (companion_config.bp, companion_status.bp, companion_datastream.bp, companion_logs.bp, companion_calendar.bp)
 
 
 def register(app: Flask) -> None:

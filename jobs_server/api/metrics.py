@@ -171,6 +171,8 @@ class LookedUp(Collector):
         streams, polls = live.counts()
         yield GaugeMetricFamily("jobs_streams", "Live streams.", streams)
         yield GaugeMetricFamily("jobs_waiting_polls", "Polls that wait for a job.", polls)
+        if self._service.sockets is not None:
+            yield GaugeMetricFamily("jobs_sockets", "WebSockets of the public UI.", self._service.sockets.count)
         yield GaugeMetricFamily("jobs_replays", "Polls answered with what their claim id had got before.", live.replays)
         silence = GaugeMetricFamily("jobs_site_silence_seconds", "Since a site's software asked.", labels=("site",))
         for site in sorted(live.presence.sites())[:_MOST_SITES]:

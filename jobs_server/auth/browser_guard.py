@@ -131,6 +131,11 @@ def from_our_pages() -> bool:
     return _from_ours(request.environ)
 
 
+def may_read(allowed_origins: Sequence[str]) -> bool:
+    """Whether the request comes from a page of this service, from one that may call it, or from no page at all."""
+    return _from_ours(request.environ) or _allowed(request.environ, frozenset(map(str.lower, allowed_origins)))
+
+
 def _from_ours(environ: WSGIEnvironment) -> bool:
     origin: str | None = environ.get("HTTP_ORIGIN")
     if origin is None:

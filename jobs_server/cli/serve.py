@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 _DRAIN_BYTES = 16 * 1024 * 1024  # larger bodies are cut off by the server, smaller ones refused in our own words
 _CONNECTIONS = 1000  # beside the threads, as gunicorn has
+_NO_SOCKETS = (
+    "This server offers no WebSockets: pages of the public UI show the status of the moment when they were loaded."
+    " Pages of this service are live all the same; on Linux, gunicorn offers both."
+)
 _BROWSERS = 200  # idle connections kept beside the threads: browsers hold several each
 
 
@@ -105,6 +109,8 @@ def _run_waitress(app: Flask, settings: Settings, host: str, port: int) -> None:
     begin(app)
     announce(app)
     announce_address("flask serve", host, port)
+    if settings.companion == "on":
+        click.echo(_NO_SOCKETS, err=True)
     options: dict[str, Any] = {
         "threads": settings.threads,
         # Without `poll`, as on Windows, a process can watch 512 connections.

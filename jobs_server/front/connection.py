@@ -47,6 +47,8 @@ class Connection(socket.socket):
         self.unsent_bytes = 0
         self.turn: threading.Semaphore | None = None
         """What the thread holds while it makes the answer, and not while it waits for the client."""
+        self.taker: Callable[[socket.socket, bytes], None] | None = None
+        """Who gets the connection when the answer is sent, where it is no connection for requests any more."""
         self._on_unsent = on_unsent
         self._request, self._read_to = b"", 0
         self._expects_head = False
@@ -67,6 +69,10 @@ class Connection(socket.socket):
         """Let the server's parser read one request, and nothing after it."""
         self._request, self._read_to = request, 0
         self._expects_head, self.was_read_past = True, False
+
+    def hand_to(self, take: Callable[[socket.socket, bytes], None]) -> None:
+        """Have the connection handed over when the answer was sent, with what came after the request."""
+        self.taker = take
 
     def invite(self) -> None:
         """Tell the client to send the body of its request; the server's own word to that end is not sent any more."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +103,11 @@ class TimedSocket(socket.socket):
         self.until = self.since + stalls.bounds.headers_seconds
         self._stalls, self._bounds = stalls, stalls.bounds
         self._body_until: float | None = None
+        self.taker: Callable[[socket.socket, bytes], None] | None = None
+
+    def hand_to(self, take: Callable[[socket.socket, bytes], None]) -> None:
+        """Have the connection handed over when the answer was sent."""
+        self.taker = take
 
     def begin_body(self) -> None:
         """Take what is read from now on for the body of the request."""
@@ -120,6 +125,8 @@ class TimedSocket(socket.socket):
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """Read what the client sends. Raises TimeoutError when its time is over."""
+        if self.taker is not None:
+            return 0  # What comes now is not for this server.
         now = time.monotonic()
         if self._body_until is not None:
             self.since, self.until = now, min(now + self._bounds.body_seconds, self._body_until)
@@ -174,9 +181,18 @@ class RequestHandler(serving.WSGIRequestHandler):
             self.connection.begin_body()
         super().run_wsgi()
 
+    def send_header(self, keyword: str, value: str) -> None:
+        """Send a header, but not that the connection ends when it is to be handed over."""
+        is_kept = isinstance(self.connection, TimedSocket) and self.connection.taker is not None
+        if not is_kept or (keyword, value) != ("Connection", "close"):
+            super().send_header(keyword, value)
+
     def finish(self) -> None:
-        """End the connection, which the server knows no more."""
+        """End the connection, which the server knows no more, or hand it over."""
         super().finish()
+        if isinstance(self.connection, TimedSocket) and self.connection.taker is not None:
+            self.connection.taker(socket.socket(fileno=self.connection.detach()), b"")
+            return
         if isinstance(self.connection, TimedSocket):
             with suppress(OSError):  # the client is gone
                 self.connection.shutdown(socket.SHUT_WR)

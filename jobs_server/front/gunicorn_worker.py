@@ -352,6 +352,9 @@ class WholeRequestWorker(ThreadWorker):
                 self._finish(exchange, answered)
 
     def _finish(self, exchange: Exchange, answered: Future[Any]) -> None:
+        if exchange.sock.taker is not None and not answered.cancelled() and answered.exception() is None:
+            self._hand_on(exchange, exchange.sock.taker)
+            return
         if self._is_out_of_step(exchange):
             self.unwatch(exchange)
             self.nr_conns -= 1
@@ -377,6 +380,15 @@ class WholeRequestWorker(ThreadWorker):
             return False
         self._begin(exchange)
         return True
+
+    def _hand_on(self, exchange: Exchange, take: Callable[[socket.socket, bytes], None]) -> None:
+        """Give up a connection to whoever asked for it: the worker knows it no more."""
+        self.unwatch(exchange)
+        self.unregister(exchange)
+        self.stalls.leave(exchange)
+        self.nr_conns -= 1
+        exchange.is_over = True
+        take(socket.socket(fileno=exchange.sock.detach()), exchange.ahead)
 
     def _is_out_of_step(self, exchange: Exchange) -> bool:
         """Whether the parser saw another request than was handed over, so that nobody knows where the next begins."""

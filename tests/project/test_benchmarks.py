@@ -70,6 +70,16 @@ def test_waiting_and_watching_are_measured() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process takes")
+def test_what_the_companion_costs_is_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks.companion", "--smallest"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) == 7
+    assert all(float(row[1]) > 0 for row in rows[:5])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process takes")
 def test_what_the_state_of_devices_costs_is_measured() -> None:
     command = [sys.executable, "-m", "benchmarks.devices", "--smallest"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import TestResponse
 
-WEMA = {
+WEMA: dict[str, Any] = {
     "instance_type": "wema",
     "wema_name": "hill",
     "name": "Hill",
@@ -26,14 +26,14 @@ WEMA = {
     "events": {"day_directory": "20261129"},
     "defaults": {},
 }
-SITE = {
+SITE: dict[str, Any] = {
     "instance_type": "obs",
     "wema_name": "hill",
     "camera": {"camera_1_1": {"settings": {"dark_exposure": 360}}},
     "eve_sky_flat_sunset_offset": -40.0,
     "defaults": {},
 }
-DEVICE = {
+DEVICE: dict[str, Any] = {
     "mount": {
         "SimMount": {
             "right_ascension": 5.5881,
@@ -56,13 +56,17 @@ DEVICE = {
     "timestamp": 897992893.6,
     "send_heartbeat": False,
 }
-ROOF = {"enclosure": {"enclosure1": {"shutter_status": "Open", "enclosure_mode": "Automatic", "dome_azimuth": 0.0}}}
-WEATHER = {
+ROOF: dict[str, Any] = {
+    "enclosure": {"enclosure1": {"shutter_status": "Open", "enclosure_mode": "Automatic", "dome_azimuth": 0.0}}
+}
+WEATHER: dict[str, Any] = {
     "observing_conditions": {
         "observing_conditions1": {"wx_ok": "Yes", "temperature_C": 11.5, "humidity_%": 61.0, "wind_m/s": 3.5}
     }
 }
-OBS_SETTINGS = {"obs_settings": {"scope_in_manual_mode": False, "morning_flats_done": False, "lowest_altitude": 15}}
+OBS_SETTINGS: dict[str, Any] = {
+    "obs_settings": {"scope_in_manual_mode": False, "morning_flats_done": False, "lowest_altitude": 15}
+}
 
 
 class SiteSoftware:
