@@ -41,6 +41,7 @@ _OPEN = (
     "GET /datastream/dev?site=hill1 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
+_PING, _PONG = b"\x89\x00", b"\x8a\x80\0\0\0\0"
 ASKED = {
     "an empty poll": post("/jobs/getnewjobs", b'{"site": "hill1"}'),
     "complete_status": b"GET /status/hill1/complete_status HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -66,7 +67,10 @@ def play(port: int) -> None:
     while True:
         for key, _ in selector.select(max(0.0, due - time.monotonic())):
             if isinstance(key.fileobj, socket.socket):
-                read_bytes += len(key.fileobj.recv(256 * 1024))
+                piece = key.fileobj.recv(256 * 1024)
+                read_bytes += len(piece)
+                if _PING in piece:
+                    key.fileobj.sendall(_PONG)
             elif word := sys.stdin.readline():
                 line = Line(port) if word == "on\n" else None
                 print(read_bytes, flush=True)
