@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flask import Flask
 
-    from .config import Loaded
+    from .config import Loaded, Settings
+    from .live.feed import Feed
     from .service import Service
+    from .storage.database import Database
 
 
 def create_app(config: Mapping[str, object] | None = None) -> Flask:
@@ -78,7 +80,6 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
 
 def _service(app: Flask, loaded: Loaded) -> Service:
     """Make what an app is made of."""
-    from functools import partial
     from pathlib import Path
 
     from .api.metrics import Metrics
@@ -92,13 +93,8 @@ def _service(app: Flask, loaded: Loaded) -> Service:
     from .jobs.remote_calendar import RemoteCalendar
     from .live import sse
     from .live.feed import feed_of
-    from .live.site_news import SiteNews
     from .observatory.profiles import ProfilesFile
     from .service import Service
-    from .state.devices import DeviceStates
-    from .state.previews import Previews, before_days
-    from .state.storing import Storing, stored_states
-    from .state.storing import prune as prune_states
     from .storage.flask_extension import database_of
     from .storage.notifications import listener_of
     from .upkeep.checks import Health
@@ -113,29 +109,10 @@ def _service(app: Flask, loaded: Loaded) -> Service:
     def on_duty() -> bool:
         return listener is None or listener.on_duty
 
-    def forget(now_ms: int) -> None:
-        prune_states(database, now_ms)
-        if companion is not None:
-            companion.prune(now_ms)
-        previews.prune(before_days(now_ms, settings.preview_days))
-
     profiles = ProfilesFile(Path(settings.instance))
     releasing = Releasing(settings=settings, is_at_once=profiles.is_at_once)
     feed = feed_of(database, settings, sse.render)
-    devices = DeviceStates(partial(stored_states, database))
-    storing = Storing(database, devices, on_duty)
-    previews = Previews(database, settings.previews, settings.preview_mb)
-    feed.site_news = SiteNews(devices, previews, database)
-    for source in (devices, previews):
-        source.on_news.append(feed.wake_viewers)
-    storing.also.append(previews.look)
-    companion = sockets = None
-    if settings.companion == "on":
-        from .live.datastream import sockets_of
-        from .state.companion import Companion
-
-        companion = Companion(database, devices, storing)
-        sockets = sockets_of(companion, feed)
+    said, forget = _said_by_sites(settings, database, feed, on_duty)
     return Service(
         settings=settings,
         origins=loaded.origins,
@@ -150,13 +127,46 @@ def _service(app: Flask, loaded: Loaded) -> Service:
         profiles=profiles,
         gate=Gate(settings),
         sign_in=oidc_login.client_of(app, settings),
-        devices=devices,
-        storing=storing,
-        previews=previews,
-        companion=companion,
-        sockets=sockets,
+        **said,
         daily_work=DailyWork(settings, database, on_duty, forget=forget),
         health=Health(),
         metrics=Metrics(),
         answer_listeners=[],
     )
+
+
+def _said_by_sites(
+    settings: Settings, database: Database, feed: Feed, on_duty: Callable[[], bool]
+) -> tuple[dict[str, Any], Callable[[int], None]]:
+    """Make what keeps and shows what sites say of themselves, and what forgets the old of it at a time."""
+    from functools import partial
+
+    from .live.site_news import SiteNews
+    from .state.devices import DeviceStates
+    from .state.previews import Previews, before_days
+    from .state.storing import Storing, stored_states
+    from .state.storing import prune as prune_states
+
+    devices = DeviceStates(partial(stored_states, database))
+    storing = Storing(database, devices, on_duty)
+    previews = Previews(database, settings.previews, settings.preview_mb)
+    feed.site_news = SiteNews(devices, previews, database)
+    for source in (devices, previews):
+        source.on_news.append(feed.wake_viewers)
+    storing.also.append(previews.look)
+    companion = sockets = None
+    if settings.companion == "on":
+        from .live.datastream import sockets_of
+        from .state.companion import Companion
+
+        companion = Companion(database, devices, storing)
+        sockets = sockets_of(companion, feed)
+
+    def forget(now_ms: int) -> None:
+        prune_states(database, now_ms)
+        if companion is not None:
+            companion.prune(now_ms)
+        previews.prune(before_days(now_ms, settings.preview_days))
+
+    said = {"devices": devices, "storing": storing, "previews": previews, "companion": companion, "sockets": sockets}
+    return said, forget
