@@ -80,7 +80,7 @@ class Agent:
         self.sight = Sight(self.observatory, self.holds, start_seconds=self._times.start_seconds)
         self._reports = SiteReports(self._client, self.observatory, abilities.of, self._add_to_state)
         self.jobs = JobsUnderWay(self.observatory, actions, self.sight, self.holds, self._display, self._reports.show)
-        self._stopping = Stopping(self.observatory, actions, self._display.end)
+        self._stopping = Stopping(self.observatory, actions, self.jobs.note_stop, self._display.end)
         self.making = MakingSafe(
             self.observatory,
             self.jobs,

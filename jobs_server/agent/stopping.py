@@ -22,14 +22,23 @@ class Stopping:
     """Carries out the stops that people send, and the halt at the agent's end."""
 
     def __init__(
-        self, observatory: Observatory, actions: Actions, say_end: Callable[[Job, str, str | None], None]
+        self,
+        observatory: Observatory,
+        actions: Actions,
+        note_stop: Callable[[Job], None],
+        say_end: Callable[[Job, str, str | None], None],
     ) -> None:
-        """Take the devices, what says of a stop for something else what became of it, and what shows its end."""
-        self._observatory, self._actions, self._say_end = observatory, actions, say_end
+        """Take the devices, what says of a stop for something else what became of it, and who hears of a stop.
+
+        `note_stop` is called before the stop goes out, `say_end` at its end.
+        """
+        self._observatory, self._actions = observatory, actions
+        self._note_stop, self._say_end = note_stop, say_end
 
     def obey(self, run: ClaimedJob) -> None:
         """Stop what a stop command is for, and end it: COMPLETE when all was seen at rest."""
         status, message = COMPLETE, None
+        self._note_stop(run.job)
         try:
             self._stop(run.job)
         except DeviceError as error:

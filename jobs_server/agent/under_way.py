@@ -13,6 +13,7 @@ from ..client import CANCELED, COMPLETE, FAILED, ClaimedJob, Job
 from . import safety_hold, uses
 from .carrying import Actions, Report
 from .devices.interfaces import Device
+from .devices.motion import permitted_by
 from .display import Display
 from .errors import DeviceError, NotStopped, Stopped
 from .holds import Holds
@@ -35,6 +36,8 @@ class UnderWay:
     order: Order
     keys: frozenset[str] = frozenset()
     broken: str | None = None
+    is_stopped: bool = False
+    """Whether a stop command that covers the job is carried out."""
     done: threading.Event = field(default_factory=threading.Event)
     """Set once nothing more is asked of devices for the job."""
     halted: threading.Event = field(default_factory=threading.Event)
@@ -82,6 +85,12 @@ class JobsUnderWay:
             for job in found:
                 job.broken = why
         return found
+
+    def note_stop(self, stop: Job) -> None:
+        """Have the jobs that a stop command covers begin no more moves; called before the stop goes out."""
+        with self._lock:
+            for job in self._jobs:
+                job.is_stopped |= stop.covers(job.run.job)
 
     def await_end(self, jobs: Iterable[UnderWay], seconds: float) -> bool:
         """Wait until jobs have ended, at most so long; return whether all have."""
@@ -132,7 +141,10 @@ class JobsUnderWay:
             self._sight.require_rest(before - job.keys)
             job.run.when_canceled(lambda: self._stop(job))
             self._check(job)
-            return self._actions.carry_out(order, site, self._report_of(job), lambda *shown: self._show_one(job, shown))
+            with permitted_by(lambda: self._check(job)):
+                return self._actions.carry_out(
+                    order, site, self._report_of(job), lambda *shown: self._show_one(job, shown)
+                )
 
     def _report_of(self, job: UnderWay) -> Report:
         def report(status: str, seconds_left: float | None = None, message: str | None = None) -> None:
@@ -144,7 +156,7 @@ class JobsUnderWay:
 
     def _check(self, job: UnderWay) -> None:
         """Raise Stopped when a job is to end."""
-        if job.broken or job.run.cancel_requested:
+        if job.broken or job.is_stopped or job.run.cancel_requested:
             raise Stopped(job.broken or "it was canceled")
 
     def _show_one(self, job: UnderWay, shown: tuple[bytes, str]) -> None:

@@ -51,6 +51,8 @@ class Uses:
 
     def _read(self, job: Job) -> tuple[frozenset[str], frozenset[str]]:
         order = from_job(job)
+        if job.is_stop:  # until its device was seen at rest, nothing may begin there
+            return frozenset({order.key} & self._observatory.devices.keys()), frozenset()
         try:
             keys = self._devices_of(order, self._observatory)
         except DeviceError:

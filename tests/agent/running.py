@@ -68,10 +68,10 @@ class Frames:
         self.server = server
         self.begun = 0
         self.while_moving = 0
-        server.puts["startexposure"] = self._begin
+        server.puts["startexposure"] = self.begin
         server.puts["abortexposure"] = lambda _: server.values.update(camerastate=0)
 
-    def _begin(self, _: dict[str, str]) -> None:
+    def begin(self, _: dict[str, str]) -> None:
         self.begun += 1
         started = f"2026-11-29T20:00:{self.begun:02d}"
         self.server.values |= {"camerastate": 2, "imageready": False, "lastexposurestarttime": started}

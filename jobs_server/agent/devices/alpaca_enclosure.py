@@ -119,7 +119,7 @@ class AlpacaEnclosure(AlpacaDevice, Enclosure):
         with self._move("follow the mount" if on else "stand still", at_rest=False):
             if on and not self._can("canslave"):
                 raise NotPossible(f"{self.name} cannot follow the mount")
-            self._set("slaved", on, member="Slaved")
+            self._ask(lambda: self._set("slaved", on, member="Slaved"))
             self._follows = on
 
     def _prepare(self) -> None:

@@ -114,7 +114,7 @@ class IndiEnclosure(IndiDevice, Enclosure):
         """Let the dome follow the mount, or end that."""
         with self._move("follow the mount" if on else "stand still", at_rest=False):
             self._needs(_FOLLOW, "follow the mount")
-            self._set(_FOLLOW, {"DOME_AUTOSYNC_ENABLE" if on else "DOME_AUTOSYNC_DISABLE": True})
+            self._ask(lambda: self._set(_FOLLOW, {"DOME_AUTOSYNC_ENABLE" if on else "DOME_AUTOSYNC_DISABLE": True}))
 
     def _brief(self) -> str:
         return self.shutter()

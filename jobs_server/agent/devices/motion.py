@@ -8,6 +8,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import TypeVar
 
@@ -18,6 +19,22 @@ from .settings import Settings
 Found = TypeVar("Found")
 _TICK_SECONDS = 0.1
 _RECENTLY_SECONDS = 2.0
+_permission: ContextVar[Callable[[], None]] = ContextVar("permission")
+"""Raises Stopped when the job that this thread carries out is to end."""
+
+
+@contextmanager
+def permitted_by(check: Callable[[], None]) -> Iterator[None]:
+    """Have a function, which raises Stopped when nothing more may begin, called before each move of this thread."""
+    token = _permission.set(check)
+    try:
+        yield
+    finally:
+        _permission.reset(token)
+
+
+def _always() -> None:
+    """Permit each move: it is no job's."""
 
 
 class Motion(Device):
@@ -131,6 +148,8 @@ class Motion(Device):
             if not self._ready.is_set():
                 raise DeviceGone(f"{self.name} is not there: {self._reason}")
             self._doing, self._began_at_stop = what, self._stops
+            # Asked after the stops were counted: a stop that is counted already ended this job before.
+            _permission.get(_always)()
             self._begin_move()
             if at_rest and self.is_moving():
                 raise DeviceBusy(f"{self.name} moves already, and not for this program")
@@ -148,9 +167,14 @@ class Motion(Device):
         return bool(self._doing)
 
     def _ask(self, send: Callable[[], Found]) -> Found:
-        """Send what begins a move; a stop that came meanwhile is sent once more, behind it."""
-        self._heed_stop()
-        self._is_asking = True
+        """Send what begins a move; a stop that came meanwhile is sent once more, behind it.
+
+        A stop either comes before and the move does not begin, or sees no rest until the abort behind it was sent.
+        """
+        with self._news:
+            self._is_asking = self._stops == self._began_at_stop
+        if not self._is_asking:
+            self._heed_stop()
         try:
             self._asked_at = time.monotonic()
             return send()
