@@ -47,7 +47,7 @@ def write_profile() -> Response:
     table, faults = _read(given)
     if not faults:
         try:
-            made = Profile.model_validate(table)
+            made = Profile.model_validate(table | _not_in_the_form(page().profile))
             service().profiles.write(made)
             return done("profile")
         except ValidationError as error:
@@ -107,6 +107,11 @@ def _as_given(known: Profile) -> dict[str, Any]:
         },
         "devices": devices,
     }
+
+
+def _not_in_the_form(known: Profile) -> dict[str, Any]:
+    """Return what a person wrote into the file that the form does not show."""
+    return known.model_dump(include={"plans"}, exclude_defaults=True)
 
 
 def _rows(given: MultiDict[str, str]) -> list[dict[str, str]]:

@@ -75,6 +75,14 @@ def test_a_wrong_profile_is_said_beside_its_field_and_not_kept(
     assert not file_of(app).exists()
 
 
+def test_saving_the_form_keeps_how_plans_go_which_the_form_does_not_show(browser: FlaskClient, app: Flask) -> None:
+    file_of(app).parent.mkdir(exist_ok=True)
+    file_of(app).write_text('code = "wmd"\nplans = "at_once"\n', encoding="utf-8")
+    assert posts(browser, "/settings/profile", **(BLANK | {"name": "New Dome"})).status_code == 303
+    assert 'plans = "at_once"' in file_of(app).read_text(encoding="utf-8")
+    assert service_of(app).profiles.is_at_once("wmd")
+
+
 def test_a_file_that_is_wrong_already_is_not_written_over(browser: FlaskClient, app: Flask) -> None:
     file_of(app).parent.mkdir(exist_ok=True)
     file_of(app).write_text(PROFILE, encoding="utf-8")
