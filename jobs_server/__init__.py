@@ -25,7 +25,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
 
     from . import cli, web
     from . import config as configuration
-    from .api import calendar, health, jobs, live, metrics, plans, problems, state, targets
+    from .api import calendar, health, jobs, live, metrics, plans, problems, queue, state, targets
     from .api.fast_path import App
     from .auth import browser_guard, cors, gate, sessions
     from .front import bounds, flask_run
@@ -56,7 +56,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     app.extensions[EXTENSION] = made = _service(app, loaded)
     request_ids.register(app, made.answer_listeners)
     logs.register(made)
-    for blueprint in (jobs.bp, plans.bp, live.bp, state.bp, targets.bp):
+    for blueprint in (jobs.bp, queue.bp, plans.bp, live.bp, state.bp, targets.bp):
         app.register_blueprint(blueprint, url_prefix="/jobs")
         app.register_blueprint(blueprint, name=f"{blueprint.name}_at_root")
     app.register_blueprint(health.bp)

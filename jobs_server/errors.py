@@ -96,6 +96,12 @@ class LockedOut(JobsError):
     status, code = 423, "locked-out"
 
 
+class QueuePaused(JobsError):
+    """The queue of the site is paused."""
+
+    status, code = 423, "queue-paused"
+
+
 class TooMany(JobsError):
     """There are too many requests, or too many jobs wait."""
 

@@ -20,8 +20,9 @@ from ..clock import Now
 from ..config import Settings
 from ..domain.actors import Actor, Known
 from ..errors import StartRefused, TaskFailed
-from ..jobs import events, expiry, lockouts, plan_pauses
+from ..jobs import events, expiry, lockouts, pauses, plan_pauses
 from ..jobs.lockouts import LockoutRow
+from ..jobs.pauses import PauseRow
 from ..storage import migrations, sqlite
 from ..storage.database import Database, open_database
 from ..storage.sqlite_driver import driver, open_file
@@ -138,6 +139,7 @@ class InForce(NamedTuple):
     """What holds by the database that is replaced, and must go on to hold."""
 
     lockouts: Sequence[LockoutRow] = ()
+    pauses: Sequence[PauseRow] = ()
     tokens: Sequence[SiteTokenRow] = ()
 
 
@@ -155,9 +157,16 @@ def _read_in_force(live: Path) -> InForce:
     try:
         with closing(open_file(live, "rw")) as raw:
             connection = Connection(raw, "sqlite")
-            return InForce(lockouts.everywhere(connection), site_tokens.list_all(connection))
+            return InForce(lockouts.everywhere(connection), _read_pauses(connection), site_tokens.list_all(connection))
     except driver.Error:
         return InForce()  # it is damaged, which may be why it is replaced, or older than these tables
+
+
+def _read_pauses(connection: Connection) -> Sequence[PauseRow]:
+    try:
+        return pauses.everywhere(connection)
+    except driver.Error:
+        return ()  # it is older than this table
 
 
 def _let_nothing_old_come_alive(
@@ -165,7 +174,8 @@ def _let_nothing_old_come_alive(
 ) -> tuple[int, CarriedOver]:
     """Bring a database up to this version, end what is unfinished in it, and void the positions in its feed.
 
-    Who has been locked out since stays so, and site tokens that were revoked since stay revoked.
+    Who has been locked out since stays so, and so does a queue that was paused; site tokens that were revoked since
+    stay revoked.
     """
     database = open_database(URL.create("sqlite", database=str(new)), settings)
     reason = f"restored from the backup {archive.name[:100]}: what was unfinished in it is not run"
@@ -173,6 +183,7 @@ def _let_nothing_old_come_alive(
         migrations.prepare(database)
         with database.transaction() as connection:
             events.begin_epoch(connection)
+            _keep_paused(connection, in_force.pauses)
             plan_pauses.pause_all(connection, reason)
             carried_over = CarriedOver(
                 tuple(_keep_locked_out(connection, in_force.lockouts)),
@@ -201,6 +212,12 @@ def _keep_locked_out(connection: Connection, rows: Sequence[LockoutRow]) -> Iter
             by = Actor(row.by_id, row.by_name, Known(row.by_known))
             lockouts.put_on(connection, row.site, row.note, by, Now(row.since_ms, 0))
             yield row.site
+
+
+def _keep_paused(connection: Connection, rows: Sequence[PauseRow]) -> None:
+    for row in rows:
+        if pauses.in_force(connection, row.site) is None:
+            pauses.put_back(connection, row)
 
 
 def _keep_revoked(connection: Connection, tokens: Sequence[SiteTokenRow]) -> Iterator[str]:

@@ -61,6 +61,8 @@ _MOST_SITES = 100  # anybody can make up site codes
 _OTHERS = "(others)"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # anybody can make up others
 _OTHER = "(other)"
+_NO_STEPS = (Mark.REPEATED, Mark.MOVED, Mark.EDITED)
+"""Marks of events after which a job waits as before."""
 _SERVER_STATUSES = {UNREAD, RECEIVED, STARTED, CANCELED, EXPIRED, LOST}
 _WAITING = Statement(select(Job.site, func.count()).where(in_phase(Queue.PRIMARY, Phase.WAITING)).group_by(Job.site))
 _IN_HANDS = Statement(
@@ -131,7 +133,7 @@ class Metrics:
     def changed(self, changes: Sequence[CommittedChange]) -> None:
         """Count what happened to jobs."""
         for change in changes:
-            if change.event.mark is Mark.REPEATED:  # no step: it waits as before
+            if change.event.mark in _NO_STEPS:
                 continue
             key = (self._site(change.job.site), _step(change.event.status))
             child = self._event_children.get(key)

@@ -73,6 +73,10 @@ class Event(Public):
     message: str | None = None
     mark: Annotated[str | None, Field(description="what is special, such as `cancel requested`")] = None
     result: Annotated[dict[str, Any] | None, Field(description="what came of the job, by this report alone")] = None
+    edit: Annotated[
+        dict[str, Any] | None,
+        Field(description="what an edit changed of a job that waited: `from` and `to`, by `required_params` and so on"),
+    ] = None
 
 
 class JobWithHistory(Job):
@@ -206,6 +210,17 @@ class Lockouts(Public):
     site: str
     lockout: Annotated[Lockout | None, Field(description="the one in force; null for none")]
     history: Annotated[list[Lockout], Field(description="newest first")]
+
+
+class QueuePause(Public):
+    """A pause: stop commands alone are handed over and begin until the queue is resumed."""
+
+    site: str
+    since_ms: TimeMs
+    note: Annotated[str, Field(description="why")]
+    by: By
+    resumed_ms: Annotated[int | None, Field(description="milliseconds since 1970 UTC; missing while it lasts")] = None
+    resumed_by: Annotated[By | None, Field(alias="resumedBy")] = None
 
 
 class LiftedLockout(Public):

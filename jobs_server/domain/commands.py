@@ -102,6 +102,15 @@ class SubmitJob(Command):
             description="a number of seconds from 0 to 3600",
         ),
     ] = 0
+    goes_next: Annotated[
+        bool,
+        or_default(False, bool),
+        Field(
+            title="go before what waits, behind stop commands and earlier jobs that do",
+            alias="next",
+            description="true or false",
+        ),
+    ] = False
 
     @property
     def bounds(self) -> Mapping[str, int]:
@@ -212,6 +221,18 @@ class CancelJob(ByPerson):
     ulid: Name
 
 
+Note = Annotated[
+    str,
+    StringConstraints(max_length=500),
+    AfterValidator(visible),
+    Field(
+        description="a text of 1 to 500 characters that says why",
+        examples=["The mirror is being washed."],
+        json_schema_extra={"pattern": VISIBLE},
+    ),
+]
+
+
 class LockOut(ByPerson):
     """Lock a telescope out (`lockout`)."""
 
@@ -220,16 +241,7 @@ class LockOut(ByPerson):
         """Return how long each name may be."""
         return {"site": LONGEST_CODE} | dict.fromkeys(WHO, LONGEST_WHO)
 
-    note: Annotated[
-        str,
-        StringConstraints(max_length=500),
-        AfterValidator(visible),
-        Field(
-            description="a text of 1 to 500 characters that says why",
-            examples=["The mirror is being washed."],
-            json_schema_extra={"pattern": VISIBLE},
-        ),
-    ]
+    note: Note
 
 
 class LiftLockout(ByPerson):

@@ -79,6 +79,8 @@ class Mark(StrEnum):
 
     CANCEL_REQUESTED = "cancel requested"  # the status stays: the site is asked to stop
     AGAINST_LABEL = "against the label"  # the site reported on a job that the server had ended
+    MOVED = "moved"  # somebody gave a job that waits another place in the order
+    EDITED = "edited"  # somebody changed what a job asks for that waits
     REPEATED = "repeated"  # a stop that still waits was sent again: it covers what came since, and waits anew
 
 

@@ -40,6 +40,8 @@ KEY_LIFE_MS = DAY_MS
 MOST_STOP_BYTES = 4096
 """How large the parameters of a stop command may be together."""
 _LONGEST_NAME = 500
+ADDED = ("goes_next",)
+"""Fields of a new job's command that earlier versions did not know."""
 
 _KEY_IS = and_(
     IdempotencyKey.site == bindparam("site"),
@@ -123,15 +125,20 @@ def check_size(command: SubmitJob, required_params: str, optional_params: str) -
 
     The parameters are JSON as it is kept.
     """
+    check_stop_bytes(required_params, optional_params)
+    for key in ("device", "instance", "action", "user_name", "user_id"):
+        if len(getattr(command, key)) > _LONGEST_NAME:
+            sentence = f"{key} of a stop command must be at most {_LONGEST_NAME} characters"
+            raise BadRequest(f"Error: {sentence}", [Fault(key, sentence)])
+
+
+def check_stop_bytes(required_params: str, optional_params: str) -> None:
+    """Refuse parameters of a stop command that are too large; they are JSON as it is kept. Raises BadRequest."""
     if len(required_params.encode()) + len(optional_params.encode()) > MOST_STOP_BYTES:
         sentence = (
             f"required_params and optional_params of a stop command must be at most {MOST_STOP_BYTES} bytes of JSON"
         )
         raise BadRequest(f"Error: {sentence}", [Fault("required_params", sentence), Fault("optional_params", sentence)])
-    for key in ("device", "instance", "action", "user_name", "user_id"):
-        if len(getattr(command, key)) > _LONGEST_NAME:
-            sentence = f"{key} of a stop command must be at most {_LONGEST_NAME} characters"
-            raise BadRequest(f"Error: {sentence}", [Fault(key, sentence)])
 
 
 def is_known_key(connection: Connection, command: SubmitJob, now: Now, key: str) -> bool:
@@ -181,6 +188,13 @@ def forget_old_keys(connection: Connection, now: Now) -> None:
 
 
 def _hash(command: SubmitJob) -> str:
-    """Return what tells one command from another: its checked fields, in whatever order they came."""
-    text = json.dumps(command.model_dump(), sort_keys=True)
+    """Return what tells one command from another: its checked fields, in whatever order they came.
+
+    What was added since stands in it only where it is said: the key of an earlier version's command holds on.
+    """
+    fields = command.model_dump()
+    for name in ADDED:
+        if not fields[name]:
+            del fields[name]
+    text = json.dumps(fields, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

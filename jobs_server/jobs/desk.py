@@ -14,11 +14,14 @@ from ..config import Settings
 from ..domain.actors import Actor
 from ..domain.commands import CancelJob, LiftLockout, LockOut, SubmitJob
 from ..domain.lifecycle import is_stop
+from ..domain.queue_commands import EditJob, MoveJob, PauseQueue, ResumeQueue
 from ..storage.database import Database
 from ..storage.statement import Connection
-from . import lockouts, operations, remote_calendar
+from . import lockouts, operations, pauses, queue, remote_calendar
 from .lockouts import LockoutRow
+from .pauses import PauseRow
 from .remote_calendar import RemoteCalendar
+from .reservations import Held
 from .rows import JobRow
 
 if TYPE_CHECKING:
@@ -73,6 +76,30 @@ class Desk:
         with self.database.transaction(site, urgent=True) as connection:
             return operations.cancel_waiting(connection, site, actor, clock.read(), self.settings)
 
+    def move(self, command: MoveJob, actor: Actor) -> JobRow:
+        """Move a job that waits in the order; see `queue.move`. Raises Unavailable too."""
+        held = self._held(command.site, actor)
+        with self.database.transaction(command.site) as connection:
+            return queue.move(connection, command, actor, clock.read(), held)
+
+    def edit(self, command: EditJob, actor: Actor) -> JobRow:
+        """Change what a job asks for that waits; see `queue.edit`. Raises Unavailable too."""
+        held = self._held(command.site, actor)
+        with self.database.transaction(command.site) as connection:
+            return queue.edit(connection, command, actor, clock.read(), held)
+
+    def pause(self, command: PauseQueue, actor: Actor) -> PauseRow:
+        """Pause the queue of a site. Raises Conflict when it is, Unauthorized, Unavailable."""
+        held = self._known(command.site)
+        with self.database.transaction(command.site, urgent=True) as connection:
+            return pauses.pause(connection, command.site, command.note, actor, clock.read(), held)
+
+    def resume(self, command: ResumeQueue, actor: Actor) -> PauseRow:
+        """Let the queue of a site go on. Raises Conflict when it is not paused, Unauthorized, Unavailable."""
+        held = self._held(command.site, actor)
+        with self.database.transaction(command.site) as connection:
+            return pauses.resume(connection, command.site, actor, clock.read(), held)
+
     def lock_out(self, command: LockOut, actor: Actor) -> LockoutRow:
         """Lock a telescope out. Raises Conflict when it is, and Unavailable."""
         with self.database.transaction(command.site, urgent=True) as connection:
@@ -85,3 +112,16 @@ class Desk:
         """
         with self.database.transaction(command.site) as connection:
             return operations.lift_lockout(connection, command, actor, clock.read())
+
+    def _held(self, site: str, actor: Actor) -> list[Held] | None:
+        """Return who holds a telescope as the calendar elsewhere says; None where there is none.
+
+        Raises Unavailable when nobody knows, but not for admins, whom nobody's reservation holds up.
+        """
+        if self.calendar is None:
+            return None
+        return [] if actor.is_admin else self.calendar.holders(site, clock.now_ms())
+
+    def _known(self, site: str) -> list[Held] | None:
+        """Return the same without asking: nothing that holds work up waits for a calendar."""
+        return None if self.calendar is None else self.calendar.known(site, clock.now_ms()) or []

@@ -1,18 +1,30 @@
 """What happened, event by event, each with its job as it was then.
 
-Of a job's public values only its statuses, its estimate and the request to cancel ever change, and each such change
-has its event. So a job as of its last event is the row as it stands, and as of an earlier one it is what the events
-up to then say.
+Of a job's public values only its statuses, its estimate, the request to cancel and what an edit changes ever change,
+and each such change has its event. So a job as of its last event is the row as it stands, and as of an earlier one it
+is what the events up to then say, without the edits after it.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, exists, func, select, text, update
+from pydantic_core import from_json, to_json
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from ..domain.lifecycle import CANCELED, EXPIRED, UNREAD, Mark, Phase, Queue
@@ -72,6 +84,7 @@ class AsOf(NamedTuple):
         )
 
 
+_BYTES = JOB_BYTES + func.coalesce(func.octet_length(JobEvent.edit), literal_column("0"))
 _LATER, _EARLIER, _SEEN, _TOLD = (aliased(JobEvent) for _ in range(4))
 _SEQ: BindParameter[int] = bindparam("seq")
 _SITE: BindParameter[str] = bindparam("site")
@@ -92,10 +105,10 @@ def _changes(*where: ColumnElement[bool]) -> Select[tuple[object, ...]]:
 
 
 _EVERYWHERE_CORE = _changes(JobEvent.seq > _SEQ).order_by(JobEvent.seq)
-_EVERYWHERE = Statement(_EVERYWHERE_CORE, on_postgresql=within_bytes(_EVERYWHERE_CORE, JOB_BYTES, "seq"))
+_EVERYWHERE = Statement(_EVERYWHERE_CORE, on_postgresql=within_bytes(_EVERYWHERE_CORE, _BYTES, "seq"))
 _AT_SITE = Statement(
     _changes(JobEvent.seq > _SEQ, JobEvent.site == _SITE).order_by(JobEvent.seq),
-    on_postgresql=within_bytes(_changes(*after_at_site()).order_by(*BY_SITE), JOB_BYTES, "seq"),
+    on_postgresql=within_bytes(_changes(*after_at_site()).order_by(*BY_SITE), _BYTES, "seq"),
 )
 
 
@@ -111,6 +124,11 @@ _RESULTS = Statement(
     select(JobEvent.seq, JobEvent.result)
     .where(JobEvent.job_id == bindparam("job_id"), JobEvent.result.is_not(None))
     .order_by(JobEvent.seq)
+)
+_EDITS = Statement(
+    select(JobEvent.seq, JobEvent.edit)
+    .where(JobEvent.job_id == bindparam("job_id"), JobEvent.edit.is_not(None))
+    .order_by(JobEvent.seq.desc())
 )
 _NEWEST_EVENT = select(func.max(JobEvent.seq)).scalar_subquery()
 # A database whose events are all pruned goes on from what was pruned: positions were given out up to there.
@@ -138,6 +156,8 @@ _LAST_EVENTS = Statement(  # It is for PostgreSQL alone.
     )
 )
 _RECORD = Statement(select(FeedRecord.epoch, FeedRecord.pruned_seq))
+_EDIT = 3 + EventRow._fields.index("edit")
+"""Where a row of `_changes` has what an edit changed, which may be long."""
 _NEW_EPOCH = Statement(update(FeedRecord).values({"epoch": bindparam("epoch")}))
 
 
@@ -178,17 +198,22 @@ def after(
     At most `count`, and no further than so many bytes of their jobs, but at least one.
     """
     width = 3 + len(EVENT)
-    statement, values = (_EVERYWHERE, {}) if site is None else (_AT_SITE, {"site": site})
-    rows, cut = read_rows(connection, statement, {**values, "seq": seq, "count": count}, most_bytes, before=width)
+    statement = _EVERYWHERE if site is None else _AT_SITE
+    values: dict[str, object] = {} if site is None else {"site": site}
+    values |= {"seq": seq, "count": count}
+    rows, cut = read_rows(connection, statement, values, most_bytes, before=width, also=_EDIT)
     found = [(row[0], row[1], EventRow._make(row[3:width]), JobRow._make(row[width:])) for row in rows]
     then = _as_of(connection, seq, found[-1][2].seq, site) if any(has_later for _, has_later, *_ in found) else {}
+    edits = {job.id: _edits(connection, job.id) for _, has_later, *_, job in found if has_later}
     with_result = {job.id for row, (*_, job) in zip(rows, found, strict=True) if row[2]}
     so_far = _results(connection, with_result, {event.seq: job.id for *_, event, job in found}) if with_result else {}
     changes = [
         EventOfJob(
             event,
             UNREAD if before is None and event.queue == Queue.ALTERNATE.value else before,
-            _as_it_was(job, then[event.seq]) if has_later and event.seq in then else _without_silence(job),
+            _as_it_was(_before(job, event, edits.get(job.id, ())), then[event.seq])
+            if has_later and event.seq in then
+            else _without_silence(job),
             so_far.get(event.seq),
         )
         for before, has_later, event, job in found
@@ -207,6 +232,23 @@ def _results(connection: Connection, jobs: Iterable[int], wanted: Mapping[int, i
                 whole.add(told.popleft()[1])
             found[seq] = whole.text
     return found
+
+
+def _edits(connection: Connection, job_id: int) -> list[tuple[int, str]]:
+    """Return the edits of a job, the last first, each with its number."""
+    return [(row[0], row[1]) for row in connection.rows(_EDITS, job_id=job_id)]
+
+
+def _before(job: JobRow, event: EventRow, edits: Sequence[tuple[int, str]]) -> JobRow:
+    """Return a job without the edits that came after an event; `edits` has the last first."""
+    for seq, edit in edits:
+        if seq > event.seq:
+            earlier: dict[str, Any] = {
+                name: value if name == "instance" else to_json(value).decode()
+                for name, value in from_json(edit)["from"].items()
+            }
+            job = job._replace(**earlier)
+    return job
 
 
 def _as_it_was(job: JobRow, then: AsOf) -> JobRow:

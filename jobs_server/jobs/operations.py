@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -38,8 +39,8 @@ from ..domain.lifecycle import (
 )
 from ..domain.results import text_of
 from ..errors import Conflict, NotFound, shown
-from ..storage.statement import Connection
-from . import admission, handover, lockouts, plan_pauses, queries, results, statements
+from ..storage.statement import Connection, Statement
+from . import admission, handover, lockouts, pauses, places, plan_pauses, queries, results, statements
 from .lockouts import LockoutRow
 from .rows import JobRow, job_rows
 
@@ -75,7 +76,7 @@ class Handover(NamedTuple):
 
     jobs: Sequence[JobRow] = ()
     replayed: bool = False  # what its id had got before
-    held: bool = False  # jobs that its id had got before are not to move now, and come when the lock-out is lifted
+    held: bool = False  # a lock-out or a pause holds jobs that its id got, which come when that is over
 
     @property
     def spent(self) -> bool:
@@ -104,7 +105,7 @@ def submit(
         job = _stop(connection, command, actor, now, settings, met)
     else:
         admission.admit(connection, command.site, met, actor, now, settings)
-        job = _insert(connection, _values(command, actor, now, settings, met), actor, now)
+        job = _queue(connection, command, actor, now, settings, met)
     if key is not None:
         admission.remember_key(connection, command, now, key, job)
     return job
@@ -186,8 +187,8 @@ def replay(connection: Connection, command: ClaimJobs) -> Handover:
 def start(connection: Connection, command: StartJob, actor: Actor, now: Now, settings: Settings) -> JobRow:
     """Record that a job has begun; with a claim id, check first whether it still may (the fence).
 
-    Raises Conflict with the reason when it may not, LockedOut while there are hands on the telescope: then nothing
-    must move.
+    Raises Conflict with the reason when it may not, LockedOut while there are hands on the telescope, QueuePaused while
+    the queue is: then nothing must move.
     """
     if command.claim_id is None:
         return report(connection, command, actor, now)
@@ -228,7 +229,7 @@ def report(connection: Connection, command: UpdateStatus | StartJob, actor: Acto
         **now._asdict(),
     )
     if not row:
-        job = _reported_already(_found(connection, command.site, command.ulid), command)
+        job = _reported_already(found(connection, command.site, command.ulid), command)
         if result is not None and results.adds(connection, job.id, result):
             late = Event(command.queue, job.state(command.queue).status, estimated=True, result=result)
             record(connection, [job], late, actor, now)
@@ -249,13 +250,13 @@ def cancel(connection: Connection, command: CancelJob, actor: Actor, now: Now, s
     The same again changes nothing. Raises NotFound, Conflict when the job has ended, Unauthorized when it is another's
     and only holders may stop.
     """
-    before = _found(connection, command.site, command.ulid)
+    before = found(connection, command.site, command.ulid)
     if before.user_id != actor.id:
         admission.admit_stop(connection, command.site, actor, now, settings)
     if _is_over(before) and not _goes_on_beside(before):
         raise Conflict(f"Error: job {before.ulid} is {shown(before.status)}; there is nothing left to cancel")
     _cancel(connection, statements.CANCEL_ONE, {"site": command.site, "ulid": command.ulid}, actor, now, "canceled")
-    return _found(connection, command.site, command.ulid)
+    return found(connection, command.site, command.ulid)
 
 
 def cancel_waiting(connection: Connection, site: str, actor: Actor, now: Now, settings: Settings) -> int:
@@ -418,8 +419,27 @@ def _life_ms(command: SubmitJob, settings: Settings) -> int:
     return round((command.expires_in_seconds or settings.expires_in_seconds) * 1000)
 
 
-def _insert(connection: Connection, values: dict[str, str | int | None], actor: Actor, now: Now) -> JobRow:
-    (job_id,) = connection.rows(statements.INSERT, **values)[0]
+def _queue(
+    connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings, met: admission.Met
+) -> JobRow:
+    """Queue a job that is no stop, where it is asked to go."""
+    values = _values(command, actor, now, settings, met)
+    if not command.goes_next:
+        return _insert(connection, values, actor, now)
+    find = partial(places.first, connection, command.site, behind_next=True)
+    if find().high is not None:  # Something waits that it goes before.
+        values["rank"] = places.free_rank(connection, command.site, find)
+    return _insert(connection, values, actor, now, statements.INSERT_NEXT)
+
+
+def _insert(
+    connection: Connection,
+    values: dict[str, str | int | None],
+    actor: Actor,
+    now: Now,
+    statement: Statement = statements.INSERT,
+) -> JobRow:
+    (job_id,) = connection.rows(statement, **values)[0]
     job = JobRow(id=job_id, **values)  # type: ignore[arg-type]
     record(connection, [job], Event(Queue.PRIMARY, UNREAD), actor, now)
     return job
@@ -451,7 +471,8 @@ def _ulid_ms(met: admission.Met, now: Now) -> int:
     return now.wall_ms if met.sure_ms is None else min(now.wall_ms, met.sure_ms + FEW_DAYS_MS)
 
 
-def _found(connection: Connection, site: str, ulid: str) -> JobRow:
+def found(connection: Connection, site: str, ulid: str) -> JobRow:
+    """Return a job of a site. Raises NotFound."""
     job = queries.job(connection, site, ulid)
     if job is None:
         raise NotFound(f"Error: site {shown(site)} has no job {shown(ulid)}")
@@ -498,7 +519,7 @@ def _started_already(connection: Connection, command: StartJob, now: Now, settin
 
     Raises Conflict otherwise.
     """
-    job = _found(connection, command.site, command.ulid)
+    job = found(connection, command.site, command.ulid)
     state = job.state(command.queue)
     mine = state.claim_id == command.claim_id
     if mine and state.phase == Phase.GUARDED:
@@ -508,8 +529,9 @@ def _started_already(connection: Connection, command: StartJob, now: Now, settin
     elif not mine:
         reason = f"was handed over to another claim and is {shown(state.status)}"
     elif state.phase == Phase.CLAIMED:
-        if not job.is_stop:  # which a lock-out does not hold
+        if not job.is_stop:  # which neither a lock-out nor a pause holds
             lockouts.refuse(connection, job.site)
+            pauses.refuse(connection, job.site)
         reason = f"was handed over more than {settings.start_within_seconds} seconds ago"
         if _outlived(job, now):
             reason = "is of a plan whose time is over"

@@ -67,11 +67,17 @@ def read(connection: Connection, statement: Statement, count: int, most_bytes: i
 
 
 def read_rows(
-    connection: Connection, statement: Statement, values: Mapping[str, Any], most_bytes: int, before: int = 0
+    connection: Connection,
+    statement: Statement,
+    values: Mapping[str, Any],
+    most_bytes: int,
+    before: int = 0,
+    also: int | None = None,
 ) -> tuple[list[Sequence[Any]], bool]:
     """Read the rows of a statement up to so many bytes, the row that goes past them included.
 
-    Return with them whether rows may have been left out. A job stands in each row after `before` other columns.
+    Return with them whether rows may have been left out. A job stands in each row after `before` other columns, of
+    which `also` may hold another long text.
     """
     cursor = connection.each(statement, **values, most_bytes=most_bytes)
     required, optional, name, user = (each + before for each in (_REQUIRED, _OPTIONAL, _USER_NAME, _USER_ID))
@@ -80,6 +86,7 @@ def read_rows(
     try:
         for row in cursor:
             rows.append(row)
+            left -= 0 if also is None or row[also] is None else len(row[also])
             left -= len(row[required]) + len(row[optional]) + len(row[name]) + len(row[user])
             if left < 0:
                 break

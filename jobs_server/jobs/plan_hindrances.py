@@ -11,7 +11,7 @@ from ..clock import BOOT_BITS, Now, age_ms
 from ..config import Settings
 from ..errors import LockedOut, Unauthorized, shown
 from ..storage.statement import Connection
-from . import admission, lockouts, reservations
+from . import admission, lockouts, pauses, reservations
 from .plan_rows import PlanRow, StepRow
 from .reservations import Held
 
@@ -113,9 +113,10 @@ def _of_queue(connection: Connection, plan: PlanRow, met: admission.Met, releasi
     return None
 
 
-def queue_paused(_connection: Connection, _site: str) -> str | None:
-    """Return in words that the queue of a site is paused; None, since no queue can be paused yet."""
-    return None
+def queue_paused(connection: Connection, site: str) -> str | None:
+    """Return in words that the queue of a site is paused; None when it is not."""
+    paused = pauses.in_force(connection, site)
+    return None if paused is None else pauses.sentence(paused)
 
 
 def _utc(time_ms: int) -> str:

@@ -230,7 +230,8 @@ def history_page(
     try:
         for event in map(EventRow._make, cursor):
             events.append(event)
-            left -= len(event.actor_name) + len(event.actor_id) + len(event.message or "") + len(event.result or "")
+            left -= len(event.actor_name) + len(event.actor_id) + len(event.message or "")
+            left -= len(event.result or "") + len(event.edit or "")
             if left < 0:
                 return events, True
     finally:

@@ -376,7 +376,9 @@ MEET = Statement(
 are not dated further ahead than clocks are set back), the lock-out in force, whether as many jobs wait as may (`cap`;
 0: any number), a reservation that is running, and the last moment at which a server took its clock to be right."""
 
-INSERT = Statement(insert(Job).values({n: bindparam(n) for n in JobRow._fields if n != "id"}).returning(Job.id))
+_NEW: dict[str, ColumnElement[Any]] = {name: bindparam(name) for name in JobRow._fields if name != "id"}
+INSERT = Statement(insert(Job).values(_NEW).returning(Job.id))
+INSERT_NEXT = Statement(insert(Job).values(_NEW | {"is_next": ONE}).returning(Job.id))
 EVENT = Statement(insert(JobEvent).values({name: bindparam(name) for name in _EVENT_VALUES}))
 EVENT_OF_EDIT = Statement(insert(JobEvent).values({name: bindparam(name) for name in (*_EVENT_VALUES, "edit")}))
 

@@ -18,6 +18,7 @@ _PIECE_BYTES = 64 * 1024
 if TYPE_CHECKING:  # What writes rows needs none of the SQL that reads them.
     from .events import EventOfJob
     from .lockouts import LockoutRow
+    from .pauses import PauseRow
     from .reservations import ReservationRow
 
 
@@ -115,6 +116,8 @@ def event_object(row: EventRow, before: str | None = None) -> dict[str, Any]:
         public["mark"] = row.mark
     if row.result is not None:
         public["result"] = orjson.Fragment(row.result)
+    if row.edit is not None:
+        public["edit"] = orjson.Fragment(row.edit)
     return public
 
 
@@ -154,6 +157,20 @@ def lockouts(site: str, rows: Sequence[LockoutRow]) -> bytes:
 def lifted(row: LockoutRow, canceled: int) -> bytes:
     """Write a lock-out that was lifted, and how many jobs were canceled with it."""
     return orjson.dumps({"lockout": lockout(row), "canceled": canceled})
+
+
+def pause(row: PauseRow) -> dict[str, Any]:
+    """Return one pause of a queue as an object of plain values."""
+    public: dict[str, Any] = {
+        "site": row.site,
+        "since_ms": row.since_ms,
+        "note": row.note,
+        "by": {"id": row.by_id, "name": row.by_name, "known": row.by_known},
+    }
+    if row.resumed_ms is not None:
+        resumed_by = {"id": row.resumed_by_id, "name": row.resumed_by_name, "known": row.resumed_by_known}
+        public |= {"resumed_ms": row.resumed_ms, "resumedBy": resumed_by}
+    return public
 
 
 def reservation(row: ReservationRow) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """How the feed reads what is new: all sites at once on SQLite, site by site on PostgreSQL (see `storage.postgresql`).
 
-Lock-outs and reservations are no events of a job: who may command a site is read as marks, which the feed compares.
+Lock-outs, pauses and reservations are no events of a job: they are read as marks, which the feed compares.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, u
 
 from ..jobs import events
 from ..jobs.events import EventOfJob
-from ..storage.models import Lockout, PlanMark, Reservation
+from ..storage.models import Lockout, PlanMark, QueuePause, Reservation
 from ..storage.statement import Connection, Statement
 from .backlog import Frame, Render
 from .subscribers import SiteChannel
@@ -26,6 +26,7 @@ _OF_PLANS: ColumnElement[int] = literal_column("-1")
 _MARKS = Statement(
     union_all(
         select(Lockout.site, Lockout.id, _ZERO, _ZERO).where(Lockout.lifted_ms.is_(None)),
+        select(QueuePause.site, _ZERO, QueuePause.id, _ZERO).where(QueuePause.resumed_ms.is_(None)),
         select(
             Reservation.site,
             func.count(),

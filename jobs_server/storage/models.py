@@ -108,6 +108,7 @@ class JobEvent(Base):
         Index("ix_job_event_job_id", "job_id"),
         Index("ix_job_event_site_seq", "site", "seq", info={"only_on": "postgresql"}).ddl_if(dialect="postgresql"),
         _partial_index("ix_job_event_result", ("job_id", "seq"), "result IS NOT NULL"),
+        _partial_index("ix_job_event_edit", ("job_id", "seq"), "edit IS NOT NULL"),
         {"sqlite_autoincrement": True},  # `seq` is the feed's cursor: a pruned number must not return.
     )
 

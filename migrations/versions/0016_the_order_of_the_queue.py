@@ -13,6 +13,7 @@ depends_on = None
 WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 QUEUES = ("", "replica_")
+EDITED = sa.text("edit IS NOT NULL")
 IN_FORCE = sa.text("resumed_ms IS NULL")
 
 
@@ -25,6 +26,7 @@ def upgrade() -> None:
         op.execute(f"UPDATE job SET rank = ulid WHERE {queue}phase = 'waiting'")  # noqa: S608  # words of our own
         _index(queue, "rank")
     op.add_column("job_event", sa.Column("edit", TEXT, nullable=True))
+    op.create_index("ix_job_event_edit", "job_event", ["job_id", "seq"], sqlite_where=EDITED, postgresql_where=EDITED)
     _make_delivered()
     _make_pauses()
 
@@ -33,6 +35,7 @@ def downgrade() -> None:
     """Drop them; what waits is in the order of acceptance again."""
     op.drop_table("queue_pause")
     op.drop_table("delivered")
+    op.drop_index("ix_job_event_edit", "job_event")
     op.drop_column("job_event", "edit")
     for queue in QUEUES:
         _index(queue, "ulid")

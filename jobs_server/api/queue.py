@@ -1,0 +1,70 @@
+"""The routes of the order of what waits: moves, edits, pauses."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import orjson
+from flask import Blueprint, Response
+
+from ..auth import gate
+from ..auth.access import Access, needs
+from ..domain import commands, queue_commands
+from ..domain.actors import Actor
+from ..domain.commands import ByPerson
+from ..errors import Conflict, Forbidden, NotFound, Unauthorized
+from ..jobs import wire
+from ..jobs.pauses import PauseRow
+from ..service import service
+from . import request_body, schemas
+from .describe import describe
+
+bp = Blueprint("queue", __name__)
+
+OfPerson = TypeVar("OfPerson", bound=ByPerson)
+
+
+@bp.post("/movejob")
+@describe(gives=schemas.Job, body=queue_commands.MoveJob, refusals=(NotFound, Conflict, Forbidden, Unauthorized))
+@needs(Access.PERSON)
+def move_job() -> Response:
+    """Move a job that waits: to the front behind stop commands, to the end, or before another job."""
+    return _json(wire.job(service().desk.move(*_asked(queue_commands.MoveJob))))
+
+
+@bp.post("/editjob")
+@describe(gives=schemas.Job, body=queue_commands.EditJob, refusals=(NotFound, Conflict, Forbidden, Unauthorized))
+@needs(Access.PERSON)
+def edit_job() -> Response:
+    """Change what a job asks for that waits; its history keeps both."""
+    return _json(wire.job(service().desk.edit(*_asked(queue_commands.EditJob))))
+
+
+@bp.post("/pausequeue")
+@describe(gives=schemas.QueuePause, body=queue_commands.PauseQueue, refusals=(Conflict, Unauthorized))
+@needs(Access.PERSON)
+def pause_queue() -> Response:
+    """Pause the queue of a site: stop commands alone are handed over and begin until it is resumed."""
+    return _pause(service().desk.pause(*_asked(queue_commands.PauseQueue)))
+
+
+@bp.post("/resumequeue")
+@describe(gives=schemas.QueuePause, body=queue_commands.ResumeQueue, refusals=(Conflict, Unauthorized))
+@needs(Access.PERSON)
+def resume_queue() -> Response:
+    """Let the queue of a site go on."""
+    return _pause(service().desk.resume(*_asked(queue_commands.ResumeQueue)))
+
+
+def _asked(model: type[OfPerson]) -> tuple[OfPerson, Actor]:
+    command = commands.parse(model, request_body.read())
+    commands.check_site(command, service().settings.sites)
+    return command, gate.person(command)
+
+
+def _pause(row: PauseRow) -> Response:
+    return _json(orjson.dumps(wire.pause(row)))
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, mimetype="application/json")
