@@ -130,9 +130,11 @@ def test_the_examples_fit_the_schemas(document: dict[str, Any]) -> None:
 
 OF_PLANS = {"newplan", "cancelplan", "pauseplan", "resumeplan", "editplan", "savetemplate", "deletetemplate"}
 OF_TARGETS = {"savetargets", "deletetarget"}
+OF_QUEUE = {"movejob", "editjob", "pausequeue", "resumequeue"}
 OF_PEOPLE = (
     OF_PLANS
     | OF_TARGETS
+    | OF_QUEUE
     | {
         "newjob",
         "canceljob",
