@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 from flask import Blueprint, Response
 
+from .. import clock
 from ..auth import gate
 from ..auth.access import Access, needs
 from ..domain import commands, queue_commands
 from ..domain.actors import Actor
 from ..domain.commands import ByPerson
 from ..errors import Conflict, Forbidden, NotFound, Unauthorized
+from ..history import queue_view
+from ..history.queue_view import Entry, QueueView
 from ..jobs import wire
 from ..jobs.pauses import PauseRow
-from ..service import service
+from ..service import reading, service
 from . import request_body, schemas
 from .describe import describe
 
@@ -54,6 +57,42 @@ def pause_queue() -> Response:
 def resume_queue() -> Response:
     """Let the queue of a site go on."""
     return _pause(service().desk.resume(*_asked(queue_commands.ResumeQueue)))
+
+
+@bp.post("/getqueue")
+@describe(gives=schemas.SiteQueue, body=queue_commands.ShowQueue)
+@needs(Access.ANYBODY)
+def get_queue() -> Response:
+    """What is to happen at a site, in the order in which it will, with when as far as that is known."""
+    command = commands.parse(queue_commands.ShowQueue, request_body.read())
+    commands.check_site(command, service().settings.sites)
+    now = clock.read()
+    with reading() as connection:
+        found = queue_view.queue(connection, command.site, service().plan_times, now)
+    return _json(orjson.dumps(_public(command.site, found, now.wall_ms)))
+
+
+def _public(site: str, found: QueueView, now_ms: int) -> dict[str, Any]:
+    paused = None if found.pause is None else wire.pause(found.pause)
+    jobs = [_public_entry(each) for each in found.entries]
+    return {"site": site, "now_ms": now_ms, "pause": paused, "waiting": found.waiting_count, "jobs": jobs}
+
+
+def _public_entry(entry: Entry) -> dict[str, Any]:
+    job = entry.job
+    times = {"notBefore_ms": entry.not_before_ms, "expires_ms": entry.expires_ms}
+    return {
+        "ulid": job.ulid,
+        "statusId": f"{job.status}#{job.ulid}",
+        "deviceType": job.device,
+        "deviceInstance": job.instance,
+        "action": job.action,
+        "user_name": job.user_name,
+        "user_id": job.user_id,
+        "state": entry.state.value,
+        "begins_ms": entry.begins_ms,
+        "ends_ms": entry.ends_ms,
+    } | {name: time_ms for name, time_ms in times.items() if time_ms is not None}
 
 
 def _asked(model: type[OfPerson]) -> tuple[OfPerson, Actor]:

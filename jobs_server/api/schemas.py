@@ -223,6 +223,35 @@ class QueuePause(Public):
     resumed_by: Annotated[By | None, Field(alias="resumedBy")] = None
 
 
+class QueuedJob(Public):
+    """A job of the queue, without its parameters, and when it is expected to happen."""
+
+    ulid: Ulid
+    status_id: Annotated[str, Field(alias="statusId", pattern="#")]
+    device: Annotated[str, Field(alias="deviceType")]
+    instance: Annotated[str, Field(alias="deviceInstance")]
+    action: str
+    user_name: str
+    user_id: str
+    state: Literal["running", "at the site", "waiting", "held"]
+    begins_ms: Annotated[int | None, Field(description="when it began or is expected to; null where nobody knows")]
+    ends_ms: Annotated[int | None, Field(description="when it is expected to end; null where nobody knows")]
+    not_before_ms: Annotated[
+        int | None, Field(alias="notBefore_ms", description="when it may be handed over, where that is to come")
+    ] = None
+    expires_ms: Annotated[int | None, Field(description="when it has waited too long; missing once handed over")] = None
+
+
+class SiteQueue(Public):
+    """What is to happen at a site, in its order."""
+
+    site: str
+    now_ms: TimeMs
+    pause: Annotated[QueuePause | None, Field(description="the pause in force; null for none")]
+    waiting: Annotated[int, Field(description="how many jobs wait, also those that are not listed")]
+    jobs: Annotated[list[QueuedJob], Field(description="at most 200 that wait, and what the site has")]
+
+
 class LiftedLockout(Public):
     """A lock-out that was lifted."""
 

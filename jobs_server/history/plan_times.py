@@ -19,6 +19,7 @@ from .. import clock
 from ..domain.lifecycle import END_WORDS, Phase, Result
 from ..jobs import queries
 from ..jobs.plan_rows import StepRow
+from ..jobs.rows import JobRow
 from ..jobs.sql import NEWEST_FIRST, THIS_SITE, at_most, literal
 from ..jobs.timing import timing_of
 from ..observatory import durations
@@ -93,6 +94,10 @@ class PlanTimes:
             now += each[-1]
         return Estimate(each, from_past)
 
+    def of_jobs(self, connection: Connection, site: str) -> JobTimes:
+        """Return what estimates a site's jobs one by one, in the order in which they are done."""
+        return JobTimes(self._delays(connection, site))
+
     def _delays(self, connection: Connection, site: str) -> Delays:
         found = self._kept.get(site)
         if found is not None and clock.steady_seconds() - found[0] < KEPT_SECONDS:
@@ -103,6 +108,28 @@ class PlanTimes:
                 self._kept.clear()  # Anybody can make up site codes.
             self._kept[site] = (clock.steady_seconds(), delays)
         return delays
+
+
+class JobTimes:
+    """Estimate jobs one by one, in the order in which they are done: how long each takes hangs on the one before."""
+
+    def __init__(self, delays: Delays) -> None:
+        self._delays = delays
+        self._pose = Pose()
+        self._now = clock.now_ms() / 1000
+
+    def seconds(self, job: JobRow) -> float | None:
+        """Return how long a job takes once it has begun; None where nothing is known of its action."""
+        required, optional = from_json(job.required_params), from_json(job.optional_params)
+        delay = self._delays.get((job.device, job.action), 0.0)
+        try:
+            planned = durations.plan(job.device, job.action, required, optional, self._pose, self._now)
+        except BadParameter:
+            return None
+        self._pose = planned.pose
+        seconds = max(0.0, planned.seconds + delay)
+        self._now += seconds
+        return seconds
 
 
 def delays_of(connection: Connection, site: str) -> Delays:
