@@ -95,6 +95,7 @@ def _service(app: Flask, loaded: Loaded) -> Service:
     from .live.feed import feed_of
     from .observatory.profiles import ProfilesFile
     from .service import Service
+    from .state.plan_targets import PlanTargets
     from .storage.flask_extension import database_of
     from .storage.notifications import listener_of
     from .upkeep.checks import Health
@@ -110,7 +111,7 @@ def _service(app: Flask, loaded: Loaded) -> Service:
         return listener is None or listener.on_duty
 
     profiles = ProfilesFile(Path(settings.instance))
-    releasing = Releasing(settings=settings, is_at_once=profiles.is_at_once)
+    releasing = Releasing(settings=settings, is_at_once=profiles.is_at_once, targets=PlanTargets(profiles))
     feed = feed_of(database, settings, sse.render)
     said, forget = _said_by_sites(settings, database, feed, on_duty)
     return Service(

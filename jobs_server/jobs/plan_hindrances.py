@@ -9,19 +9,22 @@ from typing import Protocol
 
 from ..clock import BOOT_BITS, Now, age_ms
 from ..config import Settings
+from ..domain.commands import SubmitJob
 from ..errors import LockedOut, Unauthorized, shown
 from ..storage.statement import Connection
 from . import admission, lockouts, pauses, reservations
-from .plan_rows import PlanRow, StepRow
+from .plan_rows import PlanRow
 from .reservations import Held
 
-TargetHindrance = Callable[[Connection, PlanRow, StepRow, Now], str | None]
-"""Return in words why a step's target cannot be had now, by its altitude or the sun; None when nothing is known."""
 
+class Targets(Protocol):
+    """Look after the targets of plans."""
 
-def no_target(_connection: Connection, _plan: PlanRow, _step: StepRow, _now: Now) -> str | None:
-    """Return None: of a step's target nothing is known."""
-    return None
+    def followed(self, command: SubmitJob, now_ms: int) -> SubmitJob:
+        """Return a step's command with where its target stands when it may begin."""
+
+    def hindrance(self, connection: Connection, command: SubmitJob, now_ms: int) -> str | None:
+        """Return in words why a step's target cannot be had now, by its altitude or the sun; None when it can."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +34,8 @@ class Releasing:
     settings: Settings
     is_at_once: Callable[[str], bool] = lambda _site: False
     """Whether the steps of a site's plans are all released at once, since its software reports no ends."""
-    target: TargetHindrance = no_target
+    targets: Targets | None = None
+    """None: of targets nothing is known."""
 
 
 class Timed(Protocol):
@@ -72,13 +76,13 @@ def is_over(plan: PlanRow, now: Now) -> bool:
 def of_release(
     connection: Connection,
     plan: PlanRow,
-    step: StepRow,
+    command: SubmitJob,
     met: admission.Met,
     held: Sequence[Held] | None,
     now: Now,
     releasing: Releasing,
 ) -> str | None:
-    """Return in words why a step must not be released now; None when it may be.
+    """Return in words why a step, given as its command, must not be released now; None when it may be.
 
     `held`: who holds the telescope as a calendar elsewhere says; none: this server's own calendar is looked into.
     """
@@ -87,7 +91,7 @@ def of_release(
     return (
         _of_site(connection, plan, met, held, now)
         or _of_queue(connection, plan, met, releasing)
-        or releasing.target(connection, plan, step, now)
+        or (None if releasing.targets is None else releasing.targets.hindrance(connection, command, now.wall_ms))
     )
 
 

@@ -91,13 +91,16 @@ def _release(
     held: Sequence[Held] | None,
 ) -> PlanRow:
     """Make the job of a step, or pause the plan with the reason why that must not be."""
+    command = command_of(plan, step)
+    if releasing.targets is not None:
+        command = releasing.targets.followed(command, now.wall_ms)
     met = admission.meet(connection, plan.site, now, releasing.settings)
-    if reason := plan_hindrances.of_release(connection, plan, step, met, held, now, releasing):
+    if reason := plan_hindrances.of_release(connection, plan, command, met, held, now, releasing):
         return plan_pauses.pause(connection, plan, f"step {step.position} was not released: {reason}", now)
     told = orjson.dumps({"id": plan.ulid, "step": step.position, "of": plan.steps, "title": plan.title}).decode()
     job = operations.release(
         connection,
-        command_of(plan, step),
+        command,
         plan.owner,
         actor,
         now,
