@@ -51,7 +51,6 @@ def night(day: str = "") -> Response:
         found = report(connection, page().site, from_ms, to_ms)
         sheet = contact_sheet(connection, page().site, from_ms, to_ms, PICTURED)
         running = now.present(connection, page().site).running if asked == tonight else []
-        _ = page().abilities  # in the page's own transaction
         measured = curves.of_night(connection, page().site, from_ms, to_ms)
     days = {"night": asked, "before": asked - timedelta(days=1), "after": asked + timedelta(days=1)}
     shown = render_template(

@@ -17,7 +17,6 @@ def now() -> Response:
     """Show a site's present."""
     with page().reading() as connection:
         shown = present(connection, page().site) if page().site else None
-        _ = page().abilities  # in the page's own transaction
         picture = pictures.last(connection, page().site) if pictures.are_shown() else None
     if shown is None:
         return make_response(render_template("pages/no_site.html"))

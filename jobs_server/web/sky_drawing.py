@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from flask import render_template
+from markupsafe import Markup
+
 from ..observatory import solar_system, tonight
 from ..observatory.tonight import Night
+from .blueprint import bp
 from .curve_drawing import HEIGHT, WIDTH, Tick, hours
 
 LOWEST, HIGHEST = -20, 90
@@ -27,10 +31,10 @@ class SkyLine(NamedTuple):
 class SkyDrawing(NamedTuple):
     """A night's sky, ready to be drawn."""
 
-    lines: list[SkyLine]
-    ticks: list[Tick]
-    hours: list[Tick]
-    dark: list[tuple[float, float]]
+    lines: tuple[SkyLine, ...]
+    ticks: tuple[Tick, ...]
+    hours: tuple[Tick, ...]
+    dark: tuple[tuple[float, float], ...]
     """Where it is dark: from where, and how wide."""
     limit: float | None
     """Where the site's least altitude is."""
@@ -50,17 +54,15 @@ def draw(
     lines = [SkyLine(name, box.path(curve), 1) for name, curve in curves]
     for style, body in ((2, solar_system.MOON), (3, solar_system.SUN)):
         if all(name != body for name, _ in curves):
-            lines.append(SkyLine(body, box.path(_of_body(night, body)), style))
+            lines.append(SkyLine(body, _path_of_body(night, body), style))
     inside = night.from_ms <= now_ms <= night.to_ms
     return SkyDrawing(
-        lines=lines,
-        ticks=[Tick(round(box.y(place), 1), f"{place}°") for place in _PLACES],
-        hours=hours(night.from_ms, night.to_ms),
-        dark=[
-            (round(box.x(each.from_ms), 1), round(box.x(each.to_ms) - box.x(each.from_ms), 1)) for each in night.dark
-        ],
+        lines=tuple(lines),
+        ticks=tuple(Tick(round(box.y(place), 1), f"{place}°") for place in _PLACES),
+        hours=tuple(hours(night.from_ms, night.to_ms)),
+        dark=tuple((round(box.x(begin), 1), round(box.x(end) - box.x(begin), 1)) for _, begin, end in night.dark),
         limit=None if limit is None else round(box.y(limit), 1),
-        now=round(box.x(now_ms) / WIDTH * 100, 2) if inside else None,
+        now=round(box.x(now_ms) / WIDTH * 100, 1) if inside else None,
         from_ms=night.from_ms,
         to_ms=night.to_ms,
         moonlit_percent=night.moonlit_percent,
@@ -93,5 +95,13 @@ class _Box(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def _of_body(night: Night, name: str) -> list[tuple[int, float]]:
-    return tonight.curve(night, lambda at_ms: solar_system.altitude_degrees(name, at_ms, night.place))
+def _path_of_body(night: Night, name: str) -> str:
+    curve = tonight.curve(night, lambda at_ms: solar_system.altitude_degrees(name, at_ms, night.place))
+    return _Box(night.from_ms, night.to_ms).path(curve)
+
+
+@bp.app_template_global("sky_figure")
+@lru_cache(maxsize=64)
+def figure(drawing: SkyDrawing, title: str) -> Markup:
+    """Return a drawing as a figure of a page; many look at the same one."""
+    return Markup(render_template("pages/_sky.html", drawing=drawing, title=title))  # noqa: S704  # escaped there

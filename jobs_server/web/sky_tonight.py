@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from ..history.now import JobWithTiming
 from ..jobs.rows import JobRow
-from ..observatory import target_cautions, target_search, targets, tonight
+from ..observatory import target_search, targets, tonight
+from ..observatory.abilities import Abilities
 from ..observatory.directions import Direction
 from ..observatory.numbers_said import as_number
 from ..observatory.target_search import Asked
@@ -23,7 +24,8 @@ _NAMELESS = ("", "empty", "unspecified")
 
 def of_now(page: Page, running: Sequence[JobWithTiming]) -> SkyDrawing | None:
     """Return tonight's sky with the target of the job that runs; None where the site's place is not known."""
-    night = Asked(page.abilities, page.now_ms).night
+    place = page.profile.place
+    night = tonight.tonight(place, page.now_ms, page.profile.zone) if place else None
     return None if night is None else _drawn(page, night, running)
 
 
@@ -34,11 +36,10 @@ def of_night(page: Page, from_ms: int, to_ms: int, running: Sequence[JobWithTimi
 
 
 def _drawn(page: Page, night: Night, running: Sequence[JobWithTiming]) -> SkyDrawing:
-    asked = Asked(page.abilities, page.now_ms)
+    asked = Asked(Abilities(page.profile, {}), page.now_ms)  # what the site says need not be read for this
     found = next(filter(None, (_target(page, each.job) for each in running)), None)
     curves = [(found.name, target_search.curve(found, asked, night))] if found else []
-    limit = target_cautions.limits(page.abilities).altitude_degrees
-    return sky_drawing.draw(night, curves, limit, page.now_ms)
+    return sky_drawing.draw(night, curves, page.profile.lowest_altitude_deg, page.now_ms)
 
 
 def _target(page: Page, job: JobRow) -> Target | None:
