@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, NamedTuple
 
 from .reservations import ReservationRow
 
 if TYPE_CHECKING:
-    from icalendar import Calendar, Event
+    from icalendar import Component, Event
 
 MEDIA = "text/calendar"
 PAST_MS, AHEAD_MS = (days * 86_400_000 for days in (60, 400))
 """How far a site's calendar goes back, and ahead."""
 MOST_EVENTS = 3_000
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_YEAR_MS = 365 * 86_400_000
+_SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
 _REFRESHED = timedelta(minutes=15)
 
 
@@ -40,9 +42,11 @@ def write(rows: Sequence[ReservationRow], site: SiteOfCalendar) -> bytes:
     made.add("x-wr-calname", _plain(site.title))
     made.add("x-wr-timezone", str(site.zone))
     made.add("refresh-interval", _REFRESHED, parameters={"VALUE": "DURATION"})
+    if rows and str(site.zone) != "UTC":
+        ends = [at_ms for row in rows for at_ms in (row.start_ms, row.end_ms)]
+        made.add_component(_zone(site.zone, min(ends) - _YEAR_MS, max(ends) + _YEAR_MS))
     for row in rows:
         made.add_component(_event(row, site))
-    _add_zone(made, rows)
     return bytes(made.to_ical())
 
 
@@ -76,11 +80,47 @@ def _instant(at_ms: int, zone: tzinfo) -> datetime:
     return at if is_twice else local
 
 
-def _add_zone(made: Calendar, rows: Sequence[ReservationRow]) -> None:
-    """Write what the zone's clocks do in the years of the reservations."""
-    if rows:
-        years = [datetime.fromtimestamp(at_ms / 1000, UTC).year for row in rows for at_ms in (row.start_ms, row.end_ms)]
-        made.add_missing_timezones(date(min(years) - 1, 1, 1), date(max(years) + 2, 1, 1))
+def _zone(zone: tzinfo, from_ms: int, to_ms: int) -> Component:
+    """Return what a zone's clocks do from a time to another, each change by itself.
+
+    The library's own writes many years in one list, in which some programs read whole summers an hour wrong.
+    """
+    from icalendar import Timezone, TimezoneDaylight, TimezoneStandard
+
+    made = Timezone()
+    made.add("tzid", str(zone))
+    begin, end = (datetime.fromtimestamp(at_ms // 1000, UTC) for at_ms in (from_ms, to_ms))
+    for at in (begin, *_changes(zone, begin, end)):
+        before, after = (at - _SECOND).astimezone(zone), at.astimezone(zone)
+        kind = TimezoneDaylight() if after.dst() else TimezoneStandard()
+        kind.add("dtstart", (at + (before.utcoffset() or timedelta())).replace(tzinfo=None))
+        kind.add("tzoffsetfrom", before.utcoffset())
+        kind.add("tzoffsetto", after.utcoffset())
+        kind.add("tzname", after.tzname())
+        made.add_component(kind)
+    return made
+
+
+def _changes(zone: tzinfo, begin: datetime, end: datetime) -> Iterator[datetime]:
+    """Yield the moments at which a zone's clocks are changed."""
+    at = begin
+    while at < end:
+        later = at + _DAY
+        if at.astimezone(zone).utcoffset() != later.astimezone(zone).utcoffset():
+            yield _change(zone, at, later)
+        at = later
+
+
+def _change(zone: tzinfo, early: datetime, late: datetime) -> datetime:
+    """Return the first second after which the clocks are as they are at the later of two times."""
+    after = late.astimezone(zone).utcoffset()
+    while late - early > _SECOND:
+        middle = (early + (late - early) / 2).replace(microsecond=0)
+        if middle.astimezone(zone).utcoffset() == after:
+            late = middle
+        else:
+            early = middle
+    return late
 
 
 def _plain(text: str) -> str:

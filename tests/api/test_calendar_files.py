@@ -80,6 +80,23 @@ def test_two_parsers_read_the_same_times_when_clocks_are_set_back_too() -> None:
     assert all(len(line) <= 75 for line in written.split(b"\r\n"))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Europe/Berlin", "America/Los_Angeles", "Australia/Lord_Howe", "Pacific/Chatham", "America/Santiago"),
+        *("Europe/Dublin", "Africa/Casablanca", "Pacific/Honolulu", "Asia/Kathmandu"),
+    ],
+)
+def test_two_parsers_read_every_fortnight_of_four_years_alike_in_every_kind_of_zone(name: str) -> None:
+    site = SiteOfCalendar("wmd", "wmd", ZoneInfo(name))
+    begin_ms, hour_ms = ms("2026-01-03T00:30:00"), 3_600_000
+    times = [begin_ms + number * (14 * 24 + 5) * hour_ms for number in range(100)]
+    rows = [row(at, "2026-01-01", "2026-01-01", start_ms=at, end_ms=at + 3 * hour_ms) for at in times]
+    vobject.icalendar.registerTzid(name, None)  # it keeps the zones of earlier files by their names
+    wanted = [tuple(datetime.fromtimestamp(each / 1000, UTC) for each in (at, at + 3 * hour_ms)) for at in times]
+    assert spans(calendar_files.write(rows, site)) == (wanted, wanted)
+
+
 def test_texts_come_back_whole_but_for_what_a_calendar_cannot_hold() -> None:
     written = calendar_files.write([row(1, "2026-11-29T18:00:00", "2026-11-30T04:00:00")], BERLIN)
     (event,) = icalendar.Calendar.from_ical(written).walk("VEVENT")
