@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# icalendar 7.3.2 and vobject 0.9.9: the zone that icalendar adds by itself has decades of clock changes in one folded
-# list, and vobject then reads the summer an hour late; with a range of years so short that the list is not folded, it
-# reads the same event right. A night that is reserved would be shown an hour wrong in somebody's calendar. icalendar
+# icalendar 7.3.2 and vobject 0.9.9: the zone that icalendar adds by itself has the clock changes of decades in one
+# list, and vobject then reads the summer an hour late; with the changes of three years alone it reads the same event
+# right. A night that is reserved would be shown an hour wrong in somebody's calendar. icalendar
 # also writes the change to summer time at 03:00, the time on the clocks after it, where RFC 5545 has the time before.
 set -euo pipefail
 folder=$(mktemp -d)
