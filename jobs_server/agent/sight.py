@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from .devices.interfaces import Device, Enclosure
 from .errors import DeviceBusy, DeviceError, DeviceGone
@@ -71,19 +71,33 @@ class Sight:
             while not self._closed and self._why() is not None:
                 self._news.wait(_LOOK_SECONDS)
 
-    def require(self, keys: Iterable[str]) -> None:
-        """Return when devices are settled; raise DeviceGone or DeviceBusy with the reason when they are not soon."""
+    def require(self, keys: Iterable[str], check: Callable[[], None] = lambda: None) -> None:
+        """Return when devices are settled; raise DeviceGone or DeviceBusy with the reason when they are not soon.
+
+        A device that is being connected is waited for; `check` is called meanwhile, and raises when nobody waits.
+        """
         for key in sorted(set(keys)):
             device = self._devices.get(key)
             if device is None:
                 continue
-            device.wait_ready(_READY_SECONDS)
+            self._await_ready(device, check)
             deadline = time.monotonic() + self._patience[key]
             with self._news:
                 while not self.is_settled(key) and device.is_ready and time.monotonic() < deadline:
                     self._news.wait(_LOOK_SECONDS)
             if not self.is_settled(key):
                 raise DeviceBusy(self._found.get(key) or f"{device.name} was not seen at rest since it came back")
+
+    def _await_ready(self, device: Device, check: Callable[[], None]) -> None:
+        """Return when a device is ready; wait for one attempt to connect the device, and raise DeviceGone after it."""
+        deadline, waited_for = time.monotonic() + _READY_SECONDS, device.attempt
+        while not device.is_ready and (device.attempt == waited_for or waited_for is None):
+            if waited_for is None and (waited_for := device.attempt) is None and time.monotonic() >= deadline:
+                break
+            check()
+            with self._news:
+                self._news.wait(0.1)
+        device.wait_ready(0.0)
 
     def require_rest(self, keys: Iterable[str]) -> None:
         """Return when devices are settled and none of them moves for anybody else; raise as `require` does."""

@@ -136,7 +136,7 @@ class JobsUnderWay:
             raise Stopped(why)
         job.keys = self._actions.devices_of(order, site)
         before = uses.before_camera(site, order.kind, order.name)
-        self._sight.require(job.keys)
+        self._sight.require(job.keys, lambda: self._check(job))
         with site.holding(*job.keys):
             self._sight.require_rest(before - job.keys)
             job.run.when_canceled(lambda: self._stop(job))

@@ -231,18 +231,22 @@ class AlpacaDevice(Motion):
         """See whether the device is there and connected; connect and prepare it when it is not, or was away."""
         seconds = self.settings.silence_seconds
         connected = self._watch.get("connected", seconds)
+        if connected is not True or not self._ready.is_set():
+            with self._connecting():
+                self._make_ready(connected, seconds)
+        elif (status := str(self._known().get("status", ""))) != self._status:
+            self._status = status
+            self._tell()
+
+    def _make_ready(self, connected: object, seconds: float) -> None:
         if connected is not True:
             self._set_ready(ready=False, reason=f"{self.name} was not connected by its driver")
             self._watch.put("connected", self.settings.connect_seconds, Connected=True)
             if self._watch.get("connected", seconds) is not True:
                 raise DeviceGone(f"{self.name} is not connected by its driver")
-        if not self._ready.is_set():
-            self._constants.clear()
-            self._prepare()
-            self._set_ready(ready=True)
-        elif (status := str(self._known().get("status", ""))) != self._status:
-            self._status = status
-            self._tell()
+        self._constants.clear()
+        self._prepare()
+        self._set_ready(ready=True)
 
 
 def number(value: object) -> float | None:

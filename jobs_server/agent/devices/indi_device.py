@@ -249,7 +249,6 @@ class IndiDevice(Motion):
         while not self._closed.is_set():
             try:
                 self._connect()
-                self._set_ready(ready=True)
                 backoff.reset()
                 self._await_loss()
             except DeviceError as error:
@@ -261,6 +260,11 @@ class IndiDevice(Motion):
         seconds = self.settings.connect_seconds
         for connection in (self._watch, self._main):
             connection.wait_up(seconds)
+        with self._connecting():
+            self._make_ready(seconds)
+            self._set_ready(ready=True)
+
+    def _make_ready(self, seconds: float) -> None:
         generation = self._main.generation
         described = self._main.wait_for(lambda: self._main.vector("CONNECTION"), seconds, "the device")
         if not described.is_on("CONNECT"):

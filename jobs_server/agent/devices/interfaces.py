@@ -97,6 +97,14 @@ class Device(ABC):
         """Whether the device is connected and was prepared."""
 
     @property
+    def attempt(self) -> int | None:
+        """Return which attempt to connect the device lasts, since its server answers; None when none does.
+
+        Each has its own limit in time.
+        """
+        return None
+
+    @property
     @abstractmethod
     def times_ready(self) -> int:
         """Return how often the device became ready: it differs from before when the device was away meanwhile."""

@@ -53,6 +53,8 @@ class Motion(Device):
         self._asked_at = -math.inf
         self._ready = threading.Event()
         self._times_ready = 0
+        self._attempts = 0
+        self._attempt: int | None = None
         self._reason = "it was not connected yet"
         self._changes, self._closed = threading.Event(), threading.Event()
 
@@ -60,6 +62,11 @@ class Motion(Device):
     def is_ready(self) -> bool:
         """Whether the device is connected and was prepared."""
         return self._ready.is_set()
+
+    @property
+    def attempt(self) -> int | None:
+        """Return which attempt to connect the device lasts, since its server answers; None when none does."""
+        return self._attempt
 
     @property
     def times_ready(self) -> int:
@@ -211,6 +218,19 @@ class Motion(Device):
             if left <= 0:
                 raise TimedOut(f"{self.name}: {what} did not come within {seconds:g} s")
             self._pause(min(left, 0.5))
+
+    @contextmanager
+    def _connecting(self) -> Iterator[None]:
+        """Note that the device is being connected, and the reason when that fails before it is no more so."""
+        self._attempts += 1
+        self._attempt = self._attempts
+        try:
+            yield
+        except DeviceError as error:
+            self._reason = str(error)
+            raise
+        finally:
+            self._attempt = None
 
     def _set_ready(self, ready: bool, reason: str = "") -> None:
         if reason:
