@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 ENDED = "the agent was ended while this ran"
 _HALT_SECONDS = 4.0
 _REPORT_SECONDS = 0.7  # for the ends of jobs whose devices did not come to rest
-_END_SECONDS = 4.8  # for everything, counted from the request to end
+_END_SECONDS = 4.5  # for everything, counted from the request to end
 _HALT_MARGIN_SECONDS = 5.0  # how much longer than a device's stop may last the end of its job waits
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -162,6 +163,7 @@ def run(config: Path, url: str | None, folder: Path | None) -> None:
             left = run_until_signal(made)
     except SiteClientError as error:
         raise click.ClickException(str(error)) from None
+    gc.freeze()  # The program ends now: a last look through all that astropy loaded can take a second.
     if left:
         raise click.ClickException("; ".join(left))
     console.print("Ended.")

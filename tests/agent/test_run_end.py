@@ -9,8 +9,22 @@ from jobs_server.client import SiteClient
 
 from ..support.waiting import until
 from . import fake_indi, running
+from .fake_alpaca import FakeAlpaca
 from .fake_indi import FakeIndi
-from .running import ABORT, FOCUS, GOTO, ROOF_ABORT, SHUTTER, STAR, arrives, asked, slews_for_ever, stops_at_once, table
+from .running import (
+    ABORT,
+    FOCUS,
+    GOTO,
+    ROOF_ABORT,
+    SHUTTER,
+    STAR,
+    Frames,
+    arrives,
+    asked,
+    slews_for_ever,
+    stops_at_once,
+    table,
+)
 from .site import Site
 
 
@@ -39,6 +53,23 @@ def test_the_end_names_what_was_not_seen_at_rest(client: SiteClient, mount: Fake
             for job in (slew, focus):
                 status, message = site.ends(job)
                 assert (status, message.startswith("the agent was ended while this ran")) == ("FAILED", True)
+
+
+def test_at_the_end_no_abort_waits_for_a_server_that_hangs_and_no_end_of_a_job_for_a_device(
+    client: SiteClient, mount: FakeIndi, camera: FakeAlpaca, frames: Frames, tmp_path: Path
+) -> None:
+    """The camera's server hangs under its exposure, and its answers come when the agent has ended."""
+    with Site(client, tmp_path, table("mount", mount) + table("camera", camera)) as site:
+        until(lambda: site.is_free)
+        frame = site.sends("camera", "expose", {"time": 0.01, "image_type": "dark"}, {"count": 1})
+        until(lambda: frames.begun)
+        camera.hangs_always = True
+        assert asked(mount, ABORT) == 0
+        assert site.end() == ["camera1 was not seen at rest within 4 s"]
+        assert asked(mount, ABORT) == 1
+        assert client.get(frame).status == "FAILED"
+        status, message = site.ends(frame)
+        assert (status, message) == ("FAILED", "the agent was ended while this ran")
 
 
 def test_the_end_leaves_a_closing_roof_to_close_and_says_so(client: SiteClient, tmp_path: Path) -> None:
