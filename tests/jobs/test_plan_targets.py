@@ -71,7 +71,7 @@ def test_of_a_site_without_a_place_nothing_is_known_and_nothing_paused(app: Flas
 def test_a_planet_is_slewed_to_where_it_stands_when_its_step_is_released(
     app: Flask, site: Observatory, clocks: Clocks
 ) -> None:
-    there = targets.place_of_moving("moon", clocks.now.wall_ms + 6 * HOUR * 1000, Place(POLE_DEGREES, 0.0, 0.0))
+    there = targets.place_of_moving("moon", round(clocks.now.wall_ms + 6 * HOUR * 1000), Place(POLE_DEGREES, 0.0, 0.0))
     assert there is not None
     latitude = POLE_DEGREES if there.dec_degrees > 0 else -POLE_DEGREES
     service_of(app).profiles.write(Profile(code="wmd", latitude_deg=latitude, longitude_deg=0.0, sun_distance_deg=0))
