@@ -26,7 +26,7 @@ def whole(
     to come.
     """
     estimate = times.estimate(connection, plan.site, [each.step for each in steps])
-    left = sum(seconds for each, seconds in zip(steps, estimate.each, strict=True) if not _is_over(each))
+    left = sum(seconds for each, seconds in zip(steps, estimate.each, strict=True) if not is_over(each))
     last = plan_wire.last_released(plan, steps)
     public = plan_wire.plan(plan, plan_wire.waits_for(plan, last))
     public |= {"estimated_seconds": round(estimate.seconds, 1), "left_seconds": round(left, 1)}
@@ -51,7 +51,8 @@ def _last(connection: Connection, plan: PlanRow) -> StepOfPlan | None:
     return plan_queries.last_released(connection, plan) if plan.is_open and plan.released else None
 
 
-def _is_over(step: StepOfPlan) -> bool:
+def is_over(step: StepOfPlan) -> bool:
+    """Whether a step was released and its job has ended, or is kept no more."""
     return step.step.job_ulid is not None and (step.phase is None or step.phase in OVER)
 
 

@@ -91,7 +91,7 @@ def _wanted(plan: PlanRow, before: Mapping[int, StepRow], given: Sequence[Any]) 
         step_id = each.get("id") if isinstance(each, dict) else None
         if isinstance(step_id, int) and not isinstance(step_id, bool):
             _check_named(plan, before.get(step_id), step_id, seen, number)
-            whole.append(_as_sent(before[step_id]) | each)
+            whole.append(as_sent(before[step_id]) | each)
         else:
             whole.append(each)
     steps = steps_of(plan.site, whole)
@@ -111,7 +111,7 @@ def _check_named(plan: PlanRow, step: StepRow | None, step_id: int, seen: set[in
     seen.add(step_id)
 
 
-def _as_sent(step: StepRow) -> dict[str, Any]:
+def as_sent(step: StepRow) -> dict[str, Any]:
     """Return a step as it would be sent."""
     sent: dict[str, Any] = {name: getattr(step, name) for name in ("device", "instance", "action")}
     sent |= {name: from_json(getattr(step, name)) for name in ("required_params", "optional_params")}

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from ..api import problems
 from ..domain import actors
+from ..domain.lifecycle import result_of
 from ..errors import BadRequest, DatabaseUnavailable, JobsError, Unavailable
 from ..jobs import wire
 from ..observatory import describe, target_lists
@@ -21,6 +22,7 @@ _WORTH_PACKING = 1024
 LINKS = (
     ("now", "Now"),
     ("send", "Send"),
+    ("plans", "Plans"),
     ("log", "Jobs"),
     ("night", "Night"),
     ("insights", "Insights"),
@@ -29,6 +31,11 @@ LINKS = (
 )
 UNDER = {
     "send_it": "send",
+    "new_plan": "plans",
+    "send_plan": "plans",
+    "plan": "plans",
+    "plan_step": "plans",
+    "edit_plan_step": "plans",
     "job": "log",
     "picture": "log",
     "night_of": "night",
@@ -65,6 +72,7 @@ def _for_templates() -> dict[str, object]:
         "job_path": url_for("pages.job", ulid=""),
         "formats": formats,
         "called": actors.called,
+        "kind_of": _kind_of,
         "describe": describe.describe_job,
         "from_json": json.loads,  # orjson refuses integers beyond 64 bits
         "pretty": _pretty,
@@ -80,6 +88,11 @@ def _check_site() -> None:
         request.max_content_length = _LARGER[request.endpoint]
     if "\0" in request.values.get("site", ""):
         raise BadRequest("Error: name a site")
+
+
+def _kind_of(status: str) -> str:
+    found = result_of(status)
+    return found.value if found else "other"
 
 
 def _pretty(value: object) -> str:

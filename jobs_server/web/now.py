@@ -6,9 +6,13 @@ from flask import Response, make_response, render_template
 
 from ..auth.access import Access, needs
 from ..history.now import present
-from . import pictures, sky_tonight
+from ..jobs import plan_queries
+from . import pictures, plans, sky_tonight
 from .blueprint import bp
 from .context import page
+
+SHOWN_PLANS = 3
+"""So many of the plans that have not ended have a card."""
 
 
 @bp.get("/")
@@ -17,11 +21,22 @@ def now() -> Response:
     """Show a site's present."""
     with page().reading() as connection:
         shown = present(connection, page().site) if page().site else None
+        going_on = plan_queries.open_at(connection, page().site) if page().site else []
+        cards = [plans.shown(connection, row) for row in going_on[:SHOWN_PLANS]]
         picture = pictures.last(connection, page().site) if pictures.are_shown() else None
     if shown is None:
         return make_response(render_template("pages/no_site.html"))
     drawn = sky_tonight.of_now(page(), shown.running)
-    return make_response(render_template("pages/now.html", present=shown, last_picture=picture, sky_now=drawn))
+    return make_response(
+        render_template(
+            "pages/now.html",
+            present=shown,
+            last_picture=picture,
+            sky_now=drawn,
+            plans=cards,
+            plans_more=len(going_on) - len(cards),
+        )
+    )
 
 
 @bp.get("/part/frame")

@@ -23,6 +23,8 @@ PAGES = {
     "send": "/send?site=wmd",
     "send-slew": "/send?site=wmd&device=mount&action=go",
     "send-raw": "/send?site=wmd&raw=",
+    "plan-new": "/plans/new?site=wmd",
+    "plans": "/plans?site=wmd",
     "jobs": "/jobs-log?site=wmd",
     "night": "/night?site=wmd",
     "reservations": "/reservations?site=wmd",
@@ -63,6 +65,9 @@ def main(folder: Path, only: tuple[str, ...] = ()) -> None:
         stage.has_come(server, ended(observatory))
         stage.can(server, "able")
         pages["send-able"] = f"{server.url}/send?site=able"
+        plan = stage.a_plan(observatory)
+        pages["plan"] = f"{server.url}/plans/{plan['id']}?site=wmd"
+        pages["plan-again"] = f"{server.url}/plans/new?site=wmd&again={plan['id']}"
         pages["picture"] = pages["job"].replace("?", "/picture?")
         for theme in stage.THEMES:
             for width in (stage.PHONE, stage.DESK):
@@ -76,7 +81,7 @@ def main(folder: Path, only: tuple[str, ...] = ()) -> None:
                     page.wait_for_timeout(400)
                     page.screenshot(
                         path=folder / f"{name}-{theme}-{width[0]}.png",
-                        full_page=name.startswith(("send", "insights", "night")) or name == "job",
+                        full_page=name.startswith(("send", "insights", "night", "plan")) or name == "job",
                     )
                     page.close()
                 context.close()

@@ -82,6 +82,15 @@ def a_present(observatory: Observatory) -> dict[str, Any]:
     return running
 
 
+def a_plan(observatory: Observatory) -> dict[str, Any]:
+    """Let a plan wait for its second step, of which the site has said nothing yet."""
+    bands = [nights.expose("NGC 891", 120, 3, band) for band in ("R", "V", "B")]
+    steps = [nights.slew("NGC 891", 2.376, 42.349), nights.focus(), *bands, *bands]
+    asked = {"site": observatory.site, "title": "NGC 891, R V B", "steps": steps}
+    plan: dict[str, Any] = observatory.posts("newplan", asked | {"user_name": "Tycho", "user_id": "lan|tycho"}).job
+    return plan
+
+
 DEVICES: dict[str, dict[str, Any]] = {
     "mount/mount1": {
         "status": "tracking",

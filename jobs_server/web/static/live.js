@@ -92,7 +92,7 @@ function open() {
     }
     if (topic === "jobs" && FAILED.test(data.statusId)) document.dispatchEvent(new CustomEvent("jobs:alarm"));
     // The greeting counts too: what has no position, as a lock-out, may be newer than the page.
-    renew({ whole: topic === "jobs" || isNewPicture(topic, data), among: Number(document.body.dataset.pace) });
+    renew({ whole: topic === "jobs" || topic === "plans" || isNewPicture(topic, data), among: Number(document.body.dataset.pace) });
   };
   stream.addEventListener("reset", () => renew({ whole: true }));
   stream.addEventListener("dropped", refused);
