@@ -12,7 +12,7 @@ import ephem
 
 from .sky import Place, ephem_days, observer
 
-_ROUNDS = 3  # Each brings what is sought some thousand times nearer.
+_ROUNDS = 5  # Each brings what is sought some hundred times nearer.
 _GALACTIC_POLE = (192.85948, 27.12825)
 _NORTH_POLE_LONGITUDE = 122.93192
 
