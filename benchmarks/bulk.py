@@ -41,6 +41,12 @@ _AT_THEIR_DEFAULT = (
     "replica_seconds_until_complete",
     "replica_cancel_requested",
     "replica_against_label",
+    "plan",
+    "until_after_ms",
+    "rank",
+    "is_next",
+    "carried_ms",
+    "replica_carried_ms",
 )
 
 _Row = tuple[Any, ...]

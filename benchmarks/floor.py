@@ -107,7 +107,7 @@ def new_job() -> Response:
     with _transaction() as connection:
         last, newest_ms, *_ = _MEET.rows(connection, {**body, "cap": 0, "wall_ms": now.wall_ms})[0]
         ulid = str(ULID())
-        job["ulid"] = ulid if ulid > (last or "") else str(ULID.from_int(int(ULID.from_str(last)) + 1))
+        job["rank"] = job["ulid"] = ulid if ulid > (last or "") else str(ULID.from_int(int(ULID.from_str(last)) + 1))
         job["timestamp_ms"] = max(now.wall_ms, newest_ms or 0)
         job["id"] = _INSERT.rows(connection, job)[0][0]
         _event(connection, job["id"], body["site"], now, "UNREAD", None, "said", body["user_id"], body["user_name"])

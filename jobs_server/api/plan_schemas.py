@@ -69,7 +69,7 @@ class Plan(PlanInShort):
     steps: list[PlanStep]
 
 
-class By(Public):
+class KeptBy(Public):
     """Who saved it."""
 
     id: str
@@ -84,5 +84,5 @@ class Template(Public):
     of_site: Annotated[bool, Field(alias="ofSite", description="whether it is everybody's at the site")]
     plan: Annotated[dict[str, Any] | None, Field(description="as newplan takes it")] = None
     command: Annotated[dict[str, Any] | None, Field(description="as newjob takes it")] = None
-    by: By
+    by: KeptBy
     saved_ms: TimeMs

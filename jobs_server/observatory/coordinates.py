@@ -61,6 +61,15 @@ def parse(text: str, unit: Unit) -> float:
     return value
 
 
+def is_one(text: str, unit: Unit) -> bool:
+    """Whether a text by itself is one coordinate, such as `1 30`, which is no pair."""
+    try:
+        parse(text, unit)
+    except ValueError:
+        return False
+    return True
+
+
 def _read(text: str, unit: Unit) -> float:
     sign_of_pole, angle = _without_pole(plain(text), unit)
     angle = with_points(angle.lower())

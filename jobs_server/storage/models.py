@@ -87,14 +87,14 @@ class Job(Base):
     replica_seconds_until_complete: Mapped[int | None]
     replica_cancel_requested: Mapped[int] = mapped_column(server_default=_ZERO)
     replica_against_label: Mapped[int] = mapped_column(server_default=_ZERO)
-    plan: Mapped[str | None]  # JSON, an object: the step of a plan that this job is; none: it is of no plan
-    until_after_ms: Mapped[int | None]  # does not start from this age on, since its plan is over then
     rank: Mapped[str] = mapped_column(
         server_default=text("''")
     )  # what waits is in this order: the ULID, until the job is moved; blank: handed over before there were ranks
     is_next: Mapped[int] = mapped_column(server_default=_ZERO)  # 1: sent to go before what waited, and not moved since
     carried_ms: Mapped[int | None]  # the time that the copy shows which a poll got; none: `timestamp_ms`
     replica_carried_ms: Mapped[int | None]
+    plan: Mapped[str | None]  # JSON, an object: the step of a plan that this job is; none: it is of no plan
+    until_after_ms: Mapped[int | None]  # does not start from this age on, since its plan is over then
 
 
 class JobEvent(Base):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..observatory import coordinate_pairs, own_targets, target_cautions, target_search, targets
+from ..observatory.coordinates import Unit, is_one
 from ..observatory.directions import Direction, from_date
 from ..observatory.numbers_said import as_number
 from ..observatory.target_search import Asked, Found
@@ -106,8 +107,10 @@ def seen(page: Page, body: Mapping[str, Any]) -> Seen | None:
 
 def _pasted(given: Mapping[str, str]) -> str:
     """Return in which field a pair was pasted while the other is blank; blank when in neither."""
-    for name, other in (("ra", "dec"), ("dec", "ra")):
-        if not given.get(other, "").strip() and coordinate_pairs.looks_like(given.get(name, "")):
+    fields: tuple[tuple[str, str, Unit], ...] = (("ra", "dec", "h"), ("dec", "ra", "deg"))
+    for name, other, unit in fields:
+        text = given.get(name, "")
+        if not given.get(other, "").strip() and coordinate_pairs.looks_like(text) and not is_one(text, unit):
             return name
     return ""
 

@@ -143,6 +143,7 @@ def test_the_thread_of_the_log_that_has_ended_is_a_problem(healthy: Flask, monke
 
 WORKERS = [
     "labels old jobs",
+    "releases the steps of plans in time",
     "makes backups and deletes old jobs",
     "sends alerts",
     "fetches the reservations of the coming day",

@@ -121,6 +121,20 @@ def still(visitor: Visitor) -> tuple[float, list[Any], Image.Image]:
     return seen[0]
 
 
+def stands(visitor: Visitor) -> tuple[float, float, float, Image.Image]:
+    """Return the window's width, where the white picture lies, and a look during which that did not move."""
+    found: list[tuple[float, float, float, Image.Image]] = []
+
+    def stood() -> bool:
+        assert visitor.window.run(IS_SEEN)
+        before = visitor.window.run(WHERE)
+        found[:] = [(*before, visitor.sees())]
+        return bool(before == visitor.window.run(WHERE))
+
+    until(stood)
+    return found[0]
+
+
 def measure(piece: Image.Image) -> float:
     """Return the contrast between the brightest and the darkest pixel; at night both are red."""
     low, high = piece.getextrema()[0]  # type: ignore[misc]
