@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from openapi_spec_validator import validate
 
 from jobs_server import create_app
 from jobs_server.service import service_of
@@ -496,3 +497,9 @@ class TestWhoMayWrite:
         software = SiteSoftware(made(SITES=("hill1",)))
         reply = software.asks("PUT", "/api/hill/config", WEMA)
         assert "a wema is to be named there too" in reply.get_json()["message"]
+
+
+def test_the_description_of_the_api_is_one_with_the_calendars_further_routes(app: Flask) -> None:
+    described = app.test_client().get("/openapi.json").get_json()
+    validate(described)
+    assert "/calendar/user-events-ending-after-time" in described["paths"]
