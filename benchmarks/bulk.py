@@ -47,6 +47,7 @@ _AT_THEIR_DEFAULT = (
     "is_next",
     "carried_ms",
     "replica_carried_ms",
+    "edit",
 )
 
 _Row = tuple[Any, ...]
