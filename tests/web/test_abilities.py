@@ -90,7 +90,7 @@ def sends(browser: FlaskClient, **form: str) -> str:
 def test_of_a_site_that_says_nothing_everything_is_offered(browser: FlaskClient) -> None:
     page = form_of(browser)
     kinds = [name.replace("_", " ") for name in catalogue.devices()]
-    assert offered(page, "Device") == [*kinds, "other device", "raw JSON"]
+    assert offered(page, "Device") == [*kinds, "other device", "series / plan", "raw JSON"]
     assert "stop another device" not in page
 
 
@@ -100,7 +100,7 @@ def test_only_devices_and_actions_that_are_there_are_offered_and_a_stop_for_each
     there = ["camera", "mount", "focuser", "all", "guider"]
     others = [each for each in (*catalogue.devices(), "weather") if each not in there]
     stops = [f"stop {name.replace('_', ' ')}" for name in others]
-    assert offered(page, "Device") == [*there, "other device", "raw JSON", *stops]
+    assert offered(page, "Device") == [*there, "other device", "series / plan", "raw JSON", *stops]
     assert offered(page, "Action") == ["expose", "stop", "other action"]
     assert offered(form_of(browser, device="mount", action="go"), "Action") == [
         *("go", "park", "dance", "stop", "other action"),
