@@ -30,7 +30,7 @@ PREFIX = "/jobs"
 HEADERS: dict[str, dict[str, Any]] = {
     "Idempotency-Key": {
         "description": "The same command sent again with the same key gives the first job again, and makes no second.",
-        "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
+        "schema": {"type": "string", "pattern": r"^[ \t]*[\x21-\x7e]{1,255}[ \t]*$"},
         "example": "5f0c2a91-8d3e-4b57",
     },
     "Last-Event-ID": {

@@ -380,7 +380,7 @@ def parse_key(header: str | None) -> str | None:
     """Read the header `Idempotency-Key`: 1 to 255 visible characters. Raises BadRequest."""
     if header is None:
         return None
-    key = header.strip()
+    key = header.strip(" \t")  # blanks around a header's value are none of it
     if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
         raise BadRequest("Error: Idempotency-Key must be 1 to 255 visible ASCII characters")
     return key
