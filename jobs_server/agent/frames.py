@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Literal
 
+from .errors import BadReply
+
+_MOST_HOURS = 48.0  # some mounts count on beyond 24
 Frame = Literal["icrs", "of_date", "j2000", "j2050", "b1950", "b1900"]
 
 
@@ -44,7 +47,9 @@ def from_icrs(ra_hours: float, dec_degrees: float, frame: Frame, when: datetime)
 
 
 def to_icrs(ra_hours: float, dec_degrees: float, frame: Frame, when: datetime) -> tuple[float, float]:
-    """Return a direction of a mount's frame at a time as ICRS, hours and degrees."""
+    """Return a direction of a mount's frame at a time as ICRS, hours and degrees; raise BadReply when it is none."""
+    if not (abs(ra_hours) <= _MOST_HOURS and abs(dec_degrees) <= 90):
+        raise BadReply(f"right ascension {ra_hours:g} h and declination {dec_degrees:g} degrees are no direction")
     coordinates, _, units = astropy()
     own = coordinates.SkyCoord(ra_hours * units.hourangle, dec_degrees * units.deg, frame=_frame(frame, when))
     place = own.transform_to(coordinates.ICRS())

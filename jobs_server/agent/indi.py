@@ -244,6 +244,9 @@ class IndiConnection:
             self._reason = "it ended the connection"
         except (OSError, BadStream, DeviceGone) as error:
             self._reason = str(error) or "it broke the connection"
+        except Exception as error:  # without this thread nobody connects again
+            log.exception("%s sent what nobody thought of", self.address)
+            self._reason = f"what it says is not understood: {error!r}"
         finally:
             self._lose()
         return came

@@ -37,6 +37,9 @@ class Range:
     step: float
 
 
+_NO_RANGE = Range(0.0, 0.0, 0.0)
+
+
 @dataclass(frozen=True)
 class Vector:
     """One property as it stands.
@@ -62,6 +65,10 @@ class Vector:
         """Return a number; None when it is missing, NaN or infinite."""
         value = self.values.get(member)
         return float(value) if isinstance(value, float) and math.isfinite(value) else None
+
+    def range(self, member: str) -> Range:
+        """Return the range of a number; one of zeros where the driver says none."""
+        return self.ranges.get(member, _NO_RANGE)
 
     def is_on(self, member: str) -> bool:
         """Whether a switch is on."""
@@ -177,7 +184,9 @@ def _state(element: Element, usual: VectorState) -> VectorState:
 
 def _range(member: Member) -> Range:
     least, largest, step = (number(member.attributes.get(key, "0")) for key in ("min", "max", "step"))
-    return Range(least, largest, step)
+    if not (math.isfinite(least) and math.isfinite(largest)):
+        return _NO_RANGE
+    return Range(least, largest, step if math.isfinite(step) else 0.0)
 
 
 def _whole(text: str | None) -> int | None:

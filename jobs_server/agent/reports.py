@@ -75,12 +75,19 @@ class SiteReports:
         wake, before = self._wakes[device.key], ""
         while not self._closed.is_set():
             wake.clear()
-            state = device.state()
+            state = self._state_of(device)
             self._states[device.key] = state
             if (status := f"{state.get('connected')} {state.get('status')}") != before:
                 before = status
                 self._news.set()
             wake.wait(STATE_SECONDS)
+
+    def _state_of(self, device: Device) -> State:
+        try:
+            return device.state()
+        except Exception as error:  # without this thread the desk would believe an old state for ever
+            log.exception("the state of %s cannot be read", device.name)
+            return {"connected": False, "message": f"what {device.name} says is not understood: {error!r}"}
 
     def _send_states(self) -> None:
         while not self._closed.is_set():

@@ -125,6 +125,10 @@ class Sight:
         except DeviceError as error:
             self._find(device, f"{device.name} was found moving: {error}")
             time.sleep(_LOOK_SECONDS)
+        except Exception as error:  # without this thread nothing would ever begin again
+            log.exception("%s was not looked at", device.name)
+            self._find(device, f"{device.name} cannot be looked at: {error!r}")
+            time.sleep(_LOOK_SECONDS)
         else:
             with self._news:
                 self._settled[device.key] = times

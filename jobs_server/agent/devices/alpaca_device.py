@@ -222,6 +222,9 @@ class AlpacaDevice(Motion):
             except DeviceError as error:
                 self._set_ready(ready=False, reason=str(error))
                 pause = backoff.pause() or 5.0
+            except Exception as error:  # without this thread the device never comes back
+                self._note_unforeseen(error)
+                pause = backoff.pause() or 5.0
         self._set_ready(ready=False, reason="it was closed")
         for connection in (self._main, self._watch, self._stopping):
             with suppress(RuntimeError):  # a request of another thread is under way, and ends by itself

@@ -12,7 +12,7 @@ from .interfaces import Direction, Horizontal, Mount, Place, State
 from .motion import apart, finite
 
 TOLERANCE_DEGREES = 0.05
-_FRAMES: dict[int, frames.Frame] = {1: "of_date", 2: "j2000", 3: "j2050", 4: "b1950"}
+_FRAMES: dict[float | None, frames.Frame] = {1: "of_date", 2: "j2000", 3: "j2050", 4: "b1950"}
 
 
 class AlpacaMount(AlpacaDevice, Mount):
@@ -79,7 +79,7 @@ class AlpacaMount(AlpacaDevice, Mount):
 
     @property
     def _frame(self) -> frames.Frame:
-        return self.settings.frame or _FRAMES.get(self._constant("equatorialsystem"), "of_date")
+        return self.settings.frame or _FRAMES.get(number(self._constant("equatorialsystem")), "of_date")
 
     def _own(self) -> tuple[float, float]:
         ra = self._get_number("rightascension", "where it points")

@@ -77,11 +77,11 @@ class IndiCamera(IndiDevice, Camera):
         info = self._needs(_INFO, "say how large its chip is")
         sizes = [info.number(member) for member in ("CCD_MAX_X", "CCD_MAX_Y", "CCD_BITSPERPIXEL")]
         pixel = [info.number(member) for member in ("CCD_PIXEL_SIZE_X", "CCD_PIXEL_SIZE_Y")]
-        times = self._needs(_EXPOSURE, "expose").ranges[_VALUE]
+        times = self._needs(_EXPOSURE, "expose").range(_VALUE)
         binning = self._vector(_BINNING)
-        largest = [int(binning.ranges[each].largest) if binning else 1 for each in ("HOR_BIN", "VER_BIN")]
+        largest = [int(binning.range(each).largest) if binning else 1 for each in ("HOR_BIN", "VER_BIN")]
         gain = self._first(_GAINS)
-        limits = self._needs(gain[0], "amplify").ranges[gain[1]] if gain else None
+        limits = self._needs(gain[0], "amplify").range(gain[1]) if gain else None
         return Chip(
             width=int(sizes[0] or 0),
             height=int(sizes[1] or 0),
@@ -139,7 +139,7 @@ class IndiCamera(IndiDevice, Camera):
         return asked
 
     def _times(self) -> tuple[float, float]:
-        times = self._needs(_EXPOSURE, "expose").ranges[_VALUE]
+        times = self._needs(_EXPOSURE, "expose").range(_VALUE)
         return times.least, times.largest
 
     def _set_up(self, exposure: Exposure) -> None:
@@ -165,7 +165,7 @@ class IndiCamera(IndiDevice, Camera):
             return
         if (place := self._first(places)) is None:
             raise NotPossible(f"{self.name} has no {what} that can be set")
-        limits = self._needs(place[0], f"set its {what}").ranges[place[1]]
+        limits = self._needs(place[0], f"set its {what}").range(place[1])
         if limits.largest > limits.least and not limits.least <= finite(value, what) <= limits.largest:
             raise Refused(f"{self.name} takes a {what} of {limits.least:g} to {limits.largest:g}, not {value:g}")
         self._apply(place[0], {place[1]: value})

@@ -253,6 +253,8 @@ class IndiDevice(Motion):
                 self._await_loss()
             except DeviceError as error:
                 self._set_ready(ready=False, reason=str(error))
+            except Exception as error:  # without this thread the device never comes back
+                self._note_unforeseen(error)
             self._closed.wait(backoff.pause() or 5.0)
         self._set_ready(ready=False, reason="it was closed")
 

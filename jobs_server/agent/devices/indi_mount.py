@@ -57,7 +57,10 @@ class IndiMount(IndiDevice, Mount):
             return None
         if vector is None or told is None:
             return None
-        return told.replace(tzinfo=UTC) + timedelta(seconds=time.monotonic() - vector.at)
+        try:
+            return told.replace(tzinfo=UTC) + timedelta(seconds=time.monotonic() - vector.at)
+        except OverflowError:  # the last second of the year 9999
+            return None
 
     def set_place(self, place: Place, now: datetime) -> None:
         """Set the mount's place and clock; they are set again after each reconnect, then with the time of that."""

@@ -54,7 +54,7 @@ class IndiScreen(IndiDevice, Screen):
                 raise Refused(f"{self.name} takes 0 to 100 per cent, and {percent:g} were asked for")
             self._apply(_LIGHT, {"FLAT_LIGHT_ON": True}, seconds)
             if self._has(_BRIGHTNESS):
-                level = self._needs(_BRIGHTNESS, "be dimmed").ranges[_LEVEL].largest * percent / 100
+                level = self._needs(_BRIGHTNESS, "be dimmed").range(_LEVEL).largest * percent / 100
                 self._apply(_BRIGHTNESS, {_LEVEL: float(round(level))}, seconds)
             elif percent < 100:
                 raise NotPossible(f"{self.name} is on, and cannot be dimmed to {percent:g} per cent")

@@ -11,6 +11,7 @@ _SLOT, _SLOT_VALUE, _NAMES = "FILTER_SLOT", "FILTER_SLOT_VALUE", "FILTER_NAME"
 _ABSOLUTE, _POSITION = "ABS_FOCUS_POSITION", "FOCUS_ABSOLUTE_POSITION"
 _RELATIVE, _STEPS, _WAY = "REL_FOCUS_POSITION", "FOCUS_RELATIVE_POSITION", "FOCUS_MOTION"
 _ANGLE, _SYNC = "ABS_ROTATOR_ANGLE", "SYNC_ROTATOR_ANGLE"
+_MOST_SLOTS = 100
 
 
 class IndiFilterWheel(IndiDevice, FilterWheel):
@@ -28,8 +29,8 @@ class IndiFilterWheel(IndiDevice, FilterWheel):
 
     def filters(self) -> tuple[str, ...]:
         """Return the names of the filters, by slot; numbers where the driver has no names."""
-        names, slots = self._vector(_NAMES), self._needs(_SLOT, "say its filters").ranges[_SLOT_VALUE]
-        count = int(slots.largest) or (len(names.values) if names else 0)
+        names, slots = self._vector(_NAMES), self._needs(_SLOT, "say its filters").range(_SLOT_VALUE)
+        count = min(_MOST_SLOTS, int(slots.largest)) or (len(names.values) if names else 0)
         told = [str(value) for value in names.values.values()] if names else []
         return tuple(told[slot] if slot < len(told) and told[slot] else str(slot + 1) for slot in range(count))
 
@@ -87,7 +88,7 @@ class IndiFocuser(IndiDevice, Focuser):
         vector = self._vector(_ABSOLUTE)
         if vector is None:
             return None
-        known = vector.ranges[_POSITION]
+        known = vector.range(_POSITION)
         most = self._number("FOCUS_MAX", "FOCUS_MAX_VALUE")
         largest = min(known.largest, most) if most else known.largest
         return Limits(known.least, largest) if largest > known.least else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -16,6 +17,7 @@ from ..errors import DeviceBusy, DeviceError, DeviceGone, NotStopped, Refused, S
 from .interfaces import Device
 from .settings import Settings
 
+log = logging.getLogger(__name__)
 Found = TypeVar("Found")
 _TICK_SECONDS = 0.1
 _RECENTLY_SECONDS = 2.0
@@ -231,6 +233,11 @@ class Motion(Device):
             raise
         finally:
             self._attempt = None
+
+    def _note_unforeseen(self, error: Exception) -> None:
+        """Note what nobody thought of in the thread that keeps the device, which must not die of that."""
+        log.error("%s cannot be kept", self.name, exc_info=error)
+        self._set_ready(ready=False, reason=f"what {self.name} says is not understood: {error!r}")
 
     def _set_ready(self, ready: bool, reason: str = "") -> None:
         if reason:
