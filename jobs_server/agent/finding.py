@@ -170,7 +170,7 @@ def _device_lines(device: Named, devices: Sequence[Named]) -> Iterator[str]:
     if device.kind == "mount":
         yield "min_altitude_degrees = 15"
         yield "sun_distance_degrees = 20  # no slew nearer to the sun while it is up"
-        yield "set_place = true  # give the place above and the time to a mount that stands at 0/0"
+        yield "set_place = true  # give the place of this file and the time to a mount that stands at 0/0"
     elif device.kind == "camera":
         for kind in _BESIDE_CAMERA:
             if (name := _beside(kind, device, devices)) is not None:

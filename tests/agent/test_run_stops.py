@@ -138,3 +138,22 @@ def test_a_stop_sees_no_rest_while_a_move_is_being_asked_for(
     order = [name for name, _ in mount.came if name in (GOTO, ABORT)]
     assert order.index(GOTO) < len(order) - 1, "no abort came behind the slew"
     assert mount.state(GOTO) == "Idle"
+
+
+def test_an_abort_that_the_driver_read_before_the_slew_is_sent_again(opens: Opens, mount: FakeIndi) -> None:
+    """Moves and stops go over two connections, which an INDI server reads in any order."""
+    read_first = 3
+    mount.on(GOTO, lambda _: mount.set(GOTO, "Busy"))
+
+    def stop(values: dict[str, str]) -> None:
+        mount.take(ABORT, values)
+        if asked(mount, ABORT) > read_first:
+            mount.set(GOTO, "Idle")
+
+    mount.on(ABORT, stop)
+    device = opens("mount", mount.address)
+    slew = Asked(lambda: device.go(Direction(3.0, 80.0), 30.0))
+    until(lambda: asked(mount, GOTO))
+    device.stop()
+    assert isinstance(slew.ends(), Stopped)
+    assert mount.state(GOTO) == "Idle"

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 Found = TypeVar("Found")
 _TICK_SECONDS = 0.1
 _RECENTLY_SECONDS = 2.0
+_AGAIN_SECONDS = 0.5
 _permission: ContextVar[Callable[[], None]] = ContextVar("permission")
 """Raises Stopped when the job that this thread carries out is to end."""
 
@@ -128,11 +129,14 @@ class Motion(Device):
         self._see_rest(deadline)
 
     def _see_rest(self, deadline: float) -> None:
-        """Return when nothing moved for `rest_seconds`, by the driver's word and by what it reads."""
-        since, last = math.inf, None
+        """Return when nothing moved for `rest_seconds`, by the driver's word and by what it reads.
+
+        The abort is sent again while a move of this program lasts: the driver may have read the abort first.
+        """
+        since, last, again = math.inf, None, time.monotonic() + _AGAIN_SECONDS
         while True:
-            now, reading = time.monotonic(), self._look()
-            if reading is None or self._is_asking or self._is_moving_still() or (last is not None and reading != last):
+            now, reading, moves = time.monotonic(), self._look(), self._is_moving_still()
+            if reading is None or self._is_asking or moves or (last is not None and reading != last):
                 since = math.inf
             else:
                 since = min(since, now)
@@ -142,6 +146,9 @@ class Motion(Device):
             if now > deadline:
                 seconds = self.settings.abort_seconds
                 raise NotStopped(f"{self.name} could not be stopped: it was not seen at rest within {seconds:g} s")
+            if moves and self._is_under_way and now >= again:
+                again = now + _AGAIN_SECONDS
+                self._abort()
             time.sleep(min(_TICK_SECONDS, self.settings.rest_seconds))
 
     def _is_moving_still(self) -> bool:
