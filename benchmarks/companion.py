@@ -11,12 +11,10 @@ import argparse
 import json
 import selectors
 import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +22,12 @@ import httpx
 
 from tests.support import servers
 from tests.support.public_clients import DEVICE, OBS_SETTINGS, ROOF, SITE, WEATHER, WEMA
-from tests.support.servers import ROOT
 from tests.support.web_sockets import Client
 
 from . import report
 from .load import Line, drive, post
 from .paired import interval
+from .players import Players, playing
 from .usage import processor_ns
 
 SOCKETS = 30
@@ -82,33 +80,6 @@ def play(port: int) -> None:
             due, number = max(due + 1.0, time.monotonic()), number + 1
             if line:
                 line.ask(status(number))
-
-
-class Players:
-    """The process that plays the site and the pages."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def turn(self, *, on: bool) -> int:
-        """Have the site post each second, or nothing; return what the sockets read until now, in bytes."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write("on\n" if on else "off\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-
-@contextmanager
-def playing(port: int) -> Iterator[Players]:
-    """Run the site and the pages beside a block."""
-    command = [sys.executable, "-m", "benchmarks.companion", "--play", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        yield Players(process)
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def fill(port: int) -> None:
@@ -198,7 +169,7 @@ def measure(rounds: int, requests: int, seconds: float) -> list[list[str]]:
         delays = sorted(delays_ms(server.port, max(20, requests // 10)))
         rows += [["from a status to the open page, ms: median", f"{delays[len(delays) // 2]:.1f}", ""]]
         rows += [["the longest", f"{delays[-1]:.1f}", ""]]
-        with playing(server.port) as players:
+        with playing("benchmarks.companion", server.port) as players:
             return rows + [[name, f"{value:.1f}", ""] for name, value in cost(server, players, seconds).items()]
 
 

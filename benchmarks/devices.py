@@ -11,23 +11,20 @@ import argparse
 import json
 import selectors
 import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.support.servers import ROOT
-
 from . import report
 from .contenders import COMMAND, Contender, service
 from .load import Line, drive, post
 from .paired import interval
+from .players import Players, playing
 from .usage import processor_ns
 
 SITES = ("one", "two", "three")
@@ -85,33 +82,6 @@ class Play:
             line.ask(state(site, self._number))
 
 
-class Players:
-    """A process that plays the sites and the viewers."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def turn(self, *, on: bool) -> int:
-        """Have the sites say their state each second, or nothing; return what the viewers read until now, in bytes."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write("on\n" if on else "off\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-
-@contextmanager
-def playing(port: int) -> Iterator[Players]:
-    """Run the sites and the viewers beside a block."""
-    command = [sys.executable, "-m", "benchmarks.devices", "--play", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        yield Players(process)
-    finally:
-        process.kill()
-        process.communicate()
-
-
 def cost(ours: Contender, players: Players, seconds: float) -> dict[str, float]:
     """Return what the server takes in per cent of a core, with the state and without it, and how often it writes."""
     shares = {}
@@ -157,7 +127,7 @@ def measure(rounds: int, requests: int, seconds: float) -> list[list[str]]:
     with (
         tempfile.TemporaryDirectory() as folder,
         service(Path(folder)) as ours,
-        playing(ours.port) as players,
+        playing("benchmarks.devices", ours.port) as players,
     ):
         rows = [[name, f"{value:.1f}", ""] for name, value in cost(ours, players, seconds).items()]
         for action, name in (("expose", "newjob"), ("stop", "a stop")):

@@ -9,14 +9,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, insert, select, update
-
 from ..clock import Now
 from ..domain.actors import Actor, Known
 from ..errors import Conflict, Forbidden, LockedOut, shown
 from ..storage.models import Lockout
-from ..storage.statement import Connection, Statement
-from .sql import at_most
+from ..storage.statement import Connection
+from .site_holds import SiteHolds
 
 
 class LockoutRow(NamedTuple):
@@ -35,38 +33,22 @@ class LockoutRow(NamedTuple):
     lifted_by_name: str | None
 
 
-_ALL = tuple(getattr(Lockout, name) for name in LockoutRow._fields)
-_PUT_ON = ("site", "note", "since_ms", "by_known", "by_id", "by_name")
-_LIFT = ("lifted_ms", "lifted_by_known", "lifted_by_id", "lifted_by_name")
-
-_IN_FORCE = Statement(select(*_ALL).where(Lockout.site == bindparam("site"), Lockout.lifted_ms.is_(None)))
-_EVERYWHERE = Statement(select(*_ALL).where(Lockout.lifted_ms.is_(None)).order_by(Lockout.site))
-_LATEST = Statement(
-    select(*_ALL).where(Lockout.site == bindparam("site")).order_by(Lockout.id.desc()).limit(at_most("count"))
-)
-_INSERT = Statement(insert(Lockout).values({name: bindparam(name) for name in _PUT_ON}).returning(*_ALL))
-_END = Statement(
-    update(Lockout)
-    .where(Lockout.id == bindparam("id"), Lockout.lifted_ms.is_(None))
-    .values({name: bindparam(name) for name in _LIFT})
-    .returning(*_ALL)
-)
+_LOCKOUTS = SiteHolds[LockoutRow](Lockout, LockoutRow, "lifted")
 
 
 def in_force(connection: Connection, site: str) -> LockoutRow | None:
     """Return the lock-out of a site; None when there is none."""
-    row = connection.row(_IN_FORCE, site=site)
-    return LockoutRow._make(row) if row else None
+    return _LOCKOUTS.in_force(connection, site)
 
 
 def everywhere(connection: Connection) -> list[LockoutRow]:
     """List the lock-outs in force at all sites."""
-    return [LockoutRow._make(row) for row in connection.rows(_EVERYWHERE)]
+    return _LOCKOUTS.everywhere(connection)
 
 
 def latest(connection: Connection, site: str, count: int = 20) -> list[LockoutRow]:
     """List the latest lock-outs of a site, newest first, the one in force among them."""
-    return [LockoutRow._make(row) for row in connection.rows(_LATEST, site=site, count=count)]
+    return _LOCKOUTS.latest(connection, site, count)
 
 
 def refuse(connection: Connection, site: str) -> None:
@@ -86,9 +68,7 @@ def put_on(connection: Connection, site: str, note: str, actor: Actor, now: Now)
     """Lock a telescope out. Raises Conflict when it is already."""
     if lockout := in_force(connection, site):
         raise Conflict(f"Error: {sentence(lockout)}")
-    by = {"by_known": actor.known.value, "by_id": actor.id, "by_name": actor.name}
-    rows = connection.rows(_INSERT, site=site, note=note, since_ms=now.wall_ms, **by)
-    return LockoutRow._make(rows[0])
+    return _LOCKOUTS.begin(connection, site, note, actor, now.wall_ms)
 
 
 def lift(connection: Connection, site: str, actor: Actor, now: Now) -> LockoutRow:
@@ -101,8 +81,7 @@ def lift(connection: Connection, site: str, actor: Actor, now: Now) -> LockoutRo
         raise Conflict(f"Error: {shown(site)} is not locked out")
     if not (actor.is_admin or _same_person(lockout, actor)):
         raise Forbidden(f"Error: {sentence(lockout)}; only {shown(lockout.by_name)} or an admin may lift it")
-    by = {"lifted_by_known": actor.known.value, "lifted_by_id": actor.id, "lifted_by_name": actor.name}
-    return LockoutRow._make(connection.rows(_END, id=lockout.id, lifted_ms=now.wall_ms, **by)[0])
+    return _LOCKOUTS.end(connection, lockout.id, actor, now)
 
 
 def _same_person(lockout: LockoutRow, actor: Actor) -> bool:

@@ -10,16 +10,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, insert, select, update
-
 from ..clock import Now
-from ..domain.actors import Actor
+from ..domain.actors import Actor, Known
 from ..errors import Conflict, QueuePaused, shown
 from ..storage.models import QueuePause
-from ..storage.statement import Connection, Statement
+from ..storage.statement import Connection
 from . import reservations
 from .reservations import Held
-from .sql import at_most
+from .site_holds import SiteHolds
 
 
 class PauseRow(NamedTuple):
@@ -38,38 +36,22 @@ class PauseRow(NamedTuple):
     resumed_by_name: str | None
 
 
-_ALL = tuple(getattr(QueuePause, name) for name in PauseRow._fields)
-_PAUSE = ("site", "note", "since_ms", "by_known", "by_id", "by_name")
-_RESUME = ("resumed_ms", "resumed_by_known", "resumed_by_id", "resumed_by_name")
-
-_IN_FORCE = Statement(select(*_ALL).where(QueuePause.site == bindparam("site"), QueuePause.resumed_ms.is_(None)))
-_EVERYWHERE = Statement(select(*_ALL).where(QueuePause.resumed_ms.is_(None)).order_by(QueuePause.site))
-_LATEST = Statement(
-    select(*_ALL).where(QueuePause.site == bindparam("site")).order_by(QueuePause.id.desc()).limit(at_most("count"))
-)
-_INSERT = Statement(insert(QueuePause).values({name: bindparam(name) for name in _PAUSE}).returning(*_ALL))
-_END = Statement(
-    update(QueuePause)
-    .where(QueuePause.id == bindparam("id"), QueuePause.resumed_ms.is_(None))
-    .values({name: bindparam(name) for name in _RESUME})
-    .returning(*_ALL)
-)
+_PAUSES = SiteHolds[PauseRow](QueuePause, PauseRow, "resumed")
 
 
 def in_force(connection: Connection, site: str) -> PauseRow | None:
     """Return the pause of a site's queue; None when there is none."""
-    row = connection.row(_IN_FORCE, site=site)
-    return PauseRow._make(row) if row else None
+    return _PAUSES.in_force(connection, site)
 
 
 def everywhere(connection: Connection) -> list[PauseRow]:
     """List the pauses in force at all sites."""
-    return [PauseRow._make(row) for row in connection.rows(_EVERYWHERE)]
+    return _PAUSES.everywhere(connection)
 
 
 def latest(connection: Connection, site: str, count: int = 20) -> list[PauseRow]:
     """List the latest pauses of a site's queue, newest first, the one in force among them."""
-    return [PauseRow._make(row) for row in connection.rows(_LATEST, site=site, count=count)]
+    return _PAUSES.latest(connection, site, count)
 
 
 def refuse(connection: Connection, site: str) -> None:
@@ -95,13 +77,12 @@ def pause(
     _check_may(connection, site, actor, now, held)
     if paused := in_force(connection, site):
         raise Conflict(f"Error: {sentence(paused)}")
-    by = {"by_known": actor.known.value, "by_id": actor.id, "by_name": actor.name}
-    return PauseRow._make(connection.rows(_INSERT, site=site, note=note, since_ms=now.wall_ms, **by)[0])
+    return _PAUSES.begin(connection, site, note, actor, now.wall_ms)
 
 
 def put_back(connection: Connection, row: PauseRow) -> None:
     """Keep a pause as it was in another database."""
-    connection.rows(_INSERT, **{name: getattr(row, name) for name in _PAUSE})
+    _PAUSES.begin(connection, row.site, row.note, Actor(row.by_id, row.by_name, Known(row.by_known)), row.since_ms)
 
 
 def resume(connection: Connection, site: str, actor: Actor, now: Now, held: Sequence[Held] | None = None) -> PauseRow:
@@ -113,8 +94,7 @@ def resume(connection: Connection, site: str, actor: Actor, now: Now, held: Sequ
     paused = in_force(connection, site)
     if paused is None:
         raise Conflict(f"Error: the queue of {shown(site)} is not paused")
-    by = {"resumed_by_known": actor.known.value, "resumed_by_id": actor.id, "resumed_by_name": actor.name}
-    return PauseRow._make(connection.rows(_END, id=paused.id, resumed_ms=now.wall_ms, **by)[0])
+    return _PAUSES.end(connection, paused.id, actor, now)
 
 
 def _check_may(connection: Connection, site: str, actor: Actor, now: Now, held: Sequence[Held] | None) -> None:

@@ -136,16 +136,7 @@ def message(topic: str, site: str, data: object) -> bytes:
 
 def lockout(row: LockoutRow) -> dict[str, Any]:
     """Return one lock-out as an object of plain values."""
-    public: dict[str, Any] = {
-        "site": row.site,
-        "since_ms": row.since_ms,
-        "note": row.note,
-        "by": {"id": row.by_id, "name": row.by_name, "known": row.by_known},
-    }
-    if row.lifted_ms is not None:
-        lifted_by = {"id": row.lifted_by_id, "name": row.lifted_by_name, "known": row.lifted_by_known}
-        public |= {"lifted_ms": row.lifted_ms, "liftedBy": lifted_by}
-    return public
+    return _hold(row, "lifted", row.lifted_ms, (row.lifted_by_id, row.lifted_by_name, row.lifted_by_known))
 
 
 def lockouts(site: str, rows: Sequence[LockoutRow]) -> bytes:
@@ -161,15 +152,20 @@ def lifted(row: LockoutRow, canceled: int) -> bytes:
 
 def pause(row: PauseRow) -> dict[str, Any]:
     """Return one pause of a queue as an object of plain values."""
+    return _hold(row, "resumed", row.resumed_ms, (row.resumed_by_id, row.resumed_by_name, row.resumed_by_known))
+
+
+def _hold(
+    row: LockoutRow | PauseRow, ended: str, ended_ms: int | None, by: tuple[str | None, str | None, str | None]
+) -> dict[str, Any]:
     public: dict[str, Any] = {
         "site": row.site,
         "since_ms": row.since_ms,
         "note": row.note,
         "by": {"id": row.by_id, "name": row.by_name, "known": row.by_known},
     }
-    if row.resumed_ms is not None:
-        resumed_by = {"id": row.resumed_by_id, "name": row.resumed_by_name, "known": row.resumed_by_known}
-        public |= {"resumed_ms": row.resumed_ms, "resumedBy": resumed_by}
+    if ended_ms is not None:
+        public |= {f"{ended}_ms": ended_ms, f"{ended}By": dict(zip(("id", "name", "known"), by, strict=True))}
     return public
 
 

@@ -20,7 +20,7 @@ from jobs_server.upkeep import startup
 
 from ..support import databases
 from ..support.clocks import Clocks
-from ..support.public_clients import DEVICE, OBS_SETTINGS, ROOF, SITE, WEATHER, WEMA, SiteSoftware
+from ..support.public_clients import DEVICE, OBS_SETTINGS, ROOF, SITE, WEATHER, WEMA, SiteSoftware, companion_app
 
 ROUTES = [
     ("PUT", "/api/hill/config/"),
@@ -43,15 +43,9 @@ ROUTES = [
 ENDS_THE_SITE_SOFTWARE = "Missing Authentication Token"
 
 
-def made(**settings: object) -> Flask:
-    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "COMPANION": "on"} | settings)
-    startup.prepare(app)
-    return app
-
-
 @pytest.fixture
 def app() -> Iterator[Flask]:
-    app = made()
+    app = companion_app()
     yield app
     service_of(app).database.close()
 
@@ -63,7 +57,7 @@ def software(app: Flask) -> SiteSoftware:
 
 @pytest.fixture(scope="module")
 def _lasting_app() -> Iterator[Flask]:
-    app = made()
+    app = companion_app()
     yield app
     service_of(app).database.close()
 
@@ -147,7 +141,7 @@ class TestEveryRoute:
     @pytest.mark.parametrize("origin", ["http://ui.example.org"])
     @pytest.mark.parametrize("path", ["/api/none/config", "/status/hill/complete_status", "/api/all/config/"])
     def test_a_ui_elsewhere_may_read_answers_and_refusals(self, origin: str, path: str) -> None:
-        software = SiteSoftware(made(ALLOWED_ORIGINS=(origin,)))
+        software = SiteSoftware(companion_app(ALLOWED_ORIGINS=(origin,)))
         reply = software.asks("GET", path, headers={"Origin": origin})
         assert reply.headers["Access-Control-Allow-Origin"] == origin
         preflight = software.asks("OPTIONS", path, headers={"Origin": origin, "Access-Control-Request-Method": "PUT"})
@@ -468,7 +462,7 @@ class TestWhoMayWrite:
     def test_writes_are_taken_from_private_networks_or_named_addresses(
         self, address: str, settings: dict[str, Any], status: int
     ) -> None:
-        app = made(**settings)
+        app = companion_app(**settings)
         software = SiteSoftware(app, address)
         for method, path, body in self.WRITES:
             assert software.asks(method, path, body).status_code == status, path
@@ -479,7 +473,7 @@ class TestWhoMayWrite:
         from jobs_server import clock
         from jobs_server.auth import site_tokens
 
-        app = made(SITE_TOKENS="required")
+        app = companion_app(SITE_TOKENS="required")
         with service_of(app).database.transaction() as connection:
             _, token = site_tokens.create(connection, "hill", "dome pc", "vera", clock.read())
         software = SiteSoftware(app, "203.0.113.5")
@@ -488,13 +482,13 @@ class TestWhoMayWrite:
         assert software.asks("PUT", "/api/cliff/config", WEMA, shows).status_code == 401
 
     def test_a_web_page_from_elsewhere_is_no_site_software(self) -> None:
-        software = SiteSoftware(made(ALLOWED_ORIGINS=("http://ui.example.org",)), "127.0.0.1")
+        software = SiteSoftware(companion_app(ALLOWED_ORIGINS=("http://ui.example.org",)), "127.0.0.1")
         reply = software.asks("PUT", "/api/hill/config", WEMA, {"Origin": "http://ui.example.org"})
         assert reply.status_code == 403
         assert reply.get_json()["message"].startswith("Error: ")
 
     def test_a_site_that_is_none_of_this_server_is_refused_in_json(self) -> None:
-        software = SiteSoftware(made(SITES=("hill1",)))
+        software = SiteSoftware(companion_app(SITES=("hill1",)))
         reply = software.asks("PUT", "/api/hill/config", WEMA)
         assert "a wema is to be named there too" in reply.get_json()["message"]
 

@@ -12,28 +12,20 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from jobs_server import create_app
 from jobs_server.clock import Now
 from jobs_server.service import Service, service_of
 from jobs_server.state.status_merging import newest, stamped, with_forecast
 from jobs_server.state.status_reading import devices_of
 from jobs_server.state.statuses import MOST_BYTES, MOST_LEAVES, Statuses, StoredEntry
-from jobs_server.upkeep import startup
 
 from ..support import databases
 from ..support.clocks import Clocks
-from ..support.public_clients import DEVICE, OBS_SETTINGS, ROOF, WEATHER, SiteSoftware
-
-
-def made(**settings: object) -> Flask:
-    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "COMPANION": "on"} | settings)
-    startup.prepare(app)
-    return app
+from ..support.public_clients import DEVICE, OBS_SETTINGS, ROOF, WEATHER, SiteSoftware, companion_app
 
 
 @pytest.fixture
 def app() -> Iterator[Flask]:
-    app = made()
+    app = companion_app()
     yield app
     service_of(app).database.close()
 
@@ -82,7 +74,7 @@ class TestBelief:
 
     def test_after_a_restart_roof_and_weather_are_not_known_and_the_rest_has_its_old_age(self, tmp_path: Path) -> None:
         settings = databases.at(tmp_path / "instance")
-        app = made(**settings)
+        app = companion_app(**settings)
         software = SiteSoftware(app)
         software.posts_status("hill", "enclosure", ROOF)
         software.posts_status("hill", "weather", WEATHER)
@@ -91,7 +83,7 @@ class TestBelief:
         before = software.gets("/status/hill/device")
         service_of(app).storing.sync()
         service_of(app).database.close()
-        app = made(**settings)
+        app = companion_app(**settings)
         again = SiteSoftware(app)
         for kind in ("enclosure", "weather"):
             assert again.gets(f"/status/hill/{kind}/") == {}

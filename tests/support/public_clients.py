@@ -9,6 +9,11 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from jobs_server import create_app
+from jobs_server.upkeep import startup
+
+from . import databases
+
 WEMA: dict[str, Any] = {
     "instance_type": "wema",
     "wema_name": "hill",
@@ -67,6 +72,13 @@ WEATHER: dict[str, Any] = {
 OBS_SETTINGS: dict[str, Any] = {
     "obs_settings": {"scope_in_manual_mode": False, "morning_flats_done": False, "lowest_altitude": 15}
 }
+
+
+def companion_app(**settings: object) -> Flask:
+    """Return an app with the companion, on a new database."""
+    app = create_app({"TESTING": True, "DATABASE_URL": databases.fresh(), "COMPANION": "on"} | settings)
+    startup.prepare(app)
+    return app
 
 
 class SiteSoftware:
