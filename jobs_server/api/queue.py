@@ -16,7 +16,7 @@ from ..domain.commands import ByPerson
 from ..errors import Conflict, Forbidden, NotFound, Unauthorized
 from ..history import queue_view
 from ..history.queue_view import Entry, QueueView
-from ..jobs import wire
+from ..jobs import queries, wire
 from ..jobs.pauses import PauseRow
 from ..service import reading, service
 from . import request_body, schemas
@@ -57,6 +57,21 @@ def pause_queue() -> Response:
 def resume_queue() -> Response:
     """Let the queue of a site go on."""
     return _pause(service().desk.resume(*_asked(queue_commands.ResumeQueue)))
+
+
+@bp.post("/getwaitingjobs")
+@describe(gives=list[schemas.Job], body=commands.ListWaiting)
+@needs(Access.ANYBODY)
+def get_waiting_jobs() -> Response:
+    """List what a poll would be handed over now, in its order, and hand none of it over.
+
+    For a site that claims by `only` the job that can begin beside what runs.
+    """
+    command = commands.parse(commands.ListWaiting, request_body.read())
+    commands.check_site(command, service().settings.sites)
+    with reading() as connection:
+        found = queries.to_hand_over(connection, command.site, command.queue, clock.read(), command.limit)
+    return _json(wire.jobs(found))
 
 
 @bp.post("/getqueue")

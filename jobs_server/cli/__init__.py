@@ -40,6 +40,9 @@ COMMANDS: Mapping[str, Place] = {
     ),
     "plan": Place("jobs_server.cli.plans:plan", "Send a night's work as one thing, and follow, pause or cancel it."),
     "prune": Place("jobs_server.cli.history:prune", "Delete old jobs and their history, while the server runs."),
+    "queue": Place(
+        "jobs_server.cli.queue:queue", "Pause the queue of a site, let it go on, and show what will happen when."
+    ),
     "reservations": Place(
         "jobs_server.cli.reservations:reservations", "List, make and delete reservations of the telescope."
     ),

@@ -1,4 +1,4 @@
-"""`flask jobs`: send, list, show, watch and cancel from the terminal of the observatory's PC."""
+"""`flask jobs`: send, list, show, watch, move, edit and cancel from the terminal of the observatory's PC."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from .common import CommandGroup
 from .lazy_commands import Place, add
 
 COMMANDS = {
+    "again": Place("jobs_server.cli.queue:again", "Send a job once more, as a new one."),
     "cancel": Place(
         "jobs_server.cli.send:cancel", "Cancel one job: it will not begin, or the site is asked to end it."
     ),
     "cancel-all": Place(
         "jobs_server.cli.send:cancel_all", "Cancel what waits at a site, and tell the site to stop what it does."
     ),
+    "edit": Place("jobs_server.cli.queue:edit", "Change what a job asks for that waits."),
     "list": Place("jobs_server.cli.show:list_jobs", "List a site's jobs, oldest first."),
+    "move": Place("jobs_server.cli.queue:move", "Move a job that waits to another place in the order."),
     "send": Place("jobs_server.cli.send:send", "Send one job."),
     "show": Place("jobs_server.cli.show:show", "Show one job, all that happened to it, and what came of it."),
     "watch": Place("jobs_server.cli.watch:watch", "Print what happens at a site as it happens, until Ctrl-C."),

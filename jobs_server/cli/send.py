@@ -79,7 +79,7 @@ def send(
             raise click.UsageError("a job from a file is sent as it is: leave out DEVICE INSTANCE ACTION and -p")
         body = _read_job(file)
     elif device and instance and action:
-        body = {"device": device, "instance": instance, "action": action} | _place(device, action, parameters)
+        body = {"device": device, "instance": instance, "action": action} | placed(device, action, parameters)
     else:
         raise click.UsageError("say DEVICE INSTANCE ACTION, or --file job.json, or - for standard input")
     if site or "site" not in body:
@@ -87,7 +87,7 @@ def send(
     body = {"user_name": user, "user_id": user, "required_params": {}, "optional_params": {}} | body
     if target is not None:
         body = _towards(target, body)
-    job = _submit(body, key, sure=sure)
+    job = submit(body, key, sure=sure)
     _print(job, f"Sent {job.action} to {job.device} {job.instance} at {job.site}: {job.ulid}", as_json)
 
 
@@ -129,7 +129,7 @@ def cancel_all(site: str | None, user: str, as_json: bool) -> None:
     This is no emergency stop: it acts when the site's software next asks for jobs. Keep a hardware one.
     """
     everything = {"device": "all", "instance": "all", "action": "cancel_all_commands"}
-    job = _submit(
+    job = submit(
         {"site": needed_site(site), "user_name": user, "user_id": user, "required_params": {}, "optional_params": {}}
         | everything
     )
@@ -146,16 +146,16 @@ def _read_job(file: IO[str]) -> dict[str, Any]:
         raise click.ClickException(str(error)) from None
 
 
-def _place(device: str, action: str, parameters: tuple[str, ...]) -> dict[str, Any]:
+def placed(device: str, action: str, parameters: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """Put each KEY=VALUE where the catalogue says that the action takes it."""
-    placed: dict[str, dict[str, Any]] = {"required_params": {}, "optional_params": {}}
+    found: dict[str, dict[str, Any]] = {"required_params": {}, "optional_params": {}}
     for parameter in parameters:
         key, separator, text = parameter.partition("=")
         if not separator or not key:
             raise click.BadParameter(f"{parameter!r} is not KEY=VALUE", param_hint="-p")
         kind = "optional_params" if catalogue.is_optional(device, action, key) else "required_params"
-        placed[kind][key] = _value(text)
-    return placed
+        found[kind][key] = _value(text)
+    return found
 
 
 def _value(text: str) -> object:
@@ -183,7 +183,7 @@ def _towards(name: str, body: dict[str, Any]) -> dict[str, Any]:
     return body | {"required_params": body["required_params"] | where, "optional_params": named}
 
 
-def _submit(body: dict[str, Any], key: str | None = None, *, sure: bool = False) -> rows.JobRow:
+def submit(body: dict[str, Any], key: str | None = None, *, sure: bool = False) -> rows.JobRow:
     """Queue a job, again while the database is busy: the key makes sure that it is queued once."""
     command = _command(body)
     in_force = settings()

@@ -67,7 +67,7 @@ class SiteApi:
         stops_only: bool = False,
         alternate_queue: bool = False,
     ) -> list[Job]:
-        """Take the waiting jobs, stop commands first, then the oldest.
+        """Take the waiting jobs, stop commands first, each in the order of the service: that is the order of work.
 
         With a `claim_id` the call is repeatable: the same id gives the same jobs again, and it is spent by a reply with
         jobs. Without one a lost reply is a lost job, so such a poll is not tried again (`Unreachable`, with
@@ -90,14 +90,19 @@ class SiteApi:
         limit: int | None = None,
         wait_seconds: float = 0,
         stops_only: bool = False,
+        only: str | None = None,
         alternate_queue: bool = False,
     ) -> Claimed:
-        """Take the waiting jobs as `poll` does, and return how the claim id stands too."""
+        """Take the waiting jobs as `poll` does, and return how the claim id stands too.
+
+        `only` is the ULID of one job to take; an older service takes the next one.
+        """
         body = {
             "claimId": claim_id,
             "limit": limit,
             "waitSeconds": wait_seconds or None,
             "stopsOnly": stops_only or None,
+            "only": only,
         }
         reply_seconds = REPLY_SECONDS + wait_seconds
         queue = {"alternateQueue": True} if alternate_queue else {}
@@ -105,13 +110,22 @@ class SiteApi:
         if not isinstance(reply.content, list):
             raise BadReply("the service sent something that is no list of jobs")
         jobs = [read_job(each, alternate_queue=alternate_queue) for each in reply.content]
-        jobs.sort(key=lambda job: (not job.is_stop, job.ulid))
+        jobs.sort(key=lambda job: not job.is_stop)
         return Claimed(
             jobs,
             spent="X-Claim-Spent" in reply.headers,
             held="X-Claim-Held" in reply.headers,
             stops_alone=stops_only and "X-Stops-Only" in reply.headers,
         )
+
+    def waiting(self, *, limit: int = 50, alternate_queue: bool = False) -> list[Job]:
+        """Return what a poll would get now, in the order of work, and take none of it.
+
+        Raises NotFound where the service is older and has no such route.
+        """
+        queue = {"alternateQueue": True} if alternate_queue else {}
+        content = self._post("getwaitingjobs", {"limit": limit} | queue, repeatable=True)
+        return [read_job(each, alternate_queue=alternate_queue) for each in content]
 
     def start(
         self,
@@ -169,9 +183,12 @@ class SiteApi:
         user_id: str,
         expires_in_seconds: float | None = None,
         not_before_seconds: float | None = None,
+        goes_next: bool = False,
         idempotency_key: str | None = None,
     ) -> Job:
         """Send a command. It carries an Idempotency-Key, so that a retry makes no second job.
+
+        With `goes_next` it goes before what waits.
 
         Give a key of your own (1 to 255 visible characters) to be safe across a restart of your program as well.
         """
@@ -185,6 +202,7 @@ class SiteApi:
             "optional_params": optional_params or {},
             "expiresInSeconds": expires_in_seconds,
             "notBeforeSeconds": not_before_seconds,
+            "next": goes_next or None,
         }
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         return read_job(self._post("newjob", body, repeatable=True, headers=headers))
@@ -196,6 +214,37 @@ class SiteApi:
         """
         body = {"ulid": _ulid(job), "user_name": user_name, "user_id": user_id}
         return read_job(self._post("canceljob", body, repeatable=True))
+
+    def move(self, job: Job | str, to: Job | str, *, user_name: str, user_id: str) -> Job:
+        """Move a job that waits; `to` is "first", "last", or the job to go before.
+
+        Raises Conflict when one of them waits no more.
+        """
+        body = {"ulid": _ulid(job), "to": _ulid(to), "user_name": user_name, "user_id": user_id}
+        return read_job(self._post("movejob", body, repeatable=True))
+
+    def edit(
+        self,
+        job: Job | str,
+        *,
+        required_params: Mapping[str, Any] | None = None,
+        optional_params: Mapping[str, Any] | None = None,
+        instance: str | None = None,
+        user_name: str,
+        user_id: str,
+    ) -> Job:
+        """Change what a job asks for that waits; what is None stays. Raises Conflict when it waits no more."""
+        changed = {"required_params": required_params, "optional_params": optional_params, "instance": instance}
+        body = {"ulid": _ulid(job), "user_name": user_name, "user_id": user_id} | changed
+        return read_job(self._post("editjob", body, repeatable=True))
+
+    def pause_queue(self, note: str, *, user_name: str, user_id: str) -> None:
+        """Have stop commands alone handed over and begin, until `resume_queue`. Raises Conflict when that is so."""
+        self._post("pausequeue", {"note": note, "user_name": user_name, "user_id": user_id}, repeatable=False)
+
+    def resume_queue(self, *, user_name: str, user_id: str) -> None:
+        """Let the queue go on. Raises Conflict when it is not paused."""
+        self._post("resumequeue", {"user_name": user_name, "user_id": user_id}, repeatable=False)
 
     def state(self, devices: Mapping[str, Mapping[str, Any] | None]) -> None:
         """Say how devices are, such as `{"mount/mount1": {"status": "tracking"}}`; None forgets a device.

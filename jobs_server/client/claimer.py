@@ -16,13 +16,14 @@ from typing import Generic, Protocol, TypeVar
 from .api import Claimed, SiteApi
 from .backoff import Backoff
 from .claim_ids import ClaimIds
-from .errors import Refused, SiteClientError, Unavailable, Unreachable
+from .errors import NotFound, Refused, SiteClientError, Unavailable, Unreachable
 from .job import Job
 
 log = logging.getLogger(__name__)
 
 ASK_AGAIN_SECONDS = (2.0, 60.0)
 HELD_SECONDS = 10.0  # how often it is asked for what a lock-out holds back
+_NONE = "none"  # names no job: such a claim brings what its id got before, and nothing new
 BATCH = 100  # jobs taken with one claim
 
 
@@ -51,6 +52,18 @@ class WorkTaker(JobTaker, Protocol):
 
     def await_room(self, seconds: float) -> None:
         """Wait for room, at most so long."""
+
+    def is_idle(self) -> bool:
+        """Whether any job can begin, since nothing runs or waits here."""
+
+    def choose(self, offered: list[Job]) -> Job | None:
+        """Return the first of the jobs at the service that can begin now; None when none can."""
+
+    def await_change(self, seconds: float) -> None:
+        """Wait until other jobs may be able to begin, at most so long."""
+
+    def note_choice(self, possible: bool) -> None:
+        """Note whether the service shows what waits."""
 
     def note_stops_alone(self, known: bool) -> None:
         """Note whether the service hands over stops alone when it is asked to."""
@@ -188,19 +201,52 @@ class StopClaimer(Claimer[WorkTaker]):
 
 
 class WorkClaimer(Claimer[WorkTaker]):
-    """Ask for one job at a time, and only while there is room for that job, beside a `StopClaimer`.
+    """Ask for one job at a time, and only for one that can begin, beside a `StopClaimer`.
 
-    A reply that was lost may have held a stop, which the other claimer cannot get: that is asked for at any time.
+    While nothing runs that is the next one. Beside what runs it is the first that may run so: what waits at the service
+    is looked at, and that job alone is claimed. A reply that was lost may have held a stop, which the other claimer
+    cannot get: that is asked for at any time.
     """
 
+    _only: str | None = None
+    _can_look = True
+
     def _ask_next(self, taker: WorkTaker) -> float:
-        if taker.has_room():
+        self._only = None
+        if not taker.has_room():
+            for claim_id in sorted(self._doubtful | self._again.keys()):
+                self._claim_id = claim_id
+                self._ask_for_lost_stops(claim_id, taker)
+            taker.await_room(ASK_AGAIN_SECONDS[0])
+            return 0.0
+        if taker.is_idle() or not self._can_look:
             return super()._ask_next(taker)
-        for claim_id in sorted(self._doubtful | self._again.keys()):
-            self._claim_id = claim_id
-            self._ask_for_lost_stops(claim_id, taker)
-        taker.await_room(ASK_AGAIN_SECONDS[0])
-        return 0.0
+        return self._ask_for_one_beside(taker)
+
+    def _ask_for_one_beside(self, taker: WorkTaker) -> float:
+        try:
+            offered = self._client.waiting(alternate_queue=self._alternate_queue)
+        except NotFound:  # an older service
+            self._can_look = False
+            taker.note_choice(False)
+            return 0.0
+        chosen = taker.choose(offered)
+        self._claim_id, _ = self._next_question()
+        is_new = self._claim_id == self._ids.current and self._claim_id not in self._doubtful
+        if chosen is None and is_new:
+            taker.await_change(self._poll_seconds)
+            return 0.0
+        self._only = chosen.ulid if chosen else _NONE
+        return self._ask(self._claim_id, 0.0, taker.take)
+
+    def _claim(self, claim_id: str, wait_seconds: float) -> Claimed:
+        return self._client.claim(
+            claim_id,
+            limit=self._limit,
+            wait_seconds=wait_seconds,
+            only=self._only,
+            alternate_queue=self._alternate_queue,
+        )
 
     def _ask_for_lost_stops(self, claim_id: str, taker: WorkTaker) -> None:
         claimed = self._client.claim(claim_id, stops_only=True, alternate_queue=self._alternate_queue)

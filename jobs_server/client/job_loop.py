@@ -181,6 +181,7 @@ class Claims:
             self._runs.pop(run.ulid, None)
             self._first_tried.pop(run.ulid, None)
             self._doubts.pop(run.ulid, None)
+            self._waiting.forget(run.ulid)
             self._changed.notify_all()
         self._release_when_idle()
 
@@ -411,6 +412,27 @@ class Claims:
         with self._changed:
             while not self._closing and not self.has_room() and (left := deadline - time.monotonic()) > 0:
                 self._changed.wait(left)
+
+    def is_idle(self) -> bool:
+        """Whether any job can begin, since nothing runs or waits here (called by the claimer)."""
+        with self._changed:
+            return not self._runs and not self._waiting.are_there
+
+    def choose(self, offered: list[Job]) -> Job | None:
+        """Return the first of the jobs at the service that can begin now (called by the claimer)."""
+        with self._changed:
+            return self._waiting.choose([run.job for run in self._runs.values()], offered)
+
+    def await_change(self, seconds: float) -> None:
+        """Wait until a job has ended or come, at most so long (called by the claimer)."""
+        with self._changed:
+            if not self._closing:
+                self._changed.wait(seconds)
+
+    def note_choice(self, possible: bool) -> None:
+        """Note whether the service shows what waits (called by the claimer)."""
+        with self._changed:
+            self._room.can_choose = possible
 
     def note_stops_alone(self, known: bool) -> None:
         """Note whether the service hands over stops alone when it is asked to (called by the claimer)."""

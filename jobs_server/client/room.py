@@ -30,12 +30,17 @@ class Room:
         self.hold: Hold | None = None
         self.knows_stops_alone: bool | None = None
         """Whether the service hands over stops alone when asked; None before its first reply."""
+        self.can_choose = side_by_side
+        """Whether the service shows what waits, so that the job can be claimed that may run beside what runs."""
 
     def for_work(self, *, waiting: bool, running: bool) -> bool:
         """Whether a job that is claimed now can begin.
 
         Of an older service the poll for stops gets all jobs, in their order; a second poll would bring them out of it.
+        One that does not show what waits hands over the next job, whichever that is: then one at most waits here.
         """
-        if self.hold is not None or not self.knows_stops_alone or waiting:
+        if self.hold is not None or not self.knows_stops_alone:
             return False
-        return self._side_by_side or not running
+        if self._side_by_side:
+            return self.can_choose or not waiting
+        return not waiting and not running

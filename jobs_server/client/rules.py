@@ -23,4 +23,4 @@ class Rules:
     look_seconds: float
     heartbeat_seconds: float
     alternate_queue: bool
-    stops_apart: bool = False
+    stops_apart: bool = True

@@ -32,7 +32,7 @@ class SiteClient(SiteApi):
         look_seconds: float = 1,
         heartbeat_seconds: float = 60,
         alternate_queue: bool = False,
-        stops_apart: bool = False,
+        stops_apart: bool = True,
     ) -> Claims:
         """Iterate over the jobs of this site, each begun through the fence; carry each out inside `with job:`.
 
@@ -53,11 +53,12 @@ class SiteClient(SiteApi):
         until what the job gave to `when_canceled` has returned, and nothing begins before that may not run beside the
         job. Closing, or leaving the loop, takes no more jobs.
 
-        With `stops_apart` jobs are claimed one by one, each when it can begin (with `beside`: when none in the site's
-        hands still waits for its turn), so that what cannot begin stays at the service, where people can cancel it; a
-        second poll hears of stops at any time. `hold(why)` of what is returned claims and begins stops alone, until
-        `go_on()`. An older service that knows of no poll for stops alone answers that poll with any job: what comes is
-        kept unbegun, in order, and passes the fence as ever.
+        Jobs are claimed one by one, each when it can begin, and in the order of the service; so what cannot begin stays
+        there, where people can move, change and cancel it. With `beside` a job that can begin beside what runs is not
+        held up by an earlier one that cannot, unless it may not run beside that one either. A second poll hears of
+        stops at any time. `hold(why)` of what is returned claims and begins stops alone, until `go_on()`. An older
+        service that knows of no poll for stops alone answers that poll with any job: what comes is kept unbegun, in
+        order, and passes the fence as ever. With `stops_apart=False` one poll takes all that waits, in one go.
 
         A poll waits up to `wait_seconds` at the service; one that cannot wait is asked every `poll_seconds`. Running
         jobs are asked after every `look_seconds`, and their estimates refreshed every `heartbeat_seconds`.

@@ -180,6 +180,26 @@ class ClaimJobs(OnAQueue):
             description="true or false",
         ),
     ] = False
+    only: Annotated[
+        str | None,
+        AfterValidator(visible_or_none),
+        Field(
+            title="hand over this job alone, if it may be handed over and no stop command waits before it",
+            description="the ulid of a job",
+            json_schema_extra={"pattern": VISIBLE},
+        ),
+    ] = None
+
+
+class ListWaiting(OnAQueue):
+    """Ask for what a poll would be handed over now, in its order; none of it is handed over (`getwaitingjobs`)."""
+
+    limit: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_PAGE)],
+        BeforeValidator(whole),
+        or_default(PAGE, Annotated[int, Field(ge=1, le=MAX_PAGE)]),
+        Field(title="list at most so many", description=f"a whole number from 1 to {MAX_PAGE}"),
+    ] = PAGE
 
 
 class StartJob(OnAQueue):

@@ -54,14 +54,19 @@ def within_reply(queue: Queue, *, ends_at_stop: bool = False, stops_only: bool =
     """Write the same for PostgreSQL in one statement, since it knows how long a text is without reading it."""
     jobs = _sizes(queue, func.octet_length, *((Job.is_stop == ONE,) if stops_only else ()))
     if ends_at_stop:
-        first_stop = select(func.min(Job.rank)).where(deliverable(queue), Job.is_stop == ONE).correlate(None)
-        jobs = jobs.where(Job.rank <= func.coalesce(first_stop.scalar_subquery(), literal_column("'~'")))
+        jobs = jobs.where(up_to_first_stop(queue))
     weighed = jobs.correlate(None).subquery().c
     order = (weighed.is_stop.desc(), weighed.rank)
     total = func.sum(weighed.size).over(order_by=order, rows=(None, 0)).label("total")
     counted = select(weighed.rank, func.row_number().over(order_by=order).label("number"), total).subquery().c
     fits = or_(counted.total <= literal_column(str(REPLY_BYTES)), counted.number == ONE)
     return Job.rank.in_(select(counted.rank).where(fits, counted.number <= bindparam("most", type_=BigInteger)))
+
+
+def up_to_first_stop(queue: Queue) -> ColumnElement[bool]:
+    """Write that no stop command that may be handed over waits before a job."""
+    first_stop = select(func.min(Job.rank)).where(deliverable(queue), Job.is_stop == ONE).correlate(None)
+    return Job.rank <= func.coalesce(first_stop.scalar_subquery(), literal_column("'~'"))
 
 
 def _sizes(queue: Queue, octets: Any, *where: ColumnElement[bool]) -> Select[Any]:

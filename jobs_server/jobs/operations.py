@@ -114,7 +114,8 @@ def submit(
 def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now) -> Handover:
     """Hand over waiting jobs, in their order, and mark them received; replay first when a claim id comes again.
 
-    A poll for stops alone gets no other job, be it a new one or one that its id got before.
+    A poll for stops alone gets no other job, be it a new one or one that its id got before; one for a job that it names
+    no other new one.
 
     A reply holds at most `handover.REPLY_BYTES`, but at least one job; the rest comes with the next poll.
 
@@ -123,20 +124,26 @@ def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now) ->
     before = replay(connection, command)
     if before.replayed:
         return before
-    values = {"site": command.site, "claim_id": command.claim_id, **now._asdict()}
-    reach = handover.reach(connection, command, values)
-    if reach is None:
-        rows = connection.rows(statements.CLAIM[command.queue], **values)
-    else:
-        phase = Phase.RECEIVED if command.claim_id is None else Phase.CLAIMED
-        some = statements.CLAIM_STOPS if command.stops_only else statements.CLAIM_SOME
-        rows = connection.rows(some[command.queue, phase], **values, **reach)
+    rows = _handed_over(connection, command, now)
     if not rows:
         return before
     jobs, noted_ms = _noted(connection, command, rows, now)
     jobs.sort(key=_RANK)
     record(connection, jobs, Event(command.queue, RECEIVED), actor, now)
     return before._replace(jobs=_times(connection, command, jobs, noted_ms))
+
+
+def _handed_over(connection: Connection, command: ClaimJobs, now: Now) -> list[tuple[Any, ...]]:
+    """Hand over what a poll may get, and return the rows of its claim."""
+    values = {"site": command.site, "claim_id": command.claim_id, **now._asdict()}
+    phase = Phase.RECEIVED if command.claim_id is None else Phase.CLAIMED
+    if command.only is not None and not command.stops_only:
+        return connection.rows(statements.CLAIM_ONE[command.queue, phase], **values, ulid=command.only)
+    reach = handover.reach(connection, command, values)
+    if reach is None:
+        return connection.rows(statements.CLAIM[command.queue], **values)
+    some = statements.CLAIM_STOPS if command.stops_only else statements.CLAIM_SOME
+    return connection.rows(some[command.queue, phase], **values, **reach)
 
 
 def _times(connection: Connection, command: ClaimJobs, jobs: list[JobRow], noted_ms: int) -> list[JobRow]:

@@ -69,6 +69,9 @@ _CLAIMED = {
     )
     for queue in Queue
 }
+_DELIVERABLE = {
+    queue: select(*JOB).where(deliverable(queue)).order_by(Job.rank).limit(at_most("count")) for queue in Queue
+}
 _NEXT_SITE = Statement(select(func.min(Job.site)).where(Job.site > bindparam("site")))
 _NEWEST_OF_SITE = Statement(
     select(Job.timestamp_ms, Job.ulid).where(THIS_SITE).order_by(*NEWEST_FIRST).limit(at_most(1))
@@ -123,6 +126,7 @@ def _page(core: Select[tuple[object, ...]], *order: str) -> Statement:
     return Statement(core, on_postgresql=within_bytes(core, JOB_BYTES, *order))
 
 
+_TO_HAND_OVER = {queue: _page(jobs, "rank") for queue, jobs in _DELIVERABLE.items()}
 _RECENT = _page(_SINCE, "timestamp_ms", "ulid")
 _RECENT_UP_TO = _page(_SINCE.where(_UP_TO), "timestamp_ms", "ulid")
 _PAGE_BEFORE = _page(_NEWEST_BEFORE, "-timestamp_ms", "-ulid")
@@ -146,6 +150,11 @@ def any_deliverable(connection: Connection, site: str, queue: Queue, now: Now) -
     """Whether a stop is among what a poll of a site would get; None when the poll would get nothing."""
     found = connection.rows(_ANY_DELIVERABLE[queue], site=site, wall_ms=now.wall_ms, boot_ms=now.boot_ms)[0][0]
     return None if found is None else bool(found)
+
+
+def to_hand_over(connection: Connection, site: str, queue: Queue, now: Now, count: int) -> list[JobRow]:
+    """List what a poll of a site would be handed over now, in its order; at most `count`, and a page of bytes."""
+    return pages.read(connection, _TO_HAND_OVER[queue], count, site=site, **now._asdict()).jobs
 
 
 def next_due_ms(connection: Connection, site: str, queue: Queue, now: Now, *, stops_only: bool = False) -> int | None:
@@ -190,7 +199,8 @@ def claimed(connection: Connection, site: str, queue: Queue, claim_id: str) -> l
     """
     rows = connection.rows(_CLAIMED[queue], site=site, claim_id=claim_id)
     found = [(dated(JobRow._make(job), carried_ms), bool(may_move)) for *job, carried_ms, may_move in rows]
-    return sorted(found, key=lambda each: (each[0].rank, each[0].ulid))
+    # An id brings jobs twice where a lock-out or a pause held back the first ones: their times tell the replies apart.
+    return sorted(found, key=lambda each: (each[0].timestamp_ms, each[0].rank, each[0].ulid))
 
 
 def dated(job: JobRow, carried_ms: int | None) -> JobRow:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from pydantic_core import from_json, to_json
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, select, update
 
 from ..clock import Now
 from ..domain.actors import Actor, Known
@@ -32,6 +32,7 @@ _WAITS = (
     *(in_phase(queue, Phase.WAITING) for queue in Queue),
     ~older_than(Job.accepted_ms, Job.accepted_boot_ms, Job.expires_after_ms),
 )
+_STILL_WAITS = Statement(select(*JOB).where(*_WAITS))
 _MOVE = Statement(
     update(Job).where(*_WAITS, Job.is_stop == ZERO).values(rank=bindparam("new_rank"), is_next=ZERO).returning(*JOB)
 )
@@ -52,17 +53,14 @@ def move(connection: Connection, command: MoveJob, actor: Actor, now: Now, held:
     if job.is_stop:
         sentence = "ulid must be that of a job that is no stop command: stops go before all others already"
         raise BadRequest(f"Error: {sentence}", [Fault("ulid", sentence)])
-    _check_waits(job)
+    _check_waits(connection, job, now)
     if command.to == job.ulid:
         return job
     find, message = _where(connection, command, job)
     if job.rank in find():
         return job  # It is there.
     rank = places.free_rank(connection, job.site, find)
-    row = connection.row(_MOVE, site=job.site, ulid=job.ulid, new_rank=rank, **now._asdict())
-    if row is None:
-        raise _too_old(job)
-    moved = JobRow._make(row)
+    moved = _one(connection.row(_MOVE, site=job.site, ulid=job.ulid, new_rank=rank, **now._asdict()), job)
     operations.record(connection, [moved], _event(Mark.MOVED, message), actor, now)
     return moved
 
@@ -75,14 +73,12 @@ def edit(connection: Connection, command: EditJob, actor: Actor, now: Now, held:
     job = operations.found(connection, command.site, command.ulid)
     check_may(connection, job, actor, now, held)
     new = _as_edited(job, command)
-    _check_waits(job)
-    row = connection.row(_EDIT, site=job.site, ulid=job.ulid, **_bound(new), **now._asdict())
-    if row is None:
-        raise _too_old(job)
+    _check_waits(connection, job, now)
     changed = [name for name in EDITED if getattr(job, name) != getattr(new, name)]
     if not changed:
         return job
-    edited = JobRow._make(row)
+    values = {f"new_{name}": getattr(new, name) for name in EDITED}
+    edited = _one(connection.row(_EDIT, site=job.site, ulid=job.ulid, **values, **now._asdict()), job)
     both = {"from": _shown(job, changed), "to": _shown(edited, changed)}
     event = _event(Mark.EDITED, f"changed {' and '.join(changed)}", orjson.dumps(both).decode())
     operations.record(connection, [edited], event, actor, now)
@@ -125,8 +121,8 @@ def _check_may_go_before(connection: Connection, job: JobRow, other: JobRow) -> 
         raise Conflict(f"Error: the stop command {stop} waits, and no job is moved before a stop")
 
 
-def _check_waits(job: JobRow) -> None:
-    """Refuse what does not wait on both queues. Raises Conflict."""
+def _check_waits(connection: Connection, job: JobRow, now: Now) -> None:
+    """Refuse what does not wait on both queues, or waited too long. Raises Conflict."""
     for queue in Queue:
         state = job.state(queue)
         if state.phase != Phase.WAITING:
@@ -134,10 +130,14 @@ def _check_waits(job: JobRow) -> None:
             raise Conflict(
                 f"Error: job {job.ulid} is {shown(state.status)}{there}; only what waits can be moved or changed"
             )
+    _one(connection.row(_STILL_WAITS, site=job.site, ulid=job.ulid, **now._asdict()), job)
 
 
-def _too_old(job: JobRow) -> Conflict:
-    return Conflict(f"Error: job {job.ulid} waited too long and is not handed over any more; send it again")
+def _one(row: tuple[Any, ...] | None, job: JobRow) -> JobRow:
+    """Return the job of a row of what waits. Raises Conflict where there is none."""
+    if row is None:
+        raise Conflict(f"Error: job {job.ulid} waited too long and is not handed over any more; send it again")
+    return JobRow._make(row)
 
 
 def _as_edited(job: JobRow, command: EditJob) -> JobRow:
@@ -168,10 +168,6 @@ def _check_stop(job: JobRow, new: JobRow) -> None:
         sentence = "instance of a stop command stays as it is: what it stops was decided when it was sent"
         raise BadRequest(f"Error: {sentence}", [Fault("instance", sentence)])
     admission.check_stop_bytes(new.required_params, new.optional_params)
-
-
-def _bound(job: JobRow) -> dict[str, str]:
-    return {f"new_{name}": getattr(job, name) for name in EDITED}
 
 
 def _shown(job: JobRow, names: Sequence[str]) -> dict[str, object]:

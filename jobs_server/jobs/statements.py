@@ -47,7 +47,7 @@ from ..domain.lifecycle import (
 )
 from ..storage.models import ClockMark, Delivered, Job, JobEvent, Lockout, Reservation
 from ..storage.statement import Statement
-from .handover import WITHIN_REACH, within_reply
+from .handover import WITHIN_REACH, up_to_first_stop, within_reply
 from .reservations import now_at_site
 from .rows import JobRow
 from .sql import (
@@ -114,6 +114,12 @@ def _claim_stops(queue: Queue, phase: Phase) -> Statement:
     stops = _hand_over(queue, phase).where(deliverable(queue), Job.is_stop == ONE)
     within = within_reply(queue, stops_only=True)
     return _with_delivered(queue, stops.where(WITHIN_REACH), stops.where(within))
+
+
+def _claim_one(queue: Queue, phase: Phase) -> Statement:
+    """Hand over one job that somebody chose, as long as no stop command waits before it."""
+    one = _hand_over(queue, phase).where(BY_ULID, deliverable(queue), up_to_first_stop(queue))
+    return _with_delivered(queue, one, one)
 
 
 def _with_delivered(queue: Queue, on_sqlite: Update, on_postgresql: Update) -> Statement:
@@ -386,6 +392,7 @@ CLAIM = {queue: _claim(queue) for queue in Queue}
 _HANDED_OVER = (Phase.RECEIVED, Phase.CLAIMED)
 CLAIM_SOME = {(queue, phase): _claim_some(queue, phase) for queue in Queue for phase in _HANDED_OVER}
 CLAIM_STOPS = {(queue, phase): _claim_stops(queue, phase) for queue in Queue for phase in _HANDED_OVER}
+CLAIM_ONE = {(queue, phase): _claim_one(queue, phase) for queue in Queue for phase in _HANDED_OVER}
 NOTE_DELIVERED = {queue: _note_delivered(queue) for queue in Queue}
 CARRY = {queue: _carry(queue) for queue in Queue}
 """Keep the time that the copy of a job carried, where that is not the job's own."""

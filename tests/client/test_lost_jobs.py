@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def test_what_had_begun_is_told_before_anything_new_begins(client: SiteClient, l
         assert halted.wait(60)
 
     begun_when_halted: list[bool] = []
-    claims = take(client, ledger, on_lost=on_lost, beside=lambda _job, _other: True)
+    claims = take(client, ledger, on_lost=on_lost, beside=lambda _job, _other: True, stops_apart=False)
     take_some(claims, 1, lambda _run: begun_when_halted.append(halted.is_set()))
     assert told == [job.ulid for job in slews]
     assert begun_when_halted == [True]
@@ -61,8 +62,8 @@ def test_a_stop_passes_what_is_seen_to(client: SiteClient, ledger: Path, *, with
     def on_lost(_jobs: list[Job]) -> None:
         assert stood.wait(60)
 
-    options = {"on_stop": lambda _stop: obeyed.set()} if with_on_stop else {}
-    with take(client, ledger, on_lost=on_lost, **options) as claims:
+    options: dict[str, Any] = {"on_stop": lambda _stop: obeyed.set()} if with_on_stop else {}
+    with take(client, ledger, on_lost=on_lost, stops_apart=False, **options) as claims:
         until(lambda: client.get(exposure).status == "RECEIVED")
         stop = sends(client, device="mount", action="stop")
         if with_on_stop:

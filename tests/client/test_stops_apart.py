@@ -17,7 +17,7 @@ from jobs_server.client.job_loop import Claims
 from jobs_server.client.ledger import Ledger
 
 from ..support import servers
-from ..support.claiming import ends_as, sends, take, take_some, told
+from ..support.claiming import WHO, ends_as, sends, take, take_some, told
 from ..support.proxy import Asked, Fate, proxied
 from ..support.waiting import until
 
@@ -27,7 +27,10 @@ class OlderService(httpx.HTTPTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         body = json.loads(request.read() or b"{}")
-        body.pop("stopsOnly", None)
+        if request.url.path.endswith("/getwaitingjobs"):
+            return httpx.Response(404, text="Error: there is nothing at /jobs/getwaitingjobs")
+        for key in ("stopsOnly", "only"):
+            body.pop(key, None)
         headers = [each for each in request.headers.raw if each[0].lower() != b"content-length"]
         older = httpx.Request(request.method, request.url, headers=headers, content=json.dumps(body).encode())
         response = super().handle_request(older)
@@ -109,23 +112,103 @@ def test_a_stop_reaches_a_site_whose_hands_are_full(either: SiteClient, ledger: 
         until(lambda: first.cancel_requested and stopped.came == [stop.ulid])
 
 
-def test_one_that_may_run_beside_what_runs_begins_and_one_that_waits_for_its_turn_is_all_that_is_claimed(
-    client: SiteClient, ledger: Path
-) -> None:
+def other_device(job: Job, other: Job) -> bool:
+    return job.device != other.device
+
+
+def test_beside_what_runs_that_alone_is_claimed_which_can_begin(client: SiteClient, ledger: Path) -> None:
+    with apart(client, ledger, beside=other_device) as claims:
+        begun = next_in_thread(claims)
+        first = sends(client)
+        until(lambda: [run.ulid for run in begun] == [first.ulid])
+        second = sends(client)
+        focuser = sends(client, device="focuser", action="move")
+        until(lambda: [run.ulid for run in begun] == [first.ulid, focuser.ulid])
+        stop = sends(client, device="rotator", action="stop")
+        until(lambda: client.get(stop).status == "COMPLETE")
+        assert client.get(second).status == "UNREAD", "it was claimed although it cannot begin"
+        begun[0].end()
+        until(lambda: [run.ulid for run in begun][2:] == [second.ulid])
+
+
+def test_the_roof_closes_although_a_slew_that_waits_was_sent_before(client: SiteClient, ledger: Path) -> None:
+    """One unbegun job was claimed ahead, so that a `close` behind a slew that waited stayed at the desk."""
+
     def beside(job: Job, other: Job) -> bool:
-        return job.device != other.device
+        return "enclosure" in (job.device, other.device)
 
     with apart(client, ledger, beside=beside) as claims:
         begun = next_in_thread(claims)
-        first, focuser = sends(client), sends(client, device="focuser", action="move")
+        exposure = sends(client)
+        until(lambda: [run.ulid for run in begun] == [exposure.ulid])
+        slew = sends(client, device="mount", action="go")
+        close = sends(client, device="enclosure", action="close")
+        until(lambda: [run.ulid for run in begun] == [exposure.ulid, close.ulid])
+        assert client.get(slew).status == "UNREAD"
+
+
+def test_one_beside_an_older_service_waits_for_its_turn_and_no_more_is_claimed(older: SiteClient, ledger: Path) -> None:
+    with apart(older, ledger, beside=other_device) as claims:
+        begun = next_in_thread(claims)
+        first, focuser = sends(older), sends(older, device="focuser", action="move")
         until(lambda: [run.ulid for run in begun] == [first.ulid, focuser.ulid])
-        second, third = sends(client), sends(client, device="mount", action="go")
-        until(lambda: client.get(second).status == "RECEIVED")
-        stop = sends(client, device="rotator", action="stop")
-        until(lambda: client.get(stop).status == "COMPLETE")
-        assert client.get(third).status == "UNREAD"
+        second = sends(older)
+        until(lambda: older.get(second).status == "RECEIVED")
         begun[0].end()
-        until(lambda: [run.ulid for run in begun][2:] == [second.ulid, third.ulid])
+        until(lambda: [run.ulid for run in begun][2:] == [second.ulid])
+
+
+@pytest.mark.parametrize("stops_apart", [True, False])
+def test_the_order_that_people_gave_is_the_order_of_work(
+    client: SiteClient, ledger: Path, *, stops_apart: bool
+) -> None:
+    a, b, c, d = (sends(client).ulid for _ in range(4))
+    client.move(d, "first", **WHO)
+    client.move(a, "last", **WHO)
+    client.edit(c, required_params={"time": 0, "edited": True}, **WHO)
+    edited: list[str] = []
+
+    def carry_out(run: ClaimedJob) -> None:
+        if run.required_params.get("edited"):
+            edited.append(run.ulid)
+
+    assert take_some(apart(client, ledger, stops_apart=stops_apart), 4, carry_out) == [d, b, c, a]
+    assert edited == [c]
+
+
+def test_a_program_that_was_killed_goes_on_in_the_order_that_people_gave(client: SiteClient, ledger: Path) -> None:
+    a, b, c = (sends(client).ulid for _ in range(3))
+    client.move(c, "first", **WHO)
+    file = Ledger(ledger, client.site)
+    file.take(client.poll(claim_id=file.ids.current), file.ids.current)
+    file.close()
+    assert take_some(apart(client, ledger), 3) == [c, a, b]
+
+
+def test_what_waits_can_be_moved_while_a_job_runs(client: SiteClient, ledger: Path) -> None:
+    sends(client)
+    claims = apart(client, ledger)
+    with running(claims) as first:
+        sends(client)
+        later = sends(client)
+        assert client.move(later, "first", **WHO).status == "UNREAD"
+        first.end()
+        run = claims.next()
+        assert run is not None
+        assert run.ulid == later.ulid
+        run.end()
+
+
+def test_a_paused_queue_begins_nothing_and_goes_on_when_it_is_resumed(client: SiteClient, ledger: Path) -> None:
+    client.pause_queue("clouds", **WHO)
+    with apart(client, ledger) as claims:
+        begun = next_in_thread(claims)
+        job = sends(client)
+        stop = sends(client, device="mount", action="stop")
+        until(lambda: client.get(stop).status == "COMPLETE")
+        assert client.get(job).status == "UNREAD"
+        client.resume_queue(**WHO)
+        until(lambda: [run.ulid for run in begun] == [job.ulid])
 
 
 class TestHold:
