@@ -253,7 +253,7 @@ class TestHold:
 
     def test_of_any_claims_begins_stops_alone(self, client: SiteClient, ledger: Path) -> None:
         stopped = Stopped()
-        claims = take(client, ledger, on_stop=stopped)
+        claims = take(client, ledger, on_stop=stopped, stops_apart=False)
         claims.hold("unsafe: it rains")
         with claims:
             begun = next_in_thread(claims)
