@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 
 from jobs_server.client import ClaimedJob, Job, SiteClient
 
-from ..support import servers
+from ..support import databases, servers
 from ..support.claiming import WHO, ends_as, sends, take, take_some, told
 from ..support.waiting import until
 
@@ -44,10 +45,21 @@ def first_edition(instance: Path) -> Iterator[servers.Server]:
     python = str(checkout / ".venv" / "bin" / "python")
     command = [python, *(part.format(port=port) for part in servers.COMMANDS["flask"])]
     environment = servers.environment(instance)
+    if url := databases.of(instance):
+        empty(url)
     environment = {name: value for name, value in environment.items() if name != "JOBS_BALLAST_MB"}
     server = servers.launch(command, port, checkout, environment, instance / f"server-{port}.log")
     with servers.stopped_at_the_end(server):
         yield server
+
+
+def empty(url: str) -> None:
+    """Take away what the newest edition made in a PostgreSQL."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    engine.dispose()
 
 
 @contextmanager
