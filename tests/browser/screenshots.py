@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from PIL import Image
 
@@ -67,7 +68,8 @@ def main(folder: Path, only: tuple[str, ...] = ()) -> None:
         pages["send-able"] = f"{server.url}/send?site=able"
         plan = stage.a_plan(observatory)
         pages["plan"] = f"{server.url}/plans/{plan['id']}?site=wmd"
-        pages["plan-again"] = f"{server.url}/plans/new?site=wmd&again={plan['id']}"
+        pages["plan-step"] = f"{server.url}/plans/{plan['id']}/steps/{plan['steps'][-1]['id']}?site=wmd"
+        pages["plan-again"] = f"{server.url}/plans/new?site=wmd&{urlencode(stage.A_SERIES)}"
         pages["picture"] = pages["job"].replace("?", "/picture?")
         for theme in stage.THEMES:
             for width in (stage.PHONE, stage.DESK):

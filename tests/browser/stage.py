@@ -91,6 +91,12 @@ def a_plan(observatory: Observatory) -> dict[str, Any]:
     return plan
 
 
+A_SERIES = {"target": "M 31", "ra": "0.712319", "dec": "41.26906", "placed": "0.712319 41.26906 M 31", "object": "M 31"}
+A_SERIES |= {f"row-{number}-filter": band for number, band in enumerate(("L", "R", "V", "B"), 1)}
+A_SERIES |= {f"row-{number}-{key}": value for number in range(1, 5) for key, value in (("time", "60"), ("count", "5"))}
+"""A series as the address of its form holds it."""
+
+
 DEVICES: dict[str, dict[str, Any]] = {
     "mount/mount1": {
         "status": "tracking",
