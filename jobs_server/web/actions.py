@@ -5,6 +5,7 @@ Each is a plain form post that works without JavaScript; a script that posts the
 
 from __future__ import annotations
 
+import json
 from urllib.parse import quote, urlsplit
 
 from flask import Response, jsonify, redirect, render_template, request, url_for
@@ -12,8 +13,12 @@ from flask import Response, jsonify, redirect, render_template, request, url_for
 from ..auth.access import Access, needs
 from ..domain import commands
 from ..domain.commands import CancelJob, SubmitJob
-from ..errors import BadRequest, JobsError
+from ..domain.lifecycle import Result, result_of
+from ..domain.plan_commands import ResumePlan
+from ..errors import BadRequest, Conflict, JobsError, NotFound
 from ..history import now
+from ..jobs import queries
+from ..jobs.rows import JobRow
 from ..service import service
 from .blueprint import bp
 from .context import NAME_LONGEST, THEMES, cookie_path, page, remember
@@ -51,11 +56,55 @@ def _park() -> None:
 @needs(Access.PERSON)
 def cancel() -> Response:
     """Cancel one job."""
+    return cancel_one(request.form.get("ulid", "?"))
+
+
+def cancel_one(ulid: str) -> Response:
+    """Cancel the job of an ULID, and offer to undo that."""
     actor = page().actor
     who = {"user_id": actor.id, "user_name": actor.name}
-    asked = commands.checked(CancelJob, {"site": _site(), "ulid": request.form.get("ulid", "?"), **who})
+    asked = commands.checked(CancelJob, {"site": _site(), "ulid": ulid, **who})
     job = service().desk.cancel(asked, actor)
-    return done("cancel-asked" if job.cancel_requested or job.replica_cancel_requested else "canceled")
+    what = "cancel-asked" if job.cancel_requested or job.replica_cancel_requested else "canceled"
+    return done(what) if job.is_stop else done(what, undo=job.ulid)
+
+
+@bp.post("/act/undo")
+@needs(Access.PERSON)
+def undo() -> Response:
+    """Send a canceled job again as a new one, or let its plan do that step again."""
+    ulid = request.form.get("ulid", "?")
+    with page().snapshot() as connection:
+        job = queries.job(connection, _site(), ulid)
+    if job is None:
+        raise NotFound(f"Error: site {_site()} has no job {ulid}")
+    if job.is_stop or not (job.cancel_requested or result_of(job.status) is Result.CANCELED):
+        raise Conflict("Error: this job was not canceled, so that there is nothing to undo")
+    if job.plan:
+        return _resume_plan(json.loads(job.plan)["id"])
+    sent = service().desk.post(_again(job), page().actor, f"undo-{ulid}")
+    return done("sent-again", ulid=sent.ulid)
+
+
+def _again(job: JobRow) -> SubmitJob:
+    """Return a job as a new command of the visitor: it waits as long as the first did, and is held for what is left."""
+    held_ms = max(0, job.accepted_ms + job.hold_ms - page().now_ms)
+    return command(
+        job.device,
+        job.instance,
+        job.action,
+        required_params=json.loads(job.required_params),
+        optional_params=json.loads(job.optional_params),
+        expiresInSeconds=max(1, job.expires_after_ms - job.hold_ms) / 1000,
+        notBeforeSeconds=min(held_ms / 1000, commands.MAX_HOLD_SECONDS),
+    )
+
+
+def _resume_plan(plan: str) -> Response:
+    actor = page().actor
+    who = {"user_id": actor.id, "user_name": actor.name}
+    service().plans.resume(commands.checked(ResumePlan, {"site": _site(), "id": plan, "again": True, **who}), actor)
+    return done("plan-again")
 
 
 @bp.post("/act/theme")
@@ -102,10 +151,12 @@ def command(device: str, instance: str, action: str, **more: object) -> SubmitJo
 def done(what: str, **details: object) -> Response:
     """Report that something was done: to a script in a line, else on the page that was left."""
     line = render_template("pages/_done.html", what=what, **details).strip()
+    ulid = str(details.get("undo", ""))
     if not page().wants_page:
-        return jsonify({"done": what, "line": line, **details})
+        button = {"button": render_template("pages/_undo.html", ulid=ulid)} if ulid else {}
+        return jsonify({"done": what, "line": line, **details, **button})
     response = _back()
-    return keep_for_next_page(response, what)
+    return keep_for_next_page(response, what, ulid)
 
 
 def keep_for_next_page(response: Response, what: str, ulid: str = "", line: str = "") -> Response:

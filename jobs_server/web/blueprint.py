@@ -73,6 +73,7 @@ def _for_templates() -> dict[str, object]:
         "formats": formats,
         "called": actors.called,
         "kind_of": _kind_of,
+        "plan_of": lambda job: json.loads(job.plan) if job.plan else None,
         "describe": describe.describe_job,
         "from_json": json.loads,  # orjson refuses integers beyond 64 bits
         "pretty": _pretty,

@@ -18,7 +18,7 @@ from ..jobs.rows import JobRow
 from ..observatory import catalogue, describe
 from ..service import service
 from ..storage.statement import Connection
-from . import formats, forms, offers, pointing
+from . import formats, forms, offers, plan_send, pointing
 from .actions import keep_for_next_page
 from .blueprint import bp
 from .context import SENT_WITH_CAUTION, page
@@ -33,11 +33,13 @@ _USED = "this form has sent another job already; press Send to send what stands 
 @bp.get("/send")
 @needs(Access.ANYBODY)
 def send() -> Response:
-    """Show the form of an action, of a job to be sent again, or an empty one for raw JSON."""
+    """Show the form of an action, of a job to be sent again, of a template, or an empty one for raw JSON."""
     given = dict(request.args)
     with page().reading() as connection:
         if again := request.args.get("again") or request.args.get("edit"):
-            given |= _as_given(_job(connection, again), whole="again" in request.args)
+            given |= _as_given(_job(connection, again))
+        elif template := request.args.get("template"):
+            given |= _of_template(connection, template)
         elif "raw" in given:
             given["raw"] = given["raw"] or _example()
         _ = page().abilities  # in the page's own transaction
@@ -196,16 +198,29 @@ def _job(connection: Connection, ulid: str) -> JobRow:
     return found
 
 
-def _as_given(job: JobRow, *, whole: bool) -> dict[str, str]:
-    """Fill a form with a job: its own form where that can hold it, else raw JSON."""
-    required, optional = json.loads(job.required_params), json.loads(job.optional_params)
-    script = str(required.pop("script", "")) if (job.device, job.action) == ("sequencer", "run") else ""
-    form = forms.form(job.device, job.action, page().abilities, script)
-    if whole or form is None or not forms.fits(form, required, optional):
-        body: dict[str, Any] = {"device": job.device, "instance": job.instance, "action": job.action}
-        body |= {"required_params": json.loads(job.required_params), "optional_params": json.loads(job.optional_params)}
+def _as_given(job: JobRow) -> dict[str, str]:
+    what = {"device": job.device, "instance": job.instance, "action": job.action}
+    params = {"required_params": json.loads(job.required_params), "optional_params": json.loads(job.optional_params)}
+    return _filled(what | params)
+
+
+def _of_template(connection: Connection, name: str) -> dict[str, str]:
+    of_site = bool(request.args.get("of_site"))
+    for row in plan_send.of_visitor(connection):
+        if row.name == name and row.kind == "command" and (not row.owner_id) == of_site:
+            return _filled({"required_params": {}, "optional_params": {}} | json.loads(row.content))
+    raise NotFound(f"Error: there is no template {name[:60]!r} at {page().site}")
+
+
+def _filled(body: Mapping[str, Any]) -> dict[str, str]:
+    """Fill a form with a command: its own form where that can hold it, else raw JSON."""
+    device, action = body["device"], body["action"]
+    required, optional = dict(body["required_params"]), body["optional_params"]
+    script = str(required.pop("script", "")) if (device, action) == ("sequencer", "run") else ""
+    form = forms.form(device, action, page().abilities, script)
+    if form is None or not forms.fits(form, required, optional):
         return {"raw": json.dumps(body, indent=2, ensure_ascii=False)}
-    what = {"device": job.device, "instance": job.instance, "action": job.action, "script": script}
+    what = {"device": device, "instance": body["instance"], "action": action, "script": script}
     return what | {"filled": "yes"} | forms.values_of(form, required, optional)
 
 

@@ -1,6 +1,7 @@
 // Forms marked data-in-place are sent without leaving the page: a success is a note that fades, a refusal one that stays.
 
 const FADES_MS = 6000;
+const UNDO_MS = 30000;
 
 export function startForms() {
   document.addEventListener("submit", (event) => {
@@ -11,21 +12,26 @@ export function startForms() {
   });
 }
 
-async function send(form, button) {
+export async function send(form, button, more = {}) {
   const body = new URLSearchParams(new FormData(form, button));
+  for (const [name, value] of Object.entries(more)) body.set(name, value);
   try {
     const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { "X-Requested-By": "script" } });
     const text = await answer.text();
-    if (answer.ok) note(JSON.parse(text).line, false);
-    else note(text, true);
+    if (!answer.ok) return void note(text, true);
+    const { line, button: undo } = JSON.parse(text);
+    form.closest(".note")?.remove(); // what could be undone is
+    note(line, false, undo);
   } catch {
     note(`Not sent: the server could not be reached. ${button?.textContent ?? "It"} did nothing; try again.`, true);
+  } finally {
+    document.dispatchEvent(new CustomEvent("jobs:changed"));
   }
-  document.dispatchEvent(new CustomEvent("jobs:changed"));
 }
 
-export function note(text, refused) {
-  const line = document.createElement("p");
+// `undo`: the form, as HTML of the server, that takes back what was done.
+export function note(text, refused, undo = "") {
+  const line = document.createElement("div");
   line.className = refused ? "note refused" : "note done";
   if (refused) line.setAttribute("role", "alert");
   const sentence = document.createElement("span");
@@ -35,16 +41,18 @@ export function note(text, refused) {
   dismiss.className = "btn btn-sm btn-plain";
   dismiss.textContent = "Dismiss";
   dismiss.addEventListener("click", () => line.remove());
-  line.append(sentence, dismiss);
+  line.append(sentence);
+  line.insertAdjacentHTML("beforeend", undo);
+  line.append(dismiss);
   document.getElementById("notes").append(line);
   line.scrollIntoView({ block: "nearest" });
-  if (!refused) fade(line);
+  if (!refused) fade(line, undo ? UNDO_MS : FADES_MS);
   if (refused) document.dispatchEvent(new CustomEvent("jobs:alarm"));
 }
 
-export function fade(line) {
+export function fade(line, afterMs = FADES_MS) {
   setTimeout(() => {
     line.classList.add("fading");
     setTimeout(() => line.remove(), 600);
-  }, FADES_MS);
+  }, afterMs);
 }
