@@ -129,13 +129,13 @@ _LAST_INSTANCE = Statement(
 )
 
 
-def present(connection: Connection, site: str) -> Present:
-    """Read a site's present."""
+def present(connection: Connection, site: str, *, with_waiting: bool = True) -> Present:
+    """Read a site's present; without what waits where the queue is read beside it."""
     taken = [
         TakenJob(shortened(JobRow._make(row)), taken_ms) for taken_ms, *row in connection.stream(_TAKEN, site=site)
     ]
     taken_count = len(taken) if len(taken) < TAKEN else connection.rows(_COUNT_TAKEN, site=site)[0][0]
-    waiting = listed(connection, _WAITING, site=site)
+    waiting = listed(connection, _WAITING, site=site) if with_waiting else []
     if never_reports := _never_reports(connection, site, taken):
         taken = [each for each in taken if each.taken_ms > clock.now_ms() - _LISTED_MS]
     return Present(

@@ -20,6 +20,7 @@ from . import (  # noqa: F401  each adds its routes to the blueprint
     plan_send,
     plan_steps,
     plans,
+    queue,
     reservations,
     send,
     sign_in,

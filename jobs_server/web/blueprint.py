@@ -37,6 +37,8 @@ UNDER = {
     "plan_step": "plans",
     "edit_plan_step": "plans",
     "job": "log",
+    "edit_job": "now",
+    "change_job": "now",
     "picture": "log",
     "night_of": "night",
     "reserve": "reservations",

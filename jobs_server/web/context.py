@@ -21,8 +21,9 @@ from ..domain.lifecycle import Queue
 from ..errors import Unavailable
 from ..history import now
 from ..history.now import JobWithTiming
-from ..jobs import lockouts, queries, reservations
+from ..jobs import lockouts, pauses, queries, reservations
 from ..jobs.lockouts import LockoutRow
+from ..jobs.pauses import PauseRow
 from ..jobs.reservations import Held
 from ..live import readers, sse
 from ..live.presence import Seen, State
@@ -61,6 +62,8 @@ class Frame(NamedTuple):
     """Who holds the telescope now; of a calendar elsewhere, by what is known of it."""
     marks: Sequence[tuple[object, ...]] = ()
     """What stands at the site of lock-outs and reservations."""
+    pause: PauseRow | None = None
+    """The pause of the queue."""
     refusal: Refusal | None = None
     """Whether the site's software is refused for want of a site token."""
 
@@ -121,6 +124,7 @@ class Page:
             position=str(sse.now(connection, site)),
             stops=now.stops(connection, site, at_ms - _RECEIPT_MS),
             lockout=lockouts.in_force(connection, site),
+            pause=pauses.in_force(connection, site),
             holders=self._read_holders(connection),
             marks=sorted(mark for mark in readers.site_marks(connection, at_ms) if mark[0] == site),
             refusal=site_refusals.at(connection, site, at_ms) if self.settings.site_tokens == "required" else None,

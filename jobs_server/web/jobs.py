@@ -9,6 +9,7 @@ from typing import NamedTuple
 from flask import Response, make_response, render_template, request
 
 from ..auth.access import Access, needs
+from ..domain.lifecycle import Phase
 from ..domain.values import as_next_midnight
 from ..errors import BadRequest, NotFound
 from ..history import now, search
@@ -121,6 +122,7 @@ def job(ulid: str) -> Response:
         job=found,
         history=history,
         left_out=left_out,
+        can_move=found.phase == Phase.WAITING and not found.is_stop,
         timing=timing,
         result_rows=results.rows(result),
         pictures=kept,

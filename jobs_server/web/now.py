@@ -7,7 +7,7 @@ from flask import Response, make_response, render_template
 from ..auth.access import Access, needs
 from ..history.now import present
 from ..jobs import plan_queries
-from . import pictures, plans, sky_tonight
+from . import pictures, plans, queue, sky_tonight
 from .blueprint import bp
 from .context import page
 
@@ -20,7 +20,8 @@ SHOWN_PLANS = 3
 def now() -> Response:
     """Show a site's present."""
     with page().reading() as connection:
-        shown = present(connection, page().site) if page().site else None
+        shown = present(connection, page().site, with_waiting=False) if page().site else None
+        waits = queue.shown(connection, shown) if shown else None
         going_on = plan_queries.open_at(connection, page().site) if page().site else []
         cards = [plans.shown(connection, row) for row in going_on[:SHOWN_PLANS]]
         picture = pictures.last(connection, page().site) if pictures.are_shown() else None
@@ -31,6 +32,7 @@ def now() -> Response:
         render_template(
             "pages/now.html",
             present=shown,
+            queue=waits,
             last_picture=picture,
             sky_now=drawn,
             plans=cards,
