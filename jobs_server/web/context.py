@@ -62,8 +62,6 @@ class Frame(NamedTuple):
     """Who holds the telescope now; of a calendar elsewhere, by what is known of it."""
     marks: Sequence[tuple[object, ...]] = ()
     """What stands at the site of lock-outs and reservations."""
-    pause: PauseRow | None = None
-    """The pause of the queue."""
     refusal: Refusal | None = None
     """Whether the site's software is refused for want of a site token."""
 
@@ -124,7 +122,6 @@ class Page:
             position=str(sse.now(connection, site)),
             stops=now.stops(connection, site, at_ms - _RECEIPT_MS),
             lockout=lockouts.in_force(connection, site),
-            pause=pauses.in_force(connection, site),
             holders=self._read_holders(connection),
             marks=sorted(mark for mark in readers.site_marks(connection, at_ms) if mark[0] == site),
             refusal=site_refusals.at(connection, site, at_ms) if self.settings.site_tokens == "required" else None,
@@ -215,6 +212,15 @@ class Page:
         except Unavailable:
             said = None
         return Abilities(self.profile, said.devices if said else {})
+
+    @cached_property
+    def pause(self) -> PauseRow | None:
+        """Return the pause of the site's queue; None where it goes on, and while the database cannot be read."""
+        try:
+            with self.snapshot() as connection:
+                return pauses.in_force(connection, self.site)
+        except Unavailable:
+            return None
 
     @property
     def query(self) -> str:

@@ -61,7 +61,7 @@ def new_plan() -> Response:
     """Show the form of a plan: empty, of a template, or of a plan to be sent again."""
     given = {"slew": "yes"} | dict(request.args)
     with page().reading() as connection:
-        _ = page().abilities  # in the page's own transaction
+        _ = page().abilities, page().pause  # in the page's own transaction
         if name := request.args.get("template"):
             given |= _of_template(connection, name, of_site=bool(request.args.get("of_site")))
         elif again := request.args.get("again"):

@@ -42,7 +42,7 @@ def send() -> Response:
             given |= _of_template(connection, template)
         elif "raw" in given:
             given["raw"] = given["raw"] or _example()
-        _ = page().abilities  # in the page's own transaction
+        _ = page().abilities, page().pause  # in the page's own transaction
         instances = _instances(connection, given)
     return make_response(_render(given, None, instances))
 
