@@ -87,8 +87,8 @@ class _Known(NamedTuple):
     takes_ms: int | None
 
 
-def queue(connection: Connection, site: str, times: PlanTimes, now: Now) -> QueueView:
-    """Read the queue of a site; `times` estimates its jobs."""
+def queue(connection: Connection, site: str, times: PlanTimes, now: Now, *, with_lockout: bool = True) -> QueueView:
+    """Read the queue of a site; `times` estimates its jobs. Without the lock-out where that is read beside it."""
     estimates = times.of_jobs(connection, site)
     running = _known(connection, _RUNNING, site, estimates)
     at_site = _known(connection, _AT_SITE, site, estimates)
@@ -98,7 +98,7 @@ def queue(connection: Connection, site: str, times: PlanTimes, now: Now) -> Queu
         entries=[*begun, *_to_come(at_site, waiting, begun, now)],
         waiting_count=len(waiting) if len(waiting) < WAITING else connection.rows(_COUNT, site=site)[0][0],
         pause=pauses.in_force(connection, site),
-        lockout=lockouts.in_force(connection, site),
+        lockout=lockouts.in_force(connection, site) if with_lockout else None,
         takes_all=any(each.job.phase == Phase.RECEIVED for each in at_site),
     )
 

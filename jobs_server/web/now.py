@@ -45,4 +45,6 @@ def now() -> Response:
 @needs(Access.ANYBODY)
 def frame() -> Response:
     """Show what is the same on every page, for pages that renew nothing else."""
+    with page().reading():
+        _ = page().pause  # in the page's own transaction
     return make_response(render_template("pages/frame.html"))

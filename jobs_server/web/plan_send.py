@@ -83,6 +83,7 @@ def send_plan() -> Response:
     given, do = dict(request.form), request.form.get("do", "send")
     is_shown = do == "preview" or series.is_deed(do)
     with page().reading() as connection:
+        _ = page().pause  # in the page's own transaction
         order = plan_order.from_form(page(), _with_devices(connection, given))
         shown = _summary(connection, order)
         rows = of_visitor(connection)

@@ -61,7 +61,7 @@ class Shown(NamedTuple):
 
 def shown(connection: Connection, present: Present) -> Shown:
     """Read the queue of the page's site; of a site that never reports, what it took is listed as `present` has it."""
-    view = queue_view.queue(connection, page().site, service().plan_times, clock.read())
+    view = queue_view.queue(connection, page().site, service().plan_times, clock.read(), with_lockout=False)
     taken = {each.job.ulid: each.taken_ms for each in present.taken}
     listed = [
         each
@@ -96,7 +96,7 @@ def act_on_queue() -> Response:
 def _beside(ulid: str, deed: str) -> str:
     """Return before which job one goes that is moved by a place, or to which end, as the list stands now."""
     with page().snapshot() as connection:
-        view = queue_view.queue(connection, page().site, service().plan_times, clock.read())
+        view = queue_view.queue(connection, page().site, service().plan_times, clock.read(), with_lockout=False)
     ulids = [each.job.ulid for each in view.entries if _can_move(each)]
     if ulid not in ulids:
         raise Conflict("Error: this job waits no more, so that it cannot be moved")

@@ -58,6 +58,7 @@ def send_it() -> Response:
         preview = {"faults": order.faults, "readings": order.readings, "lines": order.lines, "json": order.text}
         return jsonify(preview | {"risks": order.risks, "cautions": _cautions(order)} | _of_target(order))
     with page().reading() as connection:
+        _ = page().pause  # in the page's own transaction
         order = from_form(page(), given)
         down = order.sky_cautions(page().abilities, page().now_ms)
         asks = not (order.faults or is_preview) and bool(order.risks or down) and given.get("sure") != order.digest
@@ -100,7 +101,7 @@ def _submit(order: Order, key: str | None) -> list[JobRow]:
 
 def _show(given: Mapping[str, str], order: Order) -> str:
     with page().reading() as connection:
-        instances = _instances(connection, given)
+        instances, _ = _instances(connection, given), page().pause
     return _render(given, order, instances)
 
 
