@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import httpx
@@ -13,17 +14,18 @@ from tests.support.observatory import Observatory
 from .conftest import Desk
 from .test_targets import PLACE, Clicks
 
-SITE = "series"
+numbers = itertools.count(1)
 
 
 @pytest.fixture
 def site(desk: Desk) -> Observatory:
-    """A site whose place is known, with filters and binnings by its own word."""
+    """A site of the test's own, whose place is known, with filters and binnings by its own word."""
+    name = f"series{next(numbers)}"
     origin = {"Origin": desk.server.url}
     there = {"latitude_deg": "89", "longitude_deg": "0", "timezone": "Europe/Berlin", "name": "Near the pole"}
     url = desk.server.url
     saved = httpx.post(
-        f"{url}/settings/profile", data={"site": SITE, **PLACE, **there}, headers=origin, trust_env=False
+        f"{url}/settings/profile", data={"site": name, **PLACE, **there}, headers=origin, trust_env=False
     )
     assert saved.status_code == 303, saved.text
     devices = {
@@ -31,15 +33,15 @@ def site(desk: Desk) -> Observatory:
         "mount/mount1": {"actions": ["go", "park"]},
         "sequencer/seq1": {"actions": ["run"]},
     }
-    said = httpx.post(f"{url}/jobs/capabilities", json={"site": SITE, "devices": devices}, trust_env=False)
+    said = httpx.post(f"{url}/jobs/capabilities", json={"site": name, "devices": devices}, trust_env=False)
     assert said.status_code == 200
-    return desk.at(SITE)
+    return desk.at(name)
 
 
 def test_a_series_in_three_filters_takes_at_most_five_clicks_and_one_field(
     page: Page, desk: Desk, site: Observatory
 ) -> None:
-    page.goto(desk.address("/", SITE))
+    page.goto(desk.address("/", site.site))
     clicks = Clicks(page)
     clicks.on("link", "New plan")
     page.get_by_label("Target").fill("polaris")
@@ -68,7 +70,7 @@ def test_a_series_in_three_filters_takes_at_most_five_clicks_and_one_field(
 def test_rows_are_changed_in_place_and_what_they_come_to_is_said_as_one_types(
     page: Page, desk: Desk, site: Observatory
 ) -> None:
-    page.goto(desk.address("/plans/new", SITE))
+    page.goto(desk.address("/plans/new", site.site))
     for band in ("R", "Ha"):
         page.get_by_role("button", name=band, exact=True).click()
     page.get_by_role("button", name="Move row 2 up").click()
@@ -88,7 +90,7 @@ def test_rows_are_changed_in_place_and_what_they_come_to_is_said_as_one_types(
 
 
 def test_two_quick_taps_on_filters_make_two_rows(page: Page, desk: Desk, site: Observatory) -> None:
-    page.goto(desk.address("/plans/new", SITE))
+    page.goto(desk.address("/plans/new", site.site))
     page.evaluate("for (const band of ['R', 'G', 'B']) document.querySelector(`[value='add:${band}']`).click()")
     expect(page.get_by_role("group", name="Row 3").get_by_label("Filter")).to_have_value("B")
     expect(page.get_by_role("group", name="Row 2").get_by_label("Filter")).to_have_value("G")
@@ -97,13 +99,13 @@ def test_two_quick_taps_on_filters_make_two_rows(page: Page, desk: Desk, site: O
 def test_a_plan_that_paused_says_why_on_now_and_goes_on_by_one_button(
     page: Page, desk: Desk, site: Observatory
 ) -> None:
-    page.goto(desk.address("/plans/new", SITE))
+    page.goto(desk.address("/plans/new", site.site))
     for band in ("R", "G"):
         page.get_by_role("button", name=band, exact=True).click()
     expect(page.locator(".plan-lines li")).to_have_count(2)
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.locator(".note.done")).to_be_visible()
-    page.goto(desk.address("/", SITE))
+    page.goto(desk.address("/", site.site))
     expect(page.locator("#plans .plan-card")).to_contain_text("step 1 of 2")
     (job,) = site.polls()
     site.reports(job, "FAILED", message="clouds")
@@ -122,7 +124,7 @@ def test_without_a_script_rows_are_added_and_the_plan_is_sent_and_changed(
 ) -> None:
     context = page.context.browser.new_context(java_script_enabled=False)  # type: ignore[union-attr]
     plain = context.new_page()
-    plain.goto(desk.address("/plans/new", SITE))
+    plain.goto(desk.address("/plans/new", site.site))
     for band in "RGB":
         plain.get_by_role("button", name=band, exact=True).click()
     plain.get_by_role("button", name="Send", exact=True).click()
