@@ -19,7 +19,7 @@ from ulid import ULID
 
 from jobs_server import clock
 from jobs_server.domain.lifecycle import Queue, Report
-from jobs_server.jobs import queries, statements
+from jobs_server.jobs import handover, queries, statements
 from jobs_server.jobs.rows import EventRow, JobRow
 from jobs_server.storage.sqlite_driver import driver
 from jobs_server.storage.statement import Statement
@@ -44,7 +44,7 @@ class _Sql:
 
 
 _MEET, _INSERT, _EVENT = _Sql(statements.MEET), _Sql(statements.INSERT), _Sql(statements.EVENT)
-_ANY = _Sql(queries._ANY_DELIVERABLE[Queue.PRIMARY])
+_LOOK = _Sql(handover.ALL[Queue.PRIMARY])
 _CLAIM = _Sql(statements.CLAIM[Queue.PRIMARY])
 _REPORT = _Sql(statements.REPORT[Queue.PRIMARY, Report.RUNNING])
 _JOB, _HISTORY, _RECENT = _Sql(queries._JOB), _Sql(queries._HISTORY), _Sql(queries._RECENT)
@@ -119,7 +119,7 @@ def get_new_jobs() -> Response:
     site = orjson.loads(request.get_data())["site"]
     now = clock.read()
     values = {"site": site, "claim_id": None, "wall_ms": now.wall_ms, "boot_ms": now.boot_ms}
-    if _ANY.rows(_connection(), values)[0][0] is None:
+    if not _LOOK.rows(_connection(), values):
         return _json([])
     with _transaction() as connection:
         rows = sorted(_CLAIM.rows(connection, values), key=lambda row: str(row[_ULID]))

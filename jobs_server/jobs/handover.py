@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from itertools import islice, takewhile
 from typing import Any, NamedTuple
@@ -23,10 +23,12 @@ from sqlalchemy import (
     select,
 )
 
+from ..clock import Now
 from ..domain.commands import ClaimJobs
 from ..domain.lifecycle import Queue
 from ..storage.models import Job
 from ..storage.statement import Connection, Statement
+from .rows import JobRow
 from .sql import ONE, ZERO, deliverable
 
 REPLY_BYTES = 2_000_000
@@ -34,6 +36,18 @@ REPLY_BYTES = 2_000_000
 _NO_LIMIT = 2**31
 _FRAME_BYTES = 600  # the names of the keys, the numbers, the ULIDs and the statuses
 _ESCAPED = 6  # so many bytes JSON takes at most for a character or a byte of a text
+
+
+class Seen(NamedTuple):
+    """What a look at what waits found, before anything is handed over."""
+
+    any_stop: bool
+    fits: bool
+    """Whether all of it goes out in one reply; False as well where nobody weighed it."""
+
+
+class Outgrown(Exception):
+    """What waits fitted one reply when it was looked at, and no longer does."""
 
 
 class _Weighed(NamedTuple):
@@ -89,8 +103,31 @@ STOPS = {queue: _in_order(queue, Job.is_stop == ONE) for queue in Queue}
 OTHERS = {queue: _in_order(queue, Job.is_stop == ZERO) for queue in Queue}
 
 
-def reach(connection: Connection, command: ClaimJobs, values: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Find how far a reply goes, as values for `statements.CLAIM_SOME`; None when it holds all that may be handed over.
+_ANY = {queue: Statement(select(func.max(Job.is_stop)).where(deliverable(queue))) for queue in Queue}
+
+
+def look(connection: Connection, command: ClaimJobs, now: Now) -> Seen | None:
+    """Look at what a poll would get; None when it would get nothing."""
+    values = {"site": command.site, "wall_ms": now.wall_ms, "boot_ms": now.boot_ms}
+    if connection.is_postgresql or not _asks_for_all(command):
+        return _any(connection, command, values)
+    left, any_stop = REPLY_BYTES, None
+    with closing(_each(connection, ALL[command.queue], values)) as jobs:
+        for job in jobs:
+            left, any_stop = left - job.size, any_stop or bool(job.is_stop)
+            if left < 0:
+                return _any(connection, command, values)
+    return None if any_stop is None else Seen(any_stop, fits=True)
+
+
+def check_fits(rows: Sequence[JobRow]) -> None:
+    """Raise Outgrown when jobs are more than a reply holds."""
+    if len(rows) > 1 and sum(map(_size, rows)) > REPLY_BYTES:
+        raise Outgrown
+
+
+def reach(connection: Connection, command: ClaimJobs, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Find how far a reply goes, as values for `statements.CLAIM_SOME`.
 
     Stop commands go before other jobs, both in their order, and at least one job goes. What is claimed ends at the
     first stop command: what comes after it comes with the next poll. Of stops alone all go.
@@ -99,8 +136,6 @@ def reach(connection: Connection, command: ClaimJobs, values: Mapping[str, Any])
         return {"most": command.limit or _NO_LIMIT}
     if command.stops_only:
         return _stops_alone(connection, command, values)
-    if command.claim_id is None and command.limit is None and _all_fit(connection, command.queue, values):
-        return None
     claimed = command.claim_id is not None
     room = _Room(command.limit or _NO_LIMIT)
     with closing(_each(connection, STOPS[command.queue], values)) as stops:
@@ -117,17 +152,22 @@ def _stops_alone(connection: Connection, command: ClaimJobs, values: Mapping[str
     return {"last_stop": last_stop, "last_other": "", "upto": last_stop}
 
 
-def _all_fit(connection: Connection, queue: Queue, values: Mapping[str, Any]) -> bool:
-    left = REPLY_BYTES
-    cursor = connection.each(ALL[queue], **values)
-    try:
-        for _rank, _is_stop, size in cursor:
-            left -= size
-            if left < 0:
-                return False
-    finally:
-        cursor.close()
-    return True
+def _asks_for_all(command: ClaimJobs) -> bool:
+    return (command.claim_id, command.limit, command.only, command.stops_only) == (None, None, None, False)
+
+
+def _any(connection: Connection, command: ClaimJobs, values: Mapping[str, Any]) -> Seen | None:
+    any_stop = connection.rows(_ANY[command.queue], **values)[0][0]
+    if any_stop is None or (command.stops_only and not any_stop):
+        return None
+    return Seen(bool(any_stop), fits=False)
+
+
+def _size(job: JobRow) -> int:
+    """Return how large a job is in a reply, as `_sizes` counts it."""
+    names = (job.site, job.device, job.instance, job.action, job.user_name, job.user_id)
+    params = (job.required_params, job.optional_params, job.user_roles)
+    return _FRAME_BYTES + _ESCAPED * sum(map(len, names)) + sum(len(text.encode()) for text in params)
 
 
 def _each(connection: Connection, statement: Statement, values: Mapping[str, Any]) -> Generator[_Weighed]:

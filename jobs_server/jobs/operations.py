@@ -111,7 +111,7 @@ def submit(
     return job
 
 
-def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now) -> Handover:
+def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now, *, fits: bool = False) -> Handover:
     """Hand over waiting jobs, in their order, and mark them received; replay first when a claim id comes again.
 
     A poll for stops alone gets no other job, be it a new one or one that its id got before; one for a job that it names
@@ -120,28 +120,31 @@ def claim(connection: Connection, command: ClaimJobs, actor: Actor, now: Now) ->
     A reply holds at most `handover.REPLY_BYTES`, but at least one job; the rest comes with the next poll.
 
     The rows show the status they now have; the wire shows the one they were read with.
+    Raises handover.Outgrown where all was seen to fit (`handover.look`), and no longer does.
     """
     before = replay(connection, command)
     if before.replayed:
         return before
-    rows = _handed_over(connection, command, now)
+    rows = _handed_over(connection, command, now, fits=fits)
     if not rows:
         return before
     jobs, noted_ms = _noted(connection, command, rows, now)
+    if fits:
+        handover.check_fits(jobs)
     jobs.sort(key=_RANK)
     record(connection, jobs, Event(command.queue, RECEIVED), actor, now)
     return before._replace(jobs=_times(connection, command, jobs, noted_ms))
 
 
-def _handed_over(connection: Connection, command: ClaimJobs, now: Now) -> list[tuple[Any, ...]]:
+def _handed_over(connection: Connection, command: ClaimJobs, now: Now, *, fits: bool) -> list[tuple[Any, ...]]:
     """Hand over what a poll may get, and return the rows of its claim."""
     values = {"site": command.site, "claim_id": command.claim_id, **now._asdict()}
     phase = Phase.RECEIVED if command.claim_id is None else Phase.CLAIMED
     if command.only is not None and not command.stops_only:
         return connection.rows(statements.CLAIM_ONE[command.queue, phase], **values, ulid=command.only)
-    reach = handover.reach(connection, command, values)
-    if reach is None:
+    if fits:
         return connection.rows(statements.CLAIM[command.queue], **values)
+    reach = handover.reach(connection, command, values)
     some = statements.CLAIM_STOPS if command.stops_only else statements.CLAIM_SOME
     return connection.rows(some[command.queue, phase], **values, **reach)
 

@@ -59,7 +59,6 @@ def _next_due(queue: Queue, *which: ColumnElement[bool]) -> Statement:
     return Statement(select(func.min(Job.hold_ms - case((same_boot, since_boot), else_=since_wall))).where(held))
 
 
-_ANY_DELIVERABLE = {queue: Statement(select(func.max(Job.is_stop)).where(deliverable(queue))) for queue in Queue}
 _NEXT_DUE = {queue: _next_due(queue) for queue in Queue}
 _NEXT_STOP_DUE = {queue: _next_due(queue, Job.is_stop == ONE) for queue in Queue}
 _IN_HAND = Statement(select(func.count()).where(THIS_SITE, in_phase(Queue.PRIMARY, *UNFINISHED)))
@@ -144,12 +143,6 @@ _HISTORY_AFTER = Statement(
 _NEWEST_EVENTS = Statement(_OF_JOB.order_by(JobEvent.seq.desc()), on_postgresql=_OF_JOB.order_by(_NUMBER.desc()))
 _COUNT_EVENTS = Statement(select(func.count()).where(JobEvent.job_id == bindparam("job_id")))
 _HISTORY = Statement(select(*EVENT).where(JobEvent.job_id == bindparam("job_id")).order_by(JobEvent.seq))
-
-
-def any_deliverable(connection: Connection, site: str, queue: Queue, now: Now) -> bool | None:
-    """Whether a stop is among what a poll of a site would get; None when the poll would get nothing."""
-    found = connection.rows(_ANY_DELIVERABLE[queue], site=site, wall_ms=now.wall_ms, boot_ms=now.boot_ms)[0][0]
-    return None if found is None else bool(found)
 
 
 def to_hand_over(connection: Connection, site: str, queue: Queue, now: Now, count: int) -> list[JobRow]:

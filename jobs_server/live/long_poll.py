@@ -8,9 +8,10 @@ from .. import clock
 from ..domain.actors import Actor
 from ..domain.commands import ClaimJobs
 from ..errors import Unavailable
-from ..jobs import operations, queries
+from ..jobs import handover, operations, queries
 from ..jobs.operations import Handover
 from ..storage.database import Database
+from ..storage.statement import Connection
 from .disconnect import Client
 from .feed import Feed
 
@@ -57,14 +58,20 @@ def _take(database: Database, command: ClaimJobs, actor: Actor, client: Client) 
         before = operations.replay(connection, command)
         if before.replayed:
             return before
-        any_stop = queries.any_deliverable(connection, command.site, command.queue, clock.read())
-        if any_stop is None or (command.stops_only and not any_stop):
-            return before
-    if client.disconnected():
-        return before  # Nobody is there to get any.
-    return database.write(
-        command.site, lambda connection: operations.claim(connection, command, actor, clock.read()), urgent=any_stop
-    )
+        seen = handover.look(connection, command, clock.read())
+    if seen is None or client.disconnected():
+        return before  # Nothing waits, or nobody is there to get it.
+    try:
+        return _claim(database, command, actor, seen)
+    except handover.Outgrown:
+        return _claim(database, command, actor, seen._replace(fits=False))
+
+
+def _claim(database: Database, command: ClaimJobs, actor: Actor, seen: handover.Seen) -> Handover:
+    def claim(connection: Connection) -> Handover:
+        return operations.claim(connection, command, actor, clock.read(), fits=seen.fits)
+
+    return database.write(command.site, claim, urgent=seen.any_stop)
 
 
 def _until_due(database: Database, command: ClaimJobs) -> float:

@@ -11,10 +11,10 @@ import pytest
 from flask import Flask
 
 from jobs_server import clock
+from jobs_server.domain import actors
 from jobs_server.domain.commands import ClaimJobs
-from jobs_server.domain.lifecycle import Queue
 from jobs_server.history import night, now, search
-from jobs_server.jobs import events, pages, queries, rows, statements
+from jobs_server.jobs import events, handover, pages, queries, rows, statements
 from jobs_server.jobs.handover import REPLY_BYTES
 from jobs_server.live import sse
 from jobs_server.service import service_of
@@ -118,6 +118,28 @@ def test_a_reader_that_takes_its_time_holds_no_page_and_no_connection(app: Flask
     next(reading)
     sends_large(observatory, 24)  # a write, which the reader does not hold up
     assert [job.required_params for page in reading for job in page.jobs][-1].startswith('{"time":24')
+
+
+def test_what_outgrows_a_reply_between_the_look_and_the_claim_is_cut_to_it(
+    app: Flask, observatory: Observatory
+) -> None:
+    from jobs_server.live import long_poll
+    from jobs_server.live.disconnect import Client
+
+    class Busy(Client):
+        def disconnected(self) -> bool:
+            if not sent:
+                sent.extend(sends_large(observatory, site="busy") for _ in range(10))
+            return False
+
+    sent: list[Any] = []
+    observatory.sends(site="busy")
+    service, command = service_of(app), ClaimJobs(site="busy")
+    got = []
+    while reply := long_poll.poll(service.database, service.feed, command, actors.site("busy"), Busy("test", "")).jobs:
+        assert sum(len(job.optional_params) for job in reply) <= REPLY_BYTES
+        got.append(len(reply))
+    assert got == [8, 3]
 
 
 def test_what_happened_to_large_jobs_is_read_in_pages(app: Flask, observatory: Observatory) -> None:
@@ -248,7 +270,6 @@ def test_six_who_read_slowly_hold_a_few_pages_between_them(app: Flask, observato
 
 
 def test_a_claim_reads_as_much_as_it_hands_over(app: Flask, observatory: Observatory, traced: None) -> None:
-    from jobs_server.domain import actors
     from jobs_server.jobs import operations
 
     database = service_of(app).database
@@ -258,4 +279,4 @@ def test_a_claim_reads_as_much_as_it_hands_over(app: Flask, observatory: Observa
         operations.claim(connection, ClaimJobs(site="wmd"), actors.site("wmd"), clock.read())
     assert tracemalloc.get_traced_memory()[1] - before < 2 * REPLY_BYTES
     with database.reading() as connection:
-        assert queries.any_deliverable(connection, "wmd", Queue.PRIMARY, clock.read()) is not None
+        assert handover.look(connection, ClaimJobs(site="wmd"), clock.read()) == (False, False)

@@ -148,7 +148,7 @@ HOT: dict[str, tuple[Statement, str]] = {
 }
 for queue, prefix in BY_QUEUE.items():
     HOT |= {
-        f"is anything deliverable, {queue.name}": (queries._ANY_DELIVERABLE[queue], f"{prefix}waiting"),
+        f"is anything deliverable, {queue.name}": (handover._ANY[queue], f"{prefix}waiting"),
         f"claim, {queue.name}": (statements.CLAIM[queue], f"{prefix}waiting"),
         f"claim some, {queue.name}": (statements.CLAIM_SOME[queue, Phase.CLAIMED], f"{prefix}waiting"),
         f"how large what waits is, {queue.name}": (handover.ALL[queue], f"{prefix}waiting"),
