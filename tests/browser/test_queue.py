@@ -40,6 +40,19 @@ def test_a_row_is_dragged_before_another_and_to_the_end(browser: Browser, desk: 
     assert [job["optional_params"]["object_name"] for job in site.polls()] == ["Alpha", "Beta", "Gamma"]
 
 
+def test_nothing_moves_under_a_pressed_button(page: Page, desk: Desk, site: Observatory) -> None:
+    page.goto(desk.address("/", site.site))
+    cancel = page.get_by_role("button", name="Cancel Expose").nth(1)
+    cancel.hover()
+    page.mouse.down()
+    site.sends(**nights.expose("Delta"))
+    page.wait_for_function("document.body.dataset.mark === ''")  # the page knows that it is behind
+    is_in_order(page, "Alpha", "Beta", "Gamma")
+    assert rows(page).count() == 3
+    page.mouse.up()
+    is_in_order(page, "Alpha", "Gamma", "Delta")  # the button that was pressed did its deed, and the page came after it
+
+
 def test_alt_and_an_arrow_move_the_row_that_has_the_focus(page: Page, desk: Desk, site: Observatory) -> None:
     page.goto(desk.address("/", site.site))
     rows(page).nth(0).focus()

@@ -18,6 +18,7 @@ const MADE_WITHIN_MS = 10000; // a page is made, and a picture kept, in less
 const GIVE_UP_MS = 6000;
 const AT_ONCE = 6; // attempts where connections are doubtful: the browser may hold so many, all of them dead
 const APART_MS = 150;
+const HELD_MS = 8000; // what is pressed or dragged stays as it is, but not for longer
 const FAILED = /^(failed|error)#/i;
 
 let stream = null;
@@ -33,6 +34,7 @@ let pauseMs = AT_MOST_EVERY_MS;
 let retryMs = RETRY_MS;
 let nextTry = -Infinity; // before then no stream is tried
 let doubtful = false; // whether the browser's connections are alive: after sleep, or when nothing was answered
+let held = null; // what is pressed or dragged, and since when
 let waited = 0; // seconds without an answer to the stream
 
 export function startLive() {
@@ -48,6 +50,8 @@ export function startLive() {
   document.addEventListener("jobs:outdated", ({ detail }) => renew({ ...detail, among: Number(document.body.dataset.pace) }));
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : wake()));
   document.addEventListener("resume", wake);
+  for (const begun of ["pointerdown", "dragstart"]) document.addEventListener(begun, hold, true);
+  for (const ended of ["pointerup", "pointercancel", "dragend"]) document.addEventListener(ended, letGo, true);
   addEventListener("pageshow", (event) => event.persisted && wake());
   addEventListener("online", wake);
   addEventListener("offline", () => setLost(true));
@@ -199,8 +203,9 @@ function show(fresh) {
   if (!unchanged) document.dispatchEvent(new CustomEvent("jobs:coming", { detail: fresh })); // what scripts made of the old page
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(part.id);
-    if (other && isEdited(part)) document.body.dataset.mark = ""; // it is behind: the page is to come again
-    if (!other || isEdited(part)) continue;
+    const stays = isEdited(part) || isHeld(part);
+    if (other && stays) document.body.dataset.mark = ""; // it is behind: the page is to come again
+    if (!other || stays) continue;
     count(other); // compare with what the clock has made of the old one
     patch(part, other);
   }
@@ -217,6 +222,21 @@ function isCrowded() {
 function isEdited(part) {
   if (part.dataset.live !== "unless-edited") return false;
   return [...part.querySelectorAll("input, textarea")].some((field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked);
+}
+
+// Nothing moves under a finger: a press that began on a button ends on it, and a row that is dragged is still there.
+function isHeld(part) {
+  return held !== null && part.contains(held.target) && performance.now() - held.since < HELD_MS;
+}
+
+function hold({ target }) {
+  held = { target, since: performance.now() };
+}
+
+function letGo() {
+  if (held === null) return;
+  held = null;
+  if (document.body.dataset.mark === "") renew({ whole: true });
 }
 
 function setLost(lost) {
