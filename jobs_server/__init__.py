@@ -21,6 +21,13 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     lives no longer than the app. Raises ConfigError when a setting is wrong or unknown.
     """
     # Imported here, so that `import jobs_server.client` loads nothing of the server.
+    from .loading import collecting_seldom
+
+    with collecting_seldom():
+        return _app(config or {})
+
+
+def _app(config: Mapping[str, object]) -> Flask:
     from pathlib import Path
 
     from . import cli, web
@@ -34,7 +41,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     from .upkeep import logs, request_ids, startup
 
     app = App(__name__, instance_relative_config=True)
-    flask_keys, overrides = configuration.split(config or {}, app.default_config)
+    flask_keys, overrides = configuration.split(config, app.default_config)
     loaded = configuration.load(Path(app.instance_path), overrides)
     settings = loaded.settings
     app.config.from_mapping(
@@ -53,7 +60,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     # Clients must never meet a redirect: some forbid them, and a redirected POST loses its body.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.extensions[EXTENSION] = made = _service(app, loaded)
+    app.extensions[EXTENSION] = made = _service(app, loaded, flask_keys)
     request_ids.register(app, made.answer_listeners)
     logs.register(made)
     for blueprint in (jobs.bp, queue.bp, plans.bp, live.bp, state.bp, targets.bp):
@@ -78,7 +85,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     return app
 
 
-def _service(app: Flask, loaded: Loaded) -> Service:
+def _service(app: Flask, loaded: Loaded, flask_keys: Mapping[str, object]) -> Service:
     """Make what an app is made of."""
     from pathlib import Path
 
@@ -96,13 +103,13 @@ def _service(app: Flask, loaded: Loaded) -> Service:
     from .observatory.profiles import ProfilesFile
     from .service import Service
     from .state.plan_targets import PlanTargets
-    from .storage.flask_extension import database_of
+    from .storage.app_database import database_of
     from .storage.notifications import listener_of
     from .upkeep.checks import Health
     from .upkeep.maintenance import DailyWork
 
     settings = loaded.settings
-    database = database_of(app, settings.database_timeout_seconds)
+    database = database_of(app, settings, flask_keys)
     listener = listener_of(database)
     limits = Limits(settings)
     calendar = RemoteCalendar(settings.calendar_url) if settings.calendar_url else None

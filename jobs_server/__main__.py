@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from .cli import add_to
-from .cli.lazy_commands import NamedCommand, Place, loading
+from .cli.lazy_commands import NamedCommand, Place
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -37,6 +37,7 @@ class FlasksCommand(NamedCommand):
         from flask.cli import ScriptInfo
 
         from . import create_app
+        from .loading import loading
 
         @loading()
         def make() -> Flask:

@@ -6,19 +6,23 @@ The names are gunicorn's settings; what may differ between installations comes f
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from flask import Flask
 
 from . import create_app
-from .api import metrics
+from .api import shared_counts
 from .front import gunicorn_worker
 from .front.bounds import bounds_of
 from .service import service_of
 from .upkeep import unfailing_streams
 from .upkeep.handles import allow_enough
-from .upkeep.startup import announce_address, processes, refusals_end_the_process
+from .upkeep.startup import announce, announce_address, begin, processes, refusals_end_the_process
 
 unfailing_streams.begin()
 with refusals_end_the_process():
-    _service = service_of(create_app())
+    _made = [create_app()]
+_service = service_of(_made[0])
 _settings = _service.settings
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
@@ -42,6 +46,24 @@ worker_tmp_dir = str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None
 control_socket_disable = True
 
 
+def application() -> Flask:
+    """Return the prepared app of a worker, or end the process with one sentence.
+
+    The first of one worker takes the app that told the settings; each later one reads them anew.
+    """
+    with refusals_end_the_process():
+        app = _made.pop() if _made else create_app()
+        begin(app)
+    announce(app)
+    return app
+
+
+def pre_fork(_arbiter: object, worker: Any) -> None:
+    """Leave the app to the first worker where that is the only one."""
+    if workers > 1 or worker.age > 1:
+        _made.clear()
+
+
 def when_ready(_arbiter: object) -> None:
     """Print where to look, once the port is this server's."""
     announce_address("flask serve", _settings.host, _settings.port)
@@ -49,4 +71,4 @@ def when_ready(_arbiter: object) -> None:
 
 def on_exit(_arbiter: object) -> None:
     """Leave nothing behind."""
-    metrics.forget_counts()
+    shared_counts.forget_counts()

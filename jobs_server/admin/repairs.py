@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
-from typing import cast
 
-from sqlalchemy import Index, Table, inspect, text
+from sqlalchemy import Index, inspect, text
 
 from ..domain.lifecycle import Queue
 from ..errors import StartRefused, TaskFailed
@@ -107,7 +106,7 @@ def complete(installation: Installation) -> str:
 
 
 def _declared() -> list[Index]:
-    return [index for each in (Job, JobEvent) for index in cast(Table, each.__table__).indexes]
+    return [index for each in (Job, JobEvent) for index in each.__table__.indexes]
 
 
 def back_up(installation: Installation) -> str:

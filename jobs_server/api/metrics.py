@@ -8,12 +8,9 @@ whichever is asked adds them up.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Flask, Response, request
@@ -49,10 +46,7 @@ from ..storage.statement import Connection, Statement
 from ..upkeep import backups, checks
 from ..upkeep.request_ids import Answer
 from .describe import describe
-
-SHARED = "PROMETHEUS_MULTIPROC_DIR"
-"""Names to prometheus_client, before it is imported, the folder into which all processes of one server count."""
-_COUNTS = "jobs-server-counts-"
+from .shared_counts import SHARED
 
 bp = Blueprint("metrics", __name__)
 
@@ -225,19 +219,6 @@ def _step(said: str) -> str:
     if status in _SERVER_STATUSES:
         return status.lower()
     return "ended" if classify(status) is Report.END else "running"
-
-
-def count_together() -> None:
-    """Have the processes of the server that this one is about to become count together, in a folder of their own."""
-    if SHARED not in os.environ:
-        os.environ[SHARED] = tempfile.mkdtemp(prefix=_COUNTS)
-
-
-def forget_counts() -> None:
-    """Delete the folder that was made to count together, when all have ended."""
-    folder = Path(os.environ.get(SHARED, ""))
-    if folder.name.startswith(_COUNTS):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def register(app: Flask, service: Service) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NamedTuple, cast
 
 import click
+
+from ..loading import loading
 
 
 class Place(NamedTuple):
@@ -18,22 +18,6 @@ class Place(NamedTuple):
     """Module and name, such as `jobs_server.cli.doctor:doctor`."""
     help: str
     """The first paragraph of the command's own help."""
-
-
-@contextmanager
-def loading() -> Iterator[None]:
-    """Let the garbage collector look seldom while modules are imported and an app is made, and never again at these.
-
-    That makes hundreds of thousands of objects, of which nearly none is garbage: looked through as often as by default,
-    and once more at the end, they cost a tenth of a command's time.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(100_000, *before[1:])
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.set_threshold(*before)
 
 
 class NamedCommand(click.Command):

@@ -88,14 +88,19 @@ def _why_not(error: OSError, host: str, port: int) -> str:
 
 
 def _become_gunicorn(settings: Settings) -> NoReturn:
-    """Go on as gunicorn, in this very process: what started it stops it."""
-    from ..api import metrics
+    """Go on as gunicorn, in this very process: what started it stops it, and nothing is loaded a second time."""
+    from ..api.shared_counts import count_together
     from ..upkeep.startup import processes
 
     if processes(settings) > 1:
-        metrics.count_together()
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:jobs_server.gunicorn_conf"]
-    os.execv(sys.executable, [*command, "jobs_server.wsgi:application()"])  # noqa: S606
+        count_together()
+    from gunicorn import __main__ as program
+    from gunicorn.app.wsgiapp import run
+
+    options = ["--config", "python:jobs_server.gunicorn_conf", "jobs_server.gunicorn_conf:application()"]
+    sys.argv = [str(program.__file__), *options]  # From these gunicorn starts anew when it is told to.
+    run()
+    raise AssertionError("gunicorn ends the process")
 
 
 def _run_waitress(app: Flask, settings: Settings, host: str, port: int) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from sqlalchemy import BigInteger, Select, and_, bindparam, func, literal_column, or_, select, union_all
-from sqlalchemy.orm import aliased
 
 from .. import clock
 from ..domain.lifecycle import UNFINISHED, Phase, Queue
@@ -14,6 +13,7 @@ from ..jobs import queries
 from ..jobs.rows import JobRow
 from ..jobs.sql import JOB, NEWEST_FIRST, THIS_SITE, ZERO, at_most, in_phase, literal
 from ..jobs.timing import JobTiming, timing_of
+from ..storage.base import aliased
 from ..storage.models import Job, JobEvent
 from ..storage.statement import Connection, Statement
 from .rows import listed, shortened

@@ -25,10 +25,10 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.orm import aliased
 
 from ..domain.lifecycle import CANCELED, EXPIRED, UNREAD, Mark, Phase, Queue
 from ..domain.results import Merged
+from ..storage.base import aliased
 from ..storage.models import FeedRecord, Job, JobEvent
 from ..storage.statement import Connection, Statement
 from .pages import JOB_BYTES, PAGE_BYTES, read_rows, within_bytes

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, literal_column, not_, or_, select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import BigInteger, Column, ColumnElement, and_, bindparam, literal_column, not_, or_, select, tuple_
 
 from ..clock import BOOT_BITS
 from ..domain.lifecycle import Phase, Queue
@@ -21,15 +20,15 @@ _CLOCKS_DIFFER_MS = 60_000
 class QueueColumns:
     """The columns of `models.Job` that are kept once for each queue."""
 
-    status: InstrumentedAttribute[str]
-    phase: InstrumentedAttribute[str]
-    claim_id: InstrumentedAttribute[str | None]
-    heard_ms: InstrumentedAttribute[int | None]
-    heard_boot_ms: InstrumentedAttribute[int | None]
-    seconds_until_complete: InstrumentedAttribute[int | None]
-    cancel_requested: InstrumentedAttribute[int]
-    against_label: InstrumentedAttribute[int]
-    carried_ms: InstrumentedAttribute[int | None]
+    status: Column[str]
+    phase: Column[str]
+    claim_id: Column[str | None]
+    heard_ms: Column[int | None]
+    heard_boot_ms: Column[int | None]
+    seconds_until_complete: Column[int | None]
+    cancel_requested: Column[int]
+    against_label: Column[int]
+    carried_ms: Column[int | None]
 
 
 ZERO: ColumnElement[int] = literal_column("0")

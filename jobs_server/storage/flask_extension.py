@@ -1,21 +1,52 @@
-"""The database of a Flask app, and of the commands of Flask's that ask for it; all else does without Flask."""
+"""Flask-SQLAlchemy's way to the tables, for `flask shell` and whoever wants a session: the service opens none."""
 
 from __future__ import annotations
 
-from flask import Flask
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Engine, Table
 
+from . import models
+from .app_database import ENGINE
 from .base import Base
-from .database import Database, database_with, missing_driver_refused
-
-db = SQLAlchemy(model_class=Base)
-"""Flask's way to the tables: it makes each app's engine, and `flask db` asks it."""
 
 
-def database_of(app: Flask, timeout_seconds: float) -> Database:
-    """Make the database of an app; no connection is made yet. Raises ConfigError when the URL's driver is not there."""
-    with missing_driver_refused():
-        db.init_app(app)
-    app.teardown_appcontext_funcs.clear()  # Flask-SQLAlchemy's: after each request it ends a session that none opens
+class Extension(SQLAlchemy):
+    """Know the engine of an app that made its own."""
+
+    @property
+    def engines(self) -> Mapping[str | None, Engine]:
+        """Return the engine of the running app, the only one that the app has."""
+        return {None: current_app.extensions[ENGINE]}
+
+
+db = Extension(metadata=Base.metadata)
+
+
+def engine_of(app: Flask) -> Engine:
+    """Return the engine that Flask-SQLAlchemy makes of an app's keys `SQLALCHEMY_...`."""
+    reader = SQLAlchemy(metadata=Base.metadata)
+    reader.init_app(app)
+    app.teardown_appcontext_funcs.clear()  # After each request it would end a session that none opens.
     with app.app_context():
-        return database_with(db.engine, timeout_seconds)
+        return reader.engine
+
+
+def mapped(table: type[Base]) -> Any:
+    """Return the class by which the ORM knows a table."""
+    return _mapped(table.__name__, table.__table__)
+
+
+@cache
+def _mapped(name: str, table: Table) -> Any:
+    return type(name, (db.Model,), {"__table__": table})
+
+
+def names_in_shell() -> dict[str, Any]:
+    """Return what `flask shell` knows by name: the tables' classes, and `db`."""
+    tables = [each for each in vars(models).values() if isinstance(each, type) and issubclass(each, Base)]
+    return {table.__name__: mapped(table) for table in tables if table is not Base} | {"db": db}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from sqlalchemy import DDL, CheckConstraint, Double, ForeignKey, Index, UniqueConstraint, event, text
-from sqlalchemy.orm import Mapped, mapped_column
 
 from ..domain.lifecycle import UNFINISHED, WATCHED, Phase
-from .base import Base
+from .base import Base, Mapped, mapped_column
 
 _ZERO = text("0")
 OPEN_PLAN = "state IN ('running', 'paused')"

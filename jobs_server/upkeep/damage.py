@@ -9,8 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import Column, func, select
 
 from ..jobs.sql import EVENT, JOB
 from ..storage.models import Job, JobEvent
@@ -25,7 +24,7 @@ _ROWS = 200
 _CHUNK_BYTES = 1024 * 1024
 
 
-def _read(columns: Sequence[InstrumentedAttribute[Any]], by: InstrumentedAttribute[Any]) -> Statement:
+def _read(columns: Sequence[Column[Any]], by: Column[Any]) -> Statement:
     """Write what reads the newest rows whole and gives one back, so that large jobs need no memory."""
     newest = select(*columns).order_by(by.desc()).limit(_ROWS).subquery()
     return Statement(select(*(func.max(column) for column in newest.c)))

@@ -13,8 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, delete, func, insert, literal_column, or_, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+)
 
 from .. import clock
 from ..domain.lifecycle import Phase
@@ -35,7 +46,7 @@ _BEFORE = bindparam("before_ms", type_=BigInteger)
 _AHEAD = bindparam("ahead_ms", type_=BigInteger)
 
 
-def _not_heard_since(heard_ms: InstrumentedAttribute[int | None]) -> ColumnElement[bool]:
+def _not_heard_since(heard_ms: Column[int | None]) -> ColumnElement[bool]:
     """Write that nothing was heard of a job since; what was heard while the clock was ahead is no word of today."""
     return or_(func.coalesce(heard_ms, literal_column("0")) < _BEFORE, heard_ms > _AHEAD)
 

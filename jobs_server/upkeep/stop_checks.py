@@ -7,7 +7,6 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
-from sqlalchemy.orm import aliased
 
 from .. import clock
 from ..clock import Now
@@ -15,6 +14,7 @@ from ..domain.actors import Known
 from ..domain.lifecycle import END_WORDS, RECEIVED, Phase, Queue
 from ..jobs.sql import in_phase
 from ..live.presence import State
+from ..storage.base import aliased
 from ..storage.models import Job, JobEvent
 from ..storage.statement import Statement
 from .findings import Finding, Grade

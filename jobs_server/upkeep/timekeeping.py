@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlalchemy import BigInteger, bindparam, func, insert, literal_column, select, update
-from sqlalchemy.orm import aliased
 
 from .. import clock
 from ..clock import FEW_DAYS_MS, Now
 from ..config import Settings
 from ..jobs import queries
 from ..jobs.sql import THIS_SITE, at_most
+from ..storage.base import aliased
 from ..storage.database import Database
 from ..storage.models import ClockMark, Job
 from ..storage.statement import Connection, Statement

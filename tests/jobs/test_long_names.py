@@ -50,7 +50,7 @@ def test_an_old_job_with_longer_names_is_shown_reported_on_canceled_and_stopped(
     site, device = "s" * 300, "d" * 300
     job = observatory.sends()
     with service_of(app).database.engine.begin() as connection:
-        connection.execute(Job.__table__.update().values(site=site, device=device))  # type: ignore[attr-defined]
+        connection.execute(Job.__table__.update().values(site=site, device=device))
     old = inside(app, site)
     assert old.lists()[0]["deviceType"] == device
     assert app.test_client().get(f"/job/{job['ulid']}?site={site}").status_code == 200

@@ -18,10 +18,10 @@ from jobs_server.errors import Unavailable
 from jobs_server.history import night, now, search
 from jobs_server.jobs import admission, handover, queries, statements
 from jobs_server.service import service_of
-from jobs_server.storage import sqlite_driver
+from jobs_server.storage import models, sqlite_driver
 from jobs_server.storage.database import Database
 from jobs_server.storage.fair_lock import FairLock
-from jobs_server.storage.flask_extension import db
+from jobs_server.storage.flask_extension import db, mapped
 from jobs_server.storage.models import Job
 from jobs_server.storage.sqlite_driver import driver
 from jobs_server.storage.statement import Statement
@@ -298,12 +298,10 @@ def test_the_versions_with_the_wal_bug_are_known(version: tuple[int, ...], affec
 
 
 def test_the_orm_sees_the_same_tables(file_app: Flask) -> None:
-    from jobs_server.storage.models import Job, JobEvent
-
     sent = inside(file_app).sends()
     with file_app.app_context():
-        job = db.session.execute(db.select(Job)).scalar_one()
-        told = db.session.execute(db.select(JobEvent.status)).scalars().all()
+        job = db.session.execute(db.select(mapped(models.Job))).scalar_one()
+        told = db.session.execute(db.select(mapped(models.JobEvent).status)).scalars().all()
     assert (job.ulid, job.phase, told) == (sent["ulid"], "waiting", ["UNREAD"])
 
 
