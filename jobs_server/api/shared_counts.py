@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 """Names the folder to prometheus_client, which looks for it when it is imported."""
@@ -17,7 +18,8 @@ def count_together() -> None:
     """Have the processes of the server that this one is about to become count together, in a folder of their own."""
     if SHARED not in os.environ:
         os.environ[SHARED] = tempfile.mkdtemp(prefix=_COUNTS)
-    if values := sys.modules.get("prometheus_client.values"):  # `flask` may have made an app to find the command by.
+    values: Any = sys.modules.get("prometheus_client.values")
+    if values is not None:  # `flask` may have made an app to find the command by.
         values.ValueClass = values.get_value_class()
 
 
