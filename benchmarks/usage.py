@@ -23,8 +23,8 @@ class Taken(NamedTuple):
 
 def taken(process_id: int) -> Taken:
     """Return what a process and all that it started have taken."""
-    family = list(_family(process_id))
-    return Taken(sum(map(_seconds, family)), sum(map(_memory_kb, family)), sum(map(_threads, family)))
+    all_of_it = list(family(process_id))
+    return Taken(sum(map(_seconds, all_of_it)), sum(map(_memory_kb, all_of_it)), sum(map(_threads, all_of_it)))
 
 
 def processor_ns(process_id: int) -> int:
@@ -32,7 +32,7 @@ def processor_ns(process_id: int) -> int:
 
     Finer than `taken`, whose seconds come in ticks; a thread that ended counts no more.
     """
-    return sum(map(_threads_ns, _family(process_id)))
+    return sum(map(_threads_ns, family(process_id)))
 
 
 def machine_seconds() -> float:
@@ -47,12 +47,13 @@ def all_taken(process_ids: Iterable[int]) -> Taken:
     return Taken(sum(one.seconds for one in each), sum(one.memory_kb for one in each), sum(one.threads for one in each))
 
 
-def _family(process_id: int) -> Iterator[int]:
+def family(process_id: int) -> Iterator[int]:
+    """Yield a process and all that it started."""
     yield process_id
     with suppress(FileNotFoundError):
         for task in (_PROC / str(process_id) / "task").iterdir():
             for child in (task / "children").read_text().split():
-                yield from _family(int(child))
+                yield from family(int(child))
 
 
 def _seconds(process_id: int) -> float:

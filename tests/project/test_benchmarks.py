@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import agent_losses, agent_stops, cases, commands, history, live, many, pages, routes, stalled
+from benchmarks import agent_losses, agent_stops, cases, commands, history, live, many, pages, routes, stalled, start
 from benchmarks import servers as several
 from benchmarks.checkouts import Checkout
 
@@ -113,6 +113,18 @@ def test_the_site_agent_is_measured() -> None:
     assert [row[0] for row in losses] == list(agent_losses.KINDS)
     assert all("is gone" in row[6] or "is not there" in row[6] for row in losses)
     assert [row[0] for row in frames] == ["the agent, INDI", "a bare copy, astropy", "the agent, Alpaca"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process takes")
+def test_starts_are_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks.start", "--smallest", "--against", str(ROOT)]
+    command += ["--python", sys.executable]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")][2:]
+    assert [tuple(row[:2]) for row in rows] == [(name, first) for name in start.SERVERS for first in ("a poll", "Now")]
+    for column in (2, 5, 8):
+        assert all(float(each) > 0 for row in rows for each in row[column].split(" / "))
 
 
 def test_what_counting_costs_is_measured() -> None:
