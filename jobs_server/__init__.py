@@ -73,7 +73,7 @@ def _app(config: Mapping[str, object]) -> Flask:
 
         companion.register(app)
     metrics.register(app, made)
-    web.register(app)
+    web.register(app, made)
     problems.register(app)
     browser_guard.guard(app, settings)
     gate.guard(app, made.gate)

@@ -13,7 +13,11 @@ TimeMs = Annotated[int, Field(ge=0, description="milliseconds since 1970 UTC")]
 class Public(BaseModel):
     """Hold what is documented; nothing else goes out."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid",
+        populate_by_name=True,
+        defer_build=True,  # The description of the API alone needs them.
+    )
 
 
 class StepOfPlan(Public):

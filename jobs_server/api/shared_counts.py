@@ -1,4 +1,4 @@
-"""The folder into which all processes of one server count; prometheus_client has to know it before anything is counted."""
+"""The folder into which all processes of one server count, which prometheus_client has to know before any does."""
 
 from __future__ import annotations
 

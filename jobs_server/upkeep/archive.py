@@ -58,7 +58,7 @@ def _model(name: str, columns: Any, names: Sequence[str], added: Mapping[str, in
     for each in names:
         kind = columns[each].type.python_type
         fields[each] = (kind | None if columns[each].nullable else kind, added.get(each, ...))
-    return create_model(name, __config__=ConfigDict(strict=True, extra="forbid"), **fields)
+    return create_model(name, __config__=ConfigDict(strict=True, extra="forbid", defer_build=True), **fields)
 
 
 _JobLine = _model("JobLine", Job.__table__.columns, JOB_NAMES, ADDED)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from flask import Flask
 from flask_bootstrap import Bootstrap5
 
+from ..service import Service
 from . import (  # noqa: F401  each adds its routes to the blueprint
     actions,
     api_docs,
@@ -30,12 +33,15 @@ from . import (  # noqa: F401  each adds its routes to the blueprint
     unchanged,
 )
 from .blueprint import bp
+from .compiled_templates import FOLDER, CompiledTemplates
 
 __all__ = ["register"]
 
 
-def register(app: Flask) -> None:
+def register(app: Flask, service: Service) -> None:
     """Add the pages to an app."""
+    if not service.database.in_memory:
+        app.jinja_env.bytecode_cache = CompiledTemplates(Path(service.settings.instance) / FOLDER)
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     Bootstrap5(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -12,7 +12,6 @@ import orjson
 from flask import Flask, Response, current_app, render_template, request
 from markupsafe import Markup
 
-from ..api import openapi
 from ..auth.access import Access, needs
 from .blueprint import bp
 
@@ -52,6 +51,8 @@ def _document() -> dict[str, Any]:
     """Make the description once for each app: it is the same for as long as the app is."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the app, not the way to it
     if app not in _DOCUMENTS:
+        from ..api import openapi  # It loads what makes schemas, which nothing else needs.
+
         _DOCUMENTS[app] = openapi.document(app)
     return _DOCUMENTS[app]
 
