@@ -9,10 +9,7 @@ from flask import Flask
 
 from ..config import Settings
 from . import postgresql
-from .database import Database, database_with, missing_driver_refused, open_database
-
-ENGINE = "jobs_server.engine"
-"""Where an app keeps its engine, among its extensions."""
+from .database import ENGINE, Database, database_with, missing_driver_refused, open_database
 
 
 def database_of(app: Flask, settings: Settings, keys: Mapping[str, object]) -> Database:

@@ -24,6 +24,9 @@ from .statement import Connection
 
 Result = TypeVar("Result")
 
+ENGINE = "jobs_server.engine"
+"""Where a Flask app keeps its engine, among its extensions."""
+
 _FULL_SECONDS = 10.0
 
 

@@ -11,8 +11,8 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine, Table
 
 from . import models
-from .app_database import ENGINE
 from .base import Base
+from .database import ENGINE
 
 
 class Extension(SQLAlchemy):
