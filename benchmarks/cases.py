@@ -47,6 +47,8 @@ class Case:
     """Prepares the database for so many requests, and gives their bodies."""
     slow_to_prepare: int = 1
     """By what the number of requests is divided where each is prepared over HTTP."""
+    loader: Callable[[int, Sequence[bytes], int], Run] = drive
+    """Sends requests to a port over a number of connections."""
 
     @property
     def route(self) -> str:
@@ -64,7 +66,7 @@ class Case:
     def drive(self, desk: Desk, written: Sequence[bytes], connections: int) -> Run:
         """Send the requests; also checks that the last reply holds what it should."""
         gc.collect()
-        run = drive(desk.port, written, connections)
+        run = self.loader(desk.port, written, connections)
         assert run.body.count(b'"statusId"') == self.jobs, run.body
         return run
 

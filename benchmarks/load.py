@@ -27,11 +27,13 @@ class Run:
     """Processor time of the load generator itself."""
     body: bytes = b""
     """The last reply's body."""
+    count: int = 0
+    """How many requests there were."""
 
     @property
     def requests_a_second(self) -> float:
         """Return the throughput."""
-        return len(self.latencies_ns) / self.seconds
+        return self.count / self.seconds
 
     def percentile_ms(self, percent: float) -> float:
         """Return the time within which so many percent of the requests were answered."""
@@ -59,6 +61,7 @@ def drive(port: int, requests: Sequence[bytes], connections: int) -> Run:
         while selector.get_map():
             _serve_ready(selector, todo, run)
         run.seconds, run.client_seconds = time.perf_counter() - began, time.process_time() - client_began
+        run.count = len(run.latencies_ns)
     return run
 
 

@@ -1,5 +1,6 @@
 """Measure each route beside the floor: `python -m benchmarks.routes`; beside another checkout: `--against PATH`.
 
+Requests come from wrk where it is installed, else from a loop in Python, whose own time is in every figure.
 The two take turns in short rounds, so that what else the machine does meets both; beside the floor a figure is the
 median over the rounds of the ratio within a round. Beside a checkout it is as `against.py` says.
 """
@@ -19,13 +20,14 @@ from rich.progress import Progress
 
 from tests.support.servers import ROOT
 
-from . import against, report
+from . import against, load, report, wrk
 from .cases import CASES, Case
 from .checkouts import Checkout
 from .contenders import Contender, floor, service
 from .load import Run
 
 CONNECTIONS = (1, 16)
+LOADERS = ("wrk", "python")
 
 
 @dataclass(frozen=True)
@@ -114,13 +116,14 @@ def _round(result: Result, ours: Contender, theirs: Contender, requests: int, *,
 def _client_us(results: Sequence[Result]) -> float:
     """Return the load generator's own processor time for a request, in microseconds."""
     runs = [run for result in results for run in result.service + result.floor]
-    return sum(run.client_seconds for run in runs) / sum(len(run.latencies_ns) for run in runs) * 1e6
+    return sum(run.client_seconds for run in runs) / sum(run.count for run in runs) * 1e6
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print the table as it stands in README.md."""
     chosen = _parser().parse_args(arguments)
-    cases = [case for case in CASES if chosen.only in case.name]
+    loader = wrk if chosen.loader == "wrk" else load
+    cases = [replace(case, loader=loader.drive) for case in CASES if chosen.only in case.name]
     log_level = "warning" if chosen.without_log else "info"
     if chosen.against:
         _against(cases, chosen, log_level)
@@ -136,6 +139,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, help="beside a checkout, at most so many")
     parser.add_argument("--requests", type=int, help="requests in a round")
     parser.add_argument("--without-log", action="store_true", help="no line for each request, as the floor has none")
+    usual = LOADERS[0] if wrk.is_there() else LOADERS[1]
+    parser.add_argument("--loader", choices=LOADERS, default=usual, help="what sends the requests")
     other = parser.add_argument_group("beside another checkout")
     other.add_argument("--against", type=Path, metavar="PATH", help="the other checkout, which counts as the old one")
     other.add_argument("--python", type=Path, help="what runs it; its own .venv/bin/python unless given")
@@ -154,14 +159,20 @@ def _against(cases: Sequence[Case], chosen: argparse.Namespace, log_level: str) 
     folder = chosen.against.resolve()
     old = Checkout(folder, (chosen.python or folder / ".venv" / "bin" / "python").absolute())
     new = Checkout(ROOT, Path(sys.executable))
+    print(f"{_named(chosen.loader)} sent the requests.")
     against.show(cases, chosen.connections, old, new, size, chosen.target, log_level)
+
+
+def _named(loader: str) -> str:
+    return wrk.version() if loader == "wrk" else "A loop in Python"
 
 
 def _beside_the_floor(cases: Sequence[Case], chosen: argparse.Namespace, log_level: str) -> None:
     size = SMALLEST if chosen.smallest else Size(chosen.rounds or FULL.rounds, chosen.requests or FULL.requests)
     results = measure(cases, chosen.connections, size, Console(stderr=True), log_level)
     print(report.machine())
-    print(f"The load generator itself spent {_client_us(results):.0f} us of processor time a request.\n")
+    spent = _client_us(results)
+    print(f"{_named(chosen.loader)} sent the requests; it spent {spent:.0f} us of processor time on each.\n")
     print(report.table(HEADINGS, [result.columns() for result in results]))
 
 

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from benchmarks import agent_losses, agent_stops, cases, commands, history, live, many, pages, routes, stalled, start
+from benchmarks import (
+    agent_losses,
+    agent_stops,
+    cases,
+    commands,
+    history,
+    live,
+    load,
+    many,
+    pages,
+    routes,
+    stalled,
+    start,
+    wrk,
+)
 from benchmarks import servers as several
 from benchmarks.checkouts import Checkout
 
@@ -27,13 +44,64 @@ def needs_peers(*modules: str) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="gunicorn, which is measured, does not run on Windows")
 def test_each_route_is_measured_beside_the_floor() -> None:
-    command = [sys.executable, "-m", "benchmarks.routes", "--smallest"]
+    command = [sys.executable, "-m", "benchmarks.routes", "--smallest", "--loader", "python"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+    assert "A loop in Python sent the requests" in done.stdout
     rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")][2:]
     measured = [(row[0].removeprefix("| "), int(row[1])) for row in rows]
     assert measured == [(case.name, connections) for case in cases.CASES for connections in routes.CONNECTIONS]
     assert all(float(row[2]) > 0 for row in rows)
+
+
+@pytest.mark.parametrize("connections", [1, 16, 40])
+def test_wrk_sends_each_request_once(bodies: list[bytes], url: str, connections: int) -> None:
+    needs("wrk")
+    sent = [load.post("/", b"%d" % number) for number in range(40)]
+    run = wrk.drive(int(url.rpartition(":")[2]), sent, connections)
+    assert sorted(bodies) == sorted(b"%d" % number for number in range(40))
+    assert (bodies[-1], run.body, run.count) == (b"39", b"39", 39)
+    assert len(run.latencies_ns) >= 39
+    assert min(run.seconds, run.client_seconds, run.requests_a_second) > 0
+
+
+def test_wrk_takes_no_error_for_an_answer(bodies: list[bytes], url: str) -> None:
+    needs("wrk")
+    with pytest.raises(AssertionError, match="'errors': 1"):
+        wrk.drive(int(url.rpartition(":")[2]), [load.post("/", each) for each in (b"1", b"fail", b"2", b"3")], 2)
+    assert b"fail" in bodies
+
+
+@pytest.fixture
+def bodies() -> list[bytes]:
+    return []
+
+
+@pytest.fixture
+def url(bodies: list[bytes]) -> Iterator[str]:
+    """Start a server that keeps the bodies and sends them back."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            bodies.append(body)
+            self.send_response(500 if body == b"fail" else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Write nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process takes")
