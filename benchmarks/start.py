@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -37,6 +38,8 @@ SERVERS: Mapping[str, Sequence[str]] = {
 }
 _POLL = post("/jobs/getnewjobs", b'{"site": "wmd"}')
 _NOW = b"GET /?site=wmd HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n"
+_STREAM = b"GET /jobs/stream?site=wmd HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
+_OTHER_THREADS = 100
 _START_SECONDS = 120
 _PAUSE_SECONDS = 0.002
 
@@ -52,6 +55,8 @@ class Start(NamedTuple):
     page_processor: float
     memory_mb: float
     """What the largest process of the server holds after both."""
+    streams_mb: float
+    """The same with the streams open; 0 without any."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,16 @@ class Side:
 
     checkout: Checkout
     instance: Path
+    streams: int = 0
+    """How many streams are opened after both."""
 
     def start(self, arguments: Sequence[str]) -> Start:
         """Start a server, ask both, and end it. Raises SystemExit with what it wrote when it does not start."""
         port = free_port()
         command = [str(self.checkout.python), "-m", "flask", *arguments, "--port", str(port)]
         variables = {"PATH": os.environ["PATH"], "HOME": str(self.instance), "JOBS_INSTANCE": str(self.instance)}
+        if self.streams:
+            variables["JOBS_THREADS"] = str(self.streams + _OTHER_THREADS)
         log = self.instance / "server.log"
         with log.open("wb") as output:
             began = time.perf_counter()
@@ -79,7 +88,7 @@ class Side:
                 start_new_session=True,
             )
             try:
-                return _asked(process, port, began, log)
+                return _asked(process, port, began, log, self.streams)
             finally:
                 _end(process)
 
@@ -106,15 +115,17 @@ class Result:
                 if "old" in self.starts:
                     found = self.ratio(f"{name}_{kind}")
                     row += [f"{found.ratio:.2f}", str(found)]
-            memory = [statistics.median(each.memory_mb for each in of) for of in self._sides]
-            yield [*row, " / ".join(f"{each:.0f}" for each in memory)]
+            for held in ("memory_mb", "streams_mb"):
+                medians = [statistics.median(getattr(each, held) for each in of) for of in self._sides]
+                row.append(" / ".join(f"{each:.0f}" for each in medians))
+            yield row
 
     @property
     def _sides(self) -> list[list[Start]]:
         return list(self.starts.values())
 
 
-def _asked(process: subprocess.Popen[bytes], port: int, began: float, log: Path) -> Start:
+def _asked(process: subprocess.Popen[bytes], port: int, began: float, log: Path, streams: int) -> Start:
     line = _line(process, port, log)
     line.ask(_POLL)
     poll = time.perf_counter() - began, processor_ns(process.pid) / 1e9
@@ -123,7 +134,27 @@ def _asked(process: subprocess.Popen[bytes], port: int, began: float, log: Path)
     line.ask(_NOW)
     page = time.perf_counter() - began, processor_ns(process.pid) / 1e9
     line.close()
-    return Start(poll[0], page[0], poll[1], page[1], max(map(_memory_mb, family(process.pid))))
+    memory_mb = _largest_mb(process)
+    with _open_streams(port, streams):
+        streams_mb = _largest_mb(process) if streams else 0.0
+    return Start(poll[0], page[0], poll[1], page[1], memory_mb, streams_mb)
+
+
+@contextmanager
+def _open_streams(port: int, count: int) -> Iterator[None]:
+    """Open streams, and leave them open until each has begun. Raises AssertionError when one is refused."""
+    with ExitStack() as stack:
+        streams = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 60)) for _ in range(count)]
+        for each in streams:
+            each.sendall(_STREAM)
+        for each in streams:
+            head = each.recv(4096)
+            assert head.startswith(b"HTTP/1.1 200"), head
+        yield
+
+
+def _largest_mb(process: subprocess.Popen[bytes]) -> float:
+    return max(map(_memory_mb, family(process.pid)))
 
 
 def _line(process: subprocess.Popen[bytes], port: int, log: Path) -> Line:
@@ -166,9 +197,9 @@ def measure(sides: Mapping[str, Side], names: Sequence[str], rounds: int) -> Ite
 
 
 @contextmanager
-def _prepared(checkouts: Mapping[str, Checkout]) -> Iterator[dict[str, Side]]:
+def _prepared(checkouts: Mapping[str, Checkout], streams: int) -> Iterator[dict[str, Side]]:
     with tempfile.TemporaryDirectory() as folder:
-        sides = {name: Side(checkout, Path(folder) / name) for name, checkout in checkouts.items()}
+        sides = {name: Side(checkout, Path(folder) / name, streams) for name, checkout in checkouts.items()}
         for side in sides.values():
             side.checkout.check()
             side.instance.mkdir()
@@ -182,6 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--python", type=Path, help="what runs it; its own .venv/bin/python unless given")
     parser.add_argument("--only", action="append", help="measure this server; repeat as needed")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--streams", type=int, default=0, help="open so many streams too, and show what is held then")
     parser.add_argument("--smallest", action="store_true", help="only show that it runs")
     chosen = parser.parse_args(arguments)
     names = [name for name in SERVERS if name in (chosen.only or SERVERS)]
@@ -189,12 +221,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.against:
         folder = chosen.against.resolve()
         checkouts["old"] = Checkout(folder, (chosen.python or folder / ".venv" / "bin" / "python").absolute())
-    with _prepared(checkouts) as sides:
+    with _prepared(checkouts, 3 if chosen.smallest else chosen.streams) as sides:
         print(report.machine())
         print(", ".join(f"{name}: {checkout.commit}" for name, checkout in checkouts.items()), end="\n\n")
         of = " / ".join(sides)
         ratio = ["new to old", "95 %"] if chosen.against else []
         headings = ["", "first answer to", f"s, {of}", *ratio, f"processor ms, {of}", *ratio, f"MB, {of}"]
+        headings.append(f"with {chosen.streams} streams")
         print(report.table(headings, []))
         for result in measure(sides, names, 1 if chosen.smallest else chosen.rounds):
             for row in result.rows():
