@@ -11,7 +11,9 @@ from ..auth.access import Access, needs
 from ..domain import commands
 from ..domain.commands import AnyCommand
 from ..errors import Conflict, NotFound, TooMany, shown
+from ..history import calendar_plans
 from ..jobs import calendar_files, calendar_keys, reservation_commands, reservations, wire
+from ..jobs.calendar_files import PlanOfCalendar
 from ..jobs.reservation_commands import Reserve
 from ..observatory.profiles import Profile
 from ..service import reading, service, transaction
@@ -109,7 +111,7 @@ def does_conflicting_event_exist() -> Response:
 @bp.get("/<site>.ics")
 @needs(Access.ANYBODY)
 def calendar(site: str) -> Response:
-    """Send a site's reservations as iCalendar; where a sign-in is set, with the secret of the address."""
+    """Send a site's reservations and plans as iCalendar; where a sign-in is set, with the secret of the address."""
     code = _known_site(site)
     with reading() as connection:
         if not service().settings.is_open and not calendar_keys.opens(connection, code, request.args.get("key", "")):
@@ -117,7 +119,15 @@ def calendar(site: str) -> Response:
         now_ms = clock.now_ms()
         begin_ms, end_ms = now_ms - calendar_files.PAST_MS, now_ms + calendar_files.AHEAD_MS
         rows = reservations.between(connection, code, begin_ms, end_ms)
-    return _calendar(rows[: calendar_files.MOST_EVENTS], code, f"{code}.ics")
+        plans = calendar_plans.of_site(
+            connection,
+            service().plan_times,
+            code,
+            clock.read(),
+            begin_ms,
+            at_once=service().profiles.is_at_once(code),
+        )
+    return _calendar(rows[: calendar_files.MOST_EVENTS], code, f"{code}.ics", plans)
 
 
 @bp.get("/event/<event_id>.ics")
@@ -140,10 +150,14 @@ def _known_site(code: str) -> str:
     return code
 
 
-def _calendar(rows: list[reservations.ReservationRow], code: str, name: str) -> Response:
+def _calendar(
+    rows: list[reservations.ReservationRow], code: str, name: str, plans: list[PlanOfCalendar] | None = None
+) -> Response:
     profile = service().profiles.all().get(code) or Profile(code=code)
     whose = calendar_files.SiteOfCalendar(code, profile.title, profile.zone)
-    response = Response(calendar_files.write(rows, whose), content_type=f"{calendar_files.MEDIA}; charset=utf-8")
+    response = Response(
+        calendar_files.write(rows, whose, plans or ()), content_type=f"{calendar_files.MEDIA}; charset=utf-8"
+    )
     response.headers.set("Content-Disposition", "attachment", filename=name)
     response.headers["Cache-Control"] = "private, max-age=60"
     return response

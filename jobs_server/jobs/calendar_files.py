@@ -1,4 +1,4 @@
-"""Reservations as iCalendar, for people's own calendars."""
+"""Reservations and plans as iCalendar, for people's own calendars."""
 
 from __future__ import annotations
 
@@ -30,8 +30,28 @@ class SiteOfCalendar(NamedTuple):
     zone: tzinfo
 
 
-def write(rows: Sequence[ReservationRow], site: SiteOfCalendar) -> bytes:
-    """Write reservations as a calendar, in the site's zone."""
+class PlanOfCalendar(NamedTuple):
+    """A plan as a calendar shows it; times in ms since 1970 UTC."""
+
+    ulid: str
+    title: str
+    who: str
+    state: str
+    """In words, such as `running, step 3 of 12`."""
+    note: str
+    """Why it paused or what it waits for, and which of its times are estimates."""
+    begin_ms: int
+    end_ms: int
+    changed_ms: int
+    seen_ms: int
+    """When this was so: the end of a plan under way is estimated anew each time."""
+    is_estimate: bool
+    is_off: bool
+    """It was canceled before anything of it began."""
+
+
+def write(rows: Sequence[ReservationRow], site: SiteOfCalendar, plans: Sequence[PlanOfCalendar] = ()) -> bytes:
+    """Write reservations and plans as a calendar, in the site's zone."""
     from icalendar import Calendar  # it takes some MB and a tenth of a second, which whoever has no calendar saves
 
     made = Calendar()
@@ -42,11 +62,14 @@ def write(rows: Sequence[ReservationRow], site: SiteOfCalendar) -> bytes:
     made.add("x-wr-calname", _plain(site.title))
     made.add("x-wr-timezone", str(site.zone))
     made.add("refresh-interval", _REFRESHED, parameters={"VALUE": "DURATION"})
-    if rows and str(site.zone) != "UTC":
-        ends = [at_ms for row in rows for at_ms in (row.start_ms, row.end_ms)]
+    ends = [at_ms for row in rows for at_ms in (row.start_ms, row.end_ms)]
+    ends += [at_ms for plan in plans for at_ms in (plan.begin_ms, plan.end_ms)]
+    if ends and str(site.zone) != "UTC":
         made.add_component(_zone(site.zone, min(ends) - _YEAR_MS, max(ends) + _YEAR_MS))
     for row in rows:
         made.add_component(_event(row, site))
+    for plan in plans:
+        made.add_component(_plan(plan, site))
     return bytes(made.to_ical())
 
 
@@ -66,6 +89,25 @@ def _event(row: ReservationRow, site: SiteOfCalendar) -> Event:
         event.add("description", _plain(row.note))
     event.add("location", _plain(site.title))
     event.add("categories", [_plain(row.reservation_type)])
+    return event
+
+
+def _plan(plan: PlanOfCalendar, site: SiteOfCalendar) -> Event:
+    """Return a plan as an event that keeps nobody busy; tentative while its end is an estimate."""
+    from icalendar import Event
+
+    event = Event()
+    event.add("uid", f"plan-{plan.ulid}@{site.code}.jobs-server")
+    event.add("dtstamp", _instant(plan.seen_ms, UTC))
+    event.add("last-modified", _instant(plan.changed_ms, UTC))
+    event.add("dtstart", _instant(plan.begin_ms, site.zone))
+    event.add("dtend", _instant(plan.end_ms, site.zone))
+    event.add("summary", f"{site.code}: plan {_plain(plan.title)} ({plan.state})")
+    event.add("description", _plain(f"By {plan.who}. {plan.note}"))
+    event.add("location", _plain(site.title))
+    event.add("categories", ["plan"])
+    event.add("status", "CANCELLED" if plan.is_off else "TENTATIVE" if plan.is_estimate else "CONFIRMED")
+    event.add("transp", "TRANSPARENT")
     return event
 
 

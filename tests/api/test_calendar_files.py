@@ -1,4 +1,4 @@
-"""Reservations in people's own calendars: read by two parsers, in the site's zone, at an address that can be secret."""
+"""Reservations and plans in people's own calendars: read by two parsers, in the site's zone, at an address that can be secret."""
 
 from __future__ import annotations
 
@@ -143,6 +143,69 @@ def test_a_sites_reservations_are_a_calendar_and_each_is_a_file(browser: FlaskCl
     assert f"/calendar/event/{first}.ics" in browser.get("/reservations?site=wmd").text
     assert "http://localhost/calendar/wmd.ics" in browser.get("/reservations?site=wmd").text
     assert not list(icalendar.Calendar.from_ical(browser.get("/calendar/sro.ics").data).walk("VEVENT"))
+
+
+def sends_plan(browser: FlaskClient, **changed: Any) -> str:
+    steps = [
+        {"device": "mount", "instance": "mount1", "action": "go", "required_params": {"ra": 5.59, "dec": -5.4}},
+        {"device": "camera", "instance": "cam1", "action": "expose", "required_params": {"time": 600}},
+    ]
+    body = {"site": "wmd", "title": "M 42; two, bands", "steps": steps, "user_id": "v", "user_name": "Vera"}
+    reply = browser.post("/jobs/newplan", json=body | changed)
+    assert reply.status_code == 200, reply.text
+    return str((reply.json or {})["id"])
+
+
+def plans_in(written: bytes) -> list[Any]:
+    """The plans of a calendar; both parsers have to agree on what is said of them and when they are."""
+    assert spans(written)[0] == spans(written)[1]
+    events = [each for each in icalendar.Calendar.from_ical(written).walk("VEVENT") if "plan-" in str(each["uid"])]
+    others = [each for each in vobject.readOne(written.decode()).vevent_list if "plan-" in each.uid.value]
+    for one, other in zip(events, others, strict=True):
+        for key in ("summary", "description", "status"):
+            assert str(one[key]) == getattr(other, key).value
+    return events
+
+
+def test_a_plan_is_in_the_calendar_with_its_state_and_its_end_as_an_estimate(
+    browser: FlaskClient, clocks: Clocks
+) -> None:
+    ulid = sends_plan(browser, notBefore="2026-11-30T04:00:00Z")
+    (waits,) = plans_in(browser.get("/calendar/wmd.ics").data)
+    assert str(waits["uid"]) == f"plan-{ulid}@wmd.jobs-server"
+    assert str(waits["summary"]) == "wmd: plan M 42; two, bands (waiting, 2 steps)"
+    assert (str(waits["status"]), str(waits["transp"])) == ("TENTATIVE", "TRANSPARENT")
+    assert waits.start.astimezone(UTC) == datetime(2026, 11, 30, 4, tzinfo=UTC)
+    assert 10 <= (waits.end - waits.start).total_seconds() / 60 <= 12
+    assert str(waits["description"]) == (
+        "By Vera. Waits for its time. Its end is an estimate, by how long such steps take."
+    )
+    clocks.now = clocks.now._replace(wall_ms=ms("2026-11-29T19:00:00"))
+    browser.post(
+        "/jobs/pauseplan", json={"site": "wmd", "id": ulid, "user_id": "v", "user_name": "Vera", "note": "rain"}
+    )
+    (paused,) = plans_in(browser.get("/calendar/wmd.ics").data)
+    assert "(paused, 2 steps)" in str(paused["summary"])
+    assert "rain" in str(paused["description"])
+    assert "Nobody knows when it ends: it is drawn as if it went on now." in str(paused["description"])
+
+
+def test_a_plan_that_has_ended_is_in_the_calendar_when_it_was_and_one_that_never_began_is_off(
+    browser: FlaskClient, clocks: Clocks
+) -> None:
+    never = sends_plan(browser, notBefore="2026-11-30T04:00:00Z")
+    begun = sends_plan(browser)
+    clocks.now = clocks.now._replace(wall_ms=ms("2026-11-29T18:30:00"))
+    for ulid in (never, begun):
+        browser.post("/jobs/cancelplan", json={"site": "wmd", "id": ulid, "user_id": "v", "user_name": "Vera"})
+    found = {str(each["uid"])[5:31]: each for each in plans_in(browser.get("/calendar/wmd.ics").data)}
+    assert str(found[never]["status"]) == "CANCELLED"
+    assert (str(found[begun]["status"]), "step 1 of 2" in str(found[begun]["summary"])) == ("CONFIRMED", True)
+    assert found[begun].start.astimezone(UTC) == datetime(2026, 11, 29, 18, tzinfo=UTC)
+    assert found[begun].end.astimezone(UTC) == datetime(2026, 11, 29, 18, 30, tzinfo=UTC)
+    assert "estimate" not in str(found[begun]["description"])
+    clocks.now = clocks.now._replace(wall_ms=ms("2027-02-28T18:30:00"))
+    assert b"VEVENT" not in browser.get("/calendar/wmd.ics").data
 
 
 def test_where_people_sign_in_the_address_is_secret_and_can_be_made_anew(tmp_path: Path) -> None:
