@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any
@@ -17,7 +17,8 @@ from ..history.night import report
 from ..history.now import JobWithTiming
 from ..history.pictures import contact_sheet
 from ..history.search import Filter
-from ..jobs import events
+from ..jobs import events, plan_queries
+from ..jobs.plan_rows import StepOfPlan
 from ..live import sse
 from ..observatory import describe, sky
 from ..service import service
@@ -30,6 +31,8 @@ SHOWN = 500
 """Rows on the page; the log has all in pages, the CSV in one file."""
 DRAWN = 3_000
 """Newest jobs on a timeline."""
+PLANS_DRAWN = 3
+"""Of so many plans that have not ended the targets are drawn over the sky, as on Now."""
 PICTURED = 200
 """Pictures on the page, the last ones of the night."""
 UNFOLDED = 24
@@ -51,6 +54,7 @@ def night(day: str = "") -> Response:
         found = report(connection, page().site, from_ms, to_ms)
         sheet = contact_sheet(connection, page().site, from_ms, to_ms, PICTURED)
         running = now.present(connection, page().site).running if asked == tonight else []
+        planned = list(_planned(connection)) if asked == tonight else []
         measured = curves.of_night(connection, page().site, from_ms, to_ms)
     days = {"night": asked, "before": asked - timedelta(days=1), "after": asked + timedelta(days=1)}
     shown = render_template(
@@ -65,13 +69,19 @@ def night(day: str = "") -> Response:
         unfolded=UNFOLDED,
         pictures_shown=pictures.are_shown(),
         curves=curve_drawing.sheet(measured),
-        sky_now=sky_tonight.of_night(page(), from_ms, to_ms, running),
+        sky_now=sky_tonight.of_night(page(), from_ms, to_ms, running, planned),
         light=_light(from_ms, to_ms),
         moon=_moon(from_ms, to_ms),
         moonlit=sky.moonlit_percent((from_ms + to_ms) // 2),
         **days,
     )
     return make_response(shown)
+
+
+def _planned(connection: Connection) -> Iterator[StepOfPlan]:
+    """Yield the steps of the plans that have not ended, of the first ones."""
+    for plan in plan_queries.open_at(connection, page().site)[:PLANS_DRAWN]:
+        yield from plan_queries.steps(connection, plan.id)
 
 
 @bp.get("/night/<day>.csv")

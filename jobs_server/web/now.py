@@ -27,7 +27,7 @@ def now() -> Response:
         picture = pictures.last(connection, page().site) if pictures.are_shown() else None
     if shown is None:
         return make_response(render_template("pages/no_site.html"))
-    drawn = sky_tonight.of_now(page(), shown.running)
+    drawn = sky_tonight.of_now(page(), shown.running, [step for card in cards for step in card.steps])
     return make_response(
         render_template(
             "pages/now.html",

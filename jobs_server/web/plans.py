@@ -17,7 +17,7 @@ from ..jobs.plan_rows import PlanRow, StepOfPlan
 from ..observatory import site_time
 from ..service import service
 from ..storage.statement import Connection
-from . import formats, plan_send
+from . import formats, plan_send, sky_tonight
 from .actions import done
 from .blueprint import bp
 from .context import page
@@ -86,7 +86,8 @@ def plan(ulid: str) -> Response:
         found = shown(connection, row) if row else None
     if found is None or (request.args.get("site") and found.row.site != page().site):
         raise NotFound(f"Error: site {page().site} has no plan {ulid}")
-    return make_response(render_template("pages/plan.html", plan=found))
+    drawn = sky_tonight.of_now(page(), planned=found.steps) if found.row.is_open else None
+    return make_response(render_template("pages/plan.html", plan=found, sky_now=drawn))
 
 
 @bp.post("/act/plan")

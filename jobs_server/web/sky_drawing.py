@@ -16,6 +16,8 @@ from .curve_drawing import HEIGHT, WIDTH, Tick, hours
 
 LOWEST, HIGHEST = -20, 90
 """Degrees of altitude at the bottom and the top of the box."""
+PLANNED = 4
+"""The first of the styles of what is planned."""
 _PLACES = (0, 30, 60, 90)
 
 
@@ -25,7 +27,7 @@ class SkyLine(NamedTuple):
     name: str
     path: str
     style: int
-    """Which of the styles of lines it has: 1 of the targets, 2 of the moon, 3 of the sun."""
+    """Which of the styles of lines it has: 1 the target, 2 the moon, 3 the sun, from `PLANNED` on what is planned."""
 
 
 class SkyDrawing(NamedTuple):
@@ -44,16 +46,23 @@ class SkyDrawing(NamedTuple):
     to_ms: int
     moonlit_percent: float
     light: str
+    left_out: int
+    """How many planned targets are not drawn."""
+
+
+Curves = Sequence[tuple[str, Sequence[tuple[int, float]]]]
+"""Names, each with altitudes in degrees by time in ms."""
 
 
 def draw(
-    night: Night, curves: Sequence[tuple[str, Sequence[tuple[int, float]]]], limit: float | None, now_ms: int
+    night: Night, curves: Curves, limit: float | None, now_ms: int, planned: Curves = (), left_out: int = 0
 ) -> SkyDrawing:
-    """Draw targets' altitudes over a night, beside the moon's and the sun's."""
+    """Draw targets' altitudes over a night, beside the moon's and the sun's; `planned` are those still to come."""
     box = _Box(night.from_ms, night.to_ms)
     lines = [SkyLine(name, box.path(curve), 1) for name, curve in curves]
+    lines += [SkyLine(name, box.path(curve), style) for style, (name, curve) in enumerate(planned, PLANNED)]
     for style, body in ((2, solar_system.MOON), (3, solar_system.SUN)):
-        if all(name != body for name, _ in curves):
+        if all(name != body for name, _ in (*curves, *planned)):
             lines.append(SkyLine(body, _path_of_body(night, body), style))
     inside = night.from_ms <= now_ms <= night.to_ms
     return SkyDrawing(
@@ -67,6 +76,7 @@ def draw(
         to_ms=night.to_ms,
         moonlit_percent=night.moonlit_percent,
         light=night.light,
+        left_out=left_out,
     )
 
 

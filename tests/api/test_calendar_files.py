@@ -1,4 +1,4 @@
-"""Reservations and plans in people's own calendars: read by two parsers, in the site's zone, at an address that can be secret."""
+"""Reservations and plans in people's calendars: read by two parsers, in the site's zone, at an address of their own."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -15,7 +16,7 @@ from jobs_server.observatory.profiles import Profile, save
 from jobs_server.service import service_of
 
 from ..conftest import inside
-from ..support import databases, nights
+from ..support import databases, nights, plans
 from ..support.clocks import Clocks
 from ..support.observatory import Observatory
 
@@ -226,6 +227,40 @@ def test_tonight_has_the_ways_of_sun_moon_and_the_running_jobs_target_over_the_s
     site.reports(exposure, "EXPOSING")
     page = browser.get("/?site=wmd").text
     assert re.findall(r"<bdi>([^<]+)</bdi></span>", page[page.index('id="sky"') :])[:1] == ["M 99"]
+    service_of(app).database.close()
+
+
+def test_the_targets_of_plans_are_over_tonights_sky_until_their_slews_are_over(tmp_path: Path) -> None:
+    save(tmp_path, Profile(code="wmd", latitude_deg=34.4, longitude_deg=-119.7, timezone="America/Los_Angeles"))
+    app = create_app({"TESTING": True, "INSTANCE": str(tmp_path), "DATABASE_URL": databases.fresh()})
+    browser, site = app.test_client(), inside(app)
+
+    def slew(name: str, ra: float) -> Any:
+        return plans.a_step(
+            "go", "mount", "mount1", required_params={"ra": ra, "dec": 88.0}, optional_params={"object": name}
+        )
+
+    names = ["One", "Two", "jupiter", "Four", "Five", "Six"]
+    plan = plans.plans(site, [each for at, name in enumerate(names) for each in (slew(name, at), plans.a_step())])
+
+    def legend(path: str) -> list[str]:
+        page = browser.get(path).text
+        figure = page[page.index('id="sky"') :].partition("</figcaption>")[0]
+        return [
+            " ".join(re.sub("<[^>]+>", "", each).split()) for each in re.findall(r'class="legend">(.*?</span>)', figure)
+        ]
+
+    drawn = ["One", "Two", "jupiter", "Four"]
+    for path in ("/?site=wmd", "/night?site=wmd", f"/plans/{plan['id']}?site=wmd"):
+        assert legend(path) == [*(f"{name} planned" for name in drawn), "Moon", "Sun", "and 2 more planned"], path
+    (job,) = site.polls()
+    site.reports(job, "SLEWING")
+    assert legend("/?site=wmd")[:2] == ["One", "Two planned"]
+    site.reports(job, "COMPLETE")
+    assert legend("/?site=wmd")[:2] == ["Two planned", "jupiter planned"]
+    plans.does(site, "cancelplan", plan)
+    assert legend("/?site=wmd") == ["Moon", "Sun"]
+    assert 'id="sky"' not in browser.get(f"/plans/{plan['id']}?site=wmd").text
     service_of(app).database.close()
 
 
