@@ -29,6 +29,11 @@ def sent_with(device: str, action_name: str) -> dict[str, Any]:
     return {} if action_name in excepted or f"{device} {action_name}" in excepted else usual
 
 
+def usual_with(device: str, action_name: str) -> dict[str, Any]:
+    """Return the values that the public user interface sends with an action, beside the action's own parameters."""
+    return {key: spec["default"] for key, spec in sent_with(device, action_name).items() if "default" in spec}
+
+
 def action(device: str, name: str) -> dict[str, Any]:
     """Return what is known of an action; nothing when the action is unknown."""
     return dict(devices().get(device, {}).get("actions", {}).get(name, {}))

@@ -28,6 +28,8 @@ class Unreadable(NamedTuple):
 
     where: str
     why: str
+    is_target: bool = False
+    """It is a target: what would be done there is lost with it."""
 
 
 def number(text: str) -> float | None:

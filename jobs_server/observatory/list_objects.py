@@ -13,18 +13,33 @@ from .numbers_said import as_number
 
 def read_json(text: str) -> tuple[str, Iterator[Item | Unreadable]]:
     """Return whose JSON it is, and its entries. Raises ValueError when it is of no program that is known here."""
-    try:
-        value = strict_json.read(text.encode())
-    except ValueError as error:
-        raise ValueError(f"the file is no JSON: {error}") from None
+    value = parsed(text)
     if isinstance(value, dict) and isinstance(value.get("observingLists"), dict):
         return "Stellarium’s list", _stellarium(value["observingLists"])
     if isinstance(value, dict) and isinstance(value.get("bookmarks"), dict):
         return "Stellarium’s bookmarks", _objects(list(value["bookmarks"].values()), "bookmark", "name")
+    return of_nina_anywhere(value)
+
+
+def of_nina_anywhere(value: object) -> tuple[str, Iterator[Item | Unreadable]]:
+    """Return the targets of N.I.N.A. that stand anywhere in what JSON holds. Raises ValueError when there are none."""
     found = list(_nina(value))
     if found:
         return "N.I.N.A.’s targets", iter(found)
     raise ValueError("the JSON is no list of Stellarium and has no targets of N.I.N.A.")
+
+
+def parsed(text: str) -> object:
+    """Return what JSON holds. Raises ValueError with a sentence."""
+    try:
+        return strict_json.read(text.encode())
+    except ValueError as error:
+        raise ValueError(f"the file is no JSON: {error}") from None
+
+
+def is_stellarium(value: object) -> bool:
+    """Whether JSON is a list of Stellarium, or its bookmarks."""
+    return isinstance(value, dict) and any(isinstance(value.get(key), dict) for key in ("observingLists", "bookmarks"))
 
 
 def _stellarium(lists: Mapping[str, Any]) -> Iterator[Item | Unreadable]:
@@ -105,13 +120,14 @@ def _nina(value: object) -> Iterator[Item | Unreadable]:
         if isinstance(each, dict):
             if isinstance(each.get("InputCoordinates"), dict):
                 at += 1
-                yield _of_nina(f"target {at}", each, each["InputCoordinates"])
+                yield of_nina(f"target {at}", each, each["InputCoordinates"])
             todo.extend(reversed(list(each.values())))
         elif isinstance(each, list):
             todo.extend(reversed(each))
 
 
-def _of_nina(where: str, target: Mapping[str, Any], place: Mapping[str, Any]) -> Item | Unreadable:
+def of_nina(where: str, target: Mapping[str, Any], place: Mapping[str, Any]) -> Item | Unreadable:
+    """Return a target of N.I.N.A. with its coordinates."""
     item = Item(where, (str(target.get("TargetName") or target.get("Name") or ""),))
     names = ("RAHours", "RAMinutes", "RASeconds", "DecDegrees", "DecMinutes", "DecSeconds")
     return of_parts(item, [place.get(name) for name in names], negative=place.get("NegativeDec") is True)
@@ -121,7 +137,8 @@ def of_parts(item: Item, parts: list[Any], *, negative: bool) -> Item | Unreadab
     """Return an entry with coordinates in six parts; a declination is negative if either of its signs says so."""
     found = [as_number(0 if part is None else part) for part in parts]
     if None in found or not item.names[0].strip():
-        return Unreadable(item.where, "it has no name" if None not in found else "its coordinates are no numbers")
+        why = "it has no name" if None not in found else "its coordinates are no numbers"
+        return Unreadable(item.where, why, is_target=True)
     hours, minutes, seconds, degrees, arcminutes, arcseconds = (each or 0.0 for each in found)
     is_negative = negative or degrees < 0 or str(parts[3]).strip().startswith("-")
     dec = abs(degrees) + abs(arcminutes) / 60 + abs(arcseconds) / 3600

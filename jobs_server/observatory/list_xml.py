@@ -2,64 +2,71 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from xml.etree import ElementTree as Tree
 
+from . import xml_lines
 from .list_items import Item, Unreadable, number
 from .list_objects import of_parts
+from .xml_lines import Document
 
-_LOOSE = re.compile(r"&(?!#?\w{1,10};)")
 _NINA_PARTS = ("RAHours", "RAMinutes", "RASeconds", "DecDegrees", "DecMinutes", "DecSeconds")
 
 
 def read(text: str) -> tuple[str, Iterator[Item | Unreadable]]:
     """Return whose XML it is, and its targets. Raises ValueError when it is of no program that is known here."""
-    if re.search(r"<!(?:DOCTYPE|ENTITY)", text, re.IGNORECASE):
-        raise ValueError("the XML defines things of its own (DOCTYPE), which no planning program does")
-    declared = re.sub(r"^\s*<\?xml[^>]*\?>", "", text)  # it names an encoding, and this is text already
-    try:
-        root = Tree.fromstring(_LOOSE.sub("&amp;", declared))  # noqa: S314  # Ekos writes & as it is
-    except Tree.ParseError as error:
-        raise ValueError(f"the file is no XML: {error}") from None
-    name = root.tag.rpartition("}")[2]
+    document = xml_lines.parsed(text)
+    name = document.root.tag.rpartition("}")[2]
     if name == "SchedulerList":
-        return "Ekos’ scheduler list", _scheduled(root)
+        return "Ekos’ scheduler list", (scheduled(document, each, at) for at, each in jobs(document))
     if name == "SequenceQueue":
-        return "Ekos’ sequence", _sequence(root)
+        return "Ekos’ sequence", _sequence(document)
     if "CaptureSequenceList" in name:
-        return "N.I.N.A.’s targets", _nina(root)
+        return "N.I.N.A.’s targets", (of_set(document, each, at) for at, each in sets(document))
     raise ValueError(f"the XML is a {name[:40]}, which is no list that is read here")
 
 
-def _scheduled(root: Tree.Element) -> Iterator[Item | Unreadable]:
-    for at, job in enumerate(root.iter("Job"), 1):
-        where = f"job {at}"
-        item = Item(where, ((job.findtext("Name") or "").strip(),), note=(job.findtext("Group") or "").strip())
-        texts = [job.findtext(f"Coordinates/{key}") for key in ("J2000RA", "J2000DE")]
-        if not any(texts):
-            yield item
-            continue
-        ra, dec = (number(each or "") for each in texts)
-        if ra is None or dec is None:
-            yield Unreadable(where, "its coordinates are no numbers")
-        else:
-            yield item._replace(ra_hours=ra, dec_degrees=dec)
+def jobs(document: Document) -> Iterator[tuple[int, Tree.Element]]:
+    """Yield the jobs of a list of Ekos with their numbers."""
+    return enumerate(document.root.iter("Job"), 1)
 
 
-def _sequence(root: Tree.Element) -> Iterator[Item | Unreadable]:
+def sets(document: Document) -> Iterator[tuple[int, Tree.Element]]:
+    """Yield the targets of a set of N.I.N.A. with their numbers."""
+    root = document.root
+    return enumerate([root] if root.tag == "CaptureSequenceList" else root.iter("CaptureSequenceList"), 1)
+
+
+def scheduled(document: Document, job: Tree.Element, at: int) -> Item | Unreadable:
+    """Return the target of a job of Ekos' scheduler."""
+    where = document.where(job, f"job {at}")
+    item = Item(where, ((job.findtext("Name") or "").strip(),), note=(job.findtext("Group") or "").strip())
+    texts = [job.findtext(f"Coordinates/{key}") for key in ("J2000RA", "J2000DE")]
+    if not any(texts):
+        return item
+    ra, dec = (number(each or "") for each in texts)
+    if ra is None or dec is None:
+        why = "its coordinates are no numbers: J2000RA is in hours, J2000DE in degrees"
+        return Unreadable(where, why, is_target=True)
+    return item._replace(ra_hours=ra, dec_degrees=dec)
+
+
+def _sequence(document: Document) -> Iterator[Item | Unreadable]:
     """Yield the targets that a sequence names; it has neither their coordinates nor any other use here."""
-    names = [(job.findtext("TargetName") or "").strip() for job in root.iter("Job")]
-    for at, name in enumerate(names, 1):
+    names = [(job.findtext("TargetName") or "").strip() for _, job in jobs(document)]
+    for at, job in jobs(document):
+        name = names[at - 1]
         if name and name not in names[: at - 1]:
-            yield Item(f"job {at}", (name,))
+            yield Item(document.where(job, f"job {at}"), (name,))
     if not any(names):
-        yield Unreadable("the sequence", "it names no target; exposures are no targets")
+        why = "it names no target; its exposures are read where a plan is made of it"
+        yield Unreadable("the sequence", why)
 
 
-def _nina(root: Tree.Element) -> Iterator[Item | Unreadable]:
-    lists = [root] if root.tag == "CaptureSequenceList" else list(root.iter("CaptureSequenceList"))
-    for at, each in enumerate(lists, 1):
-        item = Item(f"target {at}", (each.get("TargetName", ""),))
-        parts = [(each.get(name) or "0").replace(",", ".") for name in _NINA_PARTS]
-        yield of_parts(item, parts, negative=each.get("NegativeDec", "").lower() == "true")
+def of_set(document: Document, each: Tree.Element, at: int) -> Item | Unreadable:
+    """Return a target of a set of N.I.N.A.; one without any of the coordinates that N.I.N.A. reads has none."""
+    item = Item(document.where(each, f"target {at}"), (each.get("TargetName", ""),))
+    if not any(name in each.attrib for name in _NINA_PARTS):
+        return item
+    parts = [(each.get(name) or "0").replace(",", ".") for name in _NINA_PARTS]
+    return of_parts(item, parts, negative=each.get("NegativeDec", "").lower() == "true")

@@ -38,7 +38,7 @@ def read(data: bytes, known: Callable[[str], Iterable[Target]] = lambda name: ta
     if len(data) > MOST_BYTES:
         raise ValueError(f"a list may have at most {MOST_BYTES // 1024 // 1024} MB")
     made = Reading()
-    text = _text(data, made.problems)
+    text = text_of(data, made.problems)
     made.form, items = _items(text)
     seen: dict[str, str] = {}
     for count, item in enumerate(items):
@@ -61,7 +61,7 @@ def _items(text: str) -> tuple[str, Iterator[Item | Unreadable]]:
     return list_tables.read(text)
 
 
-def _text(data: bytes, problems: list[str]) -> str:
+def text_of(data: bytes, problems: list[str]) -> str:
     """Return the text of a file, with the line ends of one kind: those of old Macs and of Windows are read too."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = data.decode("utf-16", "replace")
@@ -83,7 +83,7 @@ def _take(
         made.problems.append(f"{item.where}: {item.why}")
         return
     try:
-        target = _target(item, known)
+        target = target_of(item, known)
     except ValueError as error:
         made.problems.append(f"{item.where}: {error}")
         return
@@ -97,7 +97,7 @@ def _take(
     made.targets.append(target)
 
 
-def _target(item: Item, known: Callable[[str], Iterable[Target]]) -> OwnTarget:
+def target_of(item: Item, known: Callable[[str], Iterable[Target]]) -> OwnTarget:
     """Return an entry as a target. Raises ValueError with a sentence."""
     names = [each for each in (" ".join(name.split()) for name in item.names) if each]
     if not names:

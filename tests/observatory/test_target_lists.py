@@ -215,7 +215,7 @@ def test_skysafari_that_breaks_off_or_holds_something_else() -> None:
 def test_ekos() -> None:
     made = read(SCHEDULE)
     assert places(made) == {"M 99 & more": (12.3138, 14.4164), "Near the equator": (0, -0.000055)}
-    assert made.problems == ["job 3: its coordinates are no numbers"]
+    assert made.problems == ["line 6 (job 3): its coordinates are no numbers: J2000RA is in hours, J2000DE in degrees"]
     assert list(places(read(SEQUENCE))) == ["M 99"]
     assert "names no target" in read("<SequenceQueue version='2.6'><Job/></SequenceQueue>").problems[0]
 
