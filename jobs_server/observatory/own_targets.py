@@ -47,6 +47,7 @@ _LIKE = Statement(
 _LIST = Statement(
     select(*_ALL).where(_SITE, SiteTarget.key > bindparam("after")).order_by(SiteTarget.key).limit(bindparam("most"))
 )
+_CALLED = Statement(select(*_ALL).where(_SITE, SiteTarget.key == bindparam("key")))
 _COUNT = Statement(select(func.count()).select_from(SiteTarget).where(_SITE))
 _WRITE = Statement(
     text(
@@ -78,6 +79,11 @@ def like(connection: Connection, site: str, name: str) -> list[OwnTarget]:
     plain = key.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     rows = connection.rows(_LIKE, of_site=site, pattern=f"%{plain}%", wanted=key)
     return [OwnTarget._make(row) for row in rows]
+
+
+def called(connection: Connection, site: str, name: str) -> list[OwnTarget]:
+    """Return the target of a site's own list with exactly this name, however the name is written; none or one."""
+    return [OwnTarget._make(row) for row in connection.rows(_CALLED, of_site=site, key=key_of(name))]
 
 
 def checked(wanted: OwnTarget) -> OwnTarget:

@@ -20,6 +20,7 @@ from . import (  # noqa: F401  each adds its routes to the blueprint
     now,
     own_list,
     pictures,
+    plan_lists,
     plan_send,
     plan_steps,
     plans,

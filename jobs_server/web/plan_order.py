@@ -9,23 +9,18 @@ from typing import Any
 from ..domain import commands, plan_commands, strict_json
 from ..domain.plan_commands import MOST_STEPS, NewPlan
 from ..errors import BadRequest
-from ..observatory import site_time, targets
-from ..observatory.abilities import Abilities
+from ..observatory import own_targets, sequence_steps, site_time, solar_system, target_lines, targets
+from ..observatory.sequence_steps import Manner, Step, focus_step
+from ..observatory.sequence_steps import step as step_of
+from ..observatory.sequences import Sequence as Listed
+from ..observatory.targets import Target
 from . import filled_forms, formats, forms, pointing, series
 from .context import Page
 from .order import Order
 from .pointing import Pointing
 from .series import Row
 
-Step = dict[str, Any]
-
-_FOCUS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("sequencer", "run", {"script": "focusAuto"}),
-    ("sequencer", "autofocus", {}),
-    ("focuser", "fine_focus", {}),
-)
-"""How a site may be asked to focus by itself, the likeliest first."""
-_ALWAYS = {"sequencer": "sequencer1"}
+_MOST_FAULTS, _NAMED = 8, 3
 _BEFORE = ("", "once", "each")
 _LONGEST_TITLE = 200
 
@@ -42,6 +37,8 @@ class PlanOrder:
     """By name of the form's field, a sentence."""
     readings: dict[str, str] = field(default_factory=dict)
     pointing: Pointing | None = None
+    listed: Listed | None = None
+    """The targets, where there are several."""
     not_before_ms: int | None = None
     until_ms: int | None = None
 
@@ -49,7 +46,7 @@ class PlanOrder:
     def title(self) -> str:
         """Return what the plan is called: as somebody wrote, or else by its target and filters."""
         filters = " ".join(dict.fromkeys(row.filter for row in self.rows if row.filter))
-        name = _name_of(self) or self.given.get("target", "").strip()
+        name = _names_of(self) or _name_of(self) or self.given.get("target", "").strip()
         made = ", ".join(filter(None, (name, filters)))
         return (self.given.get("title", "").strip() or made or "Series")[:_LONGEST_TITLE]
 
@@ -67,8 +64,11 @@ class PlanOrder:
         """Return a name of exactly these steps; of a target that moves its name counts."""
         found = self.jobs
         found.pointing = None
-        if self.pointing and self.pointing.follows:
-            found.bodies = [{**each, "required_params": {}} if _is_slew(each) else each for each in found.bodies]
+        follows = self.pointing is not None and self.pointing.follows
+        found.bodies = [
+            {**each, "required_params": {}} if _is_slew(each) and (follows or _is_to_moving(each)) else each
+            for each in found.bodies
+        ]
         return found.digest
 
     def body(self) -> dict[str, Any]:
@@ -98,32 +98,20 @@ def from_form(page: Page, given: Mapping[str, str]) -> PlanOrder:
     _read_times(page, order)
     if "raw" in given:
         _read_raw(page, order)
+    elif order.given.get("targets", "").strip():
+        _read_targets(page, order)
     else:
         _read_target(page, order)
         _read_rows(page, order)
     return order
 
 
-def focus_step(known: Abilities) -> Step | None:
-    """Return how a site is asked to focus by itself; None where it names nothing that does."""
-    for device, action, params in _FOCUS:
-        instances = known.instances(device)
-        if instances is None:
-            return _step(device, _ALWAYS.get(device, device), action, params, {})
-        for name in instances:
-            actions = known.actions(device, name)
-            if actions is None or action in actions:
-                return _step(device, name, action, params, {})
-    return None
-
-
-def _step(device: str, instance: str, action: str, required: Any, optional: Any) -> Step:
-    what = {"device": device, "instance": instance, "action": action}
-    return {**what, "required_params": required, "optional_params": optional}
-
-
 def _is_slew(step: Mapping[str, Any]) -> bool:
     return (step["device"], step["action"]) == ("mount", "go")
+
+
+def _is_to_moving(step: Mapping[str, Any]) -> bool:
+    return solar_system.called(str(step["optional_params"].get("object", ""))) is not None
 
 
 def _read_raw(page: Page, order: PlanOrder) -> None:
@@ -183,7 +171,49 @@ def _read_target(page: Page, order: PlanOrder) -> None:
     if filled.faults:
         order.faults["target"] = "; ".join(filled.faults.values())
     mount = order.given.get("mount", "").strip()
-    order.steps.append(_step("mount", mount, "go", filled.required, filled.optional))
+    order.steps.append(step_of("mount", mount, "go", filled.required, filled.optional))
+
+
+def _read_targets(page: Page, order: PlanOrder) -> None:
+    """Read targets that stand one a line; at each the same is taken."""
+    at_ms, place = order.begins_ms(page.now_ms), page.profile.place
+    if order.given.get("target", "").strip():
+        order.faults["target"] = "leave it blank, since the targets stand in the list; or empty the list"
+    with page.snapshot() as connection:
+
+        def known(name: str) -> list[Target]:
+            own = own_targets.as_targets(own_targets.called(connection, page.site, name), at_ms, place)
+            return targets.named(name, at_ms, place, list(own))
+
+        order.listed = target_lines.read(order.given["targets"], known, at_ms)
+    if order.listed.problems:
+        order.faults["targets"] = "; ".join(order.listed.problems[:_MOST_FAULTS])
+    exposures = [_exposure(page, order, number, row) for number, row in enumerate(order.rows, 1)]
+    if not exposures:
+        order.faults["rows"] = "choose a filter: each is a row of its own"
+        return
+    manner = Manner(
+        site=page.abilities,
+        camera=order.given.get("camera", "").strip(),
+        mount=order.given.get("mount", "").strip(),
+        at_ms=at_ms,
+        common=exposures,
+        rounds=_rounds(order),
+        focus=order.given.get("focus", ""),
+        most=MOST_STEPS,
+    )
+    _ = _focus(page, order)  # which says what is wrong with the choice
+    try:
+        order.steps = sequence_steps.steps_of(order.listed.entries, manner)
+    except ValueError as error:
+        order.faults["targets"] = str(error)
+
+
+def _names_of(order: PlanOrder) -> str:
+    """Return the names of the first targets of a list, and how many more there are."""
+    names = [each.name for each in order.listed.targets] if order.listed else []
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _name_of(order: PlanOrder) -> str:
@@ -221,8 +251,8 @@ def _focus(page: Page, order: PlanOrder) -> list[Step]:
     wanted = order.given.get("focus", "")
     if wanted not in _BEFORE:
         order.faults["focus"] = "focus must be no, once or before each round"
-    step = focus_step(page.abilities) if wanted in _BEFORE[1:] else None
-    return [step] if step else []
+    found = focus_step(page.abilities) if wanted in _BEFORE[1:] else None
+    return [found] if found else []
 
 
 def _exposure(page: Page, order: PlanOrder, number: int, row: Row) -> Step:
@@ -232,7 +262,7 @@ def _exposure(page: Page, order: PlanOrder, number: int, row: Row) -> Step:
     filled = filled_forms.read(form, values | {"object_name": _name_of(order)})
     for key, sentence in filled.faults.items():
         order.faults[f"row-{number}-{key}"] = f"row {number}: {sentence}"
-    return _step("camera", order.given.get("camera", "").strip(), "expose", filled.required, filled.optional)
+    return step_of("camera", order.given.get("camera", "").strip(), "expose", filled.required, filled.optional)
 
 
 def as_form(page: Page, steps: Sequence[Step]) -> dict[str, str] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
@@ -15,10 +16,11 @@ from ..domain import commands
 from ..domain.commands import parse_key
 from ..domain.plan_commands import MOST_BODY_BYTES, ListTemplates, SaveTemplate
 from ..errors import BadRequest, JobsError, KeyReused, NotFound
-from ..history import now, plan_views
+from ..history import now, plan_skies, plan_views
 from ..jobs import plan_edits, plan_queries, plans, templates
 from ..jobs.plan_rows import TemplateRow
-from ..observatory import catalogue, describe
+from ..observatory import catalogue, describe, sequence_steps
+from ..observatory.sequences import Sequence as Brought
 from ..service import service
 from ..storage.statement import Connection
 from . import formats, forms, plan_order, pointing, series
@@ -53,6 +55,8 @@ class Summary(NamedTuple):
     cautions: tuple[str, ...] = ()
     roles: str = ""
     risks: tuple[str, ...] = ()
+    sky: tuple[str, ...] = ()
+    """What is to be said of where the plan points the telescope, as each slew's turn comes and ends."""
 
 
 @bp.get("/plans/new")
@@ -68,7 +72,7 @@ def new_plan() -> Response:
             given |= _of_plan(connection, again)
         elif "raw" in given:
             given["raw"] = given["raw"] or "[]"
-        order = plan_order.from_form(page(), _with_devices(connection, given))
+        order = plan_order.from_form(page(), with_devices(connection, given))
         order.faults.clear()  # Nobody has filled it in yet.
         shown = _summary(connection, order)
         rows = of_visitor(connection)
@@ -84,13 +88,13 @@ def send_plan() -> Response:
     is_shown = do == "preview" or series.is_deed(do)
     with page().reading() as connection:
         _ = page().pause  # in the page's own transaction
-        order = plan_order.from_form(page(), _with_devices(connection, given))
+        order = plan_order.from_form(page(), with_devices(connection, given))
         shown = _summary(connection, order)
         rows = of_visitor(connection)
     if is_shown and not page().wants_page:
         return jsonify(_preview(shown))
     unseen = order.pointing is not None and order.pointing.is_new
-    asks = bool(shown.risks or _asked(shown)) and given.get("sure") != order.digest and do == "send"
+    asks = bool(shown.risks or shown.sky) and given.get("sure") != order.digest and do == "send"
     if is_shown or order.faults or unseen:
         if series.is_deed(do):
             order.faults.clear()
@@ -141,48 +145,39 @@ def _save(shown: Summary, rows: list[TemplateRow]) -> Response:
     return keep_for_next_page(onward, "template")  # type: ignore[arg-type]
 
 
-def _asked(shown: Summary) -> list[str]:
-    """Return what is to be said of where the plan points the telescope, when it begins and when it ends."""
-    order, known = shown.order, page().abilities
-    begins_ms = order.begins_ms(page().now_ms)
-    found = order.jobs.sky_cautions(known, begins_ms)
-    if found or shown.end_ms is None:
-        return found
-    at_end = order.jobs.sky_cautions(known, shown.end_ms)
-    return [f"When it ends, at {formats.instant(shown.end_ms)[:5]} UTC: {sentence}" for sentence in at_end]
-
-
 def _summary(connection: Connection, order: PlanOrder) -> Summary:
     """Return what a plan comes to, with the rows that can be read."""
     if not order.steps:
         return Summary(order)
+    sky = tuple(order.jobs.sky_cautions(page().abilities, order.begins_ms(page().now_ms)))
     try:
         draft = plans.drafted(order.command(page()), page().actor, clock.read())
     except BadRequest as error:
         key = next((key for key in ("until", "not_before") if key.replace("_", "") in error.sentence.lower()), "")
         order.faults.setdefault(key, error.sentence.removeprefix("Error: "))
-        return Summary(order, fault=error.sentence.removeprefix("Error: "))
+        return Summary(order, fault=error.sentence.removeprefix("Error: "), sky=sky)
     at_once = service().profiles.is_at_once(page().site)
     public = plan_views.whole(connection, service().plan_times, *draft, clock.read(), at_once=at_once)
-    jobs = order.jobs
+    jobs, seconds = order.jobs, [step["estimated_seconds"] for step in public["steps"]]
+    begins_ms = list(accumulate((1000 * each for each in seconds), initial=order.begins_ms(page().now_ms)))
     return Summary(
         order,
-        lines=tuple(_lines(order, [step["estimated_seconds"] for step in public["steps"]])),
+        lines=tuple(_lines(order, begins_ms)),
         steps=len(public["steps"]),
         seconds=public["estimated_seconds"],
         end_ms=public["estimated_end_ms"],
         cautions=(*public["cautions"], *jobs.beyond(page().abilities)),
         roles=" or ".join(jobs.missing_roles(page().actor.roles)),
         risks=tuple(jobs.risks),
+        sky=tuple(plan_skies.cautions(page().abilities, jobs.bodies, begins_ms, public["estimated_end_ms"])),
     )
 
 
-def _lines(order: PlanOrder, seconds: list[float]) -> list[Line]:
-    at_ms, found = float(order.begins_ms(page().now_ms)), []
-    for step, each in zip(order.jobs.bodies[:_LISTED], seconds, strict=False):
+def _lines(order: PlanOrder, begins_ms: list[float]) -> list[Line]:
+    found = []
+    for step, at_ms in zip(order.jobs.bodies[:_LISTED], begins_ms, strict=False):
         what = (step[key] for key in ("device", "instance", "action", "required_params", "optional_params"))
         found.append(Line(round(at_ms), describe.describe(*what)))
-        at_ms += 1000 * each
     return found
 
 
@@ -190,7 +185,7 @@ def _preview(shown: Summary) -> dict[str, Any]:
     """Return what an open page fills in and shows while somebody fills in the form."""
     order = shown.order
     found: dict[str, Any] = {"faults": order.faults, "readings": order.readings, "title": order.title}
-    found["summary"] = render_template("pages/_plan_summary.html", shown=shown, sky=_asked(shown))
+    found["summary"] = render_template("pages/_plan_summary.html", shown=shown, sky=shown.sky)
     found["rows"] = render_template("pages/_plan_rows.html", order=order, **_choices())
     found["filled"] = order.pointing.filled if order.pointing else {}
     found["target"] = _target(order)
@@ -213,28 +208,45 @@ def _choices() -> dict[str, Any]:
     return {"filters": offered["filter"], "binnings": offered["bin"]}
 
 
-def _render(shown: Summary, rows: list[TemplateRow], *, asks: bool = False, is_unsent: bool = False) -> str:
+def show_brought(given: Mapping[str, str], brought: Brought) -> str:
+    """Render the form with what was read out of files, for whoever sends it to look at."""
+    with page().reading() as connection:
+        _ = page().abilities, page().pause  # in the page's own transaction
+        order = plan_order.from_form(page(), with_devices(connection, given))
+        shown, rows = _summary(connection, order), of_visitor(connection)
+    return _render(shown, rows, brought=brought)
+
+
+def _render(
+    shown: Summary,
+    rows: list[TemplateRow],
+    *,
+    asks: bool = False,
+    is_unsent: bool = False,
+    brought: Brought | None = None,
+) -> str:
     order, known = shown.order, page().abilities
     return render_template(
         "pages/plan_new.html",
         given=order.given,
         order=order,
         shown=shown,
-        sky=_asked(shown),
+        sky=shown.sky,
         asks=asks,
         is_unsent=is_unsent,
+        brought=brought,
         seen=_seen(order),
         templates=[row for row in rows if row.kind == "plan"],
         cameras=known.instances("camera") or (),
         mounts=known.instances("mount") or (),
-        focus=plan_order.focus_step(known),
+        focus=sequence_steps.focus_step(known),
         key=order.given.get("key") or secrets.token_urlsafe(18),
         **_choices(),
     )
 
 
-def _with_devices(connection: Connection, given: Mapping[str, str]) -> dict[str, str]:
-    """Return the form with the devices that are most likely meant, where it names none."""
+def with_devices(connection: Connection, given: Mapping[str, str]) -> dict[str, str]:
+    """Return a form with the devices that are most likely meant, where it names none."""
     return dict(given) | {
         device: given.get(device, "").strip() or _instance(connection, device) for device in ("camera", "mount")
     }
@@ -258,17 +270,17 @@ def _of_template(connection: Connection, name: str, *, of_site: bool) -> dict[st
     for row in of_visitor(connection):
         if row.name == name and row.kind == "plan" and (not row.owner_id) == of_site:
             plan = json.loads(row.content)
-            return _filled(plan["title"], plan["onFailure"], plan["steps"] * plan.get("repeat", 1))
+            return filled_with(plan["title"], plan["onFailure"], plan["steps"] * plan.get("repeat", 1))
     raise NotFound(f"Error: there is no template {name[:60]!r} at {page().site}")
 
 
 def _of_plan(connection: Connection, ulid: str) -> dict[str, str]:
     found = plan_queries.found(connection, page().site, ulid)
     steps = [plan_edits.as_sent(each.step) for each in plan_queries.steps(connection, found.id)]
-    return _filled(found.title, found.on_failure, steps)
+    return filled_with(found.title, found.on_failure, steps)
 
 
-def _filled(title: str, on_failure: str, steps: list[dict[str, Any]]) -> dict[str, str]:
+def filled_with(title: str, on_failure: str, steps: list[dict[str, Any]]) -> dict[str, str]:
     """Return a form that is filled with a plan: its own where that can hold the plan, else its steps as JSON."""
     common = {"title": title, "on_failure": on_failure, "slew": ""}
     form = plan_order.as_form(page(), steps)

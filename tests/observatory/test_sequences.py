@@ -99,8 +99,13 @@ def read(*texts: str, **files: str) -> Sequence:
 
 
 def manner(**more: Any) -> Manner:
-    profile = Profile(code="wmd")
-    return Manner(**{"site": Abilities(profile, {}), "camera": "cam1", "mount": "mount1", "at_ms": 0} | more)
+    usual: dict[str, Any] = {
+        "site": Abilities(Profile(code="wmd"), {}),
+        "camera": "cam1",
+        "mount": "mount1",
+        "at_ms": 0,
+    }
+    return Manner(**usual | more)
 
 
 def steps(sequence: Sequence, **more: Any) -> list[Step]:
@@ -255,7 +260,7 @@ def test_filters_and_binnings_are_written_as_the_site_lists_them() -> None:
 )
 def test_what_is_too_long_for_a_plan_is_refused_in_words(found: str) -> None:
     common = sequence_steps.exposure_steps(Exposure(9), "", manner())
-    with pytest.raises(ValueError, match="a plan may have 500 steps.* part it"):
+    with pytest.raises(ValueError, match=r"a plan may have 500 steps.* part it"):
         steps(read(found), common=common)
 
 
