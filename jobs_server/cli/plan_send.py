@@ -60,16 +60,16 @@ def send(
 
 def _command(plan: dict[str, Any], site: str | None, user: str, *, check: bool) -> NewPlan:
     code = needed_site(site or plan.get("site"))
-    zone, name = _zone(plan.pop("timezone", None), code)
+    zone, name = zone_of(plan.pop("timezone", None), code)
     body: dict[str, Any] = {key: plan[key] for key in ("title", "steps", "repeat") if key in plan}
     body |= {"onFailure": plan["on_failure"]} if "on_failure" in plan else {}
     for key, alias in (("not_before", "notBefore"), ("until", "until")):
         if key in plan:
-            body[alias] = _time(key, plan[key], zone, name)
+            body[alias] = time_of(key, plan[key], zone, name)
     return commands.checked(NewPlan, body | {"site": code, "user_id": user, "user_name": user, "check": check})
 
 
-def _zone(name: str | None, site: str) -> tuple[tzinfo | None, str]:
+def zone_of(name: str | None, site: str) -> tuple[tzinfo | None, str]:
     """Return whose clock times without a zone are meant by; none where nobody says."""
     if name is None:
         profile = profiles.load(Path(settings().instance)).get(site)
@@ -80,7 +80,7 @@ def _zone(name: str | None, site: str) -> tuple[tzinfo | None, str]:
         raise plan_file.WrongFile(f"timezone: {name!r} is no time zone; write one such as Europe/Madrid") from None
 
 
-def _time(key: str, written: object, zone: tzinfo | None, name: str) -> str:
+def time_of(key: str, written: object, zone: tzinfo | None, name: str) -> str:
     """Return a time with its offset, as the wire takes it. Raises WrongFile."""
     try:
         time = written if isinstance(written, datetime) else datetime.fromisoformat(str(written).strip())

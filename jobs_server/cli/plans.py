@@ -7,6 +7,9 @@ from .lazy_commands import Place, add
 
 COMMANDS = {
     "cancel": Place("jobs_server.cli.plan_acts:cancel", "End a plan, and cancel what of it has not ended."),
+    "import": Place(
+        "jobs_server.cli.plan_import:import_plan", "Send lists or sequences of planning programs as a plan."
+    ),
     "list": Place("jobs_server.cli.plan_acts:list_plans", "List a site's plans."),
     "pause": Place("jobs_server.cli.plan_acts:pause", "Release no more steps of a plan; what was released goes on."),
     "resume": Place("jobs_server.cli.plan_acts:resume", "Let a paused plan go on."),

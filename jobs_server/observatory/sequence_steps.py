@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import shown
@@ -41,7 +41,12 @@ class Manner:
     rounds: int = 1
     focus: str = ""
     """Whether to focus `once`, before the first exposure, or `each` time before a round."""
-    most: int = field(default=500)
+    most: int = 500
+    """How many steps a plan may have."""
+
+    def with_common(self, common: Sequence[Step]) -> Manner:
+        """Return the same with what is taken at targets that bring nothing of their own."""
+        return replace(self, common=common)
 
 
 def focus_step(known: Abilities) -> Step | None:

@@ -40,7 +40,7 @@ def _known(own: list[own_targets.OwnTarget], name: str) -> list[Target]:
 
 
 def _filled(made: Sequence) -> dict[str, str]:
-    """Return the form: of a list the targets one a line, of a sequence the rows, or the steps where rows cannot hold it.
+    """Return the form: of a list the targets one a line, of a sequence the rows, or the steps that no rows can hold.
 
     Raises ValueError when it is too long for a plan.
     """

@@ -12,6 +12,13 @@ from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
+from jobs_server import create_app
+from jobs_server.observatory.profiles import Profile, save
+from jobs_server.service import service_of
+
+from ..conftest import inside
+from ..observatory.test_sequences import LIST, ONE, QUEUE
+from ..support import databases
 from ..support.observatory import Observatory
 from ..support.plans import carries_out, shows
 from ..support.servers import ROOT
@@ -183,3 +190,82 @@ def test_a_plan_is_listed_shown_paused_resumed_and_canceled(
         run(shared_app, "resume", plan["id"]).stderr == "Error: plan series has ended (canceled) and changes no more\n"
     )
     assert run(shared_app, "show", "nothing").stderr == "Error: there is no plan nothing\n"
+
+
+def imports(app: Flask, *arguments: str) -> Result:
+    return run(app, "import", *arguments)
+
+
+def test_a_list_of_ekos_becomes_a_plan_with_the_sequences_beside_it(
+    shared_app: Flask, desk: Observatory, tmp_path: Path
+) -> None:
+    complete = LIST.replace("<J2000RA>x<", "<J2000RA>3<").replace("2026-12-0", "2126-12-0")
+    file = written(tmp_path, "night.esl", complete)
+    written(tmp_path, "red.esq", QUEUE)
+    written(tmp_path, "Blue.ESQ", ONE)
+    written(tmp_path, "other.esq", "no XML")
+    tried = imports(shared_app, file, "--site", desk.site, "--timezone", "Europe/Berlin", "--check")
+    assert (tried.exit_code, listed(desk)) == (0, []), tried.stderr
+    assert "line 3 (job 1): not taken over: MinimumAltitude 35, EnforceTwilight, Guide" in tried.stderr
+    result = imports(shared_app, file, "--site", desk.site, "--timezone", "Europe/Berlin", "--json")
+    assert result.exit_code == 0, result.stderr
+    plan = shows(desk, json.loads(result.stdout))
+    assert (plan["title"], plan["notBefore"], plan["until"]) == (
+        "night",
+        "2126-12-01T19:15:00Z",
+        "2126-12-02T03:00:00Z",
+    )
+    assert [step["action"] for step in plan["steps"]].count("go") == 3
+
+
+def test_a_list_of_targets_takes_at_each_what_the_options_say(
+    shared_app: Flask, desk: Observatory, tmp_path: Path
+) -> None:
+    file = written(tmp_path, "tonight.csv", "name,ra_hours,dec_degrees\nA,1,2\njupiter,,\n")
+    none = imports(shared_app, file, "--site", desk.site)
+    assert (none.exit_code, "nothing is to be taken at A: say what; nothing was sent" in none.stderr) == (1, True)
+    options = ("--exposure", "R:60:5:2", "--exposure", ":9", "--rounds", "2", "--focus", "once", "--camera", "c2")
+    result = imports(shared_app, file, "--site", desk.site, *options, "--json")
+    assert result.exit_code == 0, result.stderr
+    plan = shows(desk, json.loads(result.stdout))
+    assert [step["action"] for step in plan["steps"]] == ["go", "run", *["expose"] * 4, "go", *["expose"] * 4]
+    assert plan["steps"][2]["instance"] == "c2"
+    assert plan["steps"][2]["optional_params"]["bin"] == "2"
+    assert plan["steps"][6]["optional_params"]["object"] == "Jupiter"
+
+
+@pytest.mark.parametrize("wrong", ["R", "R:x", "R:60:0", "R:60:5:0", "R:60:5:1:1"])
+def test_an_exposure_that_is_none_is_refused(shared_app: Flask, desk: Observatory, tmp_path: Path, wrong: str) -> None:
+    file = written(tmp_path, "tonight.csv", "m31\n")
+    result = imports(shared_app, file, "--site", desk.site, "--exposure", wrong)
+    assert (result.exit_code, "nothing was sent" in result.stderr, listed(desk)) == (1, True, [])
+
+
+def test_of_a_list_with_something_missing_the_rest_is_sent_only_when_asked(
+    shared_app: Flask, desk: Observatory, tmp_path: Path
+) -> None:
+    file = written(tmp_path, "names.txt", "m31\nno such thing\n")
+    options = (file, "--site", desk.site, "--exposure", "R:60")
+    refused = imports(shared_app, *options)
+    assert (refused.exit_code, listed(desk)) == (1, [])
+    assert "line 2: no such thing has no coordinates" in refused.stderr
+    assert "with --partly the rest is sent" in refused.stderr
+    assert imports(shared_app, *options, "--partly").exit_code == 0
+    assert [plan["of"] for plan in listed(desk)] == [2]
+
+
+def test_what_is_down_when_its_turn_comes_is_acknowledged_at_a_terminal_too(tmp_path: Path) -> None:
+    save(tmp_path, Profile(code="wmd", latitude_deg=47.7, longitude_deg=12.0))
+    app = create_app({"TESTING": True, "INSTANCE": str(tmp_path), "DATABASE_URL": databases.fresh()})
+    desk = inside(app)
+    file = written(tmp_path, "list.csv", "name,ra_hours,dec_degrees\nhigh,3,88\ndeep,12,-80\n")
+    options = (file, "--site", "wmd", "--exposure", "R:60")
+    refused = imports(app, *options)
+    assert (refused.exit_code, listed(desk)) == (1, [])
+    assert re.search(
+        r"Caution: When its turn comes, at \d\d:\d\d UTC: deep stands .* below the horizon\.", refused.stderr
+    )
+    assert "with --sure it is sent all the same" in refused.stderr
+    assert imports(app, *options, "--sure").exit_code == 0
+    assert len(listed(desk)) == 1
+    service_of(app).database.close()
