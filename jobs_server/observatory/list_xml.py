@@ -40,6 +40,8 @@ def sets(document: Document) -> Iterator[tuple[int, Tree.Element]]:
 def scheduled(document: Document, job: Tree.Element, at: int) -> Item | Unreadable:
     """Return the target of a job of Ekos' scheduler."""
     where = document.where(job, f"job {at}")
+    if follows(job):
+        return Unreadable(where, "it belongs to the job before it, for another camera, and is no target of its own")
     item = Item(where, ((job.findtext("Name") or "").strip(),), note=(job.findtext("Group") or "").strip())
     texts = [job.findtext(f"Coordinates/{key}") for key in ("J2000RA", "J2000DE")]
     if not any(texts):
@@ -49,6 +51,12 @@ def scheduled(document: Document, job: Tree.Element, at: int) -> Item | Unreadab
         why = "its coordinates are no numbers: J2000RA is in hours, J2000DE in degrees"
         return Unreadable(where, why, is_target=True)
     return item._replace(ra_hours=ra, dec_degrees=dec)
+
+
+def follows(job: Tree.Element) -> bool:
+    """Whether a job of Ekos' scheduler has no target of its own: another camera takes it beside the one before."""
+    kind = job.find("JobType")
+    return kind is not None and kind.get("lead") == "false"
 
 
 def _sequence(document: Document) -> Iterator[Item | Unreadable]:

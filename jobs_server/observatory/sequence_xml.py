@@ -25,7 +25,12 @@ from .sequence_entries import (
 )
 from .xml_lines import Document
 
-_SCRIPTS = ("PreCaptureScript", "PostCaptureScript", "PreJobScript", "PostJobScript")
+_TAKEN = frozenset(("Exposure", "Filter", "Type", "Count", "Delay", "Binning", "TargetName", "Gain"))
+_FILES = frozenset(("Format", "Encoding", "FormatIndex", "ISOIndex", "Prefix", "FITSDirectory", "RemoteDirectory"))
+_UPLOAD = frozenset(("UploadMode", "PlaceholderFormat", "PlaceholderSuffix"))
+_LOOKED_AT = frozenset(("Temperature", "Frame", "GuideDitherPerJob", "Calibration", "Properties"))
+"""Of these it depends on what stands in them."""
+_PASSED_OVER = _TAKEN | _FILES | _UPLOAD | _LOOKED_AT
 _GAINS = frozenset((("CCD_GAIN", "GAIN"), ("CCD_CONTROLS", "Gain")))
 _OLD_KINDS = {"0": "Light", "1": "Bias", "2": "Dark", "3": "Flat"}
 
@@ -53,6 +58,9 @@ def _scheduled(document: Document, sequences: Mapping[str, str]) -> Iterator[Fou
         yield _times(document, last)
     for at, job in list_xml.jobs(document):
         where = document.where(job, f"job {at}")
+        if list_xml.follows(job):
+            yield LeftOut(where, "another camera takes it beside the job before it; it is left out")
+            continue
         yield list_xml.scheduled(document, job, at)
         steps = [step.text or "" for step in job.iterfind("Steps/Step")]
         if "Focus" in steps:
@@ -60,7 +68,7 @@ def _scheduled(document: Document, sequences: Mapping[str, str]) -> Iterator[Fou
         yield from left_out(where, _unused_of_job(job, steps, is_first=at == 1, is_last=at == last))
         yield from _named_sequence(where, job, sequences, parsed)
     for name in ("StartupProcedure", "ShutdownProcedure"):
-        procedures = [each.text or "" for each in document.root.iterfind(f"{name}/Procedure")]
+        procedures = [(each.text or "").strip() or each.tag for each in document.root.iterfind(f"{name}/*")]
         yield from left_out("the list", (f"{name} {each}" for each in procedures))
 
 
@@ -113,7 +121,8 @@ def _rounds(job: Tree.Element) -> int:
 
 def _queue(document: Document, before: str, *, has_target: bool = False) -> Iterator[Found]:
     """Yield the exposures of a sequence, and its targets where no list has said these."""
-    target = ""
+    target, head = "", [each for each in document.root if each.get("enabled") == "true"]
+    yield from left_out(before + "the sequence", (f"{each.tag} {(each.text or '').strip()}".strip() for each in head))
     for at, job in list_xml.jobs(document):
         where = before + document.where(job, f"job {at}")
         name = (job.findtext("TargetName") or "").strip()
@@ -152,11 +161,19 @@ def _of_queue(job: Tree.Element) -> Exposure:
 
 
 def _gain(job: Tree.Element) -> float | None:
-    for vector in job.iterfind("Properties/PropertyVector"):
-        for element in vector.iterfind("OneElement"):
-            if (vector.get("name"), element.get("name")) in _GAINS:
-                return number(element.text or "")
-    return None
+    """Return the gain: a property of the driver, which versions of Ekos write in two ways, or an element of its own."""
+    texts = [element.text or "" for vector, element in _properties(job) if (vector, element.get("name")) in _GAINS]
+    return next(filter(_is_number, map(number, [*texts, job.findtext("Gain") or ""])), None)
+
+
+def _is_number(value: float | None) -> bool:
+    return value is not None and value >= 0
+
+
+def _properties(job: Tree.Element) -> Iterator[tuple[str, Tree.Element]]:
+    for vector in job.iterfind("Properties/*"):
+        for element in vector:
+            yield vector.get("name", ""), element
 
 
 def _unused_of_queue(job: Tree.Element) -> Iterator[str]:
@@ -166,16 +183,15 @@ def _unused_of_queue(job: Tree.Element) -> Iterator[str]:
     corner = [(job.findtext(f"Frame/{name}") or "0").strip() for name in ("X", "Y")]
     if any(each not in ("", "0") for each in corner):
         yield f"Frame from {', '.join(corner)}"
-    yield from (name for name in _SCRIPTS if (job.findtext(name) or "").strip())
+    yield from (each.tag for each in job if each.tag not in _PASSED_OVER and (len(each) or (each.text or "").strip()))
     if (number(job.findtext("GuideDitherPerJob") or "") or -1) > 0:
         yield "GuideDitherPerJob"
     for name in ("FlatSource", "FlatDuration"):
         kind = (job.findtext(f"Calibration/{name}/Type") or "").strip()
         if job.findtext("Type") == "Flat" and kind not in ("", "Manual"):
             yield f"{name} {kind}"
-    for vector in job.iterfind("Properties/PropertyVector"):
-        names = {(vector.get("name"), element.get("name")) for element in vector.iterfind("OneElement")}
-        yield "" if names & _GAINS else (vector.get("name") or "")
+    for vector, element in _properties(job):
+        yield "" if (vector, element.get("name")) in _GAINS else f"{vector} {element.get('name', '')}"
 
 
 def _sets(document: Document) -> Iterator[Found]:

@@ -60,6 +60,7 @@ def read(files: Mapping[str, bytes], known: Known = lambda name: targets.named(n
     lists = [name for name in texts if not _is_part(name, texts)]
     for name in lists:
         _read_one(name, texts, made, known)
+    made.remarks = list(dict.fromkeys(made.remarks))  # Several jobs may name one sequence.
     made.title = made.title or PurePath(lists[0]).stem
     if not made.entries and not made.problems:
         made.problems.append("there is nothing in it that could be carried out")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs_server.domain import plan_commands
-from jobs_server.observatory import sequence_steps, sequences
+from jobs_server.observatory import sequence_steps, sequences, target_lists
 from jobs_server.observatory.abilities import Abilities
 from jobs_server.observatory.profiles import Profile
 from jobs_server.observatory.sequence_entries import Exposure, Mark
@@ -189,6 +189,45 @@ def test_a_scheduler_list_without_its_sequences_says_which_are_missing() -> None
         steps(found)
     common = sequence_steps.exposure_steps(Exposure(9, 2, "R"), "", manner())
     assert frames(steps(found, common=common)) == [(9, 2, "R", None)] * 2
+
+
+def test_the_gain_is_read_as_older_and_newer_versions_of_ekos_write_it() -> None:
+    properties = (
+        "<Properties><NumberVector name='CCD_GAIN'><OneNumber name='GAIN'>50</OneNumber></NumberVector></Properties>"
+    )
+    both = (
+        "<Properties><PropertyVector name='CCD_CONTROLS'><OneElement name='Gain'>70</OneElement>"
+        "<OneElement name='Offset'>9</OneElement></PropertyVector></Properties>"
+    )
+    for text, gain in ((properties, 50), (both, 70), ("<Gain>30</Gain>", 30), ("<Gain>-1</Gain>", None)):
+        (found,) = read(f"<SequenceQueue><Job><Exposure>1</Exposure>{text}</Job></SequenceQueue>").entries
+        assert isinstance(found, Exposure)
+        assert found.gain == gain
+    said = read(f"<SequenceQueue><Job><Exposure>1</Exposure>{both}</Job></SequenceQueue>").remarks
+    assert said == ["line 1 (job 1): not taken over: CCD_CONTROLS Offset"]
+
+
+def test_what_a_sequence_has_beside_its_jobs_and_elements_of_other_programs_are_said() -> None:
+    head = (
+        "<HFRCheck enabled='true'><HFRDeviation>2</HFRDeviation></HFRCheck>"
+        "<RefocusEveryN enabled='true'>60</RefocusEveryN>"
+    )
+    off = "<GuideDeviation enabled='false'>2</GuideDeviation>"
+    job = "<Job><Exposure>1</Exposure><TemperatureValue>-5</TemperatureValue><UploadMode>0</UploadMode></Job>"
+    assert read(f"<SequenceQueue>{head}{off}{job}</SequenceQueue>").remarks == [
+        "the sequence: not taken over: HFRCheck, RefocusEveryN 60",
+        "line 1 (job 1): not taken over: TemperatureValue",
+    ]
+
+
+def test_a_job_of_a_second_camera_is_no_target_of_its_own() -> None:
+    lead = "<Job><JobType lead='true'/><Name>m31</Name><Sequence>one.esq</Sequence></Job>"
+    follows = "\n<Job><JobType lead='false'/><OpticalTrain>second</OpticalTrain><Sequence>two.esq</Sequence></Job>"
+    both = f"<SchedulerList>{lead}{follows}</SchedulerList>"
+    found = read(night_esl=both, one_esq=ONE, two_esq=QUEUE)
+    assert (len(found.targets), frames(steps(found)), found.problems) == (1, [(60, 5, "B", None)], [])
+    assert found.remarks == ["line 2 (job 2): another camera takes it beside the job before it; it is left out"]
+    assert [each.name for each in target_lists.read(both.encode()).targets] == ["m31"]
 
 
 def test_a_set_of_nina_has_its_rows_and_what_is_switched_off_is_said() -> None:
