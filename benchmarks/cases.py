@@ -10,7 +10,7 @@ from itertools import cycle, islice
 from typing import Any, Protocol
 
 from .contenders import COMMAND, Sent
-from .load import Run, drive, post
+from .load import Run, drive, get, post
 
 _RECENT = 100
 _WAITING = 5
@@ -71,6 +71,26 @@ class Case:
         return run
 
 
+@dataclass(frozen=True)
+class Page(Case):
+    """A page that is opened."""
+
+    address: str = "/"
+
+    def prepare(self, desk: Desk, requests: int) -> list[bytes]:
+        """Write so many requests, to a site at which jobs wait."""
+        if not desk.knows("pages"):
+            desk.send(["pages"], _WAITING)
+        return [get(self.address)] * requests
+
+    def drive(self, desk: Desk, written: Sequence[bytes], connections: int) -> Run:
+        """Send the requests; also checks that the last reply is a whole page."""
+        gc.collect()
+        run = drive(desk.port, written, connections)
+        assert run.body.rstrip().endswith(b"</html>"), run.body[-200:]
+        return run
+
+
 def _new(desk: Desk, requests: int) -> Sequence[dict[str, Any]]:
     desk.take("new")  # what waits does not pile up from round to round
     return [COMMAND | {"site": "new"}] * requests
@@ -121,3 +141,9 @@ CASES = (
     Case("getjob", 1, _one),
     Case(f"getrecentjobs, {_RECENT} jobs", _RECENT, _recent),
 )
+PAGES = (
+    Page("Send", 0, _nothing, address="/send?site=pages"),
+    Page("Send, a slew", 0, _nothing, address="/send?site=pages&device=mount&action=go"),
+    Page("Now", 0, _nothing, address="/?site=pages"),
+)
+"""Pages that editions have in common, for a look beside another checkout."""

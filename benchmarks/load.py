@@ -46,6 +46,11 @@ def post(path: str, body: bytes) -> bytes:
     return b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (path.encode(), len(body), body)
 
 
+def get(path: str) -> bytes:
+    """Write out a request of a page."""
+    return b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path.encode()
+
+
 def drive(port: int, requests: Sequence[bytes], connections: int) -> Run:
     """Send requests over so many connections, each with the next as soon as it has its reply.
 

@@ -21,7 +21,7 @@ from rich.progress import Progress
 from tests.support.servers import ROOT
 
 from . import against, load, report, wrk
-from .cases import CASES, Case
+from .cases import CASES, PAGES, Case
 from .checkouts import Checkout
 from .contenders import Contender, floor, service
 from .load import Run
@@ -122,8 +122,9 @@ def _client_us(results: Sequence[Result]) -> float:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print the table as it stands in README.md."""
     chosen = _parser().parse_args(arguments)
-    loader = wrk if chosen.loader == "wrk" else load
-    cases = [replace(case, loader=loader.drive) for case in CASES if chosen.only in case.name]
+    loader = wrk if chosen.loader == "wrk" and not chosen.pages else load
+    asked = PAGES if chosen.pages else CASES
+    cases = [replace(case, loader=loader.drive) for case in asked if chosen.only in case.name]
     log_level = "warning" if chosen.without_log else "info"
     if chosen.against:
         _against(cases, chosen, log_level)
@@ -142,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     usual = LOADERS[0] if wrk.is_there() else LOADERS[1]
     parser.add_argument("--loader", choices=LOADERS, default=usual, help="what sends the requests")
     other = parser.add_argument_group("beside another checkout")
+    other.add_argument("--pages", action="store_true", help="look at pages in the place of routes")
     other.add_argument("--against", type=Path, metavar="PATH", help="the other checkout, which counts as the old one")
     other.add_argument("--python", type=Path, help="what runs it; its own .venv/bin/python unless given")
     other.add_argument("--minutes", type=float, default=12, help="begin no round after so long")

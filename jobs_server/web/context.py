@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 from urllib.parse import quote, unquote, urlencode
 
@@ -34,6 +34,8 @@ from ..service import service
 from ..state import capabilities
 from ..state.devices import SeenDevice
 from ..storage.statement import Connection
+from . import forms
+from .forms import Form
 
 THEMES = ("light", "dark", "night")
 STRANGER = "somebody on the LAN"
@@ -83,6 +85,7 @@ class Page:
     settings: Settings
     profiles: Mapping[str, Profile]
     _connection: Connection | None = None
+    _forms: dict[tuple[str, str, str], Form | None] = field(default_factory=dict)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -212,6 +215,13 @@ class Page:
         except Unavailable:
             said = None
         return Abilities(self.profile, said.devices if said else {})
+
+    def form(self, device: str, action: str, script: str = "") -> Form | None:
+        """Return the form of an action with what the site has, made once for a page; see `forms.form`."""
+        key = device, action, script
+        if key not in self._forms:
+            self._forms[key] = forms.form(device, action, self.abilities, script)
+        return self._forms[key]
 
     @cached_property
     def pause(self) -> PauseRow | None:

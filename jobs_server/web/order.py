@@ -14,7 +14,7 @@ from ..errors import BadRequest
 from ..observatory import abilities, catalogue, describe, target_cautions
 from ..observatory.abilities import Abilities
 from ..observatory.decimals import with_points
-from . import filled_forms, forms, pointing
+from . import filled_forms, pointing
 from .context import Page
 from .pointing import Pointing
 
@@ -124,7 +124,7 @@ def from_form(page: Page, given: Mapping[str, str]) -> Order:
 
 def _from_fields(page: Page, given: Mapping[str, str], order: Order) -> None:
     device, action, script = (given.get(name, "").strip() for name in ("device", "action", "script"))
-    form = forms.form(device, action, page.abilities, script)
+    form = page.form(device, action, script)
     if form is None:
         required = filled_forms.read_object(given.get("required_params", ""), "required_params")
         optional = filled_forms.read_object(given.get("optional_params", ""), "optional_params")
@@ -152,7 +152,7 @@ def _from_fields(page: Page, given: Mapping[str, str], order: Order) -> None:
 
 def _add_exposure(page: Page, given: Mapping[str, str], order: Order, target: str) -> None:
     """Let an exposure follow a slew: posted after the slew, in the same transaction, it is handed over after it."""
-    form = forms.form("camera", "expose", page.abilities)
+    form = page.form("camera", "expose")
     assert form is not None
     filled = filled_forms.read(form, given, THEN)
     order.faults |= {THEN + key: sentence for key, sentence in filled.faults.items()}

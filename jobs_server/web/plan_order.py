@@ -164,7 +164,7 @@ def _read_target(page: Page, order: PlanOrder) -> None:
         where = targets.place_of_moving(order.given["target"], begins_ms, page.profile.place)
         if where is not None:
             order.given |= {"ra": str(where.ra_hours), "dec": str(where.dec_degrees)}
-    form = forms.form("mount", "go", page.abilities)
+    form = page.form("mount", "go")
     assert form is not None
     values = {"ra": order.given.get("ra", ""), "dec": order.given.get("dec", ""), "object": _name_of(order)}
     filled = filled_forms.read(form, {"group": "0"} | values)
@@ -256,7 +256,7 @@ def _focus(page: Page, order: PlanOrder) -> list[Step]:
 
 
 def _exposure(page: Page, order: PlanOrder, number: int, row: Row) -> Step:
-    form = forms.form("camera", "expose", page.abilities)
+    form = page.form("camera", "expose")
     assert form is not None
     values = {"filter": row.filter, "time": row.time, "count": row.count or "1", "bin": row.bin}
     filled = filled_forms.read(form, values | {"object_name": _name_of(order)})

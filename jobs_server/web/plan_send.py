@@ -23,7 +23,7 @@ from ..observatory import catalogue, describe, sequence_steps
 from ..observatory.sequences import Sequence as Brought
 from ..service import service
 from ..storage.statement import Connection
-from . import formats, forms, plan_order, pointing, series
+from . import formats, plan_order, pointing, series
 from .actions import keep_for_next_page
 from .blueprint import bp
 from .context import page
@@ -202,7 +202,7 @@ def _seen(order: PlanOrder) -> pointing.Seen | None:
 
 def _choices() -> dict[str, Any]:
     """Return which filters and binnings the form offers; none where nobody says which there are."""
-    form = forms.form("camera", "expose", page().abilities)
+    form = page().form("camera", "expose")
     assert form is not None
     offered = {each.key: each.texts for each in form.fields if each.key in ("filter", "bin")}
     return {"filters": offered["filter"], "binnings": offered["bin"]}

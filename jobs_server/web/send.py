@@ -108,8 +108,8 @@ def _show(given: Mapping[str, str], order: Order) -> str:
 def _render(given: Mapping[str, str], order: Order | None, instances: Mapping[str, str], *, asks: bool = False) -> str:
     device, action = _chosen(given)
     script = given.get("script", "")
-    form = forms.form(device, action, page().abilities, script)
-    expose = forms.form("camera", "expose", page().abilities)
+    form = page().form(device, action, script)
+    expose = page().form("camera", "expose")
     assert expose is not None
     what = {"device": device, "action": action, "instance": instances[device]}
     shown = order or from_form(page(), what | dict(given))
@@ -218,7 +218,7 @@ def _filled(body: Mapping[str, Any]) -> dict[str, str]:
     device, action = body["device"], body["action"]
     required, optional = dict(body["required_params"]), body["optional_params"]
     script = str(required.pop("script", "")) if (device, action) == ("sequencer", "run") else ""
-    form = forms.form(device, action, page().abilities, script)
+    form = page().form(device, action, script)
     if form is None or not forms.fits(form, required, optional):
         return {"raw": json.dumps(body, indent=2, ensure_ascii=False)}
     what = {"device": device, "instance": body["instance"], "action": action, "script": script}

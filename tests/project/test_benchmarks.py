@@ -119,6 +119,16 @@ def test_a_route_is_measured_beside_another_checkout() -> None:
         assert float(row[6]) > 0, "no processor time was seen"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process takes")
+def test_a_page_is_measured_beside_another_checkout() -> None:
+    command = [sys.executable, "-m", "benchmarks.routes", "--pages", "--against", str(ROOT), "--python", sys.executable]
+    options = ["--smallest", "--only", "Send, a slew", "--rounds", "6", "--connections", "1"]
+    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert [row[:3] for row in rows[2:]] == [["Send, a slew", "1", "6"]]
+
+
 def test_a_checkout_is_refused_whose_python_serves_another(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="is missing"):
         Checkout(tmp_path, tmp_path / "python").check()
