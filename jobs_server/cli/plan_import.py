@@ -80,11 +80,11 @@ def import_plan(
     code = needed_site(site)
     try:
         read = sequences.read(_contents(files), _Catalogue(code).known)
+        for sentence in (*read.problems, *read.remarks):
+            click.echo(sentence, err=True)
         body = _body(read, [_exposure(each) for each in exposures], code, options)
     except (ValueError, plan_file.WrongFile) as error:
         raise click.ClickException(f"{error}; nothing was sent") from None
-    for sentence in (*read.problems, *read.remarks):
-        click.echo(sentence, err=True)
     if read.problems and not partly and not check:
         raise click.ClickException("nothing was sent, since something is missing; with --partly the rest is sent")
     who = {"user_id": user, "user_name": user, "check": check}

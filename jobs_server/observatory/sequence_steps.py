@@ -145,7 +145,8 @@ def _common(
     target: OwnTarget | None, rest: Sequence[Entry], manner: Manner, focus: Step | None, *, is_first: bool
 ) -> list[Step]:
     if not manner.common:
-        raise ValueError(f"nothing is to be taken at {shown(target.name) if target else 'the place'}: say what")
+        where = shown(target.name) if target else "the place"
+        raise ValueError(f"nothing is to be taken at {where}: say what, or bring its sequence in too")
     series = [_named(each, target.name if target else "") for each in manner.common]
     focusing = [focus] if focus else []
     if manner.focus == "each":

@@ -48,6 +48,24 @@ class Sequence:
         return [entry for entry in self.entries if isinstance(entry, OwnTarget)]
 
 
+def leave_out_idle(made: Sequence) -> None:
+    """Leave out the targets at which nothing is to be taken, where others bring their exposures, and say so."""
+    kept, at = list[Entry](), 0
+    while at < len(made.entries):
+        end = next((number for number in range(at + 1, len(made.entries)) if _begins(made.entries[number])), None)
+        part = made.entries[at:end]
+        if isinstance(part[0], OwnTarget) and not any(isinstance(each, Exposure) for each in part):
+            made.problems.append(f"nothing is to be taken at {shown(part[0].name)}, which is left out")
+        else:
+            kept += part
+        at += len(part)
+    made.entries = kept
+
+
+def _begins(entry: Entry) -> bool:
+    return isinstance(entry, OwnTarget) or entry is Mark.NO_TARGET
+
+
 def read(files: Mapping[str, bytes], known: Known = lambda name: targets.named(name, 0, None)) -> Sequence:
     """Read a list or a sequence with the sequences that it names, by the names of the files.
 

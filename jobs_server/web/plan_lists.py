@@ -51,6 +51,7 @@ def _filled(made: Sequence) -> dict[str, str]:
                 f"a plan may have {target_lines.MOST} targets, and these are {len(made.targets)}: part the list"
             )
         return {"title": title, "slew": "yes", "targets": target_lines.written(made.targets)}
+    sequences.leave_out_idle(made)
     with page().snapshot() as connection:
         devices = plan_send.with_devices(connection, {})
     camera, mount = devices["camera"], devices["mount"]

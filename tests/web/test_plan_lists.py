@@ -99,6 +99,15 @@ def test_what_the_rows_cannot_hold_is_shown_as_steps(browser: FlaskClient, obser
     assert shown(observatory, answer)["of"] == len(steps)
 
 
+def test_a_list_of_which_one_sequence_is_missing_keeps_the_rest_and_says_which(browser: FlaskClient) -> None:
+    status, page = brings_in(browser, {"sched.esl": LIST, "red.esq": QUEUE})
+    assert status == 200
+    assert [step["action"] for step in json.loads(area(page, "raw"))].count("go") == 1
+    said = unescape(page)
+    assert "Nothing is to be taken at m31, which is left out" in said
+    assert "its sequence blue.esq did not come with the list: bring both in together" in said
+
+
 def test_a_time_in_a_list_is_by_the_sites_clock_and_one_that_is_over_is_said(browser: FlaskClient) -> None:
     coming = LIST.replace("2026-12-01T", "2126-12-01T").replace("2026-12-02T", "2026-01-02T")
     page = unescape(brings_in(browser, {"sched.esl": coming, "red.esq": ONE, "blue.esq": ONE})[1])
