@@ -93,7 +93,7 @@ def test_what_the_rows_cannot_hold_is_shown_as_steps(browser: FlaskClient, obser
     steps = json.loads(area(page, "raw"))
     assert [step["action"] for step in steps[:2]] == ["go", "run"]
     said = unescape(page)
-    assert "Line 8 (job 2): its coordinates are no numbers" in said
+    assert "line 8 (job 2): its coordinates are no numbers" in said
     assert "MinimumAltitude 35" in said
     answer = browser.post("/plans/new", data={"site": "wmd", "do": "send", "raw": area(page, "raw")})
     assert shown(observatory, answer)["of"] == len(steps)
@@ -104,7 +104,7 @@ def test_a_list_of_which_one_sequence_is_missing_keeps_the_rest_and_says_which(b
     assert status == 200
     assert [step["action"] for step in json.loads(area(page, "raw"))].count("go") == 1
     said = unescape(page)
-    assert "Nothing is to be taken at m31, which is left out" in said
+    assert "nothing is to be taken at m31, which is left out" in said
     assert "its sequence blue.esq did not come with the list: bring both in together" in said
 
 
@@ -113,17 +113,17 @@ def test_a_time_in_a_list_is_by_the_sites_clock_and_one_that_is_over_is_said(bro
     page = unescape(brings_in(browser, {"sched.esl": coming, "red.esq": ONE, "blue.esq": ONE})[1])
     assert 'name="not_before" value="2126-12-01 20:15"' in page
     assert "taken for a time of the site’s clock" in page
-    assert "When it was to end, 2026-01-02T04:00:00, is over: say another time" in page
+    assert "when it was to end, 2026-01-02T04:00:00, is over: say another time" in page
 
 
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"odd.xml": "<a/>"}, "The XML is a a, which is no list that is read here"),
-        ({"odd.json": '{"a": 1}'}, "The JSON is no list of Stellarium and has no targets of N.I.N.A."),
-        ({"odd.esq": "<SequenceQueue><Job>"}, "The file is no XML"),
+        ({"odd.xml": "<a/>"}, "the XML is a a, which is no list that is read here"),
+        ({"odd.json": '{"a": 1}'}, "the JSON is no list of Stellarium and has no targets of N.I.N.A."),
+        ({"odd.esq": "<SequenceQueue><Job>"}, "the file is no XML"),
         ({"many.csv": "name,ra_hours,dec_degrees\n" + "\n".join(f"F {n},1,2" for n in range(251))}, "part the list"),
-        ({"long.esq": ONE.replace("<Count>5", "<Delay>9</Delay><Count>900")}, "A plan may have 500 steps"),
+        ({"long.esq": ONE.replace("<Count>5", "<Delay>9</Delay><Count>900")}, "a plan may have 500 steps"),
     ],
 )
 def test_what_is_no_list_or_too_long_is_said_in_words(browser: FlaskClient, files: dict[str, str], said: str) -> None:
