@@ -14,9 +14,8 @@ import click
 from .. import clock
 from ..domain import actors, commands
 from ..domain.plan_commands import MOST_STEPS, NewPlan
-from ..errors import ConfigError, Unavailable
-from ..history import now, plan_skies, plan_views
-from ..history.plan_times import PlanTimes
+from ..history import now
+from ..jobs import plans
 from ..observatory import catalogue, own_targets, profiles, sequence_entries, sequence_steps, sequences, targets
 from ..observatory.abilities import Abilities
 from ..observatory.sequence_entries import Exposure
@@ -180,30 +179,16 @@ def _instance(connection: Connection, known: Abilities, device: str) -> str:
 def _send(command: NewPlan, key: str, *, sure: bool, as_json: bool) -> None:
     """Say how long the plan takes and what is down as it goes on, have that acknowledged, and send it."""
     desk, actor = plan_desk(), actors.console(command.user_id, command.user_name, settings().open_roles)
-    row, steps = desk.check(command, actor)
-    try:
-        with database().reading() as connection:
-            known = _known(connection, command.site)
-            at_once = desk.releasing.is_at_once(command.site)
-            public = plan_views.whole(connection, PlanTimes(), row, steps, clock.read(), at_once=at_once)
-    except (ConfigError, Unavailable) as error:
-        raise click.ClickException(str(error)) from None
-    begin_ms, begins_ms = max(clock.now_ms(), command.not_before_ms or 0), list[float]()
-    for step in public["steps"]:
-        begins_ms.append(begin_ms)
-        begin_ms += round(1000 * step["estimated_seconds"])
-    cautions = plan_skies.cautions(known, _bodies(command), begins_ms, public["estimated_end_ms"])
+    cautions = plan_screen.sky_cautions(*plans.drafted(command, actor, clock.read()))
     for sentence in cautions:
         click.echo(f"Caution: {sentence}.", err=True)
-    if not command.check:
+    if command.check:
+        row, steps = desk.check(command, actor)
+    else:
         if cautions and not sure:
             _ask()
         row, steps = desk.new(command, actor, key)
     plan_screen.show(row, steps, as_json=as_json)
-
-
-def _bodies(command: NewPlan) -> list[dict[str, Any]]:
-    return [{"required_params": {}, "optional_params": {}} | step for step in command.steps * command.repeat]
 
 
 def _ask() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ import orjson
 
 from .. import clock
 from ..errors import on_one_line
-from ..history import plan_views
+from ..history import plan_skies, plan_views
 from ..history.plan_times import PlanTimes
 from ..jobs.plan_rows import PlanRow, StepOfPlan
 from ..observatory import profiles
+from ..observatory.abilities import Abilities
+from ..state import capabilities
 from .installation import database, plan_desk, settings
+
+_PARAMS = ("required_params", "optional_params")
 
 
 def show(plan: PlanRow, steps: Sequence[StepOfPlan], *, as_json: bool) -> None:
@@ -36,6 +41,20 @@ def show(plan: PlanRow, steps: Sequence[StepOfPlan], *, as_json: bool) -> None:
         click.echo(on_one_line(f"  Caution: {caution}."))
     for step in public["steps"]:
         click.echo(on_one_line(_step(step)))
+
+
+def sky_cautions(plan: PlanRow, steps: Sequence[StepOfPlan]) -> list[str]:
+    """Return what is to be said of where a plan points the telescope, as each slew's turn comes and ends."""
+    at_once, now = plan_desk().releasing.is_at_once(plan.site), clock.read()
+    with database().reading() as connection:
+        public = plan_views.whole(connection, PlanTimes(), plan, steps, now, at_once=at_once)
+        said = capabilities.of_site(connection, plan.site)
+    profile = profiles.load(Path(settings().instance)).get(plan.site) or profiles.Profile(code=plan.site)
+    known = Abilities(profile, said.devices if said else {})
+    bodies = [each | {key: _plain(each[key]) for key in _PARAMS} for each in public["steps"]]
+    lengths = (1000 * each["estimated_seconds"] for each in bodies)
+    begins_ms = list(accumulate(lengths, initial=max(now.wall_ms, plan.not_before_ms or 0)))
+    return plan_skies.cautions(known, bodies, begins_ms, begins_ms[-1])
 
 
 def line(plan: PlanRow) -> str:

@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
+from .. import clock
 from ..domain import actors, commands, plan_commands
 from ..domain.plan_commands import NewPlan
+from ..jobs import plans
 from ..observatory import profiles, site_time
 from . import plan_file, plan_screen
 from .common import json_option, needed_site, site_option, user_option
@@ -55,6 +57,8 @@ def send(
         row, steps = plan_desk().check(command, actor)
     else:
         row, steps = plan_desk().new(command, actor, commands.parse_key(key) or uuid.uuid4().hex)
+    for sentence in plan_screen.sky_cautions(*plans.drafted(command, actor, clock.read())):
+        click.echo(f"Caution: {sentence}.", err=True)  # Nobody is asked: the plan pauses where it is so then.
     plan_screen.show(row, steps, as_json=as_json)
 
 

@@ -269,3 +269,15 @@ def test_what_is_down_when_its_turn_comes_is_acknowledged_at_a_terminal_too(tmp_
     assert imports(app, *options, "--sure").exit_code == 0
     assert len(listed(desk)) == 1
     service_of(app).database.close()
+
+
+def test_a_plan_from_a_file_says_what_is_down_and_asks_nobody(tmp_path: Path) -> None:
+    save(tmp_path, Profile(code="wmd", latitude_deg=47.7, longitude_deg=12.0))
+    app = create_app({"TESTING": True, "INSTANCE": str(tmp_path), "DATABASE_URL": databases.fresh()})
+    steps = "device,instance,action,time,ra,dec\ncamera,c,expose,60,,\nmount,m,go,,12,-80\n"
+    for options in (("--check",), ()):
+        result = run(app, "send", written(tmp_path, "night.csv", steps), "--site", "wmd", *options)
+        assert result.exit_code == 0
+        assert re.search(r"Caution: the target stands .* below the horizon\.", result.stderr)
+    assert len(listed(inside(app))) == 1
+    service_of(app).database.close()

@@ -63,3 +63,19 @@ def test_a_profile_that_cannot_be_read_hinders_no_job(file_app: Flask) -> None:
     result = FlaskCliRunner(file_app).invoke(args=arguments)
     assert result.exit_code == 0, result.output
     assert result.stderr.startswith("What wmd has is not known now: ")
+
+
+def test_a_slew_to_a_name_that_is_down_is_sent_only_with_a_yes(file_app: Flask) -> None:
+    instance = Path(service_of(file_app).settings.instance)
+    (instance / "site.toml").write_text('code = "wmd"\nlatitude_deg = 89.0\nlongitude_deg = 0.0\n', encoding="utf-8")
+    slew = ("jobs", "send", "--site", "wmd", "mount", "mount1", "go", "--json", "--target")
+    run = FlaskCliRunner(file_app).invoke
+    refused = run(args=[*slew, "acrux"])
+    assert refused.exit_code == 1
+    assert "Caution: Acrux stands " in refused.stderr
+    assert "below the horizon." in refused.stderr
+    assert "nothing is sent; with --sure it is sent all the same" in refused.stderr
+    sent = json.loads(run(args=[*slew, "acrux", "--sure"]).stdout)
+    assert sent["optional_params"]["object"] == "Acrux"
+    assert run(args=[*slew, "polaris"]).exit_code == 0
+    assert "no target here is called 'no such thing'" in run(args=[*slew, "no such thing"]).stderr

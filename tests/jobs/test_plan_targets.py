@@ -85,3 +85,19 @@ def test_a_planet_is_slewed_to_where_it_stands_when_its_step_is_released(
     assert (job["required_params"]["ra"], job["required_params"]["dec"]) == (now.ra_hours, now.dec_degrees)
     assert job["required_params"]["ra"] != there.ra_hours
     assert shows(site, plan)["steps"][1]["required_params"]["ra"] == there.ra_hours
+
+
+def test_a_target_near_the_sun_pauses_the_plan_while_the_sun_is_up(
+    app: Flask, site: Observatory, clocks: Clocks
+) -> None:
+    sun = targets.place_of_moving("sun", clocks.now.wall_ms, None)
+    assert sun is not None
+    latitude = POLE_DEGREES if sun.dec_degrees > 0 else -POLE_DEGREES
+    service_of(app).profiles.write(Profile(code="wmd", latitude_deg=latitude, longitude_deg=0.0))
+    plan = plans(site, [a_step(), slews(sun.dec_degrees, "a comet", ra=sun.ra_hours)])
+    carries_out(site)
+    paused = shows(site, plan)
+    assert paused["state"] == "paused"
+    assert "a comet is 0." in paused["reason"]
+    assert "from the sun, which is up" in paused["reason"]
+    assert site.polls() == []
