@@ -25,6 +25,9 @@ COMMANDS: Mapping[str, Place] = {
     "alerts": Place("jobs_server.cli.alerts:alerts", "Try out the alerts that JOBS_ALERT_URL gets."),
     "backup": Place("jobs_server.cli.backup:backup", "Back up the database into FOLDER, while it is served."),
     "companion": Place("jobs_server.cli.companion:companion", "Configs for the public site software and UI."),
+    "demo": Place(
+        "jobs_server.cli.demo:demo", "Show it all at once: a server, a pretend observatory and a believable evening."
+    ),
     "doctor": Place("jobs_server.cli.doctor:doctor", "Look this installation over and explain what is wrong."),
     "import": Place(
         "jobs_server.cli.history:import_history",

@@ -44,7 +44,7 @@ def serve(host: str | None, port: int | None, server: str) -> None:
     settings = installation.settings()
     host, port = host or settings.host, port or settings.port
     chosen = _choose(server)
-    _check_address(host, port)
+    check_address(host, port)
     # The listener's settings are read again where the server's own configuration is made.
     os.environ |= {variable("host"): host, variable("port"): str(port)}
     if chosen == "gunicorn":
@@ -64,8 +64,8 @@ def _choose(server: str) -> str:
     )
 
 
-def _check_address(host: str, port: int) -> None:
-    """Refuse an address that cannot be listened on, in one sentence, before anything starts."""
+def check_address(host: str, port: int) -> None:
+    """Raise ClickException, in one sentence, when an address cannot be listened on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         if os.name != "nt":  # there it would let two listen on one port

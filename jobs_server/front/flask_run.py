@@ -41,6 +41,13 @@ def set_up(app: Flask, bounds: Bounds) -> None:
     _make_few_lists_at_a_time(app)
 
 
+def server_within(app: Flask, bounds: Bounds, host: str, port: int) -> serving.BaseWSGIServer:
+    """Return the server of `flask run` for a program that serves beside its own work; nothing is served yet."""
+    serving.LISTEN_QUEUE = _WAITING_CONNECTIONS
+    _make_few_lists_at_a_time(app)
+    return serving.make_server(host, port, app, threaded=True, request_handler=handler_within(bounds))
+
+
 def handler_within(bounds: Bounds) -> type[serving.WSGIRequestHandler]:
     """Return a class that handles requests within bounds."""
     stalls = Stalls(bounds)

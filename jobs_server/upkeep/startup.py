@@ -116,6 +116,15 @@ def start_workers(app: Flask) -> None:
     service.health.workers = (*workers, service.storing.worker)
 
 
+def finish(app: Flask) -> None:
+    """End what works beside the requests and close the database, in a process that goes on after serving."""
+    service = service_of(app)
+    service.feed.stop()
+    for worker in service.health.workers:
+        worker.stop()
+    service.database.close()
+
+
 def _hear_others(service: Service) -> list[Worker]:
     """Hear what other servers on the same database commit, and which sites they hear; return what does so."""
     heard = service.listener
