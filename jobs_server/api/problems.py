@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def register(app: Flask) -> None:
     """Render every refusal of an app the same way, unknown addresses included."""
     app.register_error_handler(JobsError, _refused)
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, http_error)
 
 
 def _refused(error: JobsError) -> Response:
@@ -43,7 +43,8 @@ def headers(error: JobsError) -> dict[str, str]:
     return found
 
 
-def _http_error(error: HTTPException) -> Response:
+def http_error(error: HTTPException) -> Response:
+    """Render a refusal that is none of this service's own, such as of an address where there is nothing."""
     status = error.code or 500
     response = _render(status, error.name.lower().replace(" ", "-"), error.name, _http_sentence(error), ())
     if isinstance(error, MethodNotAllowed) and error.valid_methods:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from flask import Flask
 from flask_bootstrap import Bootstrap5
+from werkzeug.exceptions import NotFound
 
 from ..service import Service
 from . import (  # noqa: F401  each adds its routes to the blueprint
@@ -27,6 +28,7 @@ from . import (  # noqa: F401  each adds its routes to the blueprint
     queue,
     reservations,
     send,
+    set_up,
     sign_in,
     site,
     site_admin,
@@ -47,3 +49,4 @@ def register(app: Flask, service: Service) -> None:
     Bootstrap5(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.register_blueprint(bp)
+    app.register_error_handler(NotFound, set_up.lead_browsers)

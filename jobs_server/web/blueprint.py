@@ -9,6 +9,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..api import problems
+from ..auth.browser_guard import SAFE_METHODS
 from ..domain import actors
 from ..domain.lifecycle import result_of
 from ..errors import BadRequest, DatabaseUnavailable, JobsError, Unavailable
@@ -53,6 +54,9 @@ UNDER = {
     "revoke_token": "settings",
     "lock_out": "settings",
     "lift": "settings",
+    "set_up": "settings",
+    "write_site": "settings",
+    "connect": "settings",
 }
 """Where in the menu a page is that has no link of its own there."""
 
@@ -84,6 +88,9 @@ def _for_templates() -> dict[str, object]:
     }
 
 
+_OF_A_SITE = frozenset(f"pages.{name}" for name, _ in LINKS)
+
+
 @bp.before_request
 def _check_site() -> None:
     """Refuse a site code that no database keeps, before anything is asked of a site."""
@@ -91,6 +98,7 @@ def _check_site() -> None:
         request.max_content_length = _LARGER[request.endpoint]
     if "\0" in request.values.get("site", ""):
         raise BadRequest("Error: name a site")
+    page().leads_on = request.endpoint in _OF_A_SITE and request.method in SAFE_METHODS and page().wants_page
 
 
 def _kind_of(status: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 from urllib.parse import quote, unquote, urlencode
 
-from flask import Response, g, request
+from flask import Response, abort, g, redirect, request, url_for
 from werkzeug.utils import cached_property  # functools' has one lock for all pages, up to Python 3.11
 
 from .. import clock
@@ -84,6 +84,8 @@ class Page:
     now_ms: int
     settings: Settings
     profiles: Mapping[str, Profile]
+    leads_on: bool = False
+    """Whether the page is about a site, so that it leads to the set-up while no site is known."""
     _connection: Connection | None = None
     _forms: dict[tuple[str, str, str], Form | None] = field(default_factory=dict)
 
@@ -108,6 +110,8 @@ class Page:
         """Open the page's read transaction for a page that is shown, and read its frame first."""
         with self.snapshot() as connection:
             self.frame = self._read_frame(connection)
+            if self.leads_on and not self.site:
+                abort(redirect(url_for("pages.set_up")))
             yield connection
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, make_response, render_template
+from flask import Response, make_response, redirect, render_template, url_for
 
 from ..auth.access import Access, needs
 from ..history.now import present
@@ -25,8 +25,8 @@ def now() -> Response:
         going_on = plan_queries.open_at(connection, page().site) if page().site else []
         cards = [plans.shown(connection, row) for row in going_on[:SHOWN_PLANS]]
         picture = pictures.last(connection, page().site) if pictures.are_shown() else None
-    if shown is None:
-        return make_response(render_template("pages/no_site.html"))
+    if shown is None:  # a script asks
+        return redirect(url_for("pages.set_up"))  # type: ignore[return-value]
     drawn = sky_tonight.of_now(page(), shown.running, [step for card in cards for step in card.steps])
     return make_response(
         render_template(

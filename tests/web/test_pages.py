@@ -164,8 +164,8 @@ def test_all_that_a_page_loads_is_small() -> None:
 
 
 def test_without_a_site_the_page_asks_for_one(browser: FlaskClient) -> None:
-    page = browser.get("/")
-    assert "Which site?" in page.text
+    page = browser.get("/", follow_redirects=True)
+    assert "What is it called?" in page.text
     assert "Stop now" not in page.text
     assert browser.get("/?site=new").status_code == 200
 

@@ -1,0 +1,92 @@
+"""The commands by which a site's software is started, as they can be copied: with this installation's own paths."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from .. import config
+from .context import Page
+
+_AGENT_NEEDS = ("astropy", "httpcore", "numpy", "PIL")
+_PUBLIC_BASES = {"jobs": "jobs", "calendar": "calendar", "configs": "api", "status": "status", "logs": "logs"}
+
+
+class Step(NamedTuple):
+    """One command, and what it does."""
+
+    said: str
+    command: str
+
+
+class Ways(NamedTuple):
+    """The ways to go on after a site was set up."""
+
+    simulator: list[Step]
+    agent: list[Step]
+    public: list[Step]
+    bases: list[Step]
+    """The base addresses that the public site software has to be told."""
+    is_for_here: bool
+    """Whether the address in the commands means this PC to whoever uses it."""
+
+
+def ways(page: Page, url: str) -> Ways:
+    """Return the ways to go on for the site of a page, whose server is reached at an address."""
+    settings, site = page.settings, page.site
+    here = _instance(settings.instance)
+    agent = [
+        Step(
+            "Find the devices behind INDI or Alpaca", _program("agent", "find", "--site", site, "--url", url, here=here)
+        ),
+        Step("Carry jobs out on them", _program("agent", "run")),
+    ]
+    public = [Step("Draw first configs", _program("companion", "seed", "--site", site, here=here))]
+    if not all(find_spec(name) for name in _AGENT_NEEDS):
+        agent.insert(0, Step("Install what it needs", _install()))
+    if settings.companion != "on":
+        port = str(urlsplit(url).port or 80)
+        run = _program("run", "--port", port, here={"JOBS_COMPANION": "on", **here})
+        public.insert(0, Step("End this server, and start it so that it answers the software’s other questions", run))
+    return Ways(
+        simulator=[Step("", _program("simulate", "--site", site, "--speed", "20", "--url", url, here=here))],
+        agent=agent,
+        public=public,
+        bases=[Step(name, f"{url}/{path}") for name, path in _PUBLIC_BASES.items()],
+        is_for_here=urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1"),
+    )
+
+
+def _program(*words: str, here: Mapping[str, str] | None = None) -> str:
+    """Return what calls this program in a new terminal, with variables before it."""
+    script = Path(sys.executable).with_name("jobs-server.exe" if os.name == "nt" else "jobs-server")
+    program = [str(script)] if script.exists() else [sys.executable, "-m", "jobs_server"]
+    return _written([*program, *words], here or {})
+
+
+def _instance(folder: str) -> dict[str, str]:
+    """Return the variable that names the instance folder, where a program would look for another."""
+    wanted = Path(folder).resolve()
+    return {} if wanted == config.instance_folder().resolve() else {"JOBS_INSTANCE": str(wanted)}
+
+
+def _install() -> str:
+    checkout = Path(__file__).resolve().parents[2]
+    what = f"{checkout}[agent]" if (checkout / "setup.cfg").exists() else "jobs-server[agent]"
+    return _written([sys.executable, "-m", "pip", "install", what], {})
+
+
+def _written(words: list[str], variables: Mapping[str, str]) -> str:
+    """Return a command as a terminal of this system takes it."""
+    if os.name == "nt":
+        return " && ".join(
+            [*(f'set "{name}={value}"' for name, value in variables.items()), subprocess.list2cmdline(words)]
+        )
+    return " ".join([*(f"{name}={shlex.quote(value)}" for name, value in variables.items()), shlex.join(words)])
