@@ -21,7 +21,8 @@ tokens = CommandGroup("tokens", help="Make, list and revoke the tokens of sites'
 def create(site: str | None, name: str) -> None:
     """Make a token and print it, this once.
 
-    The site's software sends it with every request: Authorization: Bearer TOKEN
+    The site's software sends it with every request. The token alone goes to the standard output; beside it, for people,
+    stand the lines to paste.
     """
     with database().transaction() as connection:
         row, token = site_tokens.create(connection, needed_site(site), name, person_here(), clock.read())
@@ -29,6 +30,8 @@ def create(site: str | None, name: str) -> None:
     click.echo(
         f"Token {row.id} of {row.site} for {row.name}. It is shown only now: keep it where it is used.", err=True
     )
+    click.echo(f'For the site agent, in agent.toml:  token = "{token}"', err=True)
+    click.echo(f"For other programs, in every request:  Authorization: Bearer {token}", err=True)
     if settings().site_tokens == "off":
         click.echo(
             "It is not asked for yet: set JOBS_SITE_TOKENS=required when the site's software sends it.", err=True

@@ -75,6 +75,8 @@ _NEXT_SITE = Statement(select(func.min(Job.site)).where(Job.site > bindparam("si
 _NEWEST_OF_SITE = Statement(
     select(Job.timestamp_ms, Job.ulid).where(THIS_SITE).order_by(*NEWEST_FIRST).limit(at_most(1))
 )
+_OLDEST = Statement(select(Job.accepted_ms).order_by(Job.id).limit(at_most(1)))
+_HEARD = Statement(select(Job.id).where(THIS_SITE, Job.heard_ms.is_not(None)).limit(at_most(1)))
 _newest = select(Job.id, Job.site).order_by(Job.id.desc()).limit(at_most(2000)).subquery()
 _SITES_OF_NEWEST = Statement(
     select(_newest.c.site).group_by(_newest.c.site).order_by(func.max(_newest.c.id).desc()).limit(at_most("count"))
@@ -178,6 +180,17 @@ def recent_sites(connection: Connection, count: int) -> list[str]:
 def has_jobs(connection: Connection, site: str) -> bool:
     """Whether a site ever had a job that is still kept."""
     return connection.row(_NEWEST_OF_SITE, site=site) is not None
+
+
+def was_ever_handed_over(connection: Connection, site: str) -> bool:
+    """Whether a job that is still kept was ever handed over to the software of a site."""
+    return connection.row(_HEARD, site=site) is not None
+
+
+def oldest_ms(connection: Connection) -> int | None:
+    """Return when the oldest job of all that are kept was accepted; None where there is none."""
+    row = connection.row(_OLDEST)
+    return None if row is None else int(row[0])
 
 
 def count_in_hand(connection: Connection, site: str) -> int:

@@ -6,6 +6,7 @@ Preparing is no part of `create_app`: commands such as `flask settings` must run
 from __future__ import annotations
 
 import gc
+import io
 import logging
 import os
 import signal
@@ -202,8 +203,30 @@ def announce_address(command: str, host: str, port: int) -> None:
         click.echo(
             "https, and to stand slow clients of very many addresses, need a proxy such as nginx in front.", err=True
         )
+        _show_for_phones(f"{address}/")
     names = f"localhost, {socket.gethostname()} and this PC's numbers"
     click.echo(f"Browsers may call it by {names}; name any other in {variable('trusted_hosts')}.", err=True)
+
+
+def _show_for_phones(address: str) -> None:
+    """Print an address as a QR code, on a terminal that can show one: a log is read by nobody's phone."""
+    if not sys.stderr.isatty() or not _can_show_blocks(sys.stderr.encoding):
+        return
+    import segno
+
+    drawn = io.StringIO()
+    segno.make(address, micro=False).terminal(drawn, compact=True)
+    click.echo("On a phone in this network:", err=True)
+    for line in drawn.getvalue().splitlines():
+        click.secho(line, fg="bright_white", bg="black", err=True)
+
+
+def _can_show_blocks(encoding: str) -> bool:
+    try:
+        "\u2580\u2584\u2588".encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _reached_at(host: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, cast
 from urllib.parse import quote, unquote, urlencode
 
@@ -124,6 +124,7 @@ class Page:
         site, at_ms = self.site, self.now_ms
         if not site:
             return Frame(self.sites, str(sse.now(connection, site)), [], None, [])
+        _ = self.presence  # in the page's own transaction
         return Frame(
             sites=self.sites,
             position=str(sse.now(connection, site)),
@@ -178,6 +179,7 @@ class Page:
         last = unquote(request.cookies.get("site", ""))
         known = self.settings.sites or {*self.profiles, *([last] if last else [])}
         self.sites = sorted(known)
+        self.presence = self._polled
         self.frame = Frame(self.sites, "", [], None, [])
 
     @cached_property
@@ -288,10 +290,28 @@ class Page:
 
     @cached_property
     def presence(self) -> Seen:
-        """Return how the site's software polled, up to now."""
+        """Return how the site's software polled, up to now; of software that was never there nothing is known."""
+        seen = self._polled
+        is_news = seen.state is State.SILENT and seen.last_poll_ms is None
+        return (
+            replace(seen, state=State.UNKNOWN, silent_since_ms=None) if is_news and not self._had_software() else seen
+        )
+
+    @property
+    def _polled(self) -> Seen:
         presence = service().feed.presence
         presence.serves_beside_others(request.is_multiprocess)
         return presence.seen(self.site, Queue.PRIMARY)
+
+    def _had_software(self) -> bool:
+        """Whether software of the site was ever there: before, nothing is silent. Taken for true where nobody knows."""
+        if self.devices:
+            return True
+        try:
+            with self.snapshot() as connection:
+                return queries.was_ever_handed_over(connection, self.site)
+        except Unavailable:
+            return True
 
     @cached_property
     def devices(self) -> list[SeenDevice]:

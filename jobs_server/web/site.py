@@ -17,7 +17,7 @@ from ..config import Settings
 from ..domain import commands
 from ..domain.commands import LiftLockout, LockOut
 from ..errors import BadRequest, shown
-from ..jobs import lockouts
+from ..jobs import lockouts, queries
 from ..observatory import own_targets, profiles
 from ..observatory.coordinates import sexagesimal
 from ..observatory.target_lists import Reading
@@ -44,6 +44,8 @@ class Health(NamedTuple):
     python: str
     system: str
     last_backup_ms: int | None
+    is_backup_missing: bool
+    """Whether there is none though there are jobs that one should hold."""
     backup_count: int
     is_on_sqlite: bool
     clock: list[str]
@@ -66,12 +68,13 @@ def show(made: tuple[SiteTokenRow, str] | None = None, imported: Reading | None 
         own = own_targets.listed(connection, page().site, most=SHOWN_TARGETS)
         target_count = own_targets.count(connection, page().site)
         kept_in = migrations.storage(connection)
+        oldest_ms = queries.oldest_ms(connection)
         companion = configs.of_page(connection)
         of_the_clock = [finding.alert for finding in clock_checks.dates(connection, page().settings) if finding.alert]
     return render_template(
         "pages/settings.html",
         earlier_lockouts=earlier_lockouts,
-        health=_health(page().settings, kept_in, of_the_clock),
+        health=_health(page().settings, kept_in, of_the_clock, oldest_ms),
         sees_settings=sees_settings,
         file=Path(page().settings.instance) / profiles.FILE,
         in_force=[
@@ -126,7 +129,7 @@ def _asked(model: type[commands.AnyCommand], **more: object) -> commands.AnyComm
     return made
 
 
-def _health(settings: Settings, kept_in: Storage, of_the_clock: list[str]) -> Health:
+def _health(settings: Settings, kept_in: Storage, of_the_clock: list[str], oldest_ms: int | None) -> Health:
     kept = backups.listed(settings.backups)
     newest = backups.newest(kept, clock.utc_now())
     return Health(
@@ -137,6 +140,7 @@ def _health(settings: Settings, kept_in: Storage, of_the_clock: list[str]) -> He
         python=platform.python_version(),
         system=platform.platform(terse=True),
         last_backup_ms=round(newest.made.timestamp() * 1000) if newest else None,
+        is_backup_missing=not settings.backup_daily or (oldest_ms or clock.now_ms()) < clock.now_ms() - clock.DAY_MS,
         backup_count=len(kept),
         is_on_sqlite=settings.url.get_backend_name() == sqlite.NAME,
         clock=of_the_clock,

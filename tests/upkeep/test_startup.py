@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import segno
 from alembic import command
 from alembic.script import ScriptDirectory
 from flask import Flask
@@ -222,7 +224,7 @@ def test_the_start_says_where_the_data_is_and_who_may_command(kind: str, tmp_pat
     with servers.running(kind, tmp_path / "instance") as server:
         said = server.log.read_text(encoding="utf-8")
         for address in re.findall(r"pages are at (\S+)", said):
-            page = httpx.get(address, trust_env=False)
+            page = httpx.get(address, trust_env=False, follow_redirects=True)
             assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     url = make_url(databases.of(tmp_path / "instance") or f"sqlite:///{tmp_path / 'instance' / 'jobs.db'}")
     where = f"PostgreSQL, database {url.database} at {url.host}" if url.host else url.database
@@ -241,6 +243,59 @@ def test_the_start_says_on_a_network_what_needs_a_proxy(
 ) -> None:
     startup.announce_address("flask serve", host, 5000)
     assert ("slow clients of very many addresses, need a proxy" in capsys.readouterr().err) == is_said
+
+
+class _Terminal(io.StringIO):
+    """A terminal of an encoding."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__()
+        self._encoding = encoding
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._encoding
+
+    def isatty(self) -> bool:
+        return True
+
+
+def _dark(said: str) -> list[list[int]]:
+    """Return the modules of a QR code that stands in a text as half blocks: 1 where it is dark."""
+    above_below = {" ": (1, 1), "\u2580": (0, 1), "\u2584": (1, 0), "\u2588": (0, 0)}
+    lines = [
+        line for line in re.sub(r"\x1b\[[0-9;]*m", "", said).splitlines() if line and set(line) <= set(above_below)
+    ]
+    return [[above_below[mark][half] for mark in line] for line in lines for half in (0, 1)]
+
+
+def test_on_a_lan_a_terminal_shows_the_pages_address_as_a_qr_code_for_phones(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _Terminal("utf-8")
+    monkeypatch.setattr("sys.stderr", terminal)
+    startup.announce_address("flask run", "192.0.2.7", 5000)
+    code = [list(row) for row in segno.make("http://192.0.2.7:5000/", micro=False).matrix]
+    shown = _dark(terminal.getvalue())
+    border = (len(shown[0]) - len(code)) // 2
+    assert border == 4
+    assert [row[border:-border] for row in shown[border : border + len(code)]] == code
+
+
+@pytest.mark.parametrize(
+    ("host", "encoding"), [("127.0.0.1", "utf-8"), ("192.0.2.7", "cp1252"), ("192.0.2.7", "ascii")]
+)
+def test_no_qr_code_is_shown_of_this_pc_alone_or_where_it_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, host: str, encoding: str
+) -> None:
+    terminal = _Terminal(encoding)
+    monkeypatch.setattr("sys.stderr", terminal)
+    startup.announce_address("flask run", host, 5000)
+    assert f"http://{host}:5000/" in terminal.getvalue()
+    assert "phone" not in terminal.getvalue()
+
+
+def test_a_log_gets_no_qr_code(capsys: pytest.CaptureFixture[str]) -> None:
+    startup.announce_address("flask run", "192.0.2.7", 5000)
+    assert "phone" not in capsys.readouterr().err
 
 
 @pytest.mark.sqlite("its file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import tomllib
 from collections.abc import Iterator
 from html import unescape
@@ -13,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from jobs_server import create_app
+from jobs_server.live.presence import Presence
 from jobs_server.service import service_of
 from jobs_server.upkeep import startup
 from jobs_server.web.blueprint import LINKS
@@ -183,6 +185,36 @@ class TestGoingOn:
         assert "Its software is there" not in client.get("/set-up/connect?site=wendelstein").text
         client.post("/jobs/getnewjobs", json={"site": "wendelstein"})
         assert "Its software is there" in client.get("/set-up/connect?site=wendelstein").text
+
+
+class TestNothingIsRedBeforeItWasThere:
+    def test_software_that_was_never_there_is_not_called_silent(
+        self, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client.post("/set-up", data=GIVEN)
+        began = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: began + 3600)
+        for path in ("/", "/send", "/night", "/insights", "/settings"):
+            page = client.get(f"{path}?site=wendelstein").text
+            assert "Site software: no word yet" in text_of(page), path
+            assert "silent for" not in page, path
+
+    def test_software_that_had_jobs_before_the_server_began_is_called_silent(
+        self, client: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client.post("/set-up", data=GIVEN)
+        who = {"site": "wendelstein", "user_name": "Vera", "user_id": "vera"}
+        what = {"device": "camera", "instance": "c1", "action": "expose", "required_params": {}, "optional_params": {}}
+        client.post("/jobs/newjob", json=who | what)
+        client.post("/jobs/getnewjobs", json={"site": "wendelstein"})
+        service_of(app).feed.presence = Presence(30)
+        began = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: began + 3600)
+        assert "since this server began" in client.get("/?site=wendelstein").text
+
+    def test_a_backup_is_missed_only_where_there_is_something_to_back_up(self, client: FlaskClient) -> None:
+        client.post("/set-up", data=GIVEN)
+        assert "none yet; the first is made after noon" in client.get("/settings?site=wendelstein").text
 
 
 class TestAddressOfTheApi:

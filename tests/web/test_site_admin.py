@@ -98,6 +98,9 @@ def test_a_token_is_shown_once_works_and_is_revoked(browser: FlaskClient, app: F
     made = posts(browser, "/act/make-token", name="dome pc")
     secret = re.search(r"jobs_site_[\w-]+", made.text)
     assert secret is not None
+    assert f"token = &#34;{secret[0]}&#34;" in made.text
+    assert f"Authorization: Bearer {secret[0]}" in made.text
+    assert made.text.count("data-copy ") == 3
     page = browser.get("/settings?site=wmd").text
     assert secret[0] not in page
     assert "dome pc" in page
