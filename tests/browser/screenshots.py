@@ -32,6 +32,8 @@ PAGES = {
     "insights": "/insights?site=wmd",
     "site": "/settings?site=wmd",
     "profile": "/settings/profile?site=wmd",
+    "set-up": "/set-up?site=new",
+    "connect": "/set-up/connect?site=wmd",
     "docs": "/docs",
     "send-faulty": "/send?site=wmd&device=mount&action=go",
     "send-asks": "/send?site=wmd&device=enclosure&action=open",
