@@ -6,9 +6,8 @@ All of it goes through the operations that people and sites use, at times of its
 from __future__ import annotations
 
 import json
-import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from flask import Flask
@@ -36,19 +35,23 @@ _PEOPLE = ("Vera", "Tycho", "Caroline", "Annie")
 _NIGHTS_BEFORE = 3
 _PICTURES = 5
 _MINUTE_MS = 60_000
+_FOCUS_UM = 6000.0  # where the pretend observatory begins
+_HELD_SECONDS = 900
 _ONE_IN_FAILS, _ONE_IN_IS_CANCELED = 9, 17
 _FAULTS = ("no guide star was found", "the guider lost its star", "the filter wheel did not reach its place")
 
 Picture = Callable[[float, float], bytes]
 """Makes a picture of the field at a right ascension in hours and a declination in degrees."""
+Weather = Callable[[float], Mapping[str, Any]]
+"""Returns the weather at a time in seconds since 1970 UTC, in the words of the wire."""
 Command = dict[str, Any]
 
 
 class Evening:
     """Write an evening into the database of an app that was prepared and is not served yet."""
 
-    def __init__(self, app: Flask, picture: Picture, seed: int | None = None) -> None:
-        self._app, self._service, self._picture = app, service_of(app), picture
+    def __init__(self, app: Flask, picture: Picture, weather: Weather, seed: int | None = None) -> None:
+        self._app, self._service, self._picture, self._weather = app, service_of(app), picture, weather
         self._chance = random.Random(seed)  # noqa: S311
         self._now = clock.read()
         self.spot, self._dark_ms = spot_at_night(self._now.wall_ms)
@@ -142,18 +145,14 @@ class Evening:
         with self._service.database.transaction(storing.OURS) as connection:
             for minute in range(minutes):
                 at_ms = self._dark_ms // _MINUTE_MS * _MINUTE_MS + minute * _MINUTE_MS
-                connection.run(storing.SAMPLE, site=CODE, at_ms=at_ms, readings=json.dumps(self._readings(minute)))
+                readings = json.dumps(self._readings(at_ms))
+                connection.run(storing.SAMPLE, site=CODE, at_ms=at_ms, readings=readings)
 
-    def _readings(self, minute: int) -> dict[str, dict[str, float]]:
-        air = round(12 - minute / 90 + math.sin(minute / 40), 1)
-        wind = round(2 + 2 * abs(math.sin(minute / 70)) + self._chance.random(), 1)
+    def _readings(self, at_ms: int) -> dict[str, dict[str, float]]:
+        weather = self._weather(at_ms / 1000)
         return {
-            "weather/weather1": {
-                "temperature_c": air,
-                "humidity_percent": round(48 + minute / 30, 1),
-                "wind_m_per_s": wind,
-            },
-            "focuser/focuser1": {"temperature_c": round(air + 1.2, 1), "position_um": 5021 - minute // 45 * 6},
+            "weather/weather1": {name: weather[name] for name in storing.SAMPLED if name in weather},
+            "focuser/focuser1": {"temperature_c": weather["temperature_c"], "position_um": _FOCUS_UM},
             "camera/camera_1_1": {"temperature_c": -10 + self._chance.choice((0, 0, 0.1))},
         }
 
@@ -182,6 +181,13 @@ class Evening:
         who = _person("Vera")
         asked = {"site": CODE, "title": f"{up[0].name}, four filters", "steps": steps}
         self._service.plans.new(NewPlan.model_validate(asked | {"user_name": who.name, "user_id": who.id}), who)
+        self._wait("Tycho", expose(up[-1], 120, 3, FILTERS[4]))
+        self._wait("Caroline", expose(up[-1], 120, 3, FILTERS[5]), notBeforeSeconds=_HELD_SECONDS)
+
+    def _wait(self, name: str, command: Command, **more: object) -> None:
+        who = _person(name)
+        sent = {"site": CODE, "user_name": name, "user_id": who.id, "expiresInSeconds": DAY_MS / 1000}
+        self._service.desk.post(SubmitJob.model_validate(sent | command | more), who)
 
     def _person(self) -> Actor:
         return _person(self._chance.choice(_PEOPLE))

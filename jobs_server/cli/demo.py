@@ -20,7 +20,7 @@ from rich.text import Text
 
 from ..client import SiteClient
 from ..config import PREFIX
-from ..simulator import stars
+from ..simulator import stars, weather
 from ..simulator.instruments import Instruments
 from ..simulator.observatory import Observatory, run
 from .common import Number
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..observatory.profiles import Profile
 
 _PORTS = range(5000, 5020)
-_SETTINGS: dict[str, object] = {"LOG_LEVEL": "warning", "BALLAST_MB": 0, "BACKUP_DAILY": False, "DISK_FREE_MB": 20}
+_SETTINGS: dict[str, object] = {"LOG_LEVEL": "warning", "BALLAST_MB": 0, "DISK_FREE_MB": 20}
 _ENDS = ("SIGTERM", "SIGHUP", "SIGBREAK")
 
 
@@ -102,7 +102,7 @@ def _made(folder: Path, console: Console) -> tuple[Flask, Profile]:
 
     app = create_app({**_SETTINGS, "INSTANCE": str(folder)})
     startup.prepare(app)
-    evening = Evening(app, stars.picture)
+    evening = Evening(app, stars.picture, weather.at)
     evening.write()
     _say(
         console,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +33,7 @@ from .context import page
 
 SHOWN_TARGETS = 100
 """How many targets of the site's own list stand on the page."""
+_TIME_FOR_A_BACKUP_SECONDS = 3600
 
 
 class Health(NamedTuple):
@@ -140,11 +142,17 @@ def _health(settings: Settings, kept_in: Storage, of_the_clock: list[str], oldes
         python=platform.python_version(),
         system=platform.platform(terse=True),
         last_backup_ms=round(newest.made.timestamp() * 1000) if newest else None,
-        is_backup_missing=not settings.backup_daily or (oldest_ms or clock.now_ms()) < clock.now_ms() - clock.DAY_MS,
+        is_backup_missing=_serves_long() and (oldest_ms or clock.now_ms()) < clock.now_ms() - clock.DAY_MS,
         backup_count=len(kept),
         is_on_sqlite=settings.url.get_backend_name() == sqlite.NAME,
         clock=of_the_clock,
     )
+
+
+def _serves_long() -> bool:
+    """Whether this server has had time for a backup of what it found."""
+    since = service().health.serving_since
+    return since is None or time.monotonic() - since > _TIME_FOR_A_BACKUP_SECONDS
 
 
 def _size(settings: Settings) -> int | None:

@@ -11,10 +11,10 @@ from jobs_server import clock, create_app
 from jobs_server.admin import evening_sky
 from jobs_server.admin.evening import CODE, Evening
 from jobs_server.history import now
-from jobs_server.jobs import plan_queries, queries, reservations
+from jobs_server.jobs import plan_queries, reservations
 from jobs_server.observatory import sky
 from jobs_server.service import service_of
-from jobs_server.simulator import stars
+from jobs_server.simulator import stars, weather
 from jobs_server.upkeep import startup
 
 from ..support import databases
@@ -38,7 +38,7 @@ def test_the_evening_has_jobs_of_every_end_pictures_a_plan_and_reservations_that
 ) -> None:
     app = create_app({"TESTING": True, "BALLAST_MB": 0} | databases.at(tmp_path))
     startup.prepare(app)
-    Evening(app, stars.picture, seed=5).write()
+    Evening(app, stars.picture, weather.at, seed=5).write()
     service, at_ms = service_of(app), clock.now_ms()
     with service.database.snapshot() as connection:
         present = now.present(connection, CODE)
@@ -47,7 +47,7 @@ def test_the_evening_has_jobs_of_every_end_pictures_a_plan_and_reservations_that
         assert [plan.title for plan in plan_queries.open_at(connection, CODE)]
         assert len(reservations.between(connection, CODE, at_ms, at_ms + 72 * HOUR_MS)) == 3
         assert not reservations.at(connection, CODE, at_ms + 2 * HOUR_MS)
-        assert queries.has_jobs(connection, CODE)
+        assert present.waiting_count == 3
     assert service.profiles.all()[CODE].place
     assert len(service.previews.since(CODE, 0)) == 5
     service.database.close()
