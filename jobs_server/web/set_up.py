@@ -134,8 +134,9 @@ def _require() -> None:
 
 def _shown(form: Form) -> str:
     codes = [code for code in page().settings.sites if code not in page().profiles]
-    at_the_pc = f"{console_links.place('127.0.0.1', urlsplit(request.host_url).port or 80)}{request.root_path}/"
-    return render_template("pages/set_up.html", form=form, devices=DEVICES, codes=codes, at_the_pc=at_the_pc)
+    port = urlsplit(request.host_url).port or 80
+    at_the_pc = f"{console_links.place('127.0.0.1', port)}{request.root_path}/"
+    return render_template("pages/set_up.html", form=form, devices=DEVICES, codes=codes, at_the_pc=at_the_pc, port=port)
 
 
 def _known_code() -> str:
@@ -152,7 +153,7 @@ def _given(given: MultiDict[str, str]) -> Form:
         devices=tuple(each for each in DEVICES if each in given.getlist("devices")),
         filters=given.get("filters", "").strip(),
     )
-    if not form.name:
+    if not form.name.isprintable() or not form.name:
         form.faults["name"] = _NO_NAME
     form.code = form.code or _code_of(form.name)
     known = page().settings.sites

@@ -104,6 +104,14 @@ def test_what_speaks_http_alone_loads_the_client_alone() -> None:
     assert loaded & set(SERVERS) == set()
 
 
+def test_what_draws_codes_for_phones_is_loaded_where_one_is_shown_alone(kept: Path) -> None:
+    loaded = loaded_by(
+        "from jobs_server.upkeep import startup; startup.announce_address('serve', '192.0.2.7', 1)", kept
+    )
+    assert "jobs_server.upkeep.startup" in loaded
+    assert "segno" not in loaded
+
+
 @pytest.mark.sqlite("psycopg would load PostgreSQL's dialect")
 @pytest.mark.parametrize("command", [["jobs", "send", "camera", "c", "expose", "--site", "wmd"], ["tokens", "list"]])
 def test_what_writes_the_database_makes_no_app(kept: Path, command: list[str]) -> None:

@@ -87,7 +87,7 @@ def test_the_service_tells_systemd_when_it_is_ready_serves_a_page_and_ends_well(
     assert service("jobs-server.service")["Type"] == "notify"
     with started(debian) as (server, told), httpx.Client(trust_env=False, timeout=60) as client:
         assert any(b"READY=1" in word for word in told)
-        page = client.get(f"{server.url}/")
+        page = client.get(f"{server.url}/", follow_redirects=True)
         assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
         assert client.get(f"{server.url}/readyz").status_code == 200
         job = over_http(server.url, client).sends()

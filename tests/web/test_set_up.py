@@ -123,6 +123,7 @@ class TestSettingUp:
         ("given", "says"),
         [
             ({"name": " "}, "Write how people call the observatory."),
+            ({"name": "Hill\0Top"}, "Write how people call the observatory."),
             ({"place": "Atlantis"}, "This city is not in the list: write a larger one near it, or coordinates."),
             ({"place": "95 N 12 E"}, "A latitude is from -90 to 90 degrees, and 95 is none; it comes first."),
             ({"code": "a" * 300}, "Write a short code, such as wmd."),
