@@ -128,6 +128,7 @@ def test_what_is_copied_is_what_stands_there(browser: Browser, desk: Desk, clipb
         page.goto(desk.address("/settings"))
         page.locator("#token-name").fill("dome pc")
         page.get_by_role("button", name="Make a token").click()
+        expect(page.locator(".made")).to_be_in_viewport()
         for label, begins in (("the token", "jobs_site_"), ("the line for agent.toml", 'token = "jobs_site_')):
             button = page.get_by_role("button", name=f"Copy: {label}", exact=True)
             button.click()
