@@ -101,9 +101,13 @@ def _made(folder: Path, console: Console) -> tuple[Flask, Profile]:
     from ..upkeep import startup
 
     app = create_app({**_SETTINGS, "INSTANCE": str(folder)})
-    startup.prepare(app)
-    evening = Evening(app, stars.picture, weather.at)
-    evening.write()
+    try:
+        startup.prepare(app)
+        evening = Evening(app, stars.picture, weather.at)
+        evening.write()
+    except BaseException:
+        startup.finish(app)  # An open file cannot be deleted on every system.
+        raise
     _say(
         console,
         f"It is evening at {evening.spot.name}: jobs, a plan that goes on, reservations and pictures are there.",
