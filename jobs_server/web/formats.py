@@ -1,4 +1,4 @@
-"""Times, ages and durations as the pages write them. `static/clock.js` writes them in the same way."""
+"""Times, ages, durations and places as the pages write them. `static/clock.js` writes them in the same way."""
 
 from __future__ import annotations
 
@@ -83,3 +83,10 @@ def hour_by_both_clocks(at_ms: int, now_ms: int, zone: tzinfo, name: str) -> str
         return by_both_clocks(at_ms, zone, name)
     there = "" if name == "UTC" else f" ({instant(at_ms, zone)[:5]} at the site)"
     return f"{instant(at_ms)[:5]} UTC{there}"
+
+
+def place(latitude_deg: float, longitude_deg: float) -> str:
+    """Write where something is on Earth, with sides in the place of signs; 289.3 degrees east are 70.7 west."""
+    east = round((longitude_deg + 180) % 360 - 180, 6)
+    north_south, east_west = "S" if latitude_deg < 0 else "N", "W" if east < 0 else "E"
+    return f"{abs(latitude_deg):.4f}° {north_south}, {abs(east):.4f}° {east_west}"

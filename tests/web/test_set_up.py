@@ -101,6 +101,16 @@ class TestSettingUp:
         }
         assert client.get("/set-up").location == "/set-up/connect?site=wendelstein"
 
+    @pytest.mark.parametrize(
+        ("place", "said"),
+        [("-33.92, 18.42", "33.9200° S, 18.4200° E"), ("19.72 N 155.08 W", "19.7200° N, 155.0800° W")],
+    )
+    def test_the_page_site_says_on_which_side_of_equator_and_greenwich_it_is(
+        self, client: FlaskClient, place: str, said: str
+    ) -> None:
+        client.post("/set-up", data=GIVEN | {"place": place})
+        assert said in text_of(client.get("/settings?site=wendelstein").text)
+
     def test_coordinates_get_the_time_zone_of_the_nearest_city(self, client: FlaskClient, tmp_path: Path) -> None:
         client.post("/set-up", data=GIVEN | {"place": "24.63 S 70.40 W", "code": "vlt"})
         written = tomllib.loads((tmp_path / "site.toml").read_text(encoding="utf-8"))
@@ -156,7 +166,7 @@ class TestSettingUp:
         assert client.post("/set-up", data=GIVEN).location == "/set-up/connect?site=wendelstein2"
 
     def test_what_a_place_means_is_shown_while_it_is_typed(self, client: FlaskClient) -> None:
-        assert "48.14° N, 11.58° E; Europe/Berlin" in text_of(client.get("/set-up/place?place=munich").text)
+        assert "48.1400° N, 11.5800° E; Europe/Berlin" in text_of(client.get("/set-up/place?place=munich").text)
         assert client.get("/set-up/place?place=new").text.count('type="radio"') > 2
         assert client.get("/set-up/place?place=").text.strip() == ""
 
