@@ -21,7 +21,7 @@ from ..jobs import queries
 from ..jobs.rows import JobRow
 from ..service import service
 from .blueprint import bp
-from .context import NAME_LONGEST, THEMES, cookie_path, page, remember
+from .context import BROWSERS_OWN, NAME_LONGEST, THEMES, cookie_path, page, remember
 
 PARK_AFTER_SECONDS = 30
 
@@ -112,9 +112,10 @@ def _resume_plan(plan: str) -> Response:
 def theme() -> Response:
     """Choose a theme, for this browser."""
     chosen = request.form.get("theme", "")
-    if chosen not in THEMES:
+    if chosen not in (*THEMES, BROWSERS_OWN):
         raise BadRequest(f"Error: theme must be one of {', '.join(THEMES)}")
-    return remember(_back(), "theme", chosen)
+    back = remember(_back(), "theme", "" if chosen == BROWSERS_OWN else chosen)
+    return remember(back, "day-theme", page().day_theme) if chosen == "night" else back
 
 
 @bp.post("/act/name")

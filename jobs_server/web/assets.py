@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
@@ -24,6 +24,7 @@ _TYPES = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
+    "png": "image/png",
     "webmanifest": "application/manifest+json",
 }
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -57,6 +58,12 @@ def version() -> str:
 @bp.app_template_global("asset")
 def url(name: str) -> str:
     """Return the address of a file."""
+    return _url(request.root_path, name)
+
+
+@lru_cache(maxsize=256)
+def _url(root_path: str, name: str) -> str:
+    del root_path  # `url_for` begins with it
     return url_for("pages.asset", asked_version=version(), name=name)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+from functools import lru_cache
+from typing import NamedTuple
 
 from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 
 from ..api import problems
 from ..auth.browser_guard import SAFE_METHODS
@@ -30,6 +33,10 @@ LINKS = (
     ("reservations", "Reservations"),
     ("settings", "Site"),
 )
+THUMBS = ("now", "send", "plans", "log")
+"""Pages that stand in the bar of a phone; the others are under More there."""
+PRESSED = {"now": "n", "send": "s"}
+"""The key that leads to a page."""
 UNDER = {
     "send_it": "send",
     "new_plan": "plans",
@@ -70,11 +77,8 @@ _LARGER = {"pages.import_targets": target_lists.MOST_BYTES + 64 * 1024}
 
 @bp.context_processor
 def _for_templates() -> dict[str, object]:
-    _, _, here = (request.endpoint or "").rpartition(".")
     return {
         "page": page(),
-        "here": f"pages.{UNDER.get(here, here)}",
-        "page_links": [(f"pages.{name}", label) for name, label in LINKS],
         "job_path": url_for("pages.job", ulid=""),
         "formats": formats,
         "called": actors.called,
@@ -99,6 +103,35 @@ def _check_site() -> None:
     if "\0" in request.values.get("site", ""):
         raise BadRequest("Error: name a site")
     page().leads_on = request.endpoint in _OF_A_SITE and request.method in SAFE_METHODS and page().wants_page
+
+
+class Link(NamedTuple):
+    """A link of the menu."""
+
+    endpoint: str
+    label: str
+    href: str
+    press: str
+    """The key that leads there; blank for none."""
+    is_at_thumb: bool
+
+
+@bp.app_template_global("menu")
+def menu(template: str) -> Markup:
+    """Return the links to all pages, as a template draws them."""
+    return _menu(template, request.root_path, page().site, request.endpoint or "")
+
+
+@lru_cache(maxsize=1024)
+def _menu(template: str, root_path: str, site: str, asked: str) -> Markup:
+    del root_path  # `url_for` begins with it
+    _, _, here = asked.rpartition(".")
+    links = [
+        Link(f"pages.{name}", label, url_for(f"pages.{name}", site=site), PRESSED.get(name, ""), name in THUMBS)
+        for name, label in LINKS
+    ]
+    shown = render_template(template, links=links, here=f"pages.{UNDER.get(here, here)}", asked=asked)
+    return Markup(shown)  # noqa: S704  # escaped there
 
 
 def _kind_of(status: str) -> str:

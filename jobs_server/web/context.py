@@ -38,6 +38,8 @@ from . import forms
 from .forms import Form
 
 THEMES = ("light", "dark", "night")
+BROWSERS_OWN = "auto"
+"""The theme that leaves the choice to the browser."""
 STRANGER = "somebody on the LAN"
 NAME_LONGEST = 80
 SENT_WITH_CAUTION = "sent-with-caution"
@@ -254,6 +256,14 @@ class Page:
         """Return the chosen theme; blank leaves it to the browser's own preference."""
         chosen = request.cookies.get("theme", "")
         return chosen if chosen in THEMES else ""
+
+    @property
+    def day_theme(self) -> str:
+        """Return the theme to which one comes back from the red night."""
+        if self.theme != "night":
+            return self.theme or BROWSERS_OWN
+        before = request.cookies.get("day-theme", "")
+        return before if before in THEMES and before != "night" else BROWSERS_OWN
 
     @property
     def done(self) -> Done | None:

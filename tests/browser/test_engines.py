@@ -51,7 +51,8 @@ COLOURED = """
   document.querySelector("main").prepend(patch);
 """
 IS_DRAWN = """
-  return document.querySelectorAll("[data-timeline], [data-chart]").length
+  const folded = ":not(details:not([open]) *)"; // what is folded away is drawn when it is unfolded
+  return document.querySelectorAll(`:is([data-timeline], [data-chart])${folded}`).length
     === document.querySelectorAll("[data-timeline] svg .axis, [data-chart] svg").length;
 """
 

@@ -331,7 +331,7 @@ def test_the_theme_changes_at_once_and_stays(browser: Browser, desk: Desk) -> No
         page = stage.open_page(context, desk.address("/"))
         page.locator("summary", has_text="Vera").click()
         with page.expect_response("**/act/theme"):
-            page.get_by_role("button", name="Night").click()
+            page.get_by_role("button", name="Night", exact=True).click()
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(0, 0, 0)"
         page.goto(desk.address("/jobs-log"))
         assert page.evaluate("document.documentElement.dataset.theme") == "night"
@@ -344,7 +344,7 @@ def test_the_night_report_prints_black_on_white_whatever_the_theme(browser: Brow
         for part in (".top", ".stopbar", ".nights", "[data-timeline]"):
             assert not page.locator(part).is_visible(), part
         assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 0)"
-        heads = page.locator(".log-table thead th")
+        heads = page.locator("#rows .log-table thead th")
         assert [head.is_visible() for head in heads.all()] == [True] * 6
         assert overflow(page) <= 0
         for cell in page.locator(".log-table .person, .log-table .outcome, .figures dd").all()[:40]:

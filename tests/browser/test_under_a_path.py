@@ -32,7 +32,7 @@ def test_under_a_path_a_page_is_styled_follows_what_happens_and_leads_on(browser
             page.goto(f"{url}/telescope/?site=wmd")
         assert stream.value.url.startswith(f"{url}/telescope/stream?")
         assert stream.value.status == 200
-        assert page.evaluate("getComputedStyle(document.querySelector('.stopbar')).position") == "fixed"
+        assert page.evaluate("getComputedStyle(document.querySelector('.dock')).position") == "fixed"
         job = over_http(server.url, client).sends(**nights.expose("M 31"))
         expect(page.locator("#queue")).to_contain_text("M 31")
         page.reload()

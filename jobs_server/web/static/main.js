@@ -3,6 +3,7 @@
 import { startClocks } from "./clock.js";
 import { startCopying } from "./copy.js";
 import { startForms } from "./forms.js";
+import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";
 import { startShell } from "./shell.js";
 
@@ -10,4 +11,5 @@ startClocks();
 startShell();
 startForms();
 startCopying();
+startKeys();
 startLive();

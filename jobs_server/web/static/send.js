@@ -1,6 +1,8 @@
 // The form that sends a job: what it would send is shown while it is filled in. The server reads it, the same way as
 // when it is sent, so that what is shown is what goes out.
 
+import { note } from "./forms.js";
+
 const WAIT_MS = 250;
 
 for (const form of document.querySelectorAll("[data-send]")) {
@@ -24,7 +26,8 @@ for (const form of document.querySelectorAll("[data-send]")) {
     timer = setTimeout(preview, WAIT_MS);
   };
   form.addEventListener("input", soon);
-  form.addEventListener("submit", () => setTimeout(() => form.querySelector("[value=send]").setAttribute("aria-busy", "true")));
+  keepInATunnel(form);
+  form.addEventListener("submit", (event) => event.defaultPrevented || setTimeout(() => sends(form).forEach((button) => button.setAttribute("aria-busy", "true"))));
   // What was refused stays written beside its field until it is put right.
   for (const field of form.querySelectorAll("[data-field].faulty")) field.classList.add("touched");
   chooseGroup(form);
@@ -40,7 +43,25 @@ for (const form of document.querySelectorAll("[data-send]")) {
 // A page that comes back out of the memory has sent its job: what is sent from now on is another one.
 function begin(form) {
   form.elements.key.value = Array.from(crypto.getRandomValues(new Uint8Array(18)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  form.querySelector("[value=send]").removeAttribute("aria-busy");
+  for (const button of sends(form)) button.removeAttribute("aria-busy");
+}
+
+// Where the connection is known to be lost the server is tried first: the browser's own page of a failure has no form.
+function keepInATunnel(form) {
+  let reached = false;
+  form.addEventListener("submit", async (event) => {
+    if (reached || (navigator.onLine && document.getElementById("lost").hidden)) return;
+    event.preventDefault();
+    const button = event.submitter;
+    reached = await fetch(document.body.dataset.liveSrc, { method: "HEAD", cache: "no-store" }).then(() => true, () => false);
+    if (reached) form.requestSubmit(button);
+    else note("Not sent: there is no connection to the server. What you filled in stays here; send it when the connection is back.", true);
+  });
+}
+
+// On a phone a second one stands in sight of the thumb.
+function sends(form) {
+  return [...form.elements].filter((field) => field.name === "do" && field.value === "send");
 }
 
 // Show the fields of the chosen way to say where.

@@ -7,8 +7,8 @@ export function startShell() {
   for (const line of document.querySelectorAll(".note.done")) fade(line);
   document.addEventListener("click", (event) => closeMenus(event.target));
   document.addEventListener("keydown", (event) => event.key === "Escape" && closeMenus(document.body));
-  document.querySelector(".pages [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   startTheme();
+  printWhole();
   startSound();
   keepRoomForTheBar();
 }
@@ -20,15 +20,41 @@ function closeMenus(outside) {
 }
 
 function startTheme() {
-  const form = document.querySelector("[data-theme-form]");
-  form?.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const button = event.submitter;
-    document.documentElement.dataset.theme = button.value;
-    document.querySelector("meta[name=color-scheme]").content = button.value === "light" ? "light" : "dark";
-    for (const other of form.querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === button));
-    await fetch(form.getAttribute("action"), { method: "POST", body: new URLSearchParams(new FormData(form, button)), redirect: "manual" });
-    document.dispatchEvent(new CustomEvent("jobs:theme"));
+  for (const form of document.querySelectorAll("[data-theme-form]")) {
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const body = new URLSearchParams(new FormData(form, event.submitter));
+      wear(event.submitter.value);
+      await fetch(form.getAttribute("action"), { method: "POST", body, redirect: "manual" });
+      document.dispatchEvent(new CustomEvent("jobs:theme"));
+    });
+  }
+}
+
+// `auto` leaves the choice to the browser.
+function wear(theme) {
+  const root = document.documentElement;
+  if (theme === "auto") delete root.dataset.theme;
+  else root.dataset.theme = theme;
+  document.querySelector("meta[name=color-scheme]").content = { auto: "light dark", light: "light" }[theme] ?? "dark";
+  const bar = getComputedStyle(root).getPropertyValue("--surface").trim();
+  for (const meta of document.querySelectorAll("meta[name=theme-color]")) meta.content = bar;
+  for (const button of document.querySelectorAll("[data-theme-form] .segments button")) button.setAttribute("aria-pressed", String(button.value === theme));
+  const red = document.querySelector("[data-red]");
+  if (theme !== "night") red.dataset.red = theme;
+  red.value = theme === "night" ? red.dataset.red : "night"; // there and back with one button
+  red.setAttribute("aria-pressed", String(theme === "night"));
+}
+
+// Paper does not unfold.
+function printWhole() {
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("main details:not([open])")];
+    for (const each of folded) each.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const each of folded) each.open = false;
   });
 }
 
@@ -54,7 +80,7 @@ function beep() {
 }
 
 function keepRoomForTheBar() {
-  const bar = document.querySelector(".stopbar");
+  const bar = document.querySelector(".dock");
   if (!bar) return;
   new ResizeObserver(() => document.documentElement.style.setProperty("--bar-height", `${bar.offsetHeight + 8}px`)).observe(bar);
 }
