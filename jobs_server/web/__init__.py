@@ -15,6 +15,7 @@ from . import (  # noqa: F401  each adds its routes to the blueprint
     assets,
     configs,
     devices,
+    failures,
     insights,
     jobs,
     night,

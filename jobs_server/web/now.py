@@ -10,6 +10,7 @@ from ..jobs import plan_queries
 from . import pictures, plans, queue, sky_tonight
 from .blueprint import bp
 from .context import page
+from .failures import seen_ms, unseen_first
 
 SHOWN_PLANS = 3
 """So many of the plans that have not ended have a card."""
@@ -28,10 +29,12 @@ def now() -> Response:
     if shown is None:  # a script asks
         return redirect(url_for("pages.set_up"))  # type: ignore[return-value]
     drawn = sky_tonight.of_now(page(), shown.running, [step for card in cards for step in card.steps])
+    latest, unseen = unseen_first(shown.latest, seen_ms())
     return make_response(
         render_template(
             "pages/now.html",
-            present=shown,
+            present=shown._replace(latest=latest),
+            unseen_failures=unseen,
             queue=waits,
             last_picture=picture,
             sky_now=drawn,

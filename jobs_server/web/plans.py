@@ -9,11 +9,13 @@ from flask import Response, make_response, render_template, request
 from .. import clock
 from ..auth.access import Access, needs
 from ..domain import commands
+from ..domain.lifecycle import Result, result_of
 from ..domain.plan_commands import CancelPlan, DeleteTemplate, EditPlan, PausePlan, ResumePlan
 from ..errors import BadRequest, Conflict, NotFound
 from ..history import plan_views
-from ..jobs import plan_queries
+from ..jobs import plan_queries, queries
 from ..jobs.plan_rows import PlanRow, StepOfPlan
+from ..jobs.timing import timing_of
 from ..observatory import site_time
 from ..service import service
 from ..storage.statement import Connection
@@ -24,6 +26,8 @@ from .context import page
 
 ENDED = 20
 """So many plans that have ended are listed."""
+REASONS = 20
+"""Of so many steps that did not come out well the reason is read."""
 
 
 class PlanShown(NamedTuple):
@@ -84,10 +88,22 @@ def plan(ulid: str) -> Response:
     with page().reading() as connection:
         row = plan_queries.anywhere(connection, ulid)
         found = shown(connection, row) if row else None
+        reasons = _reasons(connection, found) if found else {}
     if found is None or (request.args.get("site") and found.row.site != page().site):
         raise NotFound(f"Error: site {page().site} has no plan {ulid}")
     drawn = sky_tonight.of_now(page(), planned=found.steps) if found.row.is_open else None
-    return make_response(render_template("pages/plan.html", plan=found, sky_now=drawn))
+    return make_response(render_template("pages/plan.html", plan=found, reasons=reasons, sky_now=drawn))
+
+
+def _reasons(connection: Connection, plan: PlanShown) -> dict[int, str]:
+    """Return why steps did not come out well, by their ids, of the last ones of which that is known."""
+    ended = [each for each in plan.steps if each.status and result_of(each.status) not in (None, Result.DONE)]
+    found: dict[int, str] = {}
+    for each in ended[-REASONS:]:
+        job = queries.job(connection, plan.row.site, each.step.job_ulid or "")
+        if job and (why := timing_of(job.timestamp_ms, queries.each_event(connection, job.id), job.hold_ms).why):
+            found[each.step.id] = why
+    return found
 
 
 @bp.post("/act/plan")

@@ -112,6 +112,6 @@ def _path_of_body(night: Night, name: str) -> str:
 
 @bp.app_template_global("sky_figure")
 @lru_cache(maxsize=64)
-def figure(drawing: SkyDrawing, title: str) -> Markup:
-    """Return a drawing as a figure of a page; many look at the same one."""
-    return Markup(render_template("pages/_sky.html", drawing=drawing, title=title))  # noqa: S704  # escaped there
+def figure(drawing: SkyDrawing, title: str, tall: int = HEIGHT) -> Markup:
+    """Return a drawing as a figure of a page, so many pixels tall; many look at the same one."""
+    return Markup(render_template("pages/_sky.html", drawing=drawing, title=title, tall=tall))  # noqa: S704  # escaped there

@@ -188,6 +188,7 @@ class Timeline {
     if (this.data.light.length) parts.push("Shaded: day, civil, nautical and astronomical twilight, night.");
     if (this.to - this.from < this.data.to_ms - this.data.from_ms) parts.push("Double click shows the whole night.");
     this.legend.textContent = parts.join(" ");
+    this.legend.classList.toggle("fine", count > 0 && !this.data.left_out); // what only explains the drawing
   }
 
   x(ms) {
