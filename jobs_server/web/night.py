@@ -26,9 +26,12 @@ from ..storage.statement import Connection
 from . import curve_drawing, export, pictures, sky_tonight
 from .blueprint import bp
 from .context import page
+from .failures import FAILURES
 
 SHOWN = 500
 """Rows on the page; the log has all in pages, the CSV in one file."""
+FEW = 3
+"""So many failures stand in sight, each with its reason."""
 DRAWN = 3_000
 """Newest jobs on a timeline."""
 PLANS_DRAWN = 3
@@ -63,6 +66,8 @@ def night(day: str = "") -> Response:
         from_ms=from_ms,
         to_ms=to_ms,
         rows=found.jobs[:SHOWN],
+        failures=[each for each in found.jobs if each.timing.result in FAILURES],
+        few=FEW,
         tonight=tonight,
         followed=FOLLOWED,
         sheet=sheet,
