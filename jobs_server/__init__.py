@@ -21,7 +21,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     lives no longer than the app. Raises ConfigError when a setting is wrong or unknown.
     """
     # Imported here, so that `import jobs_server.client` loads nothing of the server.
-    from .loading import collecting_seldom
+    from .upkeep.loading import collecting_seldom
 
     with collecting_seldom():
         return _app(config or {})

@@ -37,7 +37,7 @@ class FlasksCommand(NamedCommand):
         from flask.cli import ScriptInfo
 
         from . import create_app
-        from .loading import loading
+        from .upkeep.loading import loading
 
         @loading()
         def make() -> Flask:

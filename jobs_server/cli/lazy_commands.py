@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import click
 
-from ..loading import loading
+from ..upkeep.loading import loading
 
 
 class Place(NamedTuple):

@@ -9,7 +9,7 @@ from flask import Flask
 
 from ..config import Settings
 from . import postgresql
-from .database import ENGINE, Database, database_with, missing_driver_refused, open_database
+from .database import Database, database_with, engines, missing_driver_refused, open_database
 
 
 def database_of(app: Flask, settings: Settings, keys: Mapping[str, object]) -> Database:
@@ -22,7 +22,7 @@ def database_of(app: Flask, settings: Settings, keys: Mapping[str, object]) -> D
         made = _by_flask(app, settings)
     else:
         made = open_database(settings.url, settings)
-    app.extensions[ENGINE] = made.engine
+    engines[app] = made.engine
     app.shell_context_processor(_names_in_shell)
     return made
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL
@@ -24,8 +25,8 @@ from .statement import Connection
 
 Result = TypeVar("Result")
 
-ENGINE = "jobs_server.engine"
-"""Where a Flask app keeps its engine, among its extensions."""
+engines = WeakKeyDictionary[Any, Engine]()
+"""By Flask app, its engine."""
 
 _FULL_SECONDS = 10.0
 

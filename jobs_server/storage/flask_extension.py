@@ -12,7 +12,7 @@ from sqlalchemy import Engine, Table
 
 from . import models
 from .base import Base
-from .database import ENGINE
+from .database import engines
 
 
 class Extension(SQLAlchemy):
@@ -21,7 +21,8 @@ class Extension(SQLAlchemy):
     @property
     def engines(self) -> Mapping[str | None, Engine]:
         """Return the engine of the running app, the only one that the app has."""
-        return {None: current_app.extensions[ENGINE]}
+        app = current_app._get_current_object()  # type: ignore[attr-defined]  # the app, not the way to it
+        return {None: engines[app]}
 
 
 db = Extension(metadata=Base.metadata)
