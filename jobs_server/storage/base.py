@@ -80,7 +80,9 @@ def _column(name: str, annotation: str, said: _Options) -> Column[Any]:
     kept = annotation.removeprefix(_MAPPED).removesuffix("]")
     options = {"nullable": kept.endswith(_OR_NONE)} | said.options
     known: Any = _TYPES.get(kept.removesuffix(_OR_NONE))
-    return Column(name, *([] if known is None else [known]), *said.arguments, **options)
+    column = Column(name, *([] if known is None else [known]), *said.arguments, **options)
+    column.key = name  # SQLAlchemy has a text of a kind of its own there, which is no key of JSON's.
+    return column
 
 
 @overload

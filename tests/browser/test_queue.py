@@ -46,7 +46,7 @@ def test_nothing_moves_under_a_pressed_button(page: Page, desk: Desk, site: Obse
     cancel.hover()
     page.mouse.down()
     site.sends(**nights.expose("Delta"))
-    page.wait_for_function("document.body.dataset.mark === ''")  # the page knows that it is behind
+    expect(page.locator("body")).to_have_attribute("data-mark", "")  # the page knows that it is behind
     is_in_order(page, "Alpha", "Beta", "Gamma")
     assert rows(page).count() == 3
     page.mouse.up()
