@@ -26,9 +26,8 @@ def test_it_serves(kind: str, tmp_path: Path) -> None:
 def test_on_linux_it_becomes_gunicorn_with_one_process_and_the_threads_that_are_set(tmp_path: Path) -> None:
     settings = {"JOBS_THREADS": "7"}
     with servers.running("serve", tmp_path / "instance", settings) as server:
-        command = Path(f"/proc/{server.process.pid}/cmdline").read_bytes().split(b"\0")
         said = server.log.read_text(encoding="utf-8")
-    assert b"gunicorn" in command
+    assert f"Listening at: {server.url} ({server.process.pid})" in said  # the very process that was started
     assert "Using worker: WholeRequestWorker" in said
     assert said.count("Booting worker") == 1
 
