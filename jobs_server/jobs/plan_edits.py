@@ -10,6 +10,7 @@ from pydantic_core import from_json
 from ..clock import Now
 from ..domain.actors import Actor
 from ..domain.plan_commands import MOST_STEPS, EditPlan, check_size, check_times, refused, steps_of
+from ..domain.values import whole as whole_number
 from ..errors import Conflict, shown
 from ..storage.statement import Connection
 from . import plan_keys, plan_pauses, plan_queries, plan_release, plan_sql, plans
@@ -84,11 +85,11 @@ def _put_steps(connection: Connection, plan: PlanRow, given: Sequence[Any]) -> i
 
 
 def _wanted(plan: PlanRow, before: Mapping[int, StepRow], given: Sequence[Any]) -> list[StepRow]:
-    """Return the steps as they are asked for, in their places. Raises BadRequest, Conflict."""
+    """Return the steps as they are asked for, in their places; an id may be written 12.0. Raises BadRequest, Conflict."""
     whole = []
     seen: set[int] = set()
     for number, each in enumerate(given, 1):
-        step_id = each.get("id") if isinstance(each, dict) else None
+        step_id = whole_number(each.get("id")) if isinstance(each, dict) else None
         if isinstance(step_id, int) and not isinstance(step_id, bool):
             _check_named(plan, before.get(step_id), step_id, seen, number)
             whole.append(as_sent(before[step_id]) | each)

@@ -311,6 +311,19 @@ class TestEdits:
         assert "step 2 (expose) was released meanwhile; read the plan again" in refused.text
         assert (shows(site, plan)["title"], shows(site, plan)["of"]) == ("M42", 3)
 
+    def test_an_id_written_as_a_fraction_names_the_same_step_and_none_that_was_released_or_of_another_plan(
+        self, site: Observatory
+    ) -> None:
+        plan, other = plans(site), plans(site)
+        first, second, third = (float(step["id"]) for step in plan["steps"])
+        for step_id, status in ((first, 409), (float(other["steps"][1]["id"]), 400)):
+            refused = does(site, "editplan", plan, steps=[a_step("zap") | {"id": step_id}])
+            assert refused.status == status, refused.text
+        edited = does(site, "editplan", plan, steps=[{"id": third}, {"id": second}])
+        assert edited.status == 200, edited.text
+        ids = [step["id"] for step in shows(site, plan)["steps"]]
+        assert ids == [first, third, second]
+
     def test_of_two_who_edit_what_they_read_the_second_is_told(self, site: Observatory) -> None:
         plan = plans(site)
         assert does(site, "editplan", plan, title="a", revision=0).status == 200
