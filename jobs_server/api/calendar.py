@@ -124,7 +124,7 @@ def calendar(site: str) -> Response:
             service().plan_times,
             code,
             clock.read(),
-            begin_ms,
+            (begin_ms, end_ms),
             at_once=service().profiles.is_at_once(code),
         )
     return _calendar(rows[: calendar_files.MOST_EVENTS], code, f"{code}.ics", plans)

@@ -21,16 +21,18 @@ _IF_IT_WENT_ON = "Nobody knows when it ends: it is drawn as if it went on now."
 
 
 def of_site(
-    connection: Connection, times: PlanTimes, site: str, now: Now, since_ms: int, *, at_once: bool
+    connection: Connection, times: PlanTimes, site: str, now: Now, span_ms: tuple[int, int], *, at_once: bool
 ) -> list[PlanOfCalendar]:
-    """Return the plans of a site that have not ended, and those that have ended since a time; see `plan_views.whole`.
+    """Return the plans of a site that have not ended, and those that have ended, in a span of time.
 
-    At most `MOST_OPEN` and `MOST_ENDED` of them.
+    At most `MOST_OPEN` and `MOST_ENDED` of them; what goes on longer ends with the span. See `plan_views.whole`.
     """
+    since_ms, until_ms = span_ms
     rows = plan_queries.of_site(connection, site, MOST_ENDED)
-    going_on = [row for row in rows if row.is_open][:MOST_OPEN]
+    going_on = [row for row in rows if row.is_open and (row.not_before_ms or 0) < until_ms][:MOST_OPEN]
     ended = [row for row in rows if not row.is_open and _ended_ms(row) >= since_ms]
     open_events = [_open(connection, times, row, now, at_once=at_once) for row in going_on]
+    open_events = [each._replace(end_ms=min(each.end_ms, until_ms)) for each in open_events]
     return open_events + [_ended(row, now) for row in ended]
 
 
@@ -54,7 +56,8 @@ def _event(plan: PlanRow, state: str, end_ms: int, now: Now) -> PlanOfCalendar:
         begin_ms = min(begin_ms, end_ms)  # It may have been canceled before its time came.
     elif not plan.released:
         begin_ms = max(begin_ms, now.wall_ms)
-    how_far = f"step {plan.released} of {plan.steps}" if plan.released else f"{plan.steps} steps"
+    all_steps = "1 step" if plan.steps == 1 else f"{plan.steps} steps"
+    how_far = f"step {plan.released} of {plan.steps}" if plan.released else all_steps
     return PlanOfCalendar(
         ulid=plan.ulid,
         title=plan.title,

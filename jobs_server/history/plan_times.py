@@ -34,6 +34,8 @@ AMONG = 300
 """Among so many of a site's newest jobs they are sought."""
 KEPT_SECONDS = 600.0
 """How long what was read of a site's past is kept."""
+LONGEST_SECONDS = 100 * 365.25 * 86_400
+"""No plan is estimated to take longer: of a sum of absurd exposures no calendar has the year."""
 _MOST_SITES = 100
 _TURNS_WITH_TIME = "mount"
 """How long its slews take depends on when; a series of frames is worked out once."""
@@ -78,9 +80,13 @@ class PlanTimes:
     _kept: dict[str, tuple[float, Delays]] = field(default_factory=dict)
 
     def estimate(self, connection: Connection, site: str, steps: Sequence[StepRow]) -> Estimate:
-        """Estimate steps that are done one after the other at a site, each with what it is held back first."""
+        """Estimate steps that are done one after the other at a site, each with what it is held back first.
+
+        All together they take `LONGEST_SECONDS` at most.
+        """
         delays = self._delays(connection, site)
         pose, now, each, from_past = Pose(), clock.now_ms() / 1000, list[float](), 0
+        longest = now + LONGEST_SECONDS
         known: dict[tuple[object, ...], tuple[float, Pose]] = {}
         for step in steps:
             same = (step.device, step.action, step.required_params, step.optional_params, pose)
@@ -90,7 +96,8 @@ class PlanTimes:
             seconds, pose = planned
             delay = delays.get((step.device, step.action))
             from_past += delay is not None
-            each.append(step.hold_ms / 1000 + max(0.0, seconds + (delay or 0.0)))
+            takes = step.hold_ms / 1000 + max(0.0, seconds + (delay or 0.0))
+            each.append(max(0.0, min(takes, longest - now)))
             now += each[-1]
         return Estimate(each, from_past)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, select
 
-from ..clock import Now
+from ..clock import END_MS, Now
 from ..domain.lifecycle import UNFINISHED, Phase, Queue
 from ..jobs import lockouts, pauses, queries
 from ..jobs.lockouts import LockoutRow
@@ -119,7 +119,12 @@ def _begun(connection: Connection, known: _Known, now: Now) -> Entry:
     ends_ms = timing.due_ms
     if ends_ms is None and known.takes_ms is not None:
         ends_ms = began_ms + known.takes_ms
-    return Entry(known.job, State.RUNNING, began_ms, None if ends_ms is None else max(ends_ms, now.wall_ms), None, None)
+    return Entry(known.job, State.RUNNING, began_ms, _foreseen_ms(ends_ms, now.wall_ms), None, None)
+
+
+def _foreseen_ms(ends_ms: int | None, begins_ms: int) -> int | None:
+    """Return when something ends, not before it begins; None where that is so far off that no calendar has the year."""
+    return None if ends_ms is None or ends_ms >= END_MS else max(ends_ms, begins_ms)
 
 
 def _to_come(at_site: Sequence[_Known], waiting: Sequence[_Known], begun: Sequence[Entry], now: Now) -> Iterator[Entry]:
@@ -157,7 +162,9 @@ def _entry(known: _Known, time_ms: int | None, now: Now) -> Entry:
         begins_ms = max(now.wall_ms, not_before_ms or 0)
     elif time_ms is not None:
         begins_ms = max(time_ms, not_before_ms or 0)
-    ends_ms = None if begins_ms is None or known.takes_ms is None else begins_ms + known.takes_ms
+    ends_ms = None
+    if begins_ms is not None and known.takes_ms is not None:
+        ends_ms = _foreseen_ms(begins_ms + known.takes_ms, begins_ms)
     state = State.HELD if not_before_ms is not None else State.WAITING if waits else State.AT_SITE
     return Entry(
         job, state, begins_ms, ends_ms, not_before_ms, job.accepted_ms + job.expires_after_ms if waits else None

@@ -85,7 +85,7 @@ def _put_steps(connection: Connection, plan: PlanRow, given: Sequence[Any]) -> i
 
 
 def _wanted(plan: PlanRow, before: Mapping[int, StepRow], given: Sequence[Any]) -> list[StepRow]:
-    """Return the steps as they are asked for, in their places; an id may be written 12.0. Raises BadRequest, Conflict."""
+    """Return the steps as they are asked for, in their places; an id may be 12.0. Raises BadRequest, Conflict."""
     whole = []
     seen: set[int] = set()
     for number, each in enumerate(given, 1):

@@ -208,6 +208,20 @@ def test_a_plan_that_has_ended_is_in_the_calendar_when_it_was_and_one_that_never
     assert b"VEVENT" not in browser.get("/calendar/wmd.ics").data
 
 
+def test_a_plan_of_the_far_future_is_no_event_and_one_that_takes_ages_ends_with_the_calendar(
+    browser: FlaskClient, clocks: Clocks
+) -> None:
+    sends_plan(browser, notBefore="8999-12-31T00:00:00Z")
+    exposure = {"device": "camera", "instance": "cam1", "action": "expose", "required_params": {"time": 600_000}}
+    ages = sends_plan(browser, steps=[exposure | {"optional_params": {"count": 100_000}}], repeat=400)
+    (found,) = plans_in(browser.get("/calendar/wmd.ics").data)
+    assert str(found["uid"]) == f"plan-{ages}@wmd.jobs-server"
+    ahead_ms = clocks.now.wall_ms + calendar_files.AHEAD_MS
+    assert found.end.timestamp() * 1000 == ahead_ms
+    for page in ("/?site=wmd", f"/plans/{ages}?site=wmd", "/plans?site=wmd"):
+        assert browser.get(page).status_code == 200
+
+
 def test_where_people_sign_in_the_address_is_secret_and_can_be_made_anew(tmp_path: Path) -> None:
     sign_in = {"OIDC_ISSUER": "https://issuer.example", "OIDC_AUDIENCE": "jobs", "SITES": ("wmd",)}
     app: Flask = create_app({"DATABASE_URL": databases.fresh(), "TESTING": True, "INSTANCE": str(tmp_path)} | sign_in)

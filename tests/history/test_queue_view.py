@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import Flask
+
 from ..jobs.test_queue import MOUNT, moves, pauses
 from ..support.clocks import Clocks
 from ..support.observatory import Observatory
@@ -63,6 +65,18 @@ def test_behind_what_takes_nobody_knows_how_long_no_time_is_said(observatory: Ob
     first, second = queue(observatory)["jobs"]
     assert (first["begins_ms"] is not None, first["ends_ms"]) == (True, None)
     assert (second["begins_ms"], second["ends_ms"]) == (None, None)
+
+
+def test_an_end_that_no_calendar_has_the_year_of_is_not_known_and_the_page_stands(
+    app: Flask, observatory: Observatory
+) -> None:
+    running = exposure(observatory, 5)
+    observatory.polls()
+    exposure(observatory, 5)
+    observatory.starts(running, secondsUntilComplete=2**53)
+    first, second = queue(observatory)["jobs"]
+    assert (first["ends_ms"], second["begins_ms"], second["ends_ms"]) == (None, None, None)
+    assert app.test_client().get("/?site=wmd").status_code == 200
 
 
 def test_a_stop_that_waits_goes_before_all_others(observatory: Observatory) -> None:
