@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from typing import NamedTuple
 
 FILE = "sky_objects.txt"
@@ -48,7 +49,7 @@ def named(name: str) -> list[SkyObject]:
     """Return the objects that have exactly this name, brightest first."""
     key = fold(name)
     exact = [offset for index in _indexes() for _, offset in index.beginning(f"{key} ", _MOST_LOOKED_AT)]
-    return _objects(sorted(exact))
+    return [each for each in _objects(sorted(exact)) if _has_numbers(each, name)]
 
 
 def like(name: str, most: int) -> list[SkyObject]:
@@ -61,7 +62,26 @@ def like(name: str, most: int) -> list[SkyObject]:
         for found, offset in index.beginning(key, _MOST_LOOKED_AT):
             (exact if found == key else rest).append(offset)
     ordered = [*sorted(exact), *sorted(begins), *sorted(numbered)]
-    return _objects(list(dict.fromkeys(ordered))[:most])
+    found_objects = (each for each in _objects(ordered) if _has_numbers(each, name))
+    return list(islice(found_objects, most))
+
+
+def _has_numbers(found: SkyObject, name: str) -> bool:
+    """Whether an object has the numbers of a name one by one, the last maybe begun: M 2-9 is a nebula, and not M 29."""
+    wanted = _numbers(name)
+    if len(wanted) < 2:
+        return True
+    *whole, last = wanted
+    for has in map(_numbers, found.names):
+        for at in range(len(has) - len(whole)):
+            if has[at : at + len(whole)] == whole and has[at + len(whole)].startswith(last):
+                return True
+    return False
+
+
+def _numbers(name: str) -> list[str]:
+    plain = unicodedata.normalize("NFKD", name[:LONGEST_NAME])
+    return [number.lstrip("0") or "0" for number in re.findall(r"[0-9]+", plain)]
 
 
 class _Index:
@@ -106,8 +126,8 @@ def _indexes() -> tuple[_Index, _Index]:
     return _Index(text, names, numbers - 1), _Index(text, numbers, len(text))
 
 
-def _objects(offsets: Iterable[int]) -> list[SkyObject]:
-    return [_object(offset) for offset in dict.fromkeys(offsets)]
+def _objects(offsets: Iterable[int]) -> Iterator[SkyObject]:
+    return (_object(offset) for offset in dict.fromkeys(offsets))
 
 
 def _object(offset: int) -> SkyObject:

@@ -33,9 +33,21 @@ class Target(NamedTuple):
 
 
 def key_of(name: str) -> str:
-    """Return a name as the names of a site's own list are compared: letters and digits of any script, in small ones."""
+    """Return a name as the names of a site's own list are compared: letters and digits of any script, in small ones.
+
+    Numbers that something parts stay two, with a plus or else a blank between them: J1748+24 and J1748-24 are two
+    places, and so are the panels 1-11 and 11-1.
+    """
     folded = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(each for each in folded if each.isalnum()) or " ".join(folded.split())
+    key, between = "", ""
+    for each in folded:
+        if not each.isalnum():
+            between += each
+            continue
+        if between and each.isdigit() and key[-1:].isdigit():
+            key += "+" if "+" in between else " "
+        key, between = key + each, ""
+    return key or " ".join(folded.split())
 
 
 def find(text: str, at_ms: int, place: Place | None, own: Sequence[Target] = (), most: int = 20) -> list[Target]:

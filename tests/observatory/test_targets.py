@@ -109,6 +109,30 @@ def test_the_own_list_goes_before_the_catalogues_and_names_of_any_script_are_tol
     assert targets.key_of("★") != targets.key_of("☆")
 
 
+def test_a_name_of_two_numbers_is_not_the_object_whose_number_is_both_together() -> None:
+    """M 2-9 is a nebula in Ophiuchus, M 29 a cluster in Cygnus; NGC 70 00 is a slip, and not NGC 700."""
+    assert targets.find("M 29", AT_MS, PLACE)[0].name == "M 29"
+    for name in ("M 2-9", "m2-9", "M 2 9", "NGC 70 00", "ngc 1.3"):
+        assert targets.named(name, AT_MS, PLACE) == []
+        assert targets.find(name, AT_MS, PLACE) == []
+    cloud = targets.named("Large Magellanic Cloud", AT_MS, PLACE)
+    for name in ("ESO 56-115", "eso 056 115", "ESO56115"):
+        assert targets.named(name, AT_MS, PLACE) == cloud
+    assert cloud[0] in targets.find("eso 56-11", AT_MS, PLACE)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("PSR J1748+2446", "PSR J1748-2446"), ("PSR J1748+2446", "PSR J1748\u22122446"), ("Panel 1-11", "Panel 11-1")],
+)
+def test_two_places_whose_names_differ_by_a_sign_are_two_targets(one: str, other: str) -> None:
+    assert targets.key_of(one) != targets.key_of(other)
+    own = [Target(one, Direction(1, 2)), Target(other, Direction(3, 4))]
+    assert [targets.named(each, AT_MS, PLACE, own)[0].name for each in (one, other)] == [one, other]
+    blanks = other.replace("-", " ").replace("\u2212", " ")
+    assert targets.key_of(other) == targets.key_of(blanks)
+
+
 def test_what_moves_is_elsewhere_at_another_moment_and_the_moon_at_another_place() -> None:
     day_ms = 86_400_000
     moon = [targets.place_of_moving("moon", at_ms, PLACE) for at_ms in (AT_MS, AT_MS + day_ms)]
