@@ -135,5 +135,5 @@ def _count(text: str) -> int:
 
 
 def _reading(direction: Direction, said: str) -> Reading:
-    hours = within_a_turn(round(direction.ra_hours, _FINEST), "h")
+    hours = within_a_turn(round(direction.ra_hours, _FINEST), "h") or 0.0
     return Reading(Direction(hours, round(direction.dec_degrees, _FINEST) or 0.0), said)

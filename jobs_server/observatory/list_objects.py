@@ -10,6 +10,8 @@ from ..errors import shown
 from .list_items import Item, Unreadable, angle, number
 from .numbers_said import as_number
 
+NINA_PARTS = ("RAHours", "RAMinutes", "RASeconds", "DecDegrees", "DecMinutes", "DecSeconds")
+
 
 def read_json(text: str) -> tuple[str, Iterator[Item | Unreadable]]:
     """Return whose JSON it is, and its entries. Raises ValueError when it is of no program that is known here."""
@@ -44,8 +46,8 @@ def is_stellarium(value: object) -> bool:
 
 def _stellarium(lists: Mapping[str, Any]) -> Iterator[Item | Unreadable]:
     for each in lists.values():
-        name = str(each.get("name", "")) if isinstance(each, dict) else ""
-        before = f"{shown(name, 40)}, object" if len(lists) > 1 else "object"
+        name = _text(each.get("name")) if isinstance(each, dict) else ""
+        before = f"{shown(name, 40)}, object" if name and len(lists) > 1 else "object"
         objects = each.get("objects", []) if isinstance(each, dict) else None
         if isinstance(objects, list):
             yield from _objects(objects, before, "designation")
@@ -59,12 +61,17 @@ def _objects(objects: list[Any], before: str, key: str) -> Iterator[Item | Unrea
         if not isinstance(each, dict):
             yield Unreadable(where, "it is no object")
             continue
-        names = tuple(str(each.get(name) or "").strip() for name in (key, "name", "nameI18n"))
+        names = tuple(_text(each.get(name)) for name in (key, "name", "nameI18n"))
         item = Item(
-            where, tuple(dict.fromkeys(filter(None, names))), kind=str(each.get("objtype") or each.get("type") or "")
+            where, tuple(dict.fromkeys(filter(None, names))), kind=_text(each.get("objtype")) or _text(each.get("type"))
         )
         magnitude = str(each.get("magnitude", ""))
         yield _with_place(item._replace(magnitude=magnitude), each.get("ra", ""), each.get("dec", ""))
+
+
+def _text(value: object) -> str:
+    """Return a text or a number of JSON as text without blanks around it; anything else is none."""
+    return str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
 def _with_place(item: Item, ra: object, dec: object) -> Item | Unreadable:
@@ -127,10 +134,11 @@ def _nina(value: object) -> Iterator[Item | Unreadable]:
 
 
 def of_nina(where: str, target: Mapping[str, Any], place: Mapping[str, Any]) -> Item | Unreadable:
-    """Return a target of N.I.N.A. with its coordinates."""
-    item = Item(where, (str(target.get("TargetName") or target.get("Name") or ""),))
-    names = ("RAHours", "RAMinutes", "RASeconds", "DecDegrees", "DecMinutes", "DecSeconds")
-    return of_parts(item, [place.get(name) for name in names], negative=place.get("NegativeDec") is True)
+    """Return a target of N.I.N.A. with its coordinates; one without any of those that N.I.N.A. reads has none."""
+    item = Item(where, (_text(target.get("TargetName")) or _text(target.get("Name")),))
+    if not any(name in place for name in NINA_PARTS):
+        return item
+    return of_parts(item, [place.get(name) for name in NINA_PARTS], negative=place.get("NegativeDec") is True)
 
 
 def of_parts(item: Item, parts: list[Any], *, negative: bool) -> Item | Unreadable:
@@ -140,6 +148,8 @@ def of_parts(item: Item, parts: list[Any], *, negative: bool) -> Item | Unreadab
         why = "it has no name" if None not in found else "its coordinates are no numbers"
         return Unreadable(item.where, why, is_target=True)
     hours, minutes, seconds, degrees, arcminutes, arcseconds = (each or 0.0 for each in found)
+    if any(abs(each) > 60 for each in (minutes, seconds, arcminutes, arcseconds)) or min(minutes, seconds) < 0:
+        return Unreadable(item.where, "its coordinates have minutes or seconds that are no part of one", is_target=True)
     is_negative = negative or degrees < 0 or str(parts[3]).strip().startswith("-")
     dec = abs(degrees) + abs(arcminutes) / 60 + abs(arcseconds) / 3600
     return item._replace(ra_hours=hours + minutes / 60 + seconds / 3600, dec_degrees=-dec if is_negative else dec)

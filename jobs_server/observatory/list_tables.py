@@ -11,6 +11,8 @@ from itertools import pairwise
 from .list_items import Item, Unreadable, angle, number
 
 _MOST_LINES = 20
+_LONGEST_HEADER = 100_000
+_SAYS_SEPARATOR = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
 _SEPARATORS = (",", ";", "\t", "|")
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "name": (
@@ -62,9 +64,10 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 def read(text: str) -> tuple[str, Iterator[Item | Unreadable]]:
     """Return whose table it is, and its rows."""
     lines = text.split("\n")
-    first = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
+    first, separator = _first(lines)
     header = lines[first] if first < len(lines) else ""
-    separator = max(_SEPARATORS, key=lambda each: (len(_meaning(_cells(header, each))), header.count(each)))
+    if len(header) > _LONGEST_HEADER:
+        raise ValueError(f"its first line has {len(header)} characters, which is no list of targets")
     columns = _meaning(_cells(header, separator))
     if ("name" in columns and len(columns) > 1) or list(columns) == ["name"]:
         form = "Telescopius’ CSV" if "right ascension (j2000)" in header.lower() else "CSV"
@@ -72,6 +75,31 @@ def read(text: str) -> tuple[str, Iterator[Item | Unreadable]]:
     if header.count(separator):
         return "CSV without a header", _rows(lines, first, separator, {"name": 0, "ra": 1, "dec": 2}, [])
     return "names, one a line", _names(lines)
+
+
+def _first(lines: Sequence[str]) -> tuple[int, str]:
+    """Return which line is the first of a table, and what parts its cells.
+
+    A spreadsheet's `sep=;` before it, and comments before a line that names columns, are of no table.
+    """
+    written = [at for at, line in enumerate(lines) if line.strip()]
+    if len(written) > 1 and (match := _SAYS_SEPARATOR.fullmatch(lines[written[0]].strip(" "))):
+        return written[1], match[1]
+    first = written[0] if written else len(lines)
+    if written and not _names_columns(lines[first]):
+        uncommented = next((at for at in written if not lines[at].lstrip().startswith("#")), first)
+        first = uncommented if _names_columns(lines[uncommented]) else first
+    return first, _separator(lines[first] if written else "")
+
+
+def _names_columns(line: str) -> bool:
+    columns = _meaning(_cells(line[:_LONGEST_HEADER], _separator(line)))
+    return "name" in columns and len(columns) > 1
+
+
+def _separator(header: str) -> str:
+    header = header[:_LONGEST_HEADER]
+    return max(_SEPARATORS, key=lambda each: (len(_meaning(_cells(header, each))), header.count(each)))
 
 
 def _cells(line: str, separator: str) -> list[str]:

@@ -7,10 +7,8 @@ from xml.etree import ElementTree as Tree
 
 from . import xml_lines
 from .list_items import Item, Unreadable, number
-from .list_objects import of_parts
+from .list_objects import NINA_PARTS, of_parts
 from .xml_lines import Document
-
-_NINA_PARTS = ("RAHours", "RAMinutes", "RASeconds", "DecDegrees", "DecMinutes", "DecSeconds")
 
 
 def read(text: str) -> tuple[str, Iterator[Item | Unreadable]]:
@@ -74,7 +72,7 @@ def _sequence(document: Document) -> Iterator[Item | Unreadable]:
 def of_set(document: Document, each: Tree.Element, at: int) -> Item | Unreadable:
     """Return a target of a set of N.I.N.A.; one without any of the coordinates that N.I.N.A. reads has none."""
     item = Item(document.where(each, f"target {at}"), (each.get("TargetName", ""),))
-    if not any(name in each.attrib for name in _NINA_PARTS):
+    if not any(name in each.attrib for name in NINA_PARTS):
         return item
-    parts = [(each.get(name) or "0").replace(",", ".") for name in _NINA_PARTS]
+    parts = [(each.get(name) or "0").replace(",", ".") for name in NINA_PARTS]
     return of_parts(item, parts, negative=each.get("NegativeDec", "").lower() == "true")

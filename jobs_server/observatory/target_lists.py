@@ -20,6 +20,7 @@ MOST_BYTES = 4 * 1024 * 1024
 MOST_ITEMS = 10_000
 """How many targets one list may have."""
 _FINEST = 8
+_FAINTEST = 100
 
 
 @dataclass
@@ -103,28 +104,33 @@ def target_of(item: Item, known: Callable[[str], Iterable[Target]]) -> OwnTarget
     if not names:
         raise ValueError("it has no name")
     name = names[0]
+    if "\0" in name + item.note + item.kind:
+        raise ValueError(f"{shown(name, 40)} has a character in it that no text has (NUL)")
     if len(name) > LONGEST_NAME:
         raise ValueError(f"{shown(name, 40)} is a name of more than {LONGEST_NAME} characters")
     note, kind = " ".join(item.note.split()), " ".join(item.kind.split())[:LONGEST_KIND]
     if len(note) > LONGEST_NOTE:
         raise ValueError(f"{shown(name)} has a note of more than {LONGEST_NOTE} characters")
     magnitude = number(item.magnitude)
-    made = OwnTarget(name, kind, magnitude=magnitude if magnitude and abs(magnitude) < 100 else None, note=note)
+    is_bright = magnitude is not None and abs(magnitude) < _FAINTEST
+    made = OwnTarget(name, kind, magnitude=magnitude if is_bright else None, note=note)
     if body := next(filter(None, map(solar_system.called, names)), None):
         return made._replace(name=body, kind=solar_system.kind(body))
     if item.ra_hours is not None and item.dec_degrees is not None:
         return _placed(made, item.ra_hours, item.dec_degrees)
     for each in names:
         for target in known(each):
-            kind, bright = made.kind or target.kind, made.magnitude or target.magnitude
+            kind, bright = made.kind or target.kind, target.magnitude if made.magnitude is None else made.magnitude
             return _placed(made._replace(kind=kind, magnitude=bright), *target.direction)
     raise ValueError(f"{shown(name)} has no coordinates, and no catalogue here knows the name")
 
 
 def _placed(target: OwnTarget, ra_hours: float, dec_degrees: float) -> OwnTarget:
     if not 0 <= ra_hours <= 24:
-        raise ValueError(f"{shown(target.name)} has the right ascension {ra_hours:g} h; it must be from 0 to 24")
+        raise ValueError(f"{shown(target.name)} has the right ascension {ra_hours:.12g} h; it must be from 0 to 24")
     if not -90 <= dec_degrees <= 90:
-        raise ValueError(f"{shown(target.name)} has the declination {dec_degrees:g} degrees; it must be from -90 to 90")
-    hours = within_a_turn(round(ra_hours, _FINEST), "h")
+        raise ValueError(
+            f"{shown(target.name)} has the declination {dec_degrees:.12g} degrees; it must be from -90 to 90"
+        )
+    hours = within_a_turn(round(ra_hours, _FINEST), "h") + 0.0
     return target._replace(ra_hours=hours, dec_degrees=round(dec_degrees, _FINEST) + 0.0)

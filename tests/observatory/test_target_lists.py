@@ -277,6 +277,48 @@ def test_what_is_no_list_is_refused_in_a_sentence(data: bytes) -> None:
     assert len(str(refused.value)) < 500
 
 
+@pytest.mark.parametrize("first", ["sep=;\n", '"sep=;"\n', "sep=;\r\n\r\n", "# tonight\n#; two\n\n"])
+def test_what_stands_before_the_names_of_columns_is_no_row(first: str) -> None:
+    made = target_lists.read(f"{first}Dec;Name;RA\n+22 1 0;Crab; 5h34m32s\n".encode())
+    assert made.problems == []
+    assert [(each.name, each.ra_hours, each.dec_degrees) for each in made.targets] == [
+        ("Crab", 5.57555556, 22.01666667)
+    ]
+
+
+def test_a_first_line_without_an_end_is_refused_in_a_sentence() -> None:
+    for text in ("x" * 200_000, f"Name,{'x' * 200_000}\nM 1,1"):
+        with pytest.raises(ValueError, match="which is no list of targets"):
+            target_lists.read(text.encode())
+
+
+def test_a_magnitude_of_0_is_one_and_not_that_of_the_catalogue() -> None:
+    made = target_lists.read(b"Name,Magnitude\nSirius,0\nM 31,0.00\nM 42,-\n")
+    assert [each.magnitude for each in made.targets[:2]] == [0.0, 0.0]
+    assert made.targets[2].magnitude is not None
+
+
+def test_a_name_with_a_nul_or_that_is_no_text_and_minutes_that_are_none_are_said() -> None:
+    objects = [{"designation": "M\0001", "ra": "5h", "dec": "1"}, {"designation": ["x"], "ra": "5h", "dec": "1"}]
+    made = target_lists.read(json.dumps({"observingLists": {"a": {"objects": objects}}}).encode())
+    assert made.targets == []
+    assert [each.partition(":")[0] for each in made.problems] == ["object 1", "object 2"]
+    assert "NUL" in made.problems[0]
+    parts = ({"RAHours": 5, "RAMinutes": 99}, {"RAHours": 5, "RASeconds": -3}, {"DecMinutes": 75}, {"RAHours": 5})
+    nina = [{"TargetName": f"Field {at}", "InputCoordinates": each} for at, each in enumerate((*parts, {}))]
+    made = target_lists.read(json.dumps(nina).encode())
+    assert [each.name for each in made.targets] == ["Field 3"]
+    assert ["minutes or seconds" in each for each in made.problems] == [True, True, True, False]
+    assert "Field 4 has no coordinates" in made.problems[3]
+
+
+def test_a_coordinate_a_hair_outside_is_named_with_its_digits_and_minus_nothing_is_0() -> None:
+    made = target_lists.read(b"Name,ra_hours,dec\nA,24.0000001,1\nB,1,90.0000000001\nC,-0.0,-0\nD,24,90\n")
+    assert "24.0000001 h" in made.problems[0]
+    assert "90.0000000001 degrees" in made.problems[1]
+    assert [str((each.ra_hours, each.dec_degrees)) for each in made.targets] == ["(0.0, 0.0)", "(0.0, 90.0)"]
+
+
 def test_a_quote_that_is_never_closed_takes_its_own_line_alone() -> None:
     rows = "\n".join(f"F{number},1,{number}" for number in range(40))
     made = read(f'name,ra_hours,dec_degrees\n"Odd,1,2\n{rows}\n')
