@@ -42,6 +42,10 @@ def _of_toml(name: str, text: str) -> dict[str, Any]:
         plan = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise WrongFile(f"{name}: {error}") from None
+    except RecursionError:
+        raise WrongFile(f"{name} is nested too deep") from None
+    except ValueError:
+        raise WrongFile(f"{name} has a number of more digits than a plan can hold") from None
     if unknown := [key for key in plan if key not in _OF_PLAN]:
         raise WrongFile(f"{name}: {unknown[0]} is not known; a plan has {', '.join(_OF_PLAN)}")
     steps = plan.get("steps")
@@ -111,7 +115,10 @@ def _step(given: object) -> object:
         return given
     step: dict[str, Any] = {name: given[name] for name in _OWN if name in given}
     step |= {alias: given[name] for name, alias in _TIMES.items() if name in given}
-    step |= {name: dict(given[name]) if isinstance(given.get(name), dict) else {} for name in _GIVEN}
+    step |= {name: {} if given.get(name) is None else given[name] for name in _GIVEN}
+    if not all(isinstance(step[name], dict) for name in _GIVEN):
+        return step  # Whoever checks it refuses what is no object, which nothing can be put into.
+    step |= {name: dict(step[name]) for name in _GIVEN}
     for name, value in given.items():
         if name not in (*_OWN, *_TIMES, *_GIVEN):
             optional = catalogue.is_optional(str(given.get("device")), str(given.get("action")), name)

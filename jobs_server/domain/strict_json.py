@@ -78,6 +78,7 @@ def check_nesting(value: object) -> None:
 def check(value: object) -> None:
     """Raise ValueError, saying why, when plain values of texts from outside could not be written as JSON and read."""
     check_nesting(value)
+    _refuse_wrong_number(value)
     for item in _items(value):
         for text in item if isinstance(item, dict) else (item,):
             if isinstance(text, str):

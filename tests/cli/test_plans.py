@@ -138,8 +138,14 @@ def test_a_toml_file_says_all_that_a_plan_may(shared_app: Flask, desk: Observato
         (('action = "expose"', ""), "step 1: missing required key action"),
         (("repeat = 2", "repeat = 1000000000"), "repeat must be a whole number from 1 to 500"),
         (("repeat = 2", "repeat ="), "Invalid value (at line 2"),
+        (("time = 60", "time = nan"), "step 1: required_params.time is NaN, which JSON does not have"),
+        (("time = 60", "time = -inf"), "step 1: required_params.time is infinite"),
+        (("time = 60", 'required_params = "x"'), "step 1: required_params must be an object"),
+        (("time = 60", f"time = {'9' * 5000}"), "has a number of more digits than a plan can hold"),
+        (("time = 60", f"time = {'[' * 3000}{']' * 3000}"), "is nested too deep"),
     ],
-    ids=["no zone", "no time", "unknown key", "no steps", "no action", "repeat", "no TOML"],
+    ids=["no zone", "no time", "unknown key", "no steps", "no action", "repeat", "no TOML"]
+    + ["not a number", "infinite", "no object", "too long", "too deep"],
 )
 def test_a_toml_file_that_is_no_plan_is_refused_in_words(
     shared_app: Flask, desk: Observatory, tmp_path: Path, changed: tuple[str, str], words: str
