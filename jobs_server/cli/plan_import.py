@@ -108,12 +108,13 @@ class _Catalogue:
 
 
 def _contents(files: Iterable[Path]) -> dict[str, bytes]:
-    """Return the files by their names, with the sequences that lie beside a list of Ekos."""
-    found = {file.name: file for file in files}
-    for file in list(found.values()):
+    """Return the files by their paths, with the sequences that lie beside a list of Ekos."""
+    found = dict.fromkeys(file.absolute() for file in files)
+    for file in list(found):
         if file.suffix.lower() == ".esl":
-            found |= {beside.name: beside for beside in sorted(file.parent.glob(_SEQUENCES)) if _is_named(beside, file)}
-    return {name: file.read_bytes() for name, file in found.items()}
+            beside = sorted(file.parent.glob(_SEQUENCES))
+            found |= dict.fromkeys(each for each in beside if _is_named(each, file))
+    return {str(file): file.read_bytes() for file in found}
 
 
 def _is_named(sequence: Path, in_list: Path) -> bool:

@@ -109,7 +109,9 @@ def looped(found: Sequence[Found], times: int) -> list[Found]:
     said = [each for each in found if _is_said_once(each)]
     frames = [each for each in found if not _is_said_once(each)]
     if len(frames) == 1 and isinstance(frames[0], Exposure):
-        return [*said, replace(frames[0], count=min(MOST_COUNT, frames[0].count * times))]
+        if frames[0].count * times > MOST_COUNT:
+            raise ValueError(f"a loop comes to more than {MOST_COUNT:,} frames; part it")
+        return [*said, replace(frames[0], count=frames[0].count * times)]
     if len(frames) * times > MOST_COUNT:
         raise ValueError(f"a loop comes to more than {MOST_COUNT:,} steps; part it")
     return said + list(frames) * times

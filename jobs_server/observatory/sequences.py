@@ -72,8 +72,10 @@ def read(files: Mapping[str, bytes], known: Known = lambda name: targets.named(n
     `known` looks names up. Raises ValueError with a sentence when a file is of no program that is known here.
     """
     texts = {PurePath(name.replace("\\", "/")).name: data for name, data in files.items()}
-    if len(texts) > MOST_FILES:
+    if len(files) > MOST_FILES:
         raise ValueError(f"at most {MOST_FILES} files at once")
+    if len(texts) < len(files):
+        raise ValueError("two of the files have the same name: bring them in one after the other")
     made = Sequence()
     lists = [name for name in texts if not _is_part(name, texts)]
     for name in lists:

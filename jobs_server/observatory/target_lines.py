@@ -38,6 +38,7 @@ def written(targets: Iterable[OwnTarget]) -> str:
 
 def _line(target: OwnTarget) -> str:
     name = target.name.replace(";", ",").replace("\t", " ")
+    name = name.lstrip("# ") or "target" if name.startswith("#") else name  # A line that begins so is a comment.
     if target.ra_hours is None or target.dec_degrees is None:
         return name
     return f"{name}; {target.ra_hours:.6f}h {target.dec_degrees:+.6f}d"

@@ -19,11 +19,12 @@ from .context import page
 @needs(Access.PERSON)
 def plan_from_list() -> Response:
     """Fill the form of a plan with a list or a sequence, and say what is not understood; nothing is sent."""
-    files = {each.filename: each for each in request.files.getlist("file") if each.filename}
+    files = [(each.filename, each) for each in request.files.getlist("file") if each.filename]
     if not files:
         raise BadRequest("Error: choose a file")
     site.needed_code()
-    read = {name: each.read(target_lists.MOST_BYTES + 1) for name, each in files.items()}
+    # Two files of one name are told apart by a folder of their own.
+    read = {f"{at}/{name}": each.read(target_lists.MOST_BYTES + 1) for at, (name, each) in enumerate(files)}
     try:
         with page().snapshot() as connection:
             made = sequences.read(read, lambda name: _known(own_targets.called(connection, page().site, name), name))

@@ -144,8 +144,10 @@ def test_a_toml_file_says_all_that_a_plan_may(shared_app: Flask, desk: Observato
         (("time = 60", f"time = {'9' * 5000}"), "has a number of more digits than a plan can hold"),
         (("time = 60", f"time = {'[' * 3000}{']' * 3000}"), "is nested too deep"),
     ],
-    ids=["no zone", "no time", "unknown key", "no steps", "no action", "repeat", "no TOML"]
-    + ["not a number", "infinite", "no object", "too long", "too deep"],
+    ids=[
+        *("no zone", "no time", "unknown key", "no steps", "no action", "repeat", "no TOML"),
+        *("not a number", "infinite", "no object", "too long", "too deep"),
+    ],
 )
 def test_a_toml_file_that_is_no_plan_is_refused_in_words(
     shared_app: Flask, desk: Observatory, tmp_path: Path, changed: tuple[str, str], words: str

@@ -303,6 +303,18 @@ def test_what_is_too_long_for_a_plan_is_refused_in_words(found: str) -> None:
         steps(read(found), common=common)
 
 
+def test_a_loop_of_one_exposure_that_comes_to_too_much_is_said_and_not_cut() -> None:
+    whole = node("Container.SequenceRootContainer", takes("TakeExposure", 60, 1), loops=100_001)
+    made = read(json.dumps(whole))
+    assert made.entries == []
+    assert made.problems == ["the sequence: a loop comes to more than 100,000 frames; part it"]
+
+
+def test_of_two_files_of_one_name_neither_is_left_out_in_silence() -> None:
+    with pytest.raises(ValueError, match="have the same name"):
+        sequences.read({"a/s.esq": QUEUE.encode(), "b/s.esq": QUEUE.encode()})
+
+
 def test_a_loop_without_end_is_a_problem_and_takes_no_memory() -> None:
     found = read(json.dumps(node("SequenceRootContainer", node("X", takes("R", 1, 1), takes("G", 1, 1), loops=10**9))))
     assert "a loop comes to more than 100,000 steps; part it" in found.problems[0]

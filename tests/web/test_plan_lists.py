@@ -124,12 +124,22 @@ def test_a_time_in_a_list_is_by_the_sites_clock_and_one_that_is_over_is_said(bro
         ({"odd.esq": "<SequenceQueue><Job>"}, "the file is no XML"),
         ({"many.csv": "name,ra_hours,dec_degrees\n" + "\n".join(f"F {n},1,2" for n in range(251))}, "part the list"),
         ({"long.esq": ONE.replace("<Count>5", "<Delay>9</Delay><Count>900")}, "a plan may have 500 steps"),
+        ({"one.esq": ONE, "b/one.esq": ONE}, "two of the files have the same name"),
     ],
 )
 def test_what_is_no_list_or_too_long_is_said_in_words(browser: FlaskClient, files: dict[str, str], said: str) -> None:
     status, page = brings_in(browser, files)
     assert (status, said in unescape(page)) == (400, True), re.findall(r'role="status".*?</div>', page, re.DOTALL)
     assert browser.post("/plans/from-list?site=wmd").status_code == 400
+
+
+def test_a_target_whose_name_begins_as_a_comment_does_is_not_lost_between_list_and_plan(browser: FlaskClient) -> None:
+    status, page = brings_in(browser, {"list.csv": "name,ra_hours,dec_degrees\n#12 field,5.5,10\n##,6.5,11\n"})
+    assert status == 200
+    assert area(page, "targets").splitlines() == [
+        "12 field; 5.500000h +10.000000d",
+        "target; 6.500000h +11.000000d",
+    ]
 
 
 def test_the_own_list_offers_a_plan_beside_bringing_in(browser: FlaskClient) -> None:
