@@ -43,7 +43,7 @@ def edit(
     if command.steps is not None:
         wanted = wanted._replace(steps=_put_steps(connection, plan, command.steps))
     number = plan_pauses.next_number(connection, plan.site)
-    names = ("id", "title", "on_failure", "not_before_ms", "until_ms", "steps")
+    names = ("id", "title", "on_failure", "not_before_ms", "until_ms", "created_boot_ms", "steps")
     values = {name: getattr(wanted, name) for name in names}
     row = connection.rows(plan_sql.EDIT, **values, at_ms=now.wall_ms, number=number)[0]
     plan_keys.remember(connection, command, now, key, plan.id)
@@ -65,6 +65,8 @@ def _with_values(plan: PlanRow, command: EditPlan, now: Now) -> PlanRow:
     wanted = plan._replace(**changed)
     if "until_ms" in changed or "not_before_ms" in changed:
         check_times(wanted.not_before_ms, wanted.until_ms, now.wall_ms)
+        # The new times are by the clock as it is set now: how it stood when the plan was sent counts no more.
+        return wanted._replace(created_boot_ms=now.boot_ms - (now.wall_ms - plan.created_ms))
     return wanted
 
 

@@ -173,6 +173,7 @@ EDIT = Statement(
         on_failure=bindparam("on_failure"),
         not_before_ms=bindparam("not_before_ms"),
         until_ms=bindparam("until_ms"),
+        created_boot_ms=bindparam("created_boot_ms"),
         steps=bindparam("steps"),
         revision=Plan.revision + ONE,
         **_CHANGED,

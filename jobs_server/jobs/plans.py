@@ -205,7 +205,9 @@ def resume(
 def _step_back(connection: Connection, plan: PlanRow, now: Now) -> None:
     """Have the last released step released once more, where its job is over. Raises Conflict."""
     last = plan_queries.steps(connection, plan.id)[plan.released - 1] if plan.released else None
-    if last is None or (last.phase is not None and last.phase not in OVER):
+    if last is None:
+        raise Conflict("Error: no step of this plan can be done again: none has begun; resume it without again")
+    if last.phase is not None and last.phase not in OVER:
         raise Conflict("Error: no step of this plan can be done again: the last one has not ended")
     connection.run(plan_sql.FORGET_JOB, id=last.step.id)
     number = plan_pauses.next_number(connection, plan.site)

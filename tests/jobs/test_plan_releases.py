@@ -145,6 +145,16 @@ def test_a_step_that_ends_after_the_plans_time_is_followed_by_none(site: Observa
     assert "step 2 was not released: its time was over at" in shows(site, plan)["reason"]
 
 
+def test_a_plan_of_which_nothing_has_begun_says_so_when_a_step_is_to_be_done_again(
+    site: Observatory, clocks: Clocks
+) -> None:
+    plan = plans(site, notBefore=iso(clocks, HOUR))
+    does(site, "pauseplan", plan)
+    refused = does(site, "resumeplan", plan, again=True)
+    assert (refused.status, "none has begun; resume it without again" in refused.text) == (409, True)
+    assert does(site, "resumeplan", plan).job["state"] == "waiting"
+
+
 def test_a_plan_that_waits_in_the_queue_past_its_time_is_not_handed_over(site: Observatory, clocks: Clocks) -> None:
     plans(site, until=iso(clocks, 60))
     clocks.pass_by(61)
@@ -323,6 +333,24 @@ class TestEdits:
         assert edited.status == 200, edited.text
         ids = [step["id"] for step in shows(site, plan)["steps"]]
         assert ids == [first, third, second]
+
+    def test_times_edited_after_the_clock_was_put_right_are_by_the_clock_as_it_is(
+        self, app: Flask, site: Observatory, clocks: Clocks
+    ) -> None:
+        behind = plans(site, notBefore=iso(clocks, HOUR))
+        clocks.set_wall(24 * HOUR)
+        assert does(site, "editplan", behind, notBefore=iso(clocks, HOUR)).status == 200
+        clocks.pass_by(HOUR)
+        look(app)
+        assert len(site.polls()) == 1
+        ahead = plans(site)
+        clocks.set_wall(-24 * HOUR)
+        assert does(site, "editplan", ahead, until=iso(clocks, 2 * HOUR)).status == 200
+        carries_out(site)
+        assert (shows(site, ahead)["state"], shows(site, ahead)["step"]) == ("running", 2)
+        clocks.pass_by(3 * HOUR)
+        look(app)
+        assert site.polls() == []
 
     def test_of_two_who_edit_what_they_read_the_second_is_told(self, site: Observatory) -> None:
         plan = plans(site)
