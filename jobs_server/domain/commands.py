@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -388,12 +388,22 @@ def _refusal(model: type[Command], error: ValidationError) -> BadRequest:
     return BadRequest(f"Error: {first.sentence}", list(faults.values()))
 
 
-def _fault(model: type[Command], detail: ErrorDetails) -> Fault:
-    key = str(detail["loc"][0])
+def _fault(model: type[BaseModel], detail: ErrorDetails, before: str = "") -> Fault:
+    key, *inner = detail["loc"]
+    field = next((field for name, field in model.model_fields.items() if key in (name, field.alias)), None)
+    if field and len(inner) > 1 and isinstance(inner[0], int) and (each := _listed(field.annotation)):
+        inside: ErrorDetails = {**detail, "loc": tuple(inner[1:])}
+        return _fault(each, inside, f"{before}{key}[{inner[0]}].")
+    named = f"{before}{key}"
     if detail["type"] == "missing":
-        return Fault(key, f"missing required key {key}")
-    wanted = next(field.description for name, field in model.model_fields.items() if key in (name, field.alias))
-    return Fault(key, f"{key} must be {wanted}")
+        return Fault(named, f"missing required key {named}")
+    return Fault(named, f"{named} must be {field.description if field else 'something else'}")
+
+
+def _listed(kind: Any) -> type[BaseModel] | None:
+    """Return of which bodies a field is a list; None where it is none."""
+    inner = get_args(kind)[:1] if get_origin(kind) is list else ()
+    return next((each for each in inner if isinstance(each, type) and issubclass(each, BaseModel)), None)
 
 
 def parse_key(header: str | None) -> str | None:

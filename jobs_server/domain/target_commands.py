@@ -65,9 +65,11 @@ class TargetToSave(BaseModel):
     name: _Name
     ra_hours: Annotated[
         int | float | None,
-        Field(ge=0, lt=24, description="ICRS, from 0 to less than 24; null: it is looked up by its name"),
+        Field(ge=0, lt=24, description="hours of ICRS, from 0 to less than 24; null: it is looked up by its name"),
     ] = None
-    dec_degrees: Annotated[int | float | None, Field(ge=-90, le=90, description="ICRS, from -90 to 90")] = None
+    dec_degrees: Annotated[int | float | None, Field(ge=-90, le=90, description="degrees of ICRS, from -90 to 90")] = (
+        None
+    )
     kind: Annotated[
         str,
         StringConstraints(max_length=60),

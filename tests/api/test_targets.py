@@ -93,13 +93,16 @@ def test_a_sites_own_list_is_saved_found_first_and_taken_off(client: FlaskClient
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
-        ({"name": "x", "ra_hours": 24, "dec_degrees": 0}, "targets"),
-        ({"name": "x", "ra_hours": 2, "dec_degrees": 91}, "targets"),
+        ({"name": "x", "ra_hours": 24, "dec_degrees": 0}, "targets[1].ra_hours must be hours of ICRS, from 0"),
+        (
+            {"name": "x", "ra_hours": 2, "dec_degrees": 91},
+            "targets[1].dec_degrees must be degrees of ICRS, from -90 to 90",
+        ),
         ({"name": "x", "ra_hours": 2}, "needs ra_hours and dec_degrees"),
         ({"name": "no such thing"}, "no catalogue here knows the name"),
-        ({"name": " "}, "targets"),
-        ({"name": "x" * 101, "ra_hours": 2, "dec_degrees": 1}, "targets"),
-        ({"ra_hours": 2, "dec_degrees": 1}, "targets"),
+        ({"name": " "}, "targets[1].name must be a text of 1 to 100 characters"),
+        ({"name": "x" * 101, "ra_hours": 2, "dec_degrees": 1}, "targets[1].name must be a text of 1 to 100"),
+        ({"ra_hours": 2, "dec_degrees": 1}, "missing required key targets[1].name"),
     ],
 )
 def test_a_target_that_cannot_be_kept_is_refused_and_none_beside_it_is_saved(
