@@ -58,8 +58,9 @@ def write(rows: Sequence[ReservationRow], site: SiteOfCalendar, plans: Sequence[
     made.add("prodid", "-//jobs_server//reservations//EN")
     made.add("version", "2.0")
     made.add("method", "PUBLISH")
-    made.add("name", _plain(site.title))
-    made.add("x-wr-calname", _plain(site.title))
+    title = " ".join(_plain(site.title).split())  # These two are written as they are, and must be of one line.
+    made.add("name", title)
+    made.add("x-wr-calname", title)
     made.add("x-wr-timezone", str(site.zone))
     made.add("refresh-interval", _REFRESHED, parameters={"VALUE": "DURATION"})
     ends = [at_ms for row in rows for at_ms in (row.start_ms, row.end_ms)]

@@ -208,6 +208,19 @@ def test_a_plan_that_has_ended_is_in_the_calendar_when_it_was_and_one_that_never
     assert b"VEVENT" not in browser.get("/calendar/wmd.ics").data
 
 
+@pytest.mark.parametrize("line_end", ["\r\n", "\n", "\r"], ids=["Windows", "Unix", "old Mac"])
+def test_a_site_whose_title_goes_over_two_lines_has_a_calendar_of_whole_lines(
+    browser: FlaskClient, line_end: str
+) -> None:
+    site = BERLIN._replace(title=f"Wendelstein{line_end}ATTENDEE:nobody")
+    written = calendar_files.write([row(1, "2026-11-29T18:00:00", "2026-11-29T19:00:00")], site)
+    lines = written.decode().split("\r\n")
+    assert "NAME:Wendelstein ATTENDEE:nobody" in lines
+    assert not [line for line in lines if set(line) & {"\r", "\n"} or line.startswith("ATTENDEE")]
+    assert len(spans(written)[1]) == 1
+    assert browser.get(f"/calendar/a{line_end}b.ics").status_code == 200
+
+
 def test_a_plan_of_the_far_future_is_no_event_and_one_that_takes_ages_ends_with_the_calendar(
     browser: FlaskClient, clocks: Clocks
 ) -> None:
