@@ -146,7 +146,8 @@ def test_pruning_while_somebody_catches_up_is_a_reset_and_no_skip(file_app: Flas
     assert b"not all kept" in skipped
     assert b'"topic":"jobs"' not in skipped
     inside(file_app).sends()
-    assert b"\nid: %b-304\n" % epoch.encode() in b"\n" + next(messages)
+    sent = next(message for message in messages if b'"topic":"jobs"' in message)  # presence may come before it
+    assert b"\nid: %b-304\n" % epoch.encode() in b"\n" + sent
     live.stop()
     live.leave(viewer)
 
@@ -234,8 +235,9 @@ def test_nothing_is_read_while_nobody_waits(file_app: Flask, monkeypatch: pytest
         until(lambda: len(looks) > 2)
     until(lambda: live.tail is None)
     seen = len(looks)
-    inside(file_app).sends()
-    assert len(looks) == seen
+    for _ in range(9):
+        inside(file_app).sends()
+    assert len(looks) <= seen + 1  # one may have been under way
     with live.waiting("wmd", SOMEBODY) as waiter:
         inside(file_app).sends()
         waiter.wait(10)
