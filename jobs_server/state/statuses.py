@@ -122,8 +122,7 @@ class Statuses:
             found, size = _within(here, site, status_type, found, now)
             if site not in self._sites:
                 self._meet(site, here)
-            shutters = {**(before.shutters if before else {}), **dict.fromkeys(_shutters(status), now)}
-            entry = self._put(here, Entry(site, status_type, found, now, 0, shutters), size)
+            entry = self._put(here, Entry(site, status_type, found, now, 0, _when(before, status, found, now)), size)
             here.unwritten.add(status_type)
         self._announce(entry)
         return entry
@@ -182,8 +181,7 @@ class Statuses:
                     heard = max(heard, before.heard)
                 if row.site not in self._sites:
                     self._meet(row.site, here)
-                shutters = {**(before.shutters if before else {}), **dict.fromkeys(_shutters(status), heard)}
-                entry = Entry(row.site, row.status_type, found, heard, 0, shutters)
+                entry = Entry(row.site, row.status_type, found, heard, 0, _when(before, status, found, heard))
                 news.append(self._put(here, entry, len(row.entry)))
                 if found != status:  # The other server does not know all of it.
                     here.unwritten.add(row.status_type)
@@ -257,6 +255,12 @@ def _within(here: _Site, site: str, status_type: str, status: dict[str, Any], no
             f" {others + size} bytes, of at most {_MOST_TYPES} with {MOST_BYTES} each and {_MOST_SITE_BYTES} together"
         )
     return status, size
+
+
+def _when(before: Entry | None, said: Mapping[str, Any], found: Mapping[str, Any], now: Now) -> dict[str, Now]:
+    """Return when the shutters that a status has were heard; one that it has no longer goes."""
+    heard = {**(before.shutters if before else {}), **dict.fromkeys(_shutters(said), now)}
+    return {name: heard[name] for name in _shutters(found) if name in heard}
 
 
 def _shutters(status: Mapping[str, Any]) -> list[str]:

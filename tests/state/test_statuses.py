@@ -59,6 +59,32 @@ class TestBelief:
         software.posts_status("hill", "enclosure", ROOF)
         assert shutter(software) == "Open"
 
+    @pytest.mark.parametrize("later", ["closed", None, [], {"enclosure1": "closed"}, {"enclosure1": None}])
+    def test_a_roof_that_is_said_in_another_form_later_is_read_at_any_age(
+        self, software: SiteSoftware, clocks: Clocks, later: object
+    ) -> None:
+        software.posts_status("hill", "enclosure", ROOF)
+        software.posts_status("hill", "enclosure", {"enclosure": later})
+        clocks.pass_by(301)
+        said = {"enclosure1": later["enclosure1"]} if isinstance(later, dict) else later
+        assert software.gets("/status/hill/enclosure")["status"]["enclosure"] == said
+        assert "Open" not in json.dumps(software.gets("/status/hill/complete_status"))
+        software.posts_status("hill", "enclosure", ROOF)
+        assert shutter(software) == "Open"
+
+    def test_a_shutter_that_made_room_for_others_is_asked_for_by_nobody(
+        self, software: SiteSoftware, clocks: Clocks
+    ) -> None:
+        software.posts_status("hill", "enclosure", ROOF)
+        clocks.pass_by(25 * 3600)
+        large = {f"key{number}": "x" * 2_000 for number in range(120)}
+        for name in ("enclosure2", "enclosure3"):
+            software.asks("POST", "/status/hill/status", {"statusType": "enclosure", "status": {"enclosure": {name: large}}})
+        software.posts_status("hill", "enclosure", {"enclosure": {"enclosure2": {"shutter_status": "Closed"}}})
+        clocks.pass_by(301)
+        roofs = software.gets("/status/hill/enclosure")["status"]["enclosure"]
+        assert roofs["enclosure2"]["shutter_status"]["val"] == "Unknown"
+
     def test_a_clock_that_is_set_back_makes_no_shutter_fresh(self, software: SiteSoftware, clocks: Clocks) -> None:
         software.posts_status("hill", "enclosure", ROOF)
         clocks.pass_by(400)
