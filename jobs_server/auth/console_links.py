@@ -41,11 +41,18 @@ def use(instance: Path, secret: str) -> str | None:
 
 
 def is_local(address: str | None, listens_at: str) -> bool:
-    """Whether a request came from this machine: from its loopback, or the very address that is listened at."""
+    """Whether a request came from this machine: from its loopback, or the very address that is listened at.
+
+    A server that listens at `::` sees IPv4 addresses written as IPv6 ones.
+    """
+    if address is None:
+        return False
     try:
-        return address is not None and (ip_address(address).is_loopback or address == listens_at)
+        parsed = ip_address(address)
     except ValueError:
         return False
+    plain = getattr(parsed, "ipv4_mapped", None) or parsed
+    return plain.is_loopback or listens_at in (address, str(plain))
 
 
 def place(host: str, port: int) -> str:

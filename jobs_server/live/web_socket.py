@@ -7,7 +7,7 @@ from collections import deque
 from itertools import takewhile
 
 from wsproto.connection import Connection, ConnectionType
-from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 from wsproto.frame_protocol import FrameProtocol
 from wsproto.utilities import LocalProtocolError
 
@@ -94,10 +94,14 @@ class WebSocket:
 
     def _take(self, event: Event, now: float) -> None:
         if isinstance(event, TextMessage | BytesMessage):
-            self._take_part(event, now)
+            if event.frame_finished:  # Frames with nothing in them are work too, in whatever number a message has them.
+                self._count_one(now)
+            self._take_part(event)
         elif isinstance(event, Ping):
             self._count_one(now)
             self.put(self._protocol.send(event.response()), now)
+        elif isinstance(event, Pong):
+            self._count_one(now)
         elif isinstance(event, CloseConnection):
             self.end(event.code)
 
@@ -107,13 +111,12 @@ class WebSocket:
         self._unsent.append(memoryview(data))
         self.unsent_bytes += len(data)
 
-    def _take_part(self, part: TextMessage | BytesMessage, now: float) -> None:
+    def _take_part(self, part: TextMessage | BytesMessage) -> None:
         self._message += part.data.encode() if isinstance(part.data, str) else part.data
         if len(self._message) > MOST_MESSAGE_BYTES:
             self.end(_TOO_LARGE)
         elif part.message_finished:
             message, self._message = bytes(self._message), bytearray()
-            self._count_one(now)
             self._obey(message)
 
     def _count_one(self, now: float) -> None:

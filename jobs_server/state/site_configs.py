@@ -25,7 +25,7 @@ MOST_SITES = 100
 _MOST_TOGETHER_BYTES = 8 * 1024 * 1024
 EVERY_SITE = "all"
 """In the place of a site, this asks for all of them, so that no site can be called so."""
-_RESERVED = frozenset((EVERY_SITE, "phase_status", "allopenstatus"))
+_RESERVED = frozenset((EVERY_SITE, "phase_status", "allopenstatus", "nightlog"))
 
 _OTHER = SiteConfig.__table__.alias()
 _OF_SITE = SiteConfig.site == bindparam("of_site")

@@ -6,7 +6,7 @@ Each is a plain form post that works without JavaScript; a script that posts the
 from __future__ import annotations
 
 import json
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from flask import Response, jsonify, redirect, render_template, request, url_for
 
@@ -189,9 +189,17 @@ def _site() -> str:
     return site
 
 
+def _left() -> SplitResult:
+    """Return the address of the page that was left; a blank one where none, or none that is an address, is named."""
+    try:
+        return urlsplit(request.referrer or "")
+    except ValueError:
+        return urlsplit("")
+
+
 def _back() -> Response:
     """Redirect to the page that was left, and never to an address elsewhere."""
-    left = urlsplit(request.referrer or "")
+    left = _left()
     path = left.path + (f"?{left.query}" if left.query else "")
     root = request.root_path
     ours = left.netloc == request.host and path.startswith(f"{root}/") and not path.startswith("//")

@@ -199,9 +199,10 @@ class Page:
         if asked and "\0" not in asked:  # which is refused before, and the refusal's page is about another site
             return asked
         last = unquote(request.cookies.get("site", ""))
-        return last if self._is_known(last) else next(iter([*self.profiles, *self.sites]), "")
+        return last if self.knows(last) else next(iter([*self.profiles, *self.sites]), "")
 
-    def _is_known(self, site: str) -> bool:
+    def knows(self, site: str) -> bool:
+        """Whether a site is one of the settings, or without these one that has a profile or had a job."""
         if site in self.sites:
             return True
         if self.settings.sites or not site or "\0" in site:

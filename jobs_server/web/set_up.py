@@ -26,7 +26,7 @@ from ..observatory.sky_objects import fold
 from ..service import service
 from . import start_commands
 from .blueprint import bp
-from .context import page
+from .context import NAME_LONGEST, page
 
 DEVICES: Mapping[str, tuple[str, str]] = {
     "camera": ("Camera", "camera_1_1"),
@@ -39,6 +39,7 @@ DEVICES: Mapping[str, tuple[str, str]] = {
 """The devices that a site may have: what the form calls each, and the name that it gets."""
 _USUAL = ("camera", "mount", "focuser")
 _LONGEST_OF_A_NAME = 12
+_LONGEST_FILTERS = 500
 _NO_NAME = "write how people call the observatory"
 _NO_PLACE = "write a city, or coordinates such as 47.70 N 12.01 E; it can stay blank"
 
@@ -113,8 +114,9 @@ def connect() -> Response:
     """Show how the site's software is started, and whether it has asked for jobs yet."""
     with page().reading():
         may, abilities = page().may_administer, page().abilities
-    if not page().site:
-        return redirect(url_for("pages.set_up"))  # type: ignore[return-value]
+        is_known = page().site in page().profiles or page().knows(page().site)
+    if not page().site or not is_known:  # Commands are copied: none is made of what stands in a link alone.
+        return redirect(url_for("pages.set_up", site=page().site or None))  # type: ignore[return-value]
     ways = start_commands.ways(page(), request.url_root.rstrip("/")) if may else None
     return make_response(render_template("pages/connect.html", ways=ways, abilities=abilities))
 
@@ -155,12 +157,16 @@ def _given(given: MultiDict[str, str]) -> Form:
     )
     if not form.name.isprintable() or not form.name:
         form.faults["name"] = _NO_NAME
+    elif len(form.name) > NAME_LONGEST:
+        form.faults["name"] = f"{_NO_NAME}, in at most {NAME_LONGEST} characters"
+    if not form.filters.isprintable() or len(form.filters) > _LONGEST_FILTERS:
+        form.faults["filters"] = f"write the filters' names, parted by commas, in at most {_LONGEST_FILTERS} characters"
     form.code = form.code or _code_of(form.name)
     known = page().settings.sites
     if known and form.code not in known:
         form.faults["code"] = f"JOBS_SITES names {', '.join(known)}, and no other site"
-    elif len(form.code) > LONGEST_CODE or not form.code.isprintable():
-        form.faults["code"] = "write a short code, such as wmd"
+    elif len(form.code) > LONGEST_CODE or not form.code.isprintable() or "/" in form.code:
+        form.faults["code"] = "write a short code without a slash, such as wmd"
     _read_place(form, given.get("choose", ""))
     return form
 

@@ -333,7 +333,7 @@ class TestStatus:
         assert named in reply.get_data(as_text=True)
         assert "refused" not in anyone.gets("/status/allopenstatus")
 
-    @pytest.mark.parametrize("site", ["all", "phase_status", "allopenstatus"])
+    @pytest.mark.parametrize("site", ["all", "phase_status", "allopenstatus", "nightlog"])
     def test_no_site_is_called_as_a_word_of_the_addresses(self, anyone: SiteSoftware, site: str) -> None:
         body = {"statusType": "device", "status": DEVICE}
         assert anyone.asks("POST", f"/status/{site}/status/", body).status_code == 409

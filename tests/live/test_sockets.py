@@ -338,6 +338,23 @@ def test_a_place_is_free_again_when_its_connection_never_comes(
     assert pages.sockets.take_place("10.0.0.1") is not None
 
 
+@pytest.mark.parametrize(
+    "frames",
+    [b"\x8a\x80" + MASK, b"\x89\x80" + MASK, b"\x00\x80" + MASK],
+    ids=["pongs", "pings", "parts of a message with nothing in them"],
+)
+def test_a_client_that_sends_frames_without_end_is_dropped(pair: Callable[..., Pair], frames: bytes) -> None:
+    """The one thread of all sockets read them for as long as they came."""
+    client = pair().opens()
+    assert client is not None
+    with client:
+        client.sendall(b"\x01\x81" + MASK + bytes([ord("a") ^ MASK[0]]) + frames * 60)
+        received = b""
+        while piece := client.recv(4096):
+            received += piece
+        assert b"\x88\x02" + (1008).to_bytes(2, "big") in received
+
+
 def test_what_came_with_the_request_is_not_lost(pair: Callable[..., Pair]) -> None:
     pages = pair()
     here, there = socket.socketpair()

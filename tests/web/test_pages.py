@@ -340,11 +340,17 @@ def test_the_theme_is_remembered(browser: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "left", ["https://evil.example/", "http://localhost//evil.example/", "http://localhost/act/stop", ""]
+    "left", ["https://evil.example/", "http://localhost//evil.example/", "http://localhost/act/stop", "", "http://[::1"]
 )
 def test_a_form_leads_back_only_to_a_page_of_ours(browser: FlaskClient, left: str) -> None:
     answer = browser.post("/act/theme", data={"site": "wmd", "theme": "dark"}, headers={"Referer": left})
     assert answer.location == "/?site=wmd"
+
+
+def test_a_stop_is_answered_whatever_page_is_said_to_be_left(browser: FlaskClient) -> None:
+    """The stop was done, and the page said that the server had failed."""
+    answer = browser.post("/act/stop", data={"site": "wmd", "how": "now"}, headers={"Referer": "http://[::1"})
+    assert (answer.status_code, answer.location) == (303, "/?site=wmd")
 
 
 @pytest.mark.parametrize("ra", ["NaN", 1e308, "1e308", "-Infinity", "9" * 400])

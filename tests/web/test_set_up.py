@@ -74,6 +74,14 @@ class TestFirstVisit:
         assert refused.status_code == 403
         assert "at its own PC" in refused.text
 
+    def test_the_pc_itself_is_known_by_a_server_that_listens_to_both_kinds_of_addresses(
+        self, client: FlaskClient
+    ) -> None:
+        """At `--host ::` the PC's own browser was told to go to the PC."""
+        for address, may in (("::ffff:127.0.0.1", True), ("::ffff:192.168.1.7", False)):
+            page = client.get("/set-up", environ_base={"REMOTE_ADDR": address})
+            assert ("data-set-up" in page.text) == may, address
+
     def test_with_sign_in_an_admin_sets_the_observatory_up(self, tmp_path: Path) -> None:
         settings = {"OIDC_ISSUER": "http://127.0.0.1:9", "OIDC_AUDIENCE": "jobs"}
         for app in served(tmp_path, **settings):
@@ -136,7 +144,9 @@ class TestSettingUp:
             ({"name": "Hill\0Top"}, "Write how people call the observatory."),
             ({"place": "Atlantis"}, "This city is not in the list: write a larger one near it, or coordinates."),
             ({"place": "95 N 12 E"}, "A latitude is from -90 to 90 degrees, and 95 is none; it comes first."),
-            ({"code": "a" * 300}, "Write a short code, such as wmd."),
+            ({"code": "a" * 300}, "Write a short code without a slash, such as wmd."),
+            ({"code": "hill/1"}, "Write a short code without a slash, such as wmd."),
+            ({"name": "Hill " * 20}, "Write how people call the observatory, in at most 80 characters."),
         ],
     )
     def test_what_is_wrong_is_said_beside_its_field_and_what_was_written_stays(
@@ -146,6 +156,15 @@ class TestSettingUp:
         assert answer.status_code == 400
         assert says in text_of(answer.text)
         assert 'value="L, R"' in answer.text
+        assert not (tmp_path / "site.toml").exists()
+
+    @pytest.mark.parametrize("filters", ["L\x1b[31m, R", "L\0", "L, " * 300])
+    def test_filters_that_no_page_or_terminal_can_show_are_refused(
+        self, client: FlaskClient, tmp_path: Path, filters: str
+    ) -> None:
+        answer = client.post("/set-up", data=GIVEN | {"filters": filters})
+        assert answer.status_code == 400
+        assert "Write the filters' names, parted by commas, in at most 500 characters." in text_of(answer.text)
         assert not (tmp_path / "site.toml").exists()
 
     def test_a_site_of_the_setting_is_chosen_and_none_beside(self, tmp_path: Path) -> None:
@@ -172,6 +191,21 @@ class TestSettingUp:
 
 
 class TestGoingOn:
+    @pytest.mark.parametrize("sites", [(), ("wmd",)])
+    def test_a_link_to_a_site_that_nobody_knows_makes_no_commands_to_copy(
+        self, tmp_path: Path, sites: tuple[str, ...]
+    ) -> None:
+        for app in served(tmp_path, SITES=sites):
+            answer = app.test_client().get("/set-up/connect?site=a%26calc")
+            assert (answer.status_code, answer.location) == (302, "/set-up?site=a%26calc")
+            assert app.test_client().get(answer.location).status_code == 200
+
+    def test_a_site_that_has_a_profile_and_is_none_of_the_setting_leads_to_no_circle(self, tmp_path: Path) -> None:
+        for app in served(tmp_path):
+            app.test_client().post("/set-up", data=GIVEN)
+        for app in served(tmp_path, SITES=("wmd",)):
+            assert app.test_client().get("/set-up/connect?site=wendelstein").status_code == 200
+
     def test_each_way_has_commands_with_the_servers_own_address(self, client: FlaskClient, tmp_path: Path) -> None:
         client.post("/set-up", data=GIVEN)
         page = client.get("/set-up/connect?site=wendelstein", base_url="http://127.0.0.1:5123")
