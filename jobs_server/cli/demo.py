@@ -20,6 +20,7 @@ from rich.text import Text
 
 from ..client import SiteClient
 from ..config import PREFIX
+from ..errors import JobsError
 from ..simulator import stars, weather
 from ..simulator.instruments import Instruments
 from ..simulator.observatory import Observatory, run
@@ -52,12 +53,26 @@ def demo(host: str, port: int | None, speed: float, browser: bool) -> None:
     for name in [each for each in os.environ if each.startswith(PREFIX)]:
         del os.environ[name]  # Nothing of an installation of this PC may be touched, nor its sign-in asked for.
     console = Console(highlight=False)
-    with _ended_by_signals(), TemporaryDirectory(prefix="jobs-demo-", ignore_cleanup_errors=True) as folder:
+    with _ended_by_signals(), _folder() as folder:
         try:
-            _run(Path(folder), console, host, port, speed, opens=browser)
+            _run(folder, console, host, port, speed, opens=browser)
         except KeyboardInterrupt:
             console.print("Ending.")
+        except JobsError as refusal:
+            raise click.ClickException(refusal.sentence.removeprefix("Error: ")) from None
     console.print("Ended; nothing of it is left.")
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Make a folder that goes after the block. Raises ClickException where none can be made."""
+    try:
+        made = TemporaryDirectory(prefix="jobs-demo-", ignore_cleanup_errors=True)
+    except OSError as error:
+        reason = f"no folder for it can be made here: {error.strerror or error}"
+        raise click.ClickException(f"{reason}; name one that can be written to in TMPDIR") from None
+    with made as folder:
+        yield Path(folder)
 
 
 def _free_port(host: str, asked: int | None) -> int:

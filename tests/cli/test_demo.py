@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from ..support import servers
 from ..support.waiting import until
@@ -81,6 +82,8 @@ def test_the_demo_has_a_server_with_an_evening_and_an_observatory_that_works_on(
         states = httpx.get(f"{demo.url}/jobs/devicestate?site=demo", trust_env=False, timeout=60).json()
         assert "camera/camera_1_1" in states["devices"]
         assert re.search(r"The pages are at http://127\.0\.0\.1:\d+/", demo.said)
+        program = "flask" if command is FLASK else "jobs-server"
+        assert f"open it to the LAN with: {program} demo --host 0.0.0.0" in demo.said
         assert not (tmp_path / "instance").exists()
 
 
@@ -129,6 +132,35 @@ def test_a_busy_port_is_said_in_words_where_it_was_asked_for(tmp_path: Path) -> 
         )
     assert ended.returncode == 1
     assert f"port {port} is taken by another program" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_demo_that_finds_no_folder_for_itself_says_so_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing can be written, it ended in a traceback."""
+    from jobs_server.cli import demo
+
+    def refuse(**_options: object) -> None:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(demo, "TemporaryDirectory", refuse)
+    ended = CliRunner().invoke(demo.demo, ["--no-browser", "--port", str(servers.free_port())])
+    assert ended.exit_code == 1
+    assert ended.output.startswith("Error: no folder for it can be made here: No usable temporary directory")
+    assert "TMPDIR" in ended.output
+
+
+def test_a_demo_whose_disk_is_full_says_so_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from jobs_server.cli import demo
+    from jobs_server.errors import DatabaseUnavailable
+
+    def refuse(*_given: object, **_options: object) -> None:
+        raise DatabaseUnavailable("the disk is full")
+
+    monkeypatch.setattr(demo, "_run", refuse)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = CliRunner().invoke(demo.demo, ["--no-browser", "--port", str(servers.free_port())])
+    assert ended.exit_code == 1
+    assert "the disk is full" in ended.output
     assert list(tmp_path.iterdir()) == []
 
 

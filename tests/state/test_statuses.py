@@ -79,7 +79,9 @@ class TestBelief:
         clocks.pass_by(25 * 3600)
         large = {f"key{number}": "x" * 2_000 for number in range(120)}
         for name in ("enclosure2", "enclosure3"):
-            software.asks("POST", "/status/hill/status", {"statusType": "enclosure", "status": {"enclosure": {name: large}}})
+            software.asks(
+                "POST", "/status/hill/status", {"statusType": "enclosure", "status": {"enclosure": {name: large}}}
+            )
         software.posts_status("hill", "enclosure", {"enclosure": {"enclosure2": {"shutter_status": "Closed"}}})
         clocks.pass_by(301)
         roofs = software.gets("/status/hill/enclosure")["status"]["enclosure"]
