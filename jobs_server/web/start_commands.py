@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.metadata import Distribution, PackageNotFoundError
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from .. import config
 from .context import Page
@@ -79,8 +82,19 @@ def _instance(folder: str) -> dict[str, str]:
 
 def _install() -> str:
     checkout = Path(__file__).resolve().parents[2]
-    what = f"{checkout}[agent]" if (checkout / "setup.cfg").exists() else "jobs-server[agent]"
-    return _written([sys.executable, "-m", "pip", "install", what], {})
+    where = str(checkout) if (checkout / "setup.cfg").exists() else _installed_from()
+    return _written([sys.executable, "-m", "pip", "install", f"{where or 'jobs-server'}[agent]"], {})
+
+
+def _installed_from() -> str:
+    """Return the folder that this program was installed from, as pip notes it (PEP 610); blank where none is there."""
+    try:
+        noted = json.loads(Distribution.from_name("jobs-server").read_text("direct_url.json") or "{}")
+        url = urlsplit(noted.get("url", ""))
+    except (PackageNotFoundError, ValueError):
+        return ""
+    folder = url2pathname(url.path) if url.scheme == "file" else ""
+    return folder if folder and (Path(folder) / "setup.cfg").exists() else ""
 
 
 def _written(words: list[str], variables: Mapping[str, str]) -> str:

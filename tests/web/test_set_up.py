@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import tomllib
 from collections.abc import Iterator
 from html import unescape
+from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from jobs_server import create_app
 from jobs_server.live.presence import Presence
 from jobs_server.service import service_of
 from jobs_server.upkeep import startup
+from jobs_server.web import start_commands
 from jobs_server.web.blueprint import LINKS
 
 from ..support import databases
@@ -217,6 +220,21 @@ class TestGoingOn:
         assert any("companion seed --site wendelstein" in each for each in commands)
         assert "http://127.0.0.1:5123/jobs" in commands
         assert "Press" not in page.text
+
+    def test_what_the_agent_needs_is_installed_from_where_this_program_was(
+        self, client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Installed from a folder, it is in no index of packages, where another one may have its name."""
+        folder, elsewhere = tmp_path / "a checkout", tmp_path / "site-packages" / "jobs_server" / "web"
+        folder.mkdir()
+        (folder / "setup.cfg").touch()
+        noted = json.dumps({"url": folder.as_uri(), "dir_info": {}})
+        monkeypatch.setattr(start_commands, "find_spec", lambda _: None)
+        monkeypatch.setattr(start_commands, "__file__", str(elsewhere / "start_commands.py"))
+        monkeypatch.setattr(PathDistribution, "read_text", lambda _self, _name: noted)
+        client.post("/set-up", data=GIVEN)
+        page = unescape(client.get("/set-up/connect?site=wendelstein").text)
+        assert f"-m pip install '{folder}[agent]'" in page
 
     def test_the_commands_are_for_who_may_set_up(self, client: FlaskClient) -> None:
         client.post("/set-up", data=GIVEN)
