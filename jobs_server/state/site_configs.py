@@ -22,6 +22,8 @@ KEPT = 10
 MOST_BYTES = 512 * 1024
 """How large a config may be as it is sent; those of real sites are up to a fifth of that."""
 MOST_SITES = 100
+MOST_DELETED = 20
+"""Of so many sites whose config was deleted last, what was before can be restored."""
 _MOST_TOGETHER_BYTES = 8 * 1024 * 1024
 EVERY_SITE = "all"
 """In the place of a site, this asks for all of them, so that no site can be called so."""
@@ -52,6 +54,10 @@ _PRUNE = Statement(
         ),
     )
 )
+_DELETED = Statement(
+    select(SiteConfig.site).where(_IS_NEWEST, SiteConfig.config.is_(None)).order_by(SiteConfig.id.desc())
+)
+_FORGET = Statement(delete(SiteConfig).where(_OF_SITE))
 _SIZES = Statement(
     select(SiteConfig.site, func.length(SiteConfig.config)).where(_IS_NEWEST, SiteConfig.site != bindparam("of_site"))
 )
@@ -104,6 +110,9 @@ def put(database: Database, site: str, config: str | None, by: str, now_ms: int)
             _check_room(connection, site, config)
         connection.run(_INSERT, site=site, config=config, at_ms=now_ms, by=by)
         connection.run(_PRUNE, of_site=site)
+        if config is None:
+            for deleted, *_ in connection.rows(_DELETED)[MOST_DELETED:]:
+                connection.run(_FORGET, of_site=deleted)
     return True
 
 

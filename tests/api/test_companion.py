@@ -204,6 +204,19 @@ class TestConfig:
         site_configs.restore(service_of(app).database, "hill", before.id, "vera", 5)
         assert software.gets("/api/all/config") == {"hill": WEMA}
 
+    def test_of_sites_that_come_and_go_only_the_last_are_kept(self, app: Flask, software: SiteSoftware) -> None:
+        """Each name that was put and deleted stayed on the disk, with all its configs, for ever."""
+        software.puts_config("hill", WEMA)
+        for number in range(site_configs.MOST_DELETED + 3):
+            software.puts_config(f"s{number}", SITE)
+            software.asks("DELETE", f"/api/s{number}/config")
+        with service_of(app).database.reading() as connection:
+            left = [bool(site_configs.kept(connection, f"s{each}")) for each in range(site_configs.MOST_DELETED + 3)]
+        assert left == [False] * 3 + [True] * site_configs.MOST_DELETED
+        assert software.gets("/api/all/config") == {"hill": WEMA}
+        software.puts_config("s0", SITE)
+        assert software.gets("/api/s0/config")["configuration"] == SITE
+
     def test_a_restart_loses_none(self, tmp_path: Path) -> None:
         settings = {"TESTING": True, "COMPANION": "on"} | databases.at(tmp_path / "instance")
         for written in (True, False):
