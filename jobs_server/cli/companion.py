@@ -46,7 +46,7 @@ def seed(site: str | None, wema: str | None, replace: bool, only_print: bool) ->
             site_configs.put(database(), name, site_configs.written(config), by, clock.now_ms())
             click.echo(f"{shown(name)} has a config now.")
     if settings().companion == "off" and not only_print:
-        click.echo("They are not served yet: set JOBS_COMPANION=on.", err=True)
+        click.echo("A server that was started with JOBS_COMPANION=on serves them; here it is not set.", err=True)
 
 
 def _profiles(site: str | None) -> list[Profile]:

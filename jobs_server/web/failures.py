@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import parse_qsl, unquote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from flask import Response, request
 
@@ -18,6 +18,8 @@ from .context import page, remember
 FAILURES = (Result.FAILED, Result.LOST)
 _SITES = 8
 """Of so many sites a browser remembers what was seen."""
+_MOST_CHARACTERS = 3_500
+"""Browsers keep cookies of up to 4096 bytes, their names and attributes with them."""
 
 
 def unseen_first(latest: Sequence[JobWithTiming], seen_ms: int) -> tuple[list[JobWithTiming], int]:
@@ -38,12 +40,19 @@ def see_failures() -> Response:
     if not _is_time(until):
         raise BadRequest("Error: until must be a time in ms")
     seen = [each for each in _seen() if each[0] != page().site]
-    return remember(done("seen"), "seen", urlencode([(page().site, until), *seen[: _SITES - 1]]))
+    return remember(done("seen"), "seen", _written([(page().site, until), *seen[: _SITES - 1]]))
 
 
 def seen_ms() -> int:
     """Return up to when this browser has seen what failed at the site of the page."""
     return next((int(until) for site, until in _seen() if site == page().site and _is_time(until)), 0)
+
+
+def _written(seen: list[tuple[str, str]]) -> str:
+    """Write what was seen, of as many sites as a browser keeps: one that is sent too much keeps nothing."""
+    while len(seen) > 1 and len(quote(urlencode(seen))) > _MOST_CHARACTERS:
+        seen = seen[:-1]
+    return urlencode(seen)
 
 
 def _seen() -> list[tuple[str, str]]:

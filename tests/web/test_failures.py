@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 from typing import Any
+from urllib.parse import parse_qsl, unquote
 
 import pytest
 from flask import Flask
@@ -70,6 +71,18 @@ def test_what_was_seen_at_one_site_hides_nothing_of_another(
     assert "1 failed" in browser.get("/?site=wmd").text
     browser.post("/act/see-failures", data={"site": "wmd", "until": "9999999999999"})
     assert "1 failed" not in browser.get("/?site=wmd").text
+
+
+def test_what_was_seen_is_remembered_at_sites_with_long_names_in_other_scripts(browser: FlaskClient) -> None:
+    """Browsers keep no cookie of more than 4096 bytes, so that nothing was ever seen there."""
+    for number in range(8):
+        site = f"{number}{chr(0x1F52D) * 63}"
+        answer = browser.post("/act/see-failures", data={"site": site, "until": "9999999999999"})
+        cookies = [each for each in answer.headers.getlist("Set-Cookie") if each.startswith("seen=")]
+        assert len(cookies[0].partition(";")[0]) < 4000
+    kept = browser.get_cookie("seen")
+    assert kept is not None
+    assert parse_qsl(unquote(kept.value))[0] == (site, "9999999999999")
 
 
 @pytest.mark.parametrize("until", ["", "soon", "-1", "²", "1" * 400])
