@@ -16,7 +16,7 @@ from werkzeug.exceptions import NotFound
 from ..api import problems
 from ..auth import console_links
 from ..auth.access import Access, needs
-from ..auth.browser_guard import SAFE_METHODS
+from ..auth.browser_guard import SAFE_METHODS, hostname
 from ..domain.commands import LONGEST_CODE
 from ..errors import ConfigError, Forbidden
 from ..observatory import cities
@@ -138,7 +138,15 @@ def _shown(form: Form) -> str:
     codes = [code for code in page().settings.sites if code not in page().profiles]
     port = urlsplit(request.host_url).port or 80
     at_the_pc = f"{console_links.place('127.0.0.1', port)}{request.root_path}/"
-    return render_template("pages/set_up.html", form=form, devices=DEVICES, codes=codes, at_the_pc=at_the_pc, port=port)
+    return render_template(
+        "pages/set_up.html",
+        form=form,
+        devices=DEVICES,
+        codes=codes,
+        at_the_pc=at_the_pc,
+        host=hostname(request.host),
+        port=port,
+    )
 
 
 def _known_code() -> str:

@@ -77,6 +77,21 @@ class TestFirstVisit:
         assert refused.status_code == 403
         assert "at its own PC" in refused.text
 
+    @pytest.mark.parametrize(
+        ("host", "line"),
+        [
+            ("192.168.1.2:5000", "ssh -L 5000:127.0.0.1:5000 192.168.1.2"),
+            ("localhost", "ssh -L 80:127.0.0.1:80 localhost"),
+            ("[fd00::5]", "ssh -L 80:127.0.0.1:80 fd00::5"),
+            ("[fd00::5]:5000", "ssh -L 5000:127.0.0.1:5000 fd00::5"),
+        ],
+    )
+    def test_a_pc_without_a_screen_is_reached_by_a_line_that_ssh_takes(
+        self, client: FlaskClient, host: str, line: str
+    ) -> None:
+        page = client.get("/set-up", environ_base=ELSEWHERE, base_url=f"http://{host}")
+        assert f"<code>{line}</code>" in page.text
+
     def test_the_pc_itself_is_known_by_a_server_that_listens_to_both_kinds_of_addresses(
         self, client: FlaskClient
     ) -> None:
