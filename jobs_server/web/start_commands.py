@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Mapping
 from importlib.metadata import Distribution, PackageNotFoundError
@@ -19,6 +19,8 @@ from .. import config
 from .context import Page
 
 _AGENT_NEEDS = ("astropy", "httpcore", "numpy", "PIL")
+_NEEDS_NO_QUOTES = re.compile(r"[\w.,:/\\+=@-]+")
+_NEVER_QUOTED = {ord(each): None for each in '"%\r\n'}
 _PUBLIC_BASES = {"jobs": "jobs", "calendar": "calendar", "configs": "api", "status": "status", "logs": "logs"}
 
 
@@ -100,7 +102,14 @@ def _installed_from() -> str:
 def _written(words: list[str], variables: Mapping[str, str]) -> str:
     """Return a command as a terminal of this system takes it."""
     if os.name == "nt":
-        return " && ".join(
-            [*(f'set "{name}={value}"' for name, value in variables.items()), subprocess.list2cmdline(words)]
-        )
+        return " && ".join([*(f'set "{name}={value}"' for name, value in variables.items()), _for_windows(words)])
     return " ".join([*(f"{name}={shlex.quote(value)}" for name, value in variables.items()), shlex.join(words)])
+
+
+def _for_windows(words: list[str]) -> str:
+    """Return words as Windows' shells take them: none ends one command and begins another.
+
+    Quotes keep `&` and `|` from that, but neither `%` nor another quote, so that these two are left out.
+    """
+    plain = [word.translate(_NEVER_QUOTED) for word in words]
+    return " ".join(f'"{word}"' if not _NEEDS_NO_QUOTES.fullmatch(word) else word for word in plain)

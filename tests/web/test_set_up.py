@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from html import unescape
 from importlib.metadata import PathDistribution
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from flask import Flask
@@ -250,6 +251,26 @@ class TestGoingOn:
         client.post("/set-up", data=GIVEN)
         page = unescape(client.get("/set-up/connect?site=wendelstein").text)
         assert f"-m pip install '{folder}[agent]'" in page
+
+    @pytest.mark.parametrize(
+        ("site", "written"),
+        [
+            ("wmd", "wmd"),
+            ("hill 1", '"hill 1"'),
+            ("a&calc", '"a&calc"'),
+            ('a"&calc&"', '"a&calc&"'),
+            ("%PATH%", "PATH"),
+            ("a\ncalc", "acalc"),
+        ],
+    )
+    def test_no_sites_code_ends_a_command_of_windows_and_begins_another(
+        self, monkeypatch: pytest.MonkeyPatch, site: str, written: str
+    ) -> None:
+        """Anybody who may send a job makes up a code, and an admin copies the command with it."""
+        monkeypatch.setattr(start_commands, "os", SimpleNamespace(name="nt"))
+        program = r"C:\Program Files\desk\jobs-server.exe"
+        command = start_commands._written([program, "simulate", "--site", site], {"JOBS_COMPANION": "on"})
+        assert command == f'set "JOBS_COMPANION=on" && "{program}" simulate --site {written}'
 
     def test_the_commands_are_for_who_may_set_up(self, client: FlaskClient) -> None:
         client.post("/set-up", data=GIVEN)
