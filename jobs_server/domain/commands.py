@@ -29,6 +29,7 @@ from .lifecycle import STARTED, Queue, is_stop
 from .values import (
     NO_ESTIMATE,
     VISIBLE,
+    WITHOUT_NUL,
     AlternateQueue,
     ClaimId,
     Estimate,
@@ -224,7 +225,11 @@ class UpdateStatus(OnAQueue):
         str | None,
         StringConstraints(max_length=500),
         AfterValidator(without_nul),
-        Field(title="a line for the history", description="a text of at most 500 characters"),
+        Field(
+            title="a line for the history",
+            description="a text of at most 500 characters",
+            json_schema_extra={"pattern": WITHOUT_NUL},
+        ),
     ] = None
     result: Annotated[
         dict[str, Any] | None,
