@@ -237,7 +237,12 @@ FOCUS = """() => {
 LINES = """(cell) => {
   const range = document.createRange();
   range.selectNodeContents(cell);
-  return new Set([...range.getClientRects()].map((box) => Math.round(box.bottom / 8))).size;
+  let [lines, end] = [0, -Infinity];
+  for (const box of [...range.getClientRects()].sort((one, other) => one.top - other.top)) {
+    if ((box.top + box.bottom) / 2 > end) lines++;
+    end = Math.max(end, box.bottom);
+  }
+  return lines;
 }"""
 MOVING = """[...document.querySelectorAll('*')].filter(
   (item) => parseFloat(getComputedStyle(item).transitionDuration)).length"""
