@@ -235,10 +235,13 @@ FOCUS = """() => {
   return [at === document.body ? '' : at.outerHTML.slice(0, 120), Boolean(shows || drawn)];
 }"""
 LINES = """(cell) => {
-  const range = document.createRange();
-  range.selectNodeContents(cell);
+  const [range, texts, boxes] = [document.createRange(), document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), []];
+  while (texts.nextNode()) {
+    range.selectNode(texts.currentNode);
+    boxes.push(...range.getClientRects());
+  }
   let [lines, end] = [0, -Infinity];
-  for (const box of [...range.getClientRects()].sort((one, other) => one.top - other.top)) {
+  for (const box of boxes.sort((one, other) => one.top - other.top)) {
     if ((box.top + box.bottom) / 2 > end) lines++;
     end = Math.max(end, box.bottom);
   }
