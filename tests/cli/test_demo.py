@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 import pytest
@@ -43,6 +45,13 @@ class Demo:
         answer = httpx.post(f"{self.url}/jobs/getrecentjobs", json={"site": "demo"}, trust_env=False, timeout=60)
         found: list[dict[str, object]] = answer.json()
         return found
+
+
+@pytest.fixture(autouse=True)
+def environment_of_the_tests() -> Iterator[None]:
+    """Give back what a demo in this process takes out of the environment."""
+    with patch.dict(os.environ):
+        yield
 
 
 @contextmanager
