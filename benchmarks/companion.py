@@ -141,7 +141,6 @@ def delays_ms(port: int, times: int) -> list[float]:
     """Return how long after a status was sent an open page had it, for so many statuses."""
     found = []
     with Client(port, "hill1") as page:
-        page.ping()  # A page that opened this moment may not be told yet.
         line = Line(port)
         for number in range(times):
             began = time.perf_counter()

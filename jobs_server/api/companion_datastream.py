@@ -44,10 +44,10 @@ def dev() -> Response:
         raise NotFound("Error: this server offers no WebSockets as it is run: they need gunicorn or `flask run`")
     site, address = request.args.get("site", "")[:_LONGEST_SITE], request.remote_addr or ""
     sockets = cast(Sockets, service().sockets)
-    place = sockets.take_place(address)
+    place = sockets.take_place(site, address)
     if place is None:
         raise TooMany("Error: all places for WebSockets are taken; try again", retry_after_seconds=_LOST_SECONDS)
-    connection.hand_to(lambda taken, ahead: sockets.hand_over(place, taken, ahead, site, address))
+    connection.hand_to(lambda taken, ahead: sockets.hand_over(place, taken, ahead))
     return _opened(key)
 
 

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -44,6 +44,16 @@ class SocketBounds:
     unsent_bytes: int = 1024 * 1024
 
 
+@dataclass(eq=False, slots=True)
+class Place:
+    """What a socket has that is about to be handed over, and what its site was told meanwhile."""
+
+    site: str
+    address: str
+    until: float
+    frames: deque[bytes] = field(default_factory=lambda: deque(maxlen=_MOST_WAITING))
+
+
 class Sockets:
     """Hold the sockets of one process. Calls may come from any thread; the thread starts with the first socket."""
 
@@ -52,7 +62,7 @@ class Sockets:
         self._is_stopping = is_stopping
         self._lock = threading.Lock()
         self._sockets: dict[WebSocket, None] = {}
-        self._on_the_way: dict[object, float] = {}
+        self._on_the_way: dict[Place, None] = {}
         self._todo: deque[Callable[[], None]] = deque()
         self._selector: selectors.BaseSelector | None = None
         self._waker: socket.socket | None = None
@@ -62,37 +72,38 @@ class Sockets:
         """Return how many sockets are open."""
         return len(self._sockets)
 
-    def take_place(self, address: str) -> object | None:
+    def take_place(self, site: str, address: str) -> Place | None:
         """Return a place for a socket that is about to be handed over; None where there is none.
 
-        When all are taken, the oldest socket of a crowd goes, so that an address with few is heard.
+        When all are taken, the oldest socket of a crowd goes, so that an address with few is heard. What the site is
+        told from now on the socket will get.
         """
         now = time.monotonic()
         with self._lock:
-            self._on_the_way = {place: until for place, until in self._on_the_way.items() if until > now}
+            if self._selector is None:
+                self._start()
+            self._on_the_way = {place: None for place in self._on_the_way if place.until > now}
             if len(self._sockets) + len(self._on_the_way) >= self.bounds.places:
                 oldest = self._oldest_of_crowd(address)
                 if oldest is None:
                     return None
                 self._do(lambda: self._drop(oldest))
-            place = object()
-            self._on_the_way[place] = now + _ON_THE_WAY_SECONDS
+            place = Place(site, address, now + _ON_THE_WAY_SECONDS)
+            self._on_the_way[place] = None
         return place
 
-    def hand_over(self, place: object, connection: socket.socket, ahead: bytes, site: str, address: str) -> None:
+    def hand_over(self, place: Place, connection: socket.socket, ahead: bytes) -> None:
         """Take a connection on which the answer that opens a socket was sent, and what came after its request."""
         connection.setblocking(False)
         # By itself the system would take megabytes of a client that reads nothing.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SYSTEM_KEEPS_BYTES)
-        with self._lock:
-            self._on_the_way.pop(place, None)
-            if self._selector is None:
-                self._start()
-        self._do(lambda: self._add(WebSocket(connection, site, address, time.monotonic()), ahead))
+        added = WebSocket(connection, place.site, place.address, time.monotonic())
+        self._do(lambda: self._add(place, added, ahead))
 
     def tell(self, site: str, topic: str, data: Any) -> None:
         """Send a message to all that follow a site; nothing is done where nobody does."""
-        if any(each.site == site for each in tuple(self._sockets)) and len(self._todo) < _MOST_WAITING:
+        sites = {each.site for each in tuple(self._sockets)} | {each.site for each in tuple(self._on_the_way)}
+        if site in sites and len(self._todo) < _MOST_WAITING:
             self._do(lambda: self._send(site, topic, data))
 
     def _oldest_of_crowd(self, address: str) -> WebSocket | None:
@@ -149,10 +160,14 @@ class Sockets:
             if pipe is not None:
                 pipe.close()
 
-    def _add(self, added: WebSocket, ahead: bytes) -> None:
+    def _add(self, place: Place, added: WebSocket, ahead: bytes) -> None:
         with self._lock:
+            self._on_the_way.pop(place, None)
             self._sockets[added] = None
         self._watch(added, selectors.EVENT_READ)
+        for frame in place.frames:
+            added.put(frame, time.monotonic())
+        self._flush(added)
         if ahead and added in self._sockets:
             self._receive(added, ahead)
 
@@ -177,9 +192,12 @@ class Sockets:
 
     def _send(self, site: str, topic: str, data: Any) -> None:
         following = [each for each in tuple(self._sockets) if each.site == site]
-        if not following:
+        coming = [each for each in tuple(self._on_the_way) if each.site == site]
+        if not following and not coming:
             return
         frame = WebSocket.frame(orjson.dumps({"site": site, "topic": topic, "data": data}))
+        for place in coming:
+            place.frames.append(frame)
         for each in following:
             each.put(frame, time.monotonic())
             self._flush(each)

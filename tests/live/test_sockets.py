@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs_server.live.sockets import SocketBounds, Sockets
+from jobs_server.live.sockets import Place, SocketBounds, Sockets
 from jobs_server.live.web_socket import MOST_MESSAGE_BYTES
 
 from ..support import servers
@@ -273,12 +273,13 @@ class Pair:
         return self.sockets.count == 0
 
     def opens(self, address: str = "10.0.0.1") -> socket.socket | None:
-        place = self.sockets.take_place(address)
-        if place is None:
-            return None
+        place = self.sockets.take_place("hill1", address)
+        return None if place is None else self.hands_over(place)
+
+    def hands_over(self, place: Place, ahead: bytes = b"") -> socket.socket:
         here, there = socket.socketpair()
         here.settimeout(30)
-        self.sockets.hand_over(place, there, b"", "hill1", address)
+        self.sockets.hand_over(place, there, ahead)
         return here
 
 
@@ -331,11 +332,11 @@ def test_a_place_is_free_again_when_its_connection_never_comes(
     pair: Callable[..., Pair], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pages = pair(places=1)
-    assert pages.sockets.take_place("10.0.0.1") is not None
-    assert pages.sockets.take_place("10.0.0.1") is None
+    assert pages.sockets.take_place("hill1", "10.0.0.1") is not None
+    assert pages.sockets.take_place("hill1", "10.0.0.1") is None
     later = time.monotonic() + 11
     monkeypatch.setattr("jobs_server.live.sockets.time.monotonic", lambda: later)
-    assert pages.sockets.take_place("10.0.0.1") is not None
+    assert pages.sockets.take_place("hill1", "10.0.0.1") is not None
 
 
 @pytest.mark.parametrize(
@@ -357,10 +358,26 @@ def test_a_client_that_sends_frames_without_end_is_dropped(pair: Callable[..., P
 
 def test_what_came_with_the_request_is_not_lost(pair: Callable[..., Pair]) -> None:
     pages = pair()
-    here, there = socket.socketpair()
-    place = pages.sockets.take_place("x")
+    place = pages.sockets.take_place("hill1", "x")
     assert place is not None
-    pages.sockets.hand_over(place, there, b"\x89\x80" + MASK, "hill1", "x")
-    with here:
-        here.settimeout(30)
+    with pages.hands_over(place, b"\x89\x80" + MASK) as here:
         assert here.recv(2) == b"\x8a\x00", "the ping that was sent ahead is answered"
+
+
+def test_what_is_told_while_a_socket_opens_comes_first_once_and_in_order(pair: Callable[..., Pair]) -> None:
+    pages = pair()
+    older, place = pages.opens(), pages.sockets.take_place("hill1", "x")
+    assert older is not None
+    assert place is not None
+    for number in range(3):
+        pages.sockets.tell("hill1", "sitestatus", number)
+        pages.sockets.tell("hill2", "sitestatus", number)
+    with older, pages.hands_over(place) as newer:
+        pages.sockets.tell("hill1", "sitestatus", 3)
+        for page in (older, newer):
+            assert [_read_frame(page)["data"] for _ in range(4)] == [0, 1, 2, 3]
+
+
+def _read_frame(page: socket.socket) -> Any:
+    size = page.recv(2, socket.MSG_WAITALL)[1]
+    return json.loads(page.recv(size, socket.MSG_WAITALL))

@@ -15,7 +15,6 @@ from wsproto.events import (
     CloseConnection,
     Event,
     Ping,
-    Pong,
     RejectConnection,
     Request,
     TextMessage,
@@ -50,7 +49,6 @@ class Client:
         self._status: int | None = None
         self.closed_with: int | None = None
         self.pings = 0
-        self.pongs = 0
         extra = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
         target = f"/datastream/dev?site={site}"
         self.send(Request(host=f"127.0.0.1:{port}", target=target, extra_headers=extra))
@@ -75,13 +73,6 @@ class Client:
     def says(self, message: object) -> None:
         """Send a message."""
         self.send(TextMessage(data=message if isinstance(message, str) else json.dumps(message)))
-
-    def ping(self) -> None:
-        """Wait for the answer to a ping: from then on the server has the socket among its pages."""
-        asked = self.pongs
-        self.send(Ping())
-        while self.pongs == asked and self.closed_with is None:
-            self._read()
 
     def next(self) -> Any:
         """Wait for the next message; None when the socket has ended."""
@@ -123,8 +114,6 @@ class Client:
             if event.message_finished:
                 text, self._parts = "".join(self._parts), []
                 self._messages.append(json.loads(text))
-        elif isinstance(event, Pong):
-            self.pongs += 1
         elif isinstance(event, Ping):
             self.pings += 1
             self.send(event.response())
