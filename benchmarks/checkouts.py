@@ -36,6 +36,12 @@ class Checkout:
     folder: Path
     python: Path
 
+    @classmethod
+    def at(cls, path: Path, python: Path | None = None) -> Checkout:
+        """Return the checkout at a path, run by its own `.venv` unless another Python is named."""
+        folder = path.resolve()
+        return cls(folder, (python or folder / ".venv" / "bin" / "python").absolute())
+
     def check(self) -> None:
         """Raise SystemExit, in words, unless this Python imports the service from this folder."""
         if not self.python.exists():

@@ -152,8 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rounds = 1 if chosen.smallest else chosen.rounds
     checkouts = {"new": Checkout(ROOT, Path(sys.executable))}
     if chosen.against:
-        folder = chosen.against.resolve()
-        checkouts["old"] = Checkout(folder, (chosen.python or folder / ".venv" / "bin" / "python").absolute())
+        checkouts["old"] = Checkout.at(chosen.against, chosen.python)
     with prepared(checkouts) as sides:
         print(report.machine())
         print(", ".join(f"{name}: {checkout.commit}" for name, checkout in checkouts.items()), end="\n\n")

@@ -177,9 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console, size = Console(stderr=True), SMALLEST if chosen.smallest else FULL
     checkouts = [("new", Checkout(ROOT, Path(sys.executable)))]
     if chosen.against:
-        folder = chosen.against.resolve()
-        python = (chosen.python or folder / ".venv" / "bin" / "python").absolute()
-        checkouts.insert(0, ("old", Checkout(folder, python)))
+        checkouts.insert(0, ("old", Checkout.at(chosen.against, chosen.python)))
     for _, checkout in checkouts:
         checkout.check()
     rows = [measure(checkout, name, size, console).columns() for name, checkout in checkouts]

@@ -219,8 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = [name for name in SERVERS if name in (chosen.only or SERVERS)]
     checkouts = {"new": Checkout(ROOT, Path(sys.executable))}
     if chosen.against:
-        folder = chosen.against.resolve()
-        checkouts["old"] = Checkout(folder, (chosen.python or folder / ".venv" / "bin" / "python").absolute())
+        checkouts["old"] = Checkout.at(chosen.against, chosen.python)
     with _prepared(checkouts, 3 if chosen.smallest else chosen.streams) as sides:
         print(report.machine())
         print(", ".join(f"{name}: {checkout.commit}" for name, checkout in checkouts.items()), end="\n\n")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import JobsError
-from .installation import settings
+from .installation import database, settings
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
@@ -67,3 +67,14 @@ def needed_site(site: str | None) -> str:
     if site is not None and sites and site not in sites:
         raise click.UsageError(f"there is no site {site}; JOBS_SITES names {', '.join(sites)}")
     return site or sites[0]
+
+
+def say_held(sentence: str, site: str) -> None:
+    """Print how a site is held, and how many jobs it has begun or may begin all the same."""
+    from ..jobs import queries  # Not every command reads jobs.
+
+    with database().reading() as connection:
+        in_hand = queries.count_in_hand(connection, site)
+    click.echo(f"{sentence}.")
+    if in_hand:
+        click.echo(f"The site has {in_hand} unfinished job{'s' * (in_hand > 1)}: see `flask jobs list`.", err=True)

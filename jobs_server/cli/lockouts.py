@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from ..domain import actors, commands
-from ..jobs import lockouts, queries, wire
+from ..jobs import lockouts, wire
 from . import terminal
-from .common import AnyFunction, CommandGroup, json_option, needed_site, person_here, site_option
+from .common import AnyFunction, CommandGroup, json_option, needed_site, person_here, say_held, site_option
 from .installation import database, desk
 
 lockout = CommandGroup("lockout", help="Lock a telescope out while somebody works on it, and lift that again.")
@@ -29,11 +29,7 @@ def on(site: str | None, by: str, note: str) -> None:
     """
     command = commands.checked(commands.LockOut, {"site": needed_site(site), "note": note, "user_id": by})
     row = desk().lock_out(command, actors.console(by, by))
-    with database().reading() as connection:
-        running = queries.count_in_hand(connection, command.site)
-    click.echo(f"{lockouts.sentence(row)}.")
-    if running:
-        click.echo(f"The site has {running} unfinished job{'s' * (running > 1)}: see `flask jobs list`.", err=True)
+    say_held(lockouts.sentence(row), command.site)
 
 
 @lockout.command()

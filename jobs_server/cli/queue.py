@@ -14,7 +14,7 @@ from ..history import queue_view
 from ..history.plan_times import PlanTimes
 from ..jobs import pauses, queries, wire
 from ..jobs.rows import JobRow
-from .common import CommandGroup, json_option, needed_site, site_option, user_option
+from .common import CommandGroup, json_option, needed_site, say_held, site_option, user_option
 from .installation import database, desk, settings
 from .send import placed, submit
 
@@ -90,11 +90,7 @@ def pause(site: str | None, note: str, user: str) -> None:
     """
     body = {"site": needed_site(site), "note": note, "user_id": user, "user_name": user}
     row = desk().pause(commands.checked(queue_commands.PauseQueue, body), actors.console(user, user))
-    with database().reading() as connection:
-        in_hand = queries.count_in_hand(connection, row.site)
-    click.echo(f"{pauses.sentence(row)}.")
-    if in_hand:
-        click.echo(f"The site has {in_hand} unfinished job{'s' * (in_hand > 1)}: see `flask jobs list`.", err=True)
+    say_held(pauses.sentence(row), row.site)
 
 
 @queue.command()

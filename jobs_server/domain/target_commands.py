@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from .commands import ByPerson, Command
-from .values import VISIBLE, visible, without_nul
+from .values import VISIBLE, WITHOUT_NUL, visible, without_nul
 
 LONGEST_QUERY = 500
 MOST_TARGETS = 1_000
@@ -21,7 +21,7 @@ _Name = Annotated[
 ]
 
 
-_NO_NUL = {"pattern": r"^[^\x00]*$"}
+_NO_NUL = {"pattern": WITHOUT_NUL}
 
 
 def _plain(text: str) -> str:

@@ -101,8 +101,6 @@ def _in_order(queue: Queue, *where: ColumnElement[bool]) -> Statement:
 ALL = {queue: _in_order(queue) for queue in Queue}
 STOPS = {queue: _in_order(queue, Job.is_stop == ONE) for queue in Queue}
 OTHERS = {queue: _in_order(queue, Job.is_stop == ZERO) for queue in Queue}
-
-
 _ANY = {queue: Statement(select(func.max(Job.is_stop)).where(deliverable(queue))) for queue in Queue}
 
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from .. import clock
 from ..domain import strict_json
 from ..domain.commands import LONGEST_CODE, LONGEST_WHO, Command, checked, not_json
-from ..domain.values import Name, WhoAsks, as_next_midnight, is_named, without_nul
+from ..domain.values import WITHOUT_NUL, Name, WhoAsks, as_next_midnight, is_named, without_nul
 from ..errors import BadRequest, Fault
 from .reservations import REALTIME, ReservationRow
 
@@ -70,7 +70,7 @@ Text = Annotated[
     str,
     StringConstraints(max_length=500),
     AfterValidator(without_nul),
-    Field(description="a text of at most 500 characters", json_schema_extra={"pattern": r"^[^\x00]*$"}),
+    Field(description="a text of at most 500 characters", json_schema_extra={"pattern": WITHOUT_NUL}),
 ]
 Creator = Annotated[WhoAsks, Field(alias="creator_id", title="whose it is; believed while no sign-in is set")]
 CreatorName = Annotated[WhoAsks, Field(alias="creator", title="the same, for people to read")]
