@@ -33,6 +33,7 @@ class Network(httpx.BaseTransport):
         self.lose_replies_to: str | None = None
         self.lose_only_with = b""
         self.lost = 0
+        self.held = 0  # replies that said of an id that its jobs are held back
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         reply = self._wsgi.handle_request(request)
@@ -41,6 +42,7 @@ class Network(httpx.BaseTransport):
         if to_be_lost and self.lose_only_with in reply.content:
             self.lost += 1
             raise httpx.ReadError("the reply was lost")
+        self.held += "X-Claim-Held" in reply.headers
         reply.headers["Date"] = formatdate(self._clocks.now.wall_ms / 1000, usegmt=True)
         return reply
 
@@ -184,6 +186,8 @@ def test_what_a_lock_out_held_back_longer_begins_when_it_is_lifted(
         assert stopping.ulid == stop.ulid
         stopping.end()
         clocks.pass_by(60 * MINUTE)
+        told = network.held
+        until(lambda: network.held > told + 1)  # the site was there all this hour, and heard each time that it is held
         assert post("/liftlockout", json={"site": "wmd", "cancelWaiting": False, **WHO}).status_code == 200
         assert becomes(client, claims, job) == "COMPLETE"
 
