@@ -16,7 +16,7 @@ from ..domain.commands import AnyCommand
 from ..errors import Conflict, Crowded, Forbidden, KeyReused, LockedOut, NotFound, TooMany, Unauthorized, shown
 from ..jobs import lockouts, operations, queries, wire
 from ..jobs.pages import NO_JOBS, Page
-from ..jobs.rows import JobRow
+from ..jobs.rows import JobRow, ListedJob
 from ..live import disconnect, long_poll
 from ..service import reading, service
 from ..storage.statement import Connection
@@ -147,11 +147,11 @@ def get_recent_jobs() -> Response:
     return _list(next(pages, NO_JOBS), pages)
 
 
-def _written(page: Page) -> bytes:
+def _written(page: Page[ListedJob]) -> bytes:
     return wire.jobs(page.jobs)
 
 
-def _list(first: Page, others: Iterator[Page]) -> Response:
+def _list(first: Page[ListedJob], others: Iterator[Page[ListedJob]]) -> Response:
     """Answer with a list of jobs: at once where it is one page, and else page by page, as it is read."""
     if not first.more:
         return _json(_written(first))

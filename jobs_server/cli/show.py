@@ -18,7 +18,7 @@ from .common import Number, json_option, needed_site, site_option
 from .installation import database, settings, sqlite_file
 
 if TYPE_CHECKING:
-    from ..jobs.rows import EventRow, JobRow
+    from ..jobs.rows import EventRow, JobRow, ListedJob
 
 HOUR_MS = 60 * 60 * 1000
 
@@ -60,7 +60,7 @@ def show(ulid: str, as_json: bool) -> None:
         terminal.print_job(row, events, pictures)
 
 
-def _recent(site: str, since_ms: int) -> Iterator[list[JobRow]]:
+def _recent(site: str, since_ms: int) -> Iterator[list[ListedJob]]:
     if file := sqlite_file():
         from .sqlite_reads import SQLiteReads
 

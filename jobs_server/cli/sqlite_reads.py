@@ -13,13 +13,14 @@ from typing import Any, Self
 from .. import clock
 from ..domain.lifecycle import OVER
 from ..errors import Unavailable
-from ..jobs.rows import EventRow, JobRow
+from ..jobs.rows import EventRow, JobRow, ListedJob
 from ..storage import sqlite
 from ..storage.sqlite_driver import driver, open_file
 
 _JOB = f"SELECT {', '.join(JobRow._fields)} FROM job"  # noqa: S608  # names of our own
 _RECENT = (
-    f"{_JOB} WHERE site = :site AND timestamp_ms BETWEEN :since_ms AND :until_ms"
+    f"SELECT {', '.join(ListedJob._fields)} FROM job"  # noqa: S608
+    " WHERE site = :site AND timestamp_ms BETWEEN :since_ms AND :until_ms"
     " AND (timestamp_ms > :since_ms OR ulid > :after) ORDER BY timestamp_ms, ulid LIMIT 500"
 )
 _PAGE_BYTES = 256 * 1024
@@ -48,18 +49,18 @@ class SQLiteReads:
     def __exit__(self, *_error: object) -> None:
         self._connection.close()
 
-    def recent(self, site: str, since_ms: int) -> Iterator[list[JobRow]]:
+    def recent(self, site: str, since_ms: int) -> Iterator[list[ListedJob]]:
         """Yield a site's jobs accepted since a time, oldest first, in pages; between two pages nothing is held open."""
         values = _since(site, since_ms) | {"after": ""}
         while page := self._page(values):
             values |= {"since_ms": page[-1].timestamp_ms, "after": page[-1].ulid}
             yield page
 
-    def _page(self, values: Mapping[str, Any]) -> list[JobRow]:
-        page: list[JobRow] = []
+    def _page(self, values: Mapping[str, Any]) -> list[ListedJob]:
+        page: list[ListedJob] = []
         left = _PAGE_BYTES
         with _failures(), closing(self._connection.execute(_RECENT, values)) as cursor:
-            for job in map(JobRow._make, cursor):
+            for job in map(ListedJob._make, cursor):
                 page.append(job)
                 left -= len(job.required_params) + len(job.optional_params) + len(job.user_name)
                 if left < 0:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from ..client import JobChange
     from ..jobs.lockouts import LockoutRow
     from ..jobs.reservations import ReservationRow
-    from ..jobs.rows import EventRow, JobRow
+    from ..jobs.rows import EventRow, JobRow, ListedJob
 
 
-def print_jobs(rows: Iterable[JobRow], reasons: Mapping[int, str]) -> None:
+def print_jobs(rows: Iterable[ListedJob], reasons: Mapping[int, str]) -> None:
     """Print a list of jobs, with what was said of the end of those that did not come out well."""
     table = _table("UTC", "Job", "What", "By", "Status")
     for row in rows:
@@ -123,7 +123,7 @@ def _table(*headings: str) -> Table:
     return table
 
 
-def _status(row: JobRow) -> str:
+def _status(row: JobRow | ListedJob) -> str:
     if row.replica_status in (UNREAD, row.status):  # most sites never read the alternate queue
         return row.status
     return f"{row.status} (alternate queue: {row.replica_status})"

@@ -111,7 +111,7 @@ def everything(database: Database, site: str, wanted: Filter) -> Iterator[list[J
         page = []
 
 
-_Read = Callable[[Connection, dict[str, object], int], Page]
+_Read = Callable[[Connection, dict[str, object], int], Page[JobRow]]
 
 
 def _find(connection: Connection, values: dict[str, object], count: int, budget: SearchBudget, read: _Read) -> Found:
@@ -126,12 +126,12 @@ def _find(connection: Connection, values: dict[str, object], count: int, budget:
     return Found(jobs, stopped, stopped)
 
 
-def _read_listed(connection: Connection, values: dict[str, object], count: int) -> Page:
+def _read_listed(connection: Connection, values: dict[str, object], count: int) -> Page[JobRow]:
     jobs = listed(connection, _FIND, **values, count=count)
     return Page(jobs, len(jobs) == count)
 
 
-def _read_whole(connection: Connection, values: dict[str, object], count: int) -> Page:
+def _read_whole(connection: Connection, values: dict[str, object], count: int) -> Page[JobRow]:
     """Read whole jobs one by one, by their numbers: to put large ones in order takes long."""
     jobs: list[JobRow] = []
     left = PAGE_BYTES

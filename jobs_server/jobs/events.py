@@ -201,7 +201,7 @@ def after(
     statement = _EVERYWHERE if site is None else _AT_SITE
     values: dict[str, object] = {} if site is None else {"site": site}
     values |= {"seq": seq, "count": count}
-    rows, cut = read_rows(connection, statement, values, most_bytes, before=width, also=_EDIT)
+    rows, cut = read_rows(connection, statement, values, most_bytes, JobRow._fields, before=width, also=_EDIT)
     found = [(row[0], row[1], EventRow._make(row[3:width]), JobRow._make(row[width:])) for row in rows]
     then = _as_of(connection, seq, found[-1][2].seq, site) if any(has_later for _, has_later, *_ in found) else {}
     edits = {job.id: _edits(connection, job.id) for _, has_later, *_, job in found if has_later}

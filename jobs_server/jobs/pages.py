@@ -8,15 +8,15 @@ were left out (`within_bytes`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
+from functools import cache, reduce
 from operator import add
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, func, select
 
 from ..storage.models import Job
 from ..storage.statement import Connection, Statement
-from .rows import JobRow, job_rows
+from .rows import ListedJob, listed_jobs
 
 PAGE_JOBS = 500
 """How many jobs of a list are read at once, so that memory stays bounded however long the list is."""
@@ -24,34 +24,38 @@ PAGE_BYTES = 256 * 1024
 """How many bytes of jobs are read at once: whoever sends them to a slow reader holds them for as long as that takes."""
 
 _LONG = ("required_params", "optional_params", "user_name", "user_id")
-_WIDTH = len(JobRow._fields)
-_REQUIRED, _OPTIONAL, _USER_NAME, _USER_ID = map(JobRow._fields.index, _LONG)
 JOB_BYTES: ColumnElement[int] = reduce(add, (func.octet_length(getattr(Job, name)) for name in _LONG))
 """The bytes of what may be long in a job, on PostgreSQL, which knows them without reading the texts."""
 
 
-class Page(NamedTuple):
+Row = TypeVar("Row")
+
+
+class Page(NamedTuple, Generic[Row]):
     """Some jobs of a list."""
 
-    jobs: list[JobRow]
+    jobs: list[Row]
     more: bool
     """Whether the list may go on."""
 
 
-NO_JOBS = Page([], more=False)
+NO_JOBS: Page[ListedJob] = Page([], more=False)
 
 
-def within_bytes(rows: Select[Any], size: ColumnElement[int], *order: str) -> Select[Any]:
+def within_bytes(
+    rows: Select[Any], size: ColumnElement[int], *order: str, also: Sequence[ColumnElement[Any]] = ()
+) -> Select[Any]:
     """Write for PostgreSQL the first rows of a statement up to `most_bytes`, the row that goes past them included.
 
-    `order` names columns of the statement; `-` before a name stands for descending. A last column says whether a row is
-    the one that goes past.
+    `order` names columns of the statement, or such as are put in the order alone (`also`); `-` before a name stands
+    for descending. A last column says whether a row is the one that goes past.
     """
-    page = rows.add_columns(size.label("page_bytes")).subquery()
+    page = rows.add_columns(size.label("page_bytes"), *also).subquery()
     total = func.sum(page.c.page_bytes).over(order_by=_ordered(page.c, order), rows=(None, 0)).label("page_total")
     counted = select(*page.c, total).subquery()
     most = bindparam("most_bytes", type_=BigInteger)
-    columns = [each for each in counted.c if each.key not in ("page_bytes", "page_total")]
+    unread = {"page_bytes", "page_total", *(each.key for each in also)}
+    columns = [each for each in counted.c if each.key not in unread]
     within = select(*columns, counted.c.page_total > most).where(counted.c.page_total - counted.c.page_bytes <= most)
     return within.order_by(*_ordered(counted.c, order))
 
@@ -60,10 +64,12 @@ def _ordered(columns: Any, order: Sequence[str]) -> list[ColumnElement[Any]]:
     return [columns[each[1:]].desc() if each.startswith("-") else columns[each] for each in order]
 
 
-def read(connection: Connection, statement: Statement, count: int, most_bytes: int = PAGE_BYTES, **values: Any) -> Page:
+def read(
+    connection: Connection, statement: Statement, count: int, most_bytes: int = PAGE_BYTES, **values: Any
+) -> Page[ListedJob]:
     """Read a page of jobs: at least one where there is one, at most `count`, and no further than so many bytes."""
-    rows, cut = read_rows(connection, statement, values | {"count": count}, most_bytes)
-    return Page(job_rows(rows), cut or len(rows) >= count)
+    rows, cut = read_rows(connection, statement, values | {"count": count}, most_bytes, ListedJob._fields)
+    return Page(listed_jobs(rows), cut or len(rows) >= count)
 
 
 def read_rows(
@@ -71,16 +77,17 @@ def read_rows(
     statement: Statement,
     values: Mapping[str, Any],
     most_bytes: int,
+    fields: tuple[str, ...],
     before: int = 0,
     also: int | None = None,
 ) -> tuple[list[Sequence[Any]], bool]:
     """Read the rows of a statement up to so many bytes, the row that goes past them included.
 
-    Return with them whether rows may have been left out. A job stands in each row after `before` other columns, of
-    which `also` may hold another long text.
+    Return with them whether rows may have been left out. The `fields` of a job stand in each row after `before` other
+    columns, of which `also` may hold another long text.
     """
     cursor = connection.each(statement, **values, most_bytes=most_bytes)
-    required, optional, name, user = (each + before for each in (_REQUIRED, _OPTIONAL, _USER_NAME, _USER_ID))
+    required, optional, name, user = _places(fields, before)
     rows: list[Sequence[Any]] = []
     left = most_bytes
     try:
@@ -92,7 +99,13 @@ def read_rows(
                 break
     finally:
         cursor.close()  # SQLite ends what it reads only then.
-    width = before + _WIDTH
+    width = before + len(fields)
     if rows and len(rows[-1]) > width:
         return [row[:width] for row in rows], bool(rows[-1][width])
     return rows, left < 0
+
+
+@cache
+def _places(fields: tuple[str, ...], before: int) -> list[int]:
+    """Return where the texts that may be long stand in a row."""
+    return [before + fields.index(each) for each in _LONG]

@@ -17,10 +17,11 @@ from ..storage.models import Job, JobEvent
 from ..storage.statement import Connection, Statement
 from . import pages
 from .pages import JOB_BYTES, PAGE_BYTES, PAGE_JOBS, Page, within_bytes
-from .rows import EventRow, JobRow, event_rows
+from .rows import EventRow, JobRow, ListedJob, event_rows
 from .sql import (
     EVENT,
     JOB,
+    LISTED_JOB,
     NEWEST_FIRST,
     ON,
     ONE,
@@ -69,7 +70,7 @@ _CLAIMED = {
     for queue in Queue
 }
 _DELIVERABLE = {
-    queue: select(*JOB).where(deliverable(queue)).order_by(Job.rank).limit(at_most("count")) for queue in Queue
+    queue: select(*LISTED_JOB).where(deliverable(queue)).order_by(Job.rank).limit(at_most("count")) for queue in Queue
 }
 _NEXT_SITE = Statement(select(func.min(Job.site)).where(Job.site > bindparam("site")))
 _NEWEST_OF_SITE = Statement(
@@ -85,7 +86,7 @@ _JOB = Statement(select(*JOB).where(THIS_JOB))
 _JOB_ANYWHERE = Statement(select(*JOB).where(Job.ulid == bindparam("ulid")))
 _OLDEST_FIRST = (Job.timestamp_ms, Job.ulid)
 _SINCE = (
-    select(*JOB)
+    select(*LISTED_JOB)
     .where(
         THIS_SITE,
         Job.timestamp_ms >= bindparam("from_ms"),
@@ -120,14 +121,17 @@ _BEFORE = and_(
     Job.timestamp_ms <= bindparam("before_ms"),
     (Job.timestamp_ms < bindparam("before_ms")) | (Job.ulid < bindparam("before")),
 )
-_NEWEST_BEFORE = select(*JOB).where(_BEFORE).order_by(*NEWEST_FIRST).limit(at_most("count"))
+_NEWEST_BEFORE = select(*LISTED_JOB).where(_BEFORE).order_by(*NEWEST_FIRST).limit(at_most("count"))
 
 
 def _page(core: Select[tuple[object, ...]], *order: str) -> Statement:
     return Statement(core, on_postgresql=within_bytes(core, JOB_BYTES, *order))
 
 
-_TO_HAND_OVER = {queue: _page(jobs, "rank") for queue, jobs in _DELIVERABLE.items()}
+_TO_HAND_OVER = {
+    queue: Statement(jobs, on_postgresql=within_bytes(jobs, JOB_BYTES, "rank", also=(Job.rank,)))
+    for queue, jobs in _DELIVERABLE.items()
+}
 _RECENT = _page(_SINCE, "timestamp_ms", "ulid")
 _RECENT_UP_TO = _page(_SINCE.where(_UP_TO), "timestamp_ms", "ulid")
 _PAGE_BEFORE = _page(_NEWEST_BEFORE, "-timestamp_ms", "-ulid")
@@ -147,7 +151,7 @@ _COUNT_EVENTS = Statement(select(func.count()).where(JobEvent.job_id == bindpara
 _HISTORY = Statement(select(*EVENT).where(JobEvent.job_id == bindparam("job_id")).order_by(JobEvent.seq))
 
 
-def to_hand_over(connection: Connection, site: str, queue: Queue, now: Now, count: int) -> list[JobRow]:
+def to_hand_over(connection: Connection, site: str, queue: Queue, now: Now, count: int) -> list[ListedJob]:
     """List what a poll of a site would be handed over now, in its order; at most `count`, and a page of bytes."""
     return pages.read(connection, _TO_HAND_OVER[queue], count, site=site, **now._asdict()).jobs
 
@@ -283,7 +287,7 @@ def history_ends(connection: Connection, job_id: int, most: int) -> tuple[list[E
     return first + latest, connection.rows(_COUNT_EVENTS, job_id=job_id)[0][0] - len(first) - len(latest)
 
 
-class Recent(Iterator[Page]):
+class Recent(Iterator[Page[ListedJob]]):
     """A site's jobs accepted since a time, oldest first, in pages, each read on a connection of its own.
 
     It keeps no page that it has given away, whatever time the reader takes.
@@ -294,7 +298,7 @@ class Recent(Iterator[Page]):
         database: Database,
         site: str,
         after: Sequence[Any],
-        upto: JobRow | None = None,
+        upto: ListedJob | None = None,
         page_jobs: int = PAGE_JOBS,
     ) -> None:
         self._database = database
@@ -307,7 +311,7 @@ class Recent(Iterator[Page]):
             self._of |= {"upto_ms": upto.timestamp_ms, "upto": upto.ulid}
         self._ended = False
 
-    def __next__(self) -> Page:
+    def __next__(self) -> Page[ListedJob]:
         """Read the next page."""
         if self._ended:
             raise StopIteration
@@ -326,7 +330,7 @@ def recent(database: Database, site: str, since_ms: int, page_jobs: int = PAGE_J
     return Recent(database, site, (since_ms, ""), page_jobs=page_jobs)
 
 
-def page(database: Database, site: str, since_ms: int, before: str | None, count: int) -> Iterator[Page]:
+def page(database: Database, site: str, since_ms: int, before: str | None, count: int) -> Iterator[Page[ListedJob]]:
     """Return the newest `count` of a site's jobs accepted since a time and earlier than the job `before`, oldest first.
 
     One page, or several where the jobs are large: they are found by their places, and then read from the oldest on.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from ..domain.lifecycle import Queue
@@ -70,6 +71,28 @@ class JobRow(NamedTuple):
         )
 
 
+class ListedJob(NamedTuple):
+    """What a list says of a job: those columns of a `JobRow` that the wire names, which are half as many to read."""
+
+    id: int
+    site: str
+    ulid: str
+    status: str
+    replica_status: str
+    user_name: str
+    user_id: str
+    user_roles: str
+    timestamp_ms: int
+    device: str
+    instance: str
+    action: str
+    required_params: str
+    optional_params: str
+    seconds_until_complete: int | None
+    cancel_requested: int
+    plan: str | None
+
+
 class EventRow(NamedTuple):
     """One row of the table `job_event`; see `models.JobEvent`."""
 
@@ -87,12 +110,25 @@ class EventRow(NamedTuple):
     edit: str | None = None
 
 
-_job_row: Callable[[Sequence[Any]], JobRow] = partial(tuple.__new__, JobRow)  # `_make` looks at each row's length.
+# `_make` looks at each row's length.
+_job_row: Callable[[Sequence[Any]], JobRow] = partial(tuple.__new__, JobRow)
+_listed_job: Callable[[Sequence[Any]], ListedJob] = partial(tuple.__new__, ListedJob)
+_in_a_list: Callable[[JobRow], Sequence[Any]] = itemgetter(*map(JobRow._fields.index, ListedJob._fields))
 
 
 def job_rows(rows: Iterable[Sequence[Any]]) -> list[JobRow]:
     """Return the jobs of a statement's rows."""
     return list(map(_job_row, rows))
+
+
+def listed_jobs(rows: Iterable[Sequence[Any]]) -> list[ListedJob]:
+    """Return the jobs of a statement's rows, whose columns are those of a `ListedJob`."""
+    return list(map(_listed_job, rows))
+
+
+def in_a_list(job: JobRow) -> ListedJob:
+    """Return what a list says of a job."""
+    return _listed_job(_in_a_list(job))
 
 
 def event_rows(rows: Iterable[Sequence[Any]]) -> list[EventRow]:

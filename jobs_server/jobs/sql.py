@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Column, ColumnElement, and_, bindparam, liter
 from ..clock import BOOT_BITS
 from ..domain.lifecycle import Phase, Queue
 from ..storage.models import Job, JobEvent, Lockout, QueuePause
-from .rows import EventRow, JobRow
+from .rows import EventRow, JobRow, ListedJob
 
 _CLOCKS_DIFFER_MS = 60_000
 """How far two machines' clocks may be apart."""
@@ -35,6 +35,7 @@ ZERO: ColumnElement[int] = literal_column("0")
 ONE: ColumnElement[int] = literal_column("1")
 
 JOB = tuple(getattr(Job, name) for name in JobRow._fields)
+LISTED_JOB = tuple(getattr(Job, name) for name in ListedJob._fields)
 JOB_IN_SHORT = tuple(
     literal_column("'{}'").label(name) if name in ("required_params", "optional_params") else getattr(Job, name)
     for name in JobRow._fields

@@ -11,7 +11,7 @@ import orjson
 from ..clock import in_utc
 from ..domain.lifecycle import UNREAD, Queue
 from ..domain.results import Merged
-from .rows import EventRow, JobRow
+from .rows import EventRow, JobRow, ListedJob, in_a_list
 
 _PIECE_BYTES = 64 * 1024
 
@@ -27,9 +27,9 @@ def job(row: JobRow, queue: Queue = Queue.PRIMARY) -> bytes:
     return orjson.dumps(_job(row) if queue is Queue.PRIMARY else _job_on_alternate(row))
 
 
-def jobs(rows: Iterable[JobRow]) -> bytes:
+def jobs(rows: Iterable[ListedJob]) -> bytes:
     """Write a bare list of jobs."""
-    return orjson.dumps([_job(row) for row in rows])
+    return orjson.dumps([_listed(*row) for row in rows])
 
 
 def handed_over(rows: Iterable[JobRow], queue: Queue) -> bytes:
@@ -203,28 +203,7 @@ def _history(events: Iterable[EventRow], before: dict[int, str | None]) -> Itera
 
 
 def _job(row: JobRow) -> dict[str, Any]:
-    public: dict[str, Any] = {
-        "site": row.site,
-        "ulid": row.ulid,
-        "statusId": f"{row.status}#{row.ulid}",
-        "replicaStatusId": f"{row.replica_status}#{row.ulid}",
-        "user_name": row.user_name,
-        "user_id": row.user_id,
-        "user_roles": orjson.Fragment(row.user_roles),
-        "timestamp_ms": row.timestamp_ms,
-        "deviceType": row.device,
-        "deviceInstance": row.instance,
-        "action": row.action,
-        "required_params": orjson.Fragment(row.required_params),
-        "optional_params": orjson.Fragment(row.optional_params),
-    }
-    if row.seconds_until_complete is not None:
-        public["secondsUntilComplete"] = row.seconds_until_complete
-    if row.cancel_requested:
-        public["cancelRequested"] = True
-    if row.plan is not None:
-        public["plan"] = orjson.Fragment(row.plan)
-    return public
+    return _listed(*in_a_list(row))
 
 
 def _job_on_alternate(row: JobRow) -> dict[str, Any]:
@@ -233,3 +212,47 @@ def _job_on_alternate(row: JobRow) -> dict[str, Any]:
         seconds_until_complete=row.replica_seconds_until_complete, cancel_requested=row.replica_cancel_requested
     )
     return _job(there)
+
+
+def _listed(
+    _id: int,
+    site: str,
+    ulid: str,
+    status: str,
+    replica_status: str,
+    user_name: str,
+    user_id: str,
+    user_roles: str,
+    timestamp_ms: int,
+    device: str,
+    instance: str,
+    action: str,
+    required_params: str,
+    optional_params: str,
+    seconds_until_complete: int | None,
+    cancel_requested: int,
+    plan: str | None,
+) -> dict[str, Any]:
+    """Return the object of a `ListedJob`, whose columns come one by one: a list has hundreds of them to look up."""
+    public: dict[str, Any] = {
+        "site": site,
+        "ulid": ulid,
+        "statusId": f"{status}#{ulid}",
+        "replicaStatusId": f"{replica_status}#{ulid}",
+        "user_name": user_name,
+        "user_id": user_id,
+        "user_roles": orjson.Fragment(user_roles),
+        "timestamp_ms": timestamp_ms,
+        "deviceType": device,
+        "deviceInstance": instance,
+        "action": action,
+        "required_params": orjson.Fragment(required_params),
+        "optional_params": orjson.Fragment(optional_params),
+    }
+    if seconds_until_complete is not None:
+        public["secondsUntilComplete"] = seconds_until_complete
+    if cancel_requested:
+        public["cancelRequested"] = True
+    if plan is not None:
+        public["plan"] = orjson.Fragment(plan)
+    return public

@@ -15,6 +15,7 @@ from flask.testing import FlaskCliRunner
 from jobs_server.__main__ import main
 from jobs_server.cli.sqlite_reads import SQLiteReads
 from jobs_server.jobs import queries
+from jobs_server.jobs.rows import in_a_list
 from jobs_server.service import service_of
 from jobs_server.state import previews
 
@@ -87,7 +88,10 @@ def test_both_ways_read_the_same_rows(file_app: Flask, observatory: Observatory,
         assert reads.reasons("wmd", 0) == queries.reasons(database, "wmd", 0)
         assert set(reads.reasons("wmd", 0).values()) == {"seeing 1.2 arcsec ☄"}
         for row in read:
-            assert reads.job_with_history(row.ulid) == (row, queries.history(connection, row.id))
+            whole = queries.job_anywhere(connection, row.ulid)
+            assert whole is not None
+            assert in_a_list(whole) == row
+            assert reads.job_with_history(row.ulid) == (whole, queries.history(connection, row.id))
             assert reads.pictures(row.id) == [each.name for each in previews.of_job(connection, row.id)]
         assert reads.job_with_history("nonsense") is None
 
