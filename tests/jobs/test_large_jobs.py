@@ -89,13 +89,14 @@ def test_a_list_of_large_jobs_is_complete_and_read_in_pages(
     observatory: Observatory, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
 ) -> None:
     sizes: list[int] = []
-    read = rows.job_rows
+    read = rows.listed_jobs
 
     def noted(found: Any) -> Any:
-        sizes.append(sum(len(row[6]) + len(row[7]) for row in found))
-        return read(found)
+        jobs = read(found)
+        sizes.append(sum(len(job.required_params) + len(job.optional_params) for job in jobs))
+        return jobs
 
-    monkeypatch.setattr(pages, "job_rows", noted)
+    monkeypatch.setattr(pages, "listed_jobs", noted)
     reply = observatory.posts("getrecentjobs", {"site": "wmd", **options})
     count = min(24, options.get("limit", 24))
     assert [job["required_params"]["time"] for job in reply.jobs] == list(range(24 - count, 24))
