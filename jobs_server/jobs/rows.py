@@ -113,7 +113,8 @@ class EventRow(NamedTuple):
 # `_make` looks at each row's length.
 _job_row: Callable[[Sequence[Any]], JobRow] = partial(tuple.__new__, JobRow)
 _listed_job: Callable[[Sequence[Any]], ListedJob] = partial(tuple.__new__, ListedJob)
-_in_a_list: Callable[[JobRow], Sequence[Any]] = itemgetter(*map(JobRow._fields.index, ListedJob._fields))
+in_a_list: Callable[[JobRow], Sequence[Any]] = itemgetter(*map(JobRow._fields.index, ListedJob._fields))
+"""Return what a list says of a job: the columns of a `ListedJob`."""
 
 
 def job_rows(rows: Iterable[Sequence[Any]]) -> list[JobRow]:
@@ -124,11 +125,6 @@ def job_rows(rows: Iterable[Sequence[Any]]) -> list[JobRow]:
 def listed_jobs(rows: Iterable[Sequence[Any]]) -> list[ListedJob]:
     """Return the jobs of a statement's rows, whose columns are those of a `ListedJob`."""
     return list(map(_listed_job, rows))
-
-
-def in_a_list(job: JobRow) -> ListedJob:
-    """Return what a list says of a job."""
-    return _listed_job(_in_a_list(job))
 
 
 def event_rows(rows: Iterable[Sequence[Any]]) -> list[EventRow]:

@@ -101,6 +101,8 @@ class Feed:
 
     def wake_polls(self, changes: Sequence[CommittedChange]) -> None:
         """Wake the polls of sites where something was committed: the telescope goes before those who watch it."""
+        if not self._subscribers:
+            return
         posted = [change.job for change in changes if change.event.status == UNREAD]
         if posted:
             sites, sites_of_stops = {job.site for job in posted}, {job.site for job in posted if job.is_stop}

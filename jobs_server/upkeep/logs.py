@@ -175,8 +175,8 @@ def _write(logger: logging.Logger, entries: Sequence[Entry]) -> None:
 
 
 def _log_changes(made: Sequence[CommittedChange]) -> None:
-    if has_request_context():
-        request.environ.setdefault(_CHANGES, []).extend(made)
+    environ = request.environ if has_request_context() else {}
+    environ.setdefault(_CHANGES, []).extend(made)
     if changes.isEnabledFor(logging.INFO):
-        now, request_id = time.time(), request_ids.request_id()
+        now, request_id = time.time(), request_ids.request_id_of(environ)
         _write(changes, [Entry(now, changes.name, logging.INFO, ChangeLine(change), request_id) for change in made])

@@ -55,7 +55,12 @@ def register(app: Flask, listeners: list[Listener]) -> None:
 
 def request_id() -> str | None:
     """Return the id of the request that is being answered; None when there is none."""
-    return request.environ.get(_ID) if has_request_context() else None
+    return request_id_of(request.environ) if has_request_context() else None
+
+
+def request_id_of(environ: WSGIEnvironment) -> str | None:
+    """Return the id of a request; None where it has none."""
+    return environ.get(_ID)
 
 
 class RequestIds:

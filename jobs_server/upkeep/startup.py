@@ -82,6 +82,7 @@ def begin(app: Flask) -> None:
     # What is there now stays: else each full collection goes through it, and all threads wait. None is made before:
     # it would take a tenth of a second, and find next to nothing.
     gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def _warn_of_clocks(app: Flask) -> None:
