@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from itertools import islice, takewhile
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -36,6 +37,11 @@ REPLY_BYTES = 2_000_000
 _NO_LIMIT = 2**31
 _FRAME_BYTES = 600  # the names of the keys, the numbers, the ULIDs and the statuses
 _ESCAPED = 6  # so many bytes JSON takes at most for a character or a byte of a text
+
+
+_NAMES = ("site", "device", "instance", "action", "user_name", "user_id")
+_TEXTS = (*_NAMES, "required_params", "optional_params", "user_roles")
+_texts = itemgetter(*map(JobRow._fields.index, _TEXTS))
 
 
 class Seen(NamedTuple):
@@ -110,9 +116,9 @@ def look(connection: Connection, command: ClaimJobs, now: Now) -> Seen | None:
     if connection.is_postgresql or not _asks_for_all(command):
         return _any(connection, command, values)
     left, any_stop = REPLY_BYTES, None
-    with closing(_each(connection, ALL[command.queue], values)) as jobs:
-        for job in jobs:
-            left, any_stop = left - job.size, any_stop or bool(job.is_stop)
+    with closing(connection.each(ALL[command.queue], **values)) as jobs:
+        for _, is_stop, size in jobs:
+            left, any_stop = left - size, any_stop or bool(is_stop)
             if left < 0:
                 return _any(connection, command, values)
     return None if any_stop is None else Seen(any_stop, fits=True)
@@ -120,7 +126,10 @@ def look(connection: Connection, command: ClaimJobs, now: Now) -> Seen | None:
 
 def check_fits(rows: Sequence[JobRow]) -> None:
     """Raise Outgrown when jobs are more than a reply holds."""
-    if len(rows) > 1 and sum(map(_size, rows)) > REPLY_BYTES:
+    if len(rows) < 2:  # One alone goes whatever its size.
+        return
+    most = sum(_FRAME_BYTES + _ESCAPED * sum(map(len, _texts(row))) for row in rows)
+    if most > REPLY_BYTES and sum(map(_size, rows)) > REPLY_BYTES:
         raise Outgrown
 
 

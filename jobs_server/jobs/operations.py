@@ -155,10 +155,11 @@ def _times(connection: Connection, command: ClaimJobs, jobs: list[JobRow], noted
     The public site software sorts by these times. A time that is not the job's own is kept, for when the copy is asked
     for again.
     """
-    own_ms = [job.timestamp_ms for job in jobs]
-    times_ms = [*accumulate(own_ms, max, initial=noted_ms)][1:]
+    own_ms = [noted_ms, *(job.timestamp_ms for job in jobs)]
+    times_ms = list(accumulate(own_ms, max))
     if times_ms == own_ms:
         return jobs
+    del times_ms[0]
     later = [(job.id, time_ms) for job, time_ms in zip(jobs, times_ms, strict=True) if time_ms != job.timestamp_ms]
     values = [{"job_id": job_id, "time_ms": time_ms} for job_id, time_ms in later]
     connection.run_many(statements.CARRY[command.queue], values)

@@ -34,9 +34,11 @@ def jobs(rows: Iterable[ListedJob]) -> bytes:
 
 def handed_over(rows: Iterable[JobRow], queue: Queue) -> bytes:
     """Write jobs as a poll returns them: with the status they were read with, as the documented example shows."""
-    if queue is Queue.PRIMARY:
-        return orjson.dumps([_job(row) | {"statusId": f"{UNREAD}#{row.ulid}"} for row in rows])
-    return orjson.dumps([_job_on_alternate(row) | {"replicaStatusId": f"{UNREAD}#{row.ulid}"} for row in rows])
+    of, status = (_job, "statusId") if queue is Queue.PRIMARY else (_job_on_alternate, "replicaStatusId")
+    found = [of(row) for row in rows]
+    for public in found:
+        public[status] = f"{UNREAD}#{public['ulid']}"
+    return orjson.dumps(found)
 
 
 def joined(lists: Iterable[bytes]) -> Iterator[bytes]:
