@@ -15,6 +15,13 @@ from ..observatory import catalogue
 
 _OWN = ("device", "instance", "action")
 _TIMES = {"expires_in_seconds": "expiresInSeconds", "not_before_seconds": "notBeforeSeconds"}
+_NOT_OF_STEPS = {
+    "not_before": "not_before is of the whole plan; a step may have not_before_seconds, counted from its release",
+    "until": "until is of the whole plan",
+    **{alias: f"write {name}" for name, alias in _TIMES.items()},
+    "notBefore": "write not_before, which is of the whole plan",
+}
+"""Keys that would be taken for parameters of a step, which nobody means."""
 _GIVEN = ("required_params", "optional_params")
 _OF_PLAN = ("title", "site", "steps", "repeat", "on_failure", "not_before", "until", "timezone")
 
@@ -51,7 +58,8 @@ def _of_toml(name: str, text: str) -> dict[str, Any]:
     steps = plan.get("steps")
     if not isinstance(steps, list) or not steps:
         raise WrongFile(f"{name} has no steps; write each as [[steps]]")
-    plan["steps"] = [_checked(f"{name}, step {number}", _step(each)) for number, each in enumerate(steps, 1)]
+    numbered = [(f"{name}, step {number}", each) for number, each in enumerate(steps, 1)]
+    plan["steps"] = [_checked(where, _step(where, each)) for where, each in numbered]
     return {"title": Path(name).stem} | plan
 
 
@@ -98,7 +106,7 @@ def _row(where: str, header: list[str], row: list[str]) -> object:
     if len(row) > len(header):
         raise WrongFile(f"{where} has {len(row)} cells, and the first line names {len(header)} columns")
     cells = {name: cell.strip() for name, cell in zip(header, row, strict=False) if cell.strip()}
-    return _step({name: cell if name in _OWN else _value(cell) for name, cell in cells.items()})
+    return _step(where, {name: cell if name in _OWN else _value(cell) for name, cell in cells.items()})
 
 
 def _value(cell: str) -> object:
@@ -109,10 +117,12 @@ def _value(cell: str) -> object:
         return cell
 
 
-def _step(given: object) -> object:
+def _step(where: str, given: object) -> object:
     """Return a step as `newplan` takes it: what is beside its own keys are parameters, put where the catalogue says."""
     if not isinstance(given, dict):
         return given
+    if why := next((_NOT_OF_STEPS[name] for name in given if name in _NOT_OF_STEPS), None):
+        raise WrongFile(f"{where}: {why}")
     step: dict[str, Any] = {name: given[name] for name in _OWN if name in given}
     step |= {alias: given[name] for name, alias in _TIMES.items() if name in given}
     step |= {name: {} if given.get(name) is None else given[name] for name in _GIVEN}

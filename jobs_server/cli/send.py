@@ -46,6 +46,7 @@ _BUSY_SECONDS = 20.0  # how long a busy database is waited for
     metavar="TEXT",
     help="Idempotency-Key: the same command sent again with it within a day, such as by cron, makes no second job.",
 )
+@click.option("--not-before", metavar="TIME", help="Hold it until then, such as 2026-11-24T20:15; by the site's clock.")
 @click.option("--target", metavar="NAME", help="Slew to a target by its name: m31, 'NGC 7000', jupiter.")
 @click.option("--sure", is_flag=True, help="Send it although the target is down, too low or near the sun.")
 @site_option
@@ -58,6 +59,7 @@ def send(
     parameters: tuple[str, ...],
     file: IO[str] | None,
     key: str | None,
+    not_before: str | None,
     target: str | None,
     sure: bool,
     site: str | None,
@@ -85,10 +87,12 @@ def send(
     if site or "site" not in body:
         body["site"] = needed_site(site)
     body = {"user_name": user, "user_id": user, "required_params": {}, "optional_params": {}} | body
+    if not_before is not None:
+        body["notBefore"] = _time(not_before, str(body["site"]))
     if target is not None:
         body = _towards(target, body)
     job = submit(body, key, sure=sure)
-    _print(job, f"Sent {job.action} to {job.device} {job.instance} at {job.site}: {job.ulid}", as_json)
+    say_sent(job, as_json=as_json)
 
 
 @click.command
@@ -134,6 +138,16 @@ def cancel_all(site: str | None, user: str, as_json: bool) -> None:
         | everything
     )
     _print(job, f"What waited at {job.site} is canceled; the stop itself now waits for the site: {job.ulid}", as_json)
+
+
+def _time(text: str, site: str) -> str:
+    """Return a time as the wire takes it; one without a zone is by the site's clock."""
+    from . import plan_file, plan_send  # Most jobs are sent at once.
+
+    try:
+        return plan_send.time_of("--not-before", text, *plan_send.zone_of(None, site))
+    except plan_file.WrongFile as error:
+        raise click.ClickException(f"{error}; nothing was sent") from None
 
 
 def _read_job(file: IO[str]) -> dict[str, Any]:
@@ -215,8 +229,8 @@ def _caution(command: commands.SubmitJob, *, sure: bool) -> None:
     what = (command.device, command.instance, command.action, command.required_params, command.optional_params)
     for sentence in abilities.cautions(known, *what):
         click.echo(f"Caution: {sentence}.", err=True)
-    held_ms = round(1000 * command.not_before_seconds)
-    _have_acknowledged(target_cautions.of_job(known, *what, clock.now_ms() + held_ms), sure=sure)
+    now_ms = clock.now_ms()
+    _have_acknowledged(target_cautions.of_job(known, *what, now_ms + command.hold_ms(now_ms)), sure=sure)
 
 
 def _have_acknowledged(sentences: list[str], *, sure: bool) -> None:
@@ -258,6 +272,12 @@ def _command(body: dict[str, Any]) -> commands.SubmitJob:
     except ValueError as error:
         raise BadRequest(f"Error: the body is not JSON: {error}") from None
     return commands.checked(commands.SubmitJob, body)
+
+
+def say_sent(job: rows.JobRow, *, as_json: bool) -> None:
+    """Print a job that was sent, and until when it is held back."""
+    held = f", held until {clock.in_utc(job.accepted_ms + job.hold_ms)}" if job.hold_ms else ""
+    _print(job, f"Sent {job.action} to {job.device} {job.instance} at {job.site}{held}: {job.ulid}", as_json)
 
 
 def _print(job: rows.JobRow, sentence: str, as_json: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -183,12 +184,14 @@ class SiteApi:
         user_id: str,
         expires_in_seconds: float | None = None,
         not_before_seconds: float | None = None,
+        not_before: datetime | None = None,
         goes_next: bool = False,
         idempotency_key: str | None = None,
     ) -> Job:
         """Send a command. It carries an Idempotency-Key, so that a retry makes no second job.
 
-        With `goes_next` it goes before what waits.
+        With `goes_next` it goes before what waits. It is not handed over before `not_before`, a time with its zone and
+        at most 36 hours ahead.
 
         Give a key of your own (1 to 255 visible characters) to be safe across a restart of your program as well.
         """
@@ -202,6 +205,7 @@ class SiteApi:
             "optional_params": optional_params or {},
             "expiresInSeconds": expires_in_seconds,
             "notBeforeSeconds": not_before_seconds,
+            "notBefore": None if not_before is None else not_before.isoformat(),
             "next": goes_next or None,
         }
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}

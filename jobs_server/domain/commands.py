@@ -23,9 +23,11 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from ..clock import in_utc
 from ..errors import BadRequest, Fault, shown
 from . import strict_json
 from .lifecycle import STARTED, Queue, is_stop
+from .times import TimeOrNone, time_field
 from .values import (
     NO_ESTIMATE,
     VISIBLE,
@@ -45,11 +47,14 @@ from .values import (
     without_nul,
 )
 
-DAY_MS = 24 * 60 * 60 * 1000
+HOUR_MS = 60 * 60 * 1000
+DAY_MS = 24 * HOUR_MS
 PAGE, MAX_PAGE = 100, 1000
 """How many jobs a page of the list holds, unless said, and at most."""
 MAX_LIFE_SECONDS = 7 * 24 * 60 * 60
-MAX_HOLD_SECONDS = 60 * 60
+MAX_HOLD_SECONDS = 24 * 60 * 60
+MOST_HOURS_AHEAD = 36
+"""How far ahead the time may be until which a new job is held back."""
 MAX_WAIT_SECONDS = 60
 LONGEST_CODE = 64
 """How many characters the code of a site, a device, an instance or an action may have."""
@@ -100,9 +105,12 @@ class SubmitJob(Command):
             alias="notBeforeSeconds",
             ge=0,
             le=MAX_HOLD_SECONDS,
-            description="a number of seconds from 0 to 3600",
+            description=f"a number of seconds from 0 to {MAX_HOLD_SECONDS}",
         ),
     ] = 0
+    not_before_ms: Annotated[
+        TimeOrNone, time_field("notBefore", f"not handed over earlier; at most {MOST_HOURS_AHEAD} hours ahead")
+    ] = None
     goes_next: Annotated[
         bool,
         or_default(False, bool),
@@ -112,6 +120,11 @@ class SubmitJob(Command):
             description="true or false",
         ),
     ] = False
+
+    def hold_ms(self, now_ms: int) -> int:
+        """Return for how long it is held back when it comes now: the longer of what was said."""
+        held_ms = round(self.not_before_seconds * 1000)
+        return held_ms if self.not_before_ms is None else max(held_ms, self.not_before_ms - now_ms)
 
     @property
     def bounds(self) -> Mapping[str, int]:
@@ -384,6 +397,17 @@ def check_site(command: Command, sites: Sequence[str]) -> None:
     if sites and command.site not in sites:
         sentence = f"site must be one of {', '.join(sites)}"
         raise BadRequest(f"Error: {sentence}, not {shown(command.site)}", [Fault("site", sentence)])
+
+
+def check_not_before(command: SubmitJob, now_ms: int) -> None:
+    """Refuse a new job that is to be held back until too far ahead. Raises BadRequest."""
+    latest_ms = now_ms + MOST_HOURS_AHEAD * HOUR_MS
+    if command.not_before_ms is not None and command.not_before_ms > latest_ms:
+        sentence = (
+            f"notBefore must be at most {MOST_HOURS_AHEAD} hours ahead, which is {in_utc(latest_ms)};"
+            " a plan may begin later"
+        )
+        raise BadRequest(f"Error: {sentence}", [Fault("notBefore", sentence)])
 
 
 def _refusal(model: type[Command], error: ValidationError) -> BadRequest:

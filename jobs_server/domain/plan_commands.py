@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
@@ -20,7 +19,8 @@ from .commands import (
     checked,
 )
 from .lifecycle import is_stop
-from .values import VISIBLE, Name, Params, as_next_midnight, or_default, visible, whole
+from .times import TimeOrNone, time_field
+from .values import VISIBLE, Name, Params, or_default, visible, whole
 
 MOST_STEPS = 500
 """How many steps a plan may have, its repeats included."""
@@ -30,39 +30,7 @@ MOST_BODY_BYTES = 1024 * 1024
 """How large a body may be that holds a plan."""
 MOST_PLANS = 200
 """How many ended plans are listed at most."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_END = datetime(9001, 1, 1, tzinfo=UTC)
 
-
-def time_ms(text: object) -> int | None:
-    """Read a time in ISO 8601 with its zone as milliseconds since 1970 UTC. Raises ValueError."""
-    if text is None:
-        return None
-    if not isinstance(text, str):
-        raise ValueError
-    midnight, days = as_next_midnight(text.strip())
-    read = datetime.fromisoformat(midnight)
-    if read.tzinfo is None or not _EPOCH + timedelta(days=1) <= read < _END:
-        raise ValueError
-    since = read - _EPOCH + timedelta(days=days)
-    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
-
-
-_DATE, _CLOCK = r"(19[7-9]\d|2\d{3})-(0[1-9]|1[0-2])-([0-2]\d|3[01])", r"([01]\d|2[0-3]):[0-5]\d"
-_ISO = rf"^{_DATE}T{_CLOCK}(:[0-5]\d(\.\d{{1,6}})?)?(Z|[+-]{_CLOCK})$"
-
-
-def _time(name: str, title: str) -> Any:
-    return Field(
-        title=title,
-        alias=name,
-        description="a time in ISO 8601 with its zone, such as 2026-11-24T20:15:00Z or 2026-11-24T21:15:00+01:00",
-        examples=["2026-11-24T20:15:00Z"],
-        json_schema_extra={"anyOf": [{"type": "string", "pattern": _ISO}, {"type": "null"}]},
-    )
-
-
-TimeOrNone = Annotated[int | None, BeforeValidator(time_ms)]
 Title = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),
@@ -179,8 +147,8 @@ class NewPlan(_OfPerson):
     steps: Steps
     on_failure: OnFailure = "stop"
     repeat: Repeat = 1
-    not_before_ms: Annotated[TimeOrNone, _time("notBefore", "no step is released earlier")] = None
-    until_ms: Annotated[TimeOrNone, _time("until", "no step is released or begins from then on")] = None
+    not_before_ms: Annotated[TimeOrNone, time_field("notBefore", "no step is released earlier")] = None
+    until_ms: Annotated[TimeOrNone, time_field("until", "no step is released or begins from then on")] = None
     check: Annotated[
         bool,
         or_default(False, bool),
@@ -241,8 +209,10 @@ class EditPlan(OfPlan):
     ] = None
     title: Title | None = None
     on_failure: Annotated[Literal["stop", "next"] | None, Field(alias="onFailure", description="stop or next")] = None
-    not_before_ms: Annotated[TimeOrNone, _time("notBefore", "no step is released earlier; null: at once")] = None
-    until_ms: Annotated[TimeOrNone, _time("until", "no step is released or begins from then on; null: no end")] = None
+    not_before_ms: Annotated[TimeOrNone, time_field("notBefore", "no step is released earlier; null: at once")] = None
+    until_ms: Annotated[TimeOrNone, time_field("until", "no step is released or begins from then on; null: no end")] = (
+        None
+    )
     revision: Annotated[
         int | None,
         BeforeValidator(whole),
@@ -316,7 +286,10 @@ def steps_of(site: str, given: Sequence[Any]) -> list[PlanStep]:
         steps = _ALL_STEPS.validate_python(given)
     except ValidationError:
         steps = [_checked_alone(number, each) for number, each in enumerate(given, 1)]
-    for number, step in enumerate(steps, 1):
+    for number, (step, said) in enumerate(zip(steps, given, strict=True), 1):
+        if said.get("notBefore") is not None:
+            named = f"step {number} has notBefore, which is of a whole plan, or of a job sent alone"
+            raise refused("steps", f"{named}; a step may be held by notBeforeSeconds, counted from its release")
         if step.site not in ("", site):
             named = f"step {number} is for {shown(step.site)}, and the plan for {shown(site)}"
             raise refused("steps", f"{named}: a plan is of one site")
@@ -341,6 +314,12 @@ def check_whole(steps: Sequence[PlanStep], repeat: int) -> None:
     if total > MOST_STEPS:
         times = "" if repeat == 1 else f", {len(steps)} times {repeat},"
         raise refused("steps", f"a plan may have {MOST_STEPS} steps, and this one would have {total}{times}: part it")
+
+
+def check_count(total: int) -> None:
+    """Refuse a plan that would have too many steps once it was edited. Raises BadRequest."""
+    if total > MOST_STEPS:
+        raise refused("steps", f"a plan may have {MOST_STEPS} steps, and this one would have {total}")
 
 
 def check_size(size: int) -> None:

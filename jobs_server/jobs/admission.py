@@ -26,7 +26,7 @@ from sqlalchemy import (
 from ..clock import AHEAD_MS, BOOT_BITS, DAY_MS, Now
 from ..config import Settings
 from ..domain.actors import Actor, Known
-from ..domain.commands import SubmitJob
+from ..domain.commands import HOUR_MS, SubmitJob
 from ..errors import BadRequest, Fault, KeyReused, TooMany, shown
 from ..storage.models import IdempotencyKey, Job
 from ..storage.statement import Connection, Statement
@@ -40,7 +40,7 @@ KEY_LIFE_MS = DAY_MS
 MOST_STOP_BYTES = 4096
 """How large the parameters of a stop command may be together."""
 _LONGEST_NAME = 500
-ADDED = ("goes_next",)
+ADDED = ("goes_next", "not_before_ms")
 """Fields of a new job's command that earlier versions did not know."""
 
 _KEY_IS = and_(
@@ -109,6 +109,18 @@ def admit(connection: Connection, site: str, met: Met, actor: Actor, now: Now, s
             f"Error: {settings.max_waiting_jobs} jobs wait at {shown(site)} already, as many as may;"
             " cancel some, or see why its site software does not take them"
         )
+
+
+def admit_held(connection: Connection, command: SubmitJob, actor: Actor, now: Now, settings: Settings) -> None:
+    """Refuse what would go out while somebody else holds the telescope, as far as that is known. Raises Unauthorized.
+
+    What is held back for some minutes, as a park after a stop, is refused for what holds now alone.
+    """
+    hold_ms = command.hold_ms(now.wall_ms)
+    if (command.not_before_ms is None and hold_ms <= HOUR_MS) or hold_ms <= 0 or settings.calendar_url:
+        return
+    held = reservations.at(connection, command.site, now.wall_ms + hold_ms)
+    reservations.refuse_others(held, command.site, actor)
 
 
 def admit_stop(connection: Connection, site: str, actor: Actor, now: Now, settings: Settings) -> None:

@@ -21,7 +21,15 @@ from ulid import ULID
 from ..clock import FEW_DAYS_MS, Now, age_ms
 from ..config import Settings
 from ..domain.actors import Actor
-from ..domain.commands import CancelJob, ClaimJobs, LiftLockout, StartJob, SubmitJob, UpdateStatus
+from ..domain.commands import (
+    CancelJob,
+    ClaimJobs,
+    LiftLockout,
+    StartJob,
+    SubmitJob,
+    UpdateStatus,
+    check_not_before,
+)
 from ..domain.lifecycle import (
     CANCELED,
     RECEIVED,
@@ -96,15 +104,17 @@ def submit(
 
     With an idempotency key, the same command sent again within a day gives the first job again and makes no second.
     Nor does a stop that repeats one that still waits. Raises KeyReused when the key came with another command;
-    LockedOut, Unauthorized and TooMany (`admission`); BadRequest when a stop is too large.
+    LockedOut, Unauthorized and TooMany (`admission`); BadRequest when a stop is too large, or a job is held too long.
     """
     if key is not None and (first := admission.first_job(connection, command, now, key)):
         return first
+    check_not_before(command, now.wall_ms)
     met = admission.meet(connection, command.site, now, settings)
     if is_stop(command.action, command.required_params):
         job = _stop(connection, command, actor, now, settings, met)
     else:
         admission.admit(connection, command.site, met, actor, now, settings)
+        admission.admit_held(connection, command, actor, now, settings)
         job = _queue(connection, command, actor, now, settings, met)
     if key is not None:
         admission.remember_key(connection, command, now, key, job)
@@ -388,7 +398,7 @@ def _values(
     command: SubmitJob, actor: Actor, now: Now, settings: Settings, met: admission.Met
 ) -> dict[str, str | int | None]:
     """Return the row of a new job that is no stop, by column."""
-    hold_ms = round(command.not_before_seconds * 1000)
+    hold_ms = command.hold_ms(now.wall_ms)
     ulid = next_ulid(met.last_ulid, _ulid_ms(met, now))
     return {
         "ulid": ulid,
@@ -465,7 +475,7 @@ def _stop(
     values = _values(command, actor, now, settings, met) | {"is_stop": 1, "covers_site": int(covers_site)}
     admission.check_size(command, str(values["required_params"]), str(values["optional_params"]))
     waits = None
-    if command.not_before_seconds == 0:
+    if values["hold_ms"] == 0:
         asked = {name: values[name] for name in _SAME_STOP}
         waits = connection.row(statements.REPEAT_STOP, **asked, life_ms=_life_ms(command, settings), **now._asdict())
     waiting = JobRow._make(waits) if waits else None
@@ -563,7 +573,7 @@ def _cancel_covered(
     device = None if covers_site else (command.device, command.instance)
     reason = f"ended by {shown(command.action)} of {shown(command.device)} {shown(command.instance)}"
     plan_pauses.end_covered(connection, command.site, device, f"{reason}, sent by {shown(actor.name)}", now)
-    takes_stops = int(command.not_before_seconds == 0)
+    takes_stops = int(command.hold_ms(now.wall_ms) == 0)
     which: dict[str, str | int] = {"site": command.site, "takes_stops": takes_stops, "repeated": repeated}
     if stop_covers_site(command.device, command.instance, command.action):
         _cancel(connection, statements.CANCEL_SITE, which, actor, now, message)

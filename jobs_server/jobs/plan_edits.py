@@ -9,7 +9,7 @@ from pydantic_core import from_json
 
 from ..clock import Now
 from ..domain.actors import Actor
-from ..domain.plan_commands import MOST_STEPS, EditPlan, check_size, check_times, refused, steps_of
+from ..domain.plan_commands import EditPlan, check_count, check_size, check_times, refused, steps_of
 from ..domain.values import whole as whole_number
 from ..errors import Conflict, shown
 from ..storage.statement import Connection
@@ -129,8 +129,7 @@ def _check_whole(plan: PlanRow, wanted: Sequence[StepRow]) -> None:
     total = plan.released + len(wanted)
     if not total:
         raise refused("steps", "a plan must have at least one step; cancel it where nothing is to be done")
-    if total > MOST_STEPS:
-        raise refused("steps", f"a plan may have {MOST_STEPS} steps, and this one would have {total}")
+    check_count(total)
     check_size(sum(len(step.required_params) + len(step.optional_params) for step in wanted))
 
 

@@ -59,7 +59,8 @@ def checked_content(command: SaveTemplate) -> tuple[str, str]:
         sent = checked(SubmitJob, {"required_params": {}, "optional_params": {}} | given | who)
     except BadRequest as error:
         raise refused("command", f"command: {error.sentence.removeprefix('Error: ')}") from None
-    return "command", _written("command", sent.model_dump(by_alias=True, exclude_unset=True, exclude=set(who)))
+    not_kept = {*who, "not_before_ms"}  # the time of one night
+    return "command", _written("command", sent.model_dump(by_alias=True, exclude_unset=True, exclude=not_kept))
 
 
 def _checked_plan(command: SaveTemplate, given: dict[str, object]) -> dict[str, object]:

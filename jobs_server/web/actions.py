@@ -20,6 +20,7 @@ from ..history import now
 from ..jobs import queries
 from ..jobs.rows import JobRow
 from ..service import service
+from . import formats
 from .blueprint import bp
 from .context import BROWSERS_OWN, NAME_LONGEST, THEMES, cookie_path, page, remember
 
@@ -88,7 +89,8 @@ def undo() -> Response:
 
 def _again(job: JobRow) -> SubmitJob:
     """Return a job as a new command of the visitor: it waits as long as the first did, and is held for what is left."""
-    held_ms = max(0, job.accepted_ms + job.hold_ms - page().now_ms)
+    now_ms = page().now_ms
+    due_ms = min(job.accepted_ms + job.hold_ms, now_ms + commands.MOST_HOURS_AHEAD * commands.HOUR_MS)
     return command(
         job.device,
         job.instance,
@@ -96,7 +98,7 @@ def _again(job: JobRow) -> SubmitJob:
         required_params=json.loads(job.required_params),
         optional_params=json.loads(job.optional_params),
         expiresInSeconds=max(1, job.expires_after_ms - job.hold_ms) / 1000,
-        notBeforeSeconds=min(held_ms / 1000, commands.MAX_HOLD_SECONDS),
+        notBefore=formats.iso(due_ms) if due_ms > now_ms else None,
     )
 
 

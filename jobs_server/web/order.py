@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,17 +12,19 @@ from typing import Any
 from ..domain import commands, lifecycle, strict_json
 from ..domain.commands import SubmitJob
 from ..errors import BadRequest
-from ..observatory import abilities, catalogue, describe, target_cautions
+from ..observatory import abilities, catalogue, describe, site_time, target_cautions
 from ..observatory.abilities import Abilities
 from ..observatory.decimals import with_points
-from . import filled_forms, pointing
+from . import filled_forms, formats, pointing
 from .context import Page
 from .pointing import Pointing
 
 THEN = "then."
 """Before the names of what follows a slew."""
 
-_SECONDS = {"expires_in_seconds": "expiresInSeconds", "not_before_seconds": "notBeforeSeconds"}
+HELD = "not_before_seconds"
+"""The field that says how long an order is held back, in seconds, or until when."""
+_A_TIME = re.compile(r"\d:\d")
 
 
 @dataclass
@@ -59,10 +62,7 @@ class Order:
 
     def sky_cautions(self, known: Abilities, now_ms: int) -> list[str]:
         """Return what is to be said of where the order points a telescope, a sentence for each."""
-        found = (
-            target_cautions.of_job(known, *_what(body), now_ms + round(1000 * body.get("notBeforeSeconds", 0)))
-            for body in self.bodies
-        )
+        found = (target_cautions.of_job(known, *_what(body), _begins_ms(body, now_ms)) for body in self.bodies)
         return list(dict.fromkeys(sentence for each in found for sentence in each))
 
     @property
@@ -92,6 +92,11 @@ class Order:
     def is_stop(self) -> bool:
         """Whether one of the jobs is a stop command, which is never held up by a question."""
         return any(lifecycle.is_stop(body["action"], body["required_params"]) for body in self.bodies)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the order is held back for a while, and does not go out now."""
+        return any(body.get("notBefore") or body.get("notBeforeSeconds") for body in self.bodies)
 
     def submits(self, page: Page) -> list[SubmitJob]:
         """Return the commands. Raises BadRequest when one is not what the service takes."""
@@ -144,8 +149,8 @@ def _from_fields(page: Page, given: Mapping[str, str], order: Order) -> None:
             if not script:
                 order.faults["script"] = "choose a script; a run without one stops the public site software's polling"
     order.bodies.append(_body(page, device, given.get("instance", "").strip(), action, required, optional))
-    for name, key in _SECONDS.items():
-        _add_seconds(order, given, name, key)
+    _add_seconds(order, given, "expires_in_seconds", "expiresInSeconds")
+    _add_hold(page, order, given)
     if given.get("then") == "yes" and (device, action) == ("mount", "go"):
         _add_exposure(page, given, order, str(optional.get("object", "")))
 
@@ -156,11 +161,30 @@ def _add_exposure(page: Page, given: Mapping[str, str], order: Order, target: st
     assert form is not None
     filled = filled_forms.read(form, given, THEN)
     order.faults |= {THEN + key: sentence for key, sentence in filled.faults.items()}
+    held = {key: order.bodies[0][key] for key in ("notBeforeSeconds", "notBefore") if key in order.bodies[0]}
     optional = filled.optional | ({"object_name": target} if target not in ("", "empty") else {})
     instance = given.get(f"{THEN}instance", "").strip()
-    order.bodies.append(_body(page, "camera", instance, "expose", filled.required, optional))
+    order.bodies.append(_body(page, "camera", instance, "expose", filled.required, optional) | held)
     if not instance:
         order.faults[f"{THEN}instance"] = "name the camera"
+
+
+def _add_hold(page: Page, order: Order, given: Mapping[str, str]) -> None:
+    """Hold the first job back for so many seconds, or until a time that somebody writes."""
+    text = given.get(HELD, "").strip()
+    if not _A_TIME.search(text):
+        _add_seconds(order, given, HELD, "notBeforeSeconds")
+        return
+    zone, name = page.profile.zone, page.profile.timezone
+    try:
+        due_ms = site_time.read_ms(text, zone, name, page.now_ms)
+    except ValueError as error:
+        order.faults[HELD] = str(error)
+        return
+    order.bodies[0]["notBefore"] = formats.iso(due_ms)
+    order.readings[HELD] = formats.by_both_clocks(due_ms, zone, name)
+    if due_ms > page.now_ms + commands.MOST_HOURS_AHEAD * commands.HOUR_MS:
+        order.faults[HELD] = f"write a time at most {commands.MOST_HOURS_AHEAD} hours ahead; a plan may begin later"
 
 
 def _add_seconds(order: Order, given: Mapping[str, str], name: str, key: str) -> None:
@@ -194,6 +218,14 @@ def _addressed(page: Page, body: dict[str, Any]) -> dict[str, Any]:
             raise BadRequest(f"Error: name the {key}")
     who = {"user_name": page.actor.name, "user_id": page.actor.id}
     return {"site": page.site, **body, **who}
+
+
+def _begins_ms(body: Mapping[str, Any], now_ms: int) -> int:
+    """Return when a job may begin; at once where what is said is none that is taken."""
+    try:
+        return now_ms + max(0, _command(body).hold_ms(now_ms))
+    except BadRequest:
+        return now_ms
 
 
 def _what(body: Mapping[str, Any]) -> tuple[str, str, str, dict[str, Any], dict[str, Any]]:

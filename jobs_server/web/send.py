@@ -222,6 +222,8 @@ def _filled(body: Mapping[str, Any]) -> dict[str, str]:
     if form is None or not forms.fits(form, required, optional):
         return {"raw": json.dumps(body, indent=2, ensure_ascii=False)}
     what = {"device": device, "instance": body["instance"], "action": action, "script": script}
+    times = {"expires_in_seconds": body.get("expiresInSeconds"), "not_before_seconds": body.get("notBeforeSeconds")}
+    what |= {name: forms.written(seconds) for name, seconds in times.items() if seconds}
     return what | {"filled": "yes"} | forms.values_of(form, required, optional)
 
 

@@ -30,8 +30,8 @@ QUICK = settings(max_examples=30, deadline=None, suppress_health_check=list(Heal
 
 # The stream has no end; its own tests follow it.
 ALL = schemathesis.openapi.from_wsgi("/openapi.json", APP).exclude(path="/jobs/stream")
-WITH_PLANS = "^/jobs/(newplan|editplan|savetemplate)$"
-SCHEMA = ALL.exclude(path_regex=f"^/calendar/|{WITH_PLANS}")
+WITH_TIMES = "^/jobs/(newjob|newplan|editplan|savetemplate)$"
+SCHEMA = ALL.exclude(path_regex=f"^/calendar/|{WITH_TIMES}")
 SCHEMA.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 # 422 refuses an idempotency key that came before with another command, 403 a lock-out that is somebody else's, whatever
 # the schema says of either.
@@ -42,10 +42,11 @@ CALENDAR = schemathesis.openapi.from_wsgi("/openapi.json", APP).include(path_reg
 CALENDAR.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 CALENDAR.config.checks.positive_data_acceptance.expected_statuses = ["2xx", "400", "403", "404", "409"]
 
-# What no schema can say: that a plan ends after it begins, holds no stop, and is not too long with its repeats.
-PLANS = schemathesis.openapi.from_wsgi("/openapi.json", APP).include(path_regex=WITH_PLANS)
-PLANS.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
-PLANS.config.checks.positive_data_acceptance.expected_statuses = ["2xx", "400", "403", "404", "409", "422"]
+# What no schema can say: that a day is in its month, that a job is held back for 36 hours at most, and that a plan ends
+# after it begins, holds no stop, and is not too long with its repeats.
+TIMES = schemathesis.openapi.from_wsgi("/openapi.json", APP).include(path_regex=WITH_TIMES)
+TIMES.config.generation.update(modes=[GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+TIMES.config.checks.positive_data_acceptance.expected_statuses = ["2xx", "400", "403", "404", "409", "422"]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -70,9 +71,9 @@ def test_every_answer_is_as_described(case: schemathesis.Case[Any]) -> None:
     case.call_and_validate()
 
 
-@PLANS.parametrize()
+@TIMES.parametrize()
 @QUICK
-def test_every_answer_to_a_plan_is_as_described(case: schemathesis.Case[Any]) -> None:
+def test_every_answer_to_a_plan_or_a_job_is_as_described(case: schemathesis.Case[Any]) -> None:
     case.call_and_validate()
 
 

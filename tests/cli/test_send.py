@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,23 @@ def test_a_slew_to_a_name_that_is_down_is_sent_only_with_a_yes(file_app: Flask) 
     assert sent["optional_params"]["object"] == "Acrux"
     assert run(args=[*slew, "polaris"]).exit_code == 0
     assert "no target here is called 'no such thing'" in run(args=[*slew, "no such thing"]).stderr
+
+
+def test_a_job_is_held_until_a_time(shared_app: Flask, desk: Observatory) -> None:
+    """`flask jobs send` could not say when a job may go out."""
+    at = (datetime.now(UTC) + timedelta(hours=20)).replace(microsecond=0)
+    arguments = ["jobs", "send", "mount", "mount1", "park", "--site", desk.site, "--not-before"]
+    run = FlaskCliRunner(shared_app).invoke
+    result = run(args=[*arguments, at.astimezone(timezone(timedelta(hours=-7))).isoformat()])
+    assert result.exit_code == 0, result.output
+    assert f", held until {at:%Y-%m-%dT%H:%M:%SZ}: " in result.stdout
+    assert desk.polls() == []
+    assert desk.posts("getqueue", {"site": desk.site}).json["jobs"][0]["notBefore_ms"] == at.timestamp() * 1000
+    for time, why in (
+        ("tonight", "--not-before must be a time such as 2026-11-24T20:15, not 'tonight'; nothing was sent"),
+        (f"{at:%Y-%m-%dT%H:%M}", "with its offset, such as +01:00"),
+        ((at + timedelta(hours=20)).isoformat(), "notBefore must be at most 36 hours ahead"),
+    ):
+        result = run(args=[*arguments, time])
+        assert (result.exit_code, why in result.stderr) == (1, True), result.stderr
+    assert len(desk.lists()) == 1
