@@ -77,6 +77,18 @@ _COUNT_TAKEN = Statement(select(func.count()).select_from(Job).where(_HAVE_NOT_B
 _ALL_WAITING = and_(THIS_SITE, in_phase(Queue.PRIMARY, Phase.WAITING))
 _WAITING = Statement(select(*JOB).where(_ALL_WAITING).order_by(Job.rank).limit(literal_column(str(WAITING))))
 _COUNT_WAITING = Statement(select(func.count()).select_from(Job).where(_ALL_WAITING))
+_RUNS_OR_WAITS = Statement(
+    union_all(
+        *(
+            select(literal_column("1")).select_from(select(Job.id).where(which).limit(at_most(1)).subquery())
+            for which in (
+                _ALL_WAITING,
+                _HAVE_BEGUN,
+                and_(_HAVE_NOT_BEGUN, Job.heard_ms > bindparam("since_ms", type_=BigInteger)),
+            )
+        )
+    )
+)
 # Not what is dated in the future: a day with the clock a year ahead would hide for a year what comes after it.
 _UNTIL = bindparam("until_ms", type_=BigInteger)
 _UP_TO_NOW = Job.timestamp_ms <= _UNTIL
@@ -147,6 +159,11 @@ def present(connection: Connection, site: str, *, with_waiting: bool = True) -> 
         latest=_read_latest(connection, site),
         never_reports=never_reports,
     )
+
+
+def runs_or_waits(connection: Connection, site: str) -> bool:
+    """Whether a job waits at a site or is in its hands; not what the site took a while ago and never spoke of."""
+    return connection.row(_RUNS_OR_WAITS, site=site, since_ms=clock.now_ms() - _LISTED_MS) is not None
 
 
 def never_reports(connection: Connection, site: str) -> bool:

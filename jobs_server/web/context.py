@@ -241,6 +241,17 @@ class Page:
         except Unavailable:
             return None
 
+    @cached_property
+    def is_busy(self) -> bool:
+        """Whether what is sent to the site now comes after other jobs, or has to wait for a paused queue to go on."""
+        if not self.site:
+            return False
+        try:
+            with self.snapshot() as connection:
+                return self.pause is not None or now.runs_or_waits(connection, self.site)
+        except Unavailable:
+            return False
+
     @property
     def query(self) -> str:
         """Return the query of an address that leads to another page of the same site."""

@@ -49,5 +49,5 @@ def now() -> Response:
 def frame() -> Response:
     """Show what is the same on every page, for pages that renew nothing else."""
     with page().reading():
-        _ = page().pause  # in the page's own transaction
+        _ = page().is_busy  # in the page's own transaction
     return make_response(render_template("pages/frame.html"))

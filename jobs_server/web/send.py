@@ -42,7 +42,7 @@ def send() -> Response:
             given |= _of_template(connection, template)
         elif "raw" in given:
             given["raw"] = given["raw"] or _example()
-        _ = page().abilities, page().pause  # in the page's own transaction
+        _ = page().abilities, page().is_busy  # in the page's own transaction
         instances = _instances(connection, given)
     return make_response(_render(given, None, instances))
 
@@ -56,9 +56,10 @@ def send_it() -> Response:
     if is_preview and not page().wants_page:
         order = from_form(page(), given)
         preview = {"faults": order.faults, "readings": order.readings, "lines": order.lines, "json": order.text}
-        return jsonify(preview | {"risks": order.risks, "cautions": _cautions(order)} | _of_target(order))
+        preview |= {"held": order.is_held, "risks": order.risks, "cautions": _cautions(order)}  # type: ignore[dict-item]
+        return jsonify(preview | _of_target(order))
     with page().reading() as connection:
-        _ = page().pause  # in the page's own transaction
+        _ = page().is_busy  # in the page's own transaction
         order = from_form(page(), given)
         down = order.sky_cautions(page().abilities, page().now_ms)
         asks = not (order.faults or is_preview) and bool(order.risks or down) and given.get("sure") != order.digest
@@ -101,7 +102,7 @@ def _submit(order: Order, key: str | None) -> list[JobRow]:
 
 def _show(given: Mapping[str, str], order: Order) -> str:
     with page().reading() as connection:
-        instances, _ = _instances(connection, given), page().pause
+        instances, _ = _instances(connection, given), page().is_busy
     return _render(given, order, instances)
 
 

@@ -40,7 +40,7 @@ PAGES = {
     "refused": "/job/none?site=wmd",
     "sign-in-open": "/sign-in?site=wmd",
 }
-PRESSED = {"send-faulty": "Send", "send-asks": "Send"}
+PRESSED = dict.fromkeys(("send-faulty", "send-asks"), stage.SEND)
 """Of these pages it is seen what comes of pressing a button."""
 
 
@@ -81,7 +81,7 @@ def main(folder: Path, only: tuple[str, ...] = ()) -> None:
                     if only and name not in only:
                         continue
                     page = context.new_page()
-                    stage.show(page, url, PRESSED.get(name, ""))
+                    stage.show(page, url, PRESSED.get(name))
                     page.wait_for_timeout(400)
                     page.screenshot(
                         path=folder / f"{name}-{theme}-{width[0]}.png",

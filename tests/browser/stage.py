@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ FLAGS = (
 )
 PHONE, DESK = (360, 740), (1440, 900)
 THEMES = ("light", "dark", "night")
+SEND = re.compile("^(Send now|Add to queue)$")
+"""The button that sends a job, which says what it does."""
 
 
 @contextmanager
@@ -248,12 +251,12 @@ def open_page(context: BrowserContext, url: str) -> Page:
     return page
 
 
-def show(page: Page, url: str, press: str = "") -> None:
+def show(page: Page, url: str, press: re.Pattern[str] | None = None) -> None:
     """Go to a page, or to what comes of pressing a button there, and wait until it has drawn itself."""
     page.goto(url)
-    if press:
+    if press is not None:
         with page.expect_navigation():
-            page.get_by_role("button", name=press, exact=True).click()
+            page.get_by_role("button", name=press).click()
     page.wait_for_load_state("load")
 
 

@@ -60,7 +60,7 @@ def test_a_job_is_sent_watched_to_its_end_and_a_long_one_stopped(
     page.goto(desk.address("/send", site=evening.site))
     page.get_by_label("time", exact=False).first.fill("45")
     page.get_by_label("object name").fill(f"NGC {theme}")
-    page.get_by_role("button", name="Send", exact=True).click()
+    page.get_by_role("button", name=stage.SEND).click()
     is_seen(page.locator(".note.done"), theme)
     ended = page.locator("#latest li", has_text=f"NGC {theme}").first
     expect(ended).to_contain_text("COMPLETE", timeout=SLOW_MS)

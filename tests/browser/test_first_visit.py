@@ -45,7 +45,7 @@ def server(tmp_path: Path) -> Iterator[servers.Server]:
 
 def takes_a_picture(page: Page, clicks: Clicks) -> None:
     """Send what the form of an exposure offers, and look at the picture that comes of it."""
-    page.get_by_role("button", name="Send", exact=True).click()
+    page.get_by_role("button", name=stage.SEND).click()
     clicks.count += 1
     page.locator(".note.done").get_by_role("link").click()
     clicks.count += 1

@@ -175,7 +175,7 @@ def test_who_is_about_to_send_is_told_at_once_when_the_site_falls_silent_and_com
             expect(caution).to_contain_text("unless it comes back", timeout=SLOW_MS)
         page.goto(f"{server.url}/send?site=wmd&device=enclosure&action=open")
         expect(head).to_contain_text("silent for", timeout=SLOW_MS)
-        page.get_by_role("button", name="Send", exact=True).click()
+        page.get_by_role("button", name=stage.SEND).click()
         expect(page.get_by_role("alert")).to_contain_text("The roof moves.")
         expect(caution).to_contain_text("unless it comes back", timeout=SLOW_MS)
 

@@ -72,7 +72,7 @@ def visits(
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: complaints.append(request.url) if host(request.url) not in ours else None)
     for name, url in urls.items():
-        stage.show(page, url, screenshots.PRESSED.get(name, ""))
+        stage.show(page, url, screenshots.PRESSED.get(name))
         if page.locator("[data-timeline]").count():
             page.locator("[data-timeline] svg .axis").wait_for(state="attached")
         yield name, page

@@ -74,5 +74,5 @@ def test_the_form_says_what_the_site_is_not_known_to_have_while_it_is_filled_in(
     page.get_by_label("Which camera").fill("cam1")
     expect(caution).to_be_hidden()
     page.get_by_label("Which camera").fill("cam #9")
-    page.get_by_role("button", name="Send", exact=True).click()
+    page.get_by_role("button", name=stage.SEND).click()
     expect(page.locator(".note.done")).to_contain_text("cam #9")

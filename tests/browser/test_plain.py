@@ -23,7 +23,7 @@ def page(browser: Browser, desk: Desk) -> Iterator[Page]:
 
 def test_every_page_can_be_read_and_has_stop(page: Page, desk: Desk) -> None:
     for name, path in screenshots.PAGES.items():
-        stage.show(page, desk.server.url + path, screenshots.PRESSED.get(name, ""))
+        stage.show(page, desk.server.url + path, screenshots.PRESSED.get(name))
         assert len(page.locator("main").inner_text()) > 80, name
         expect(page.get_by_role("button", name="Stop now")).to_be_visible()
     page.goto(desk.address("/insights"))
@@ -52,7 +52,7 @@ def test_a_job_is_sent_and_canceled(page: Page, desk: Desk) -> None:
     page.get_by_label("object name").fill("M 1")
     page.get_by_role("button", name="Preview").click()
     expect(page.locator("[data-lines]")).to_contain_text("M 1")
-    page.get_by_role("button", name="Send", exact=True).click()
+    page.get_by_role("button", name=stage.SEND).click()
     expect(page.locator(".note.done")).to_contain_text("Sent: Expose")
     expect(page.locator("#queue")).to_contain_text("M 1")
     page.get_by_role("button", name="Cancel Expose").click()

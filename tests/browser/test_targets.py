@@ -10,6 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from . import stage
 from .conftest import Desk
 
 SITE = "pointing"
@@ -46,7 +47,7 @@ def slews(page: Page, desk: Desk, target: str) -> tuple[dict[str, Any], int, str
     page.get_by_label("Target").fill(target)
     expect(page.locator("[data-target] svg").first).to_be_visible()
     expect(page.locator("#p-ra")).not_to_have_value("")
-    clicks.on("button", "Send")
+    clicks.on("button", stage.SEND)
     asked = page.get_by_role("button", name=re.compile("^Yes"))
     expect(asked.or_(page.locator(".note.done"))).to_be_visible()
     said = ""
@@ -91,7 +92,7 @@ def test_without_a_script_a_name_takes_one_page_more(page: Page, desk: Desk) -> 
     plain.get_by_label("Target").fill("acrux")
     plain.get_by_role("button", name="Find it").click()
     expect(plain.locator("#p-object")).to_have_value("Acrux")
-    plain.get_by_role("button", name="Send", exact=True).click()
+    plain.get_by_role("button", name=stage.SEND).click()
     plain.get_by_role("button", name=re.compile("^Yes")).click()
     expect(plain.locator(".note.done")).to_contain_text("Sent")
     assert [job["optional_params"]["object"] for job in desk.at(SITE).polls()] == ["Acrux"]

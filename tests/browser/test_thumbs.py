@@ -170,14 +170,14 @@ def test_send_is_at_the_thumb_above_a_stop_bar_of_64_px(phone: Page, desk: Desk)
     phone.goto(desk.address("/send?device=camera&action=expose", site="thumbs"))
     for where in ("0", "document.documentElement.scrollHeight / 2", "document.documentElement.scrollHeight"):
         phone.evaluate(f"scrollTo({{ top: {where}, behavior: 'instant' }})")
-        send = phone.get_by_role("button", name="Send", exact=True).bounding_box()
+        send = phone.get_by_role("button", name=stage.SEND).bounding_box()
         bar = phone.locator(".stopbar").bounding_box()
         assert send
         assert bar
         assert bar["height"] <= 64
         assert send["height"] >= 44
         assert bar["y"] - 120 < send["y"] < bar["y"] - 44
-    phone.get_by_role("button", name="Send", exact=True).tap()
+    phone.get_by_role("button", name=stage.SEND).tap()
     expect(phone.locator("#notes")).to_contain_text("Sent")
 
 
@@ -187,7 +187,7 @@ def test_from_any_page_send_is_one_tap_away_and_its_button_is_not_where_the_tap_
     assert link
     phone.touchscreen.tap(link["x"] + link["width"] / 2, link["y"] + link["height"] / 2)
     phone.wait_for_url("**/send?*")
-    button = phone.get_by_role("button", name="Send", exact=True).bounding_box()
+    button = phone.get_by_role("button", name=stage.SEND).bounding_box()
     assert button
     assert button["y"] + button["height"] <= link["y"]  # a second tap at the same place sends nothing
 
@@ -234,10 +234,10 @@ def test_in_a_tunnel_send_keeps_what_was_filled_in_and_says_that_nothing_went_ou
     seconds.fill("77")
     phone.context.set_offline(True)
     expect(phone.locator("#lost")).to_be_visible()
-    phone.get_by_role("button", name="Send", exact=True).tap()
+    phone.get_by_role("button", name=stage.SEND).tap()
     expect(phone.get_by_role("alert")).to_contain_text("no connection to the server")
     expect(seconds).to_have_value("77")
     phone.context.set_offline(False)
-    phone.get_by_role("button", name="Send", exact=True).tap()
+    phone.get_by_role("button", name=stage.SEND).tap()
     expect(phone.locator("#notes")).to_contain_text("Sent: Expose 77 s")
     assert len(desk.at("tunnel").lists()) == 1

@@ -30,7 +30,7 @@ def test_a_job_is_sent_and_watched_to_its_end_without_a_reload(page: Page, desk:
     expect(page.locator("[data-lines]")).to_have_text("Expose 90 s, filter Ha, light, NGC 7331")
     shown = json.loads(page.locator("[data-preview]").text_content() or "")
     assert shown["optional_params"]["filter"] == "Ha"
-    page.get_by_role("button", name="Send").click()
+    page.get_by_role("button", name=stage.SEND).click()
     expect(page.locator(".note.done")).to_contain_text("Sent: Expose")
     page.evaluate(MARK)
     expect(page.locator("#running .line", has_text="NGC 7331")).to_be_visible(timeout=SLOW_MS)
@@ -48,14 +48,14 @@ def test_what_is_wrong_and_what_is_risky_is_said_where_it_is_seen(page: Page, de
     with page.expect_response(previewed, timeout=SLOW_MS):
         page.goto(desk.address("/send?device=mount&action=go", site="careful"))
     with page.expect_response(previewed, timeout=SLOW_MS):  # the page that came back has asked again
-        page.get_by_role("button", name="Send", exact=True).click()
+        page.get_by_role("button", name=stage.SEND).click()
     expect(page.get_by_role("alert")).to_contain_text("ra is needed")
     said = page.locator("[data-field=ra] [data-message]")
     expect(said).to_have_text("ra is needed")
     page.locator("#p-ra").fill("1 30")
     expect(said).to_contain_text("01h 30m")
     page.goto(desk.address("/send?device=enclosure&action=open", site="careful"))
-    page.get_by_role("button", name="Send", exact=True).click()
+    page.get_by_role("button", name=stage.SEND).click()
     no = page.get_by_role("link", name="No", exact=True)
     expect(no).to_be_focused()
     page.wait_for_function(UNHIDDEN)

@@ -98,6 +98,7 @@ function fill(form, preview) {
 
 function show(form, preview) {
   fill(form, preview);
+  document.body.toggleAttribute("data-held", preview.held);
   form.querySelector("[data-lines]").textContent = preview.lines.join(", then: ");
   form.querySelector("[data-preview]").textContent = preview.json;
   for (const caution of form.querySelectorAll("[data-caution]")) caution.hidden = !(caution.dataset.caution in preview.cautions);
