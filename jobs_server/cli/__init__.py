@@ -63,6 +63,9 @@ COMMANDS: Mapping[str, Place] = {
         "jobs_server.cli.targets:targets",
         "Find targets by name, offline, and look after each site's own list of them.",
     ),
+    "template": Place(
+        "jobs_server.cli.templates:template", "Keep plans and commands to use again, by name, and send them."
+    ),
     "tokens": Place("jobs_server.cli.tokens:tokens", "Make, list and revoke the tokens of sites' software."),
     "version": Place("jobs_server.cli.version:version", "Tell the version of this service, and of what it stands on."),
 }

@@ -16,7 +16,7 @@ from ..jobs import pauses, queries, wire
 from ..jobs.rows import JobRow
 from .common import CommandGroup, json_option, needed_site, say_held, site_option, user_option
 from .installation import database, desk, settings
-from .send import placed, submit
+from .send import placed, say_sent, submit
 
 queue = CommandGroup("queue", help="Pause the queue of a site, let it go on, and show what will happen when.")
 
@@ -68,15 +68,16 @@ def edit(ulid: str, parameters: tuple[str, ...], instance: str | None, user: str
 @click.command
 @click.argument("ulid")
 @click.option("--next", "goes_next", is_flag=True, help="Let it go before what waits.")
+@click.option("--sure", is_flag=True, help="Send it although the target is down, too low or near the sun.")
 @user_option
 @json_option
-def again(ulid: str, goes_next: bool, user: str, as_json: bool) -> None:
+def again(ulid: str, goes_next: bool, sure: bool, user: str, as_json: bool) -> None:
     """Send a job once more, as a new one with the same parameters."""
     found = _found(ulid)
     body: dict[str, Any] = {name: getattr(found, name) for name in ("site", "device", "instance", "action")}
     body |= {name: from_json(getattr(found, name)) for name in ("required_params", "optional_params")}
-    job = submit(body | {"user_id": user, "user_name": user, "next": goes_next})
-    _print(job, f"Sent {job.action} to {job.device} {job.instance} at {job.site}: {job.ulid}", as_json)
+    job = submit(body | {"user_id": user, "user_name": user, "next": goes_next}, sure=sure)
+    say_sent(job, as_json=as_json)
 
 
 @queue.command()

@@ -18,6 +18,7 @@ from . import (  # noqa: F401  each adds its routes to the blueprint
     failures,
     insights,
     jobs,
+    kept_templates,
     night,
     now,
     own_list,

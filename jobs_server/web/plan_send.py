@@ -14,7 +14,7 @@ from .. import clock
 from ..auth.access import Access, needs
 from ..domain import commands
 from ..domain.commands import parse_key
-from ..domain.plan_commands import MOST_BODY_BYTES, ListTemplates, SaveTemplate
+from ..domain.plan_commands import MOST_BODY_BYTES, ListTemplates
 from ..errors import BadRequest, JobsError, KeyReused, NotFound
 from ..history import now, plan_skies, plan_views
 from ..jobs import plan_edits, plan_queries, plans, templates
@@ -23,7 +23,7 @@ from ..observatory import catalogue, describe, sequence_steps
 from ..observatory.sequences import Sequence as Brought
 from ..service import service
 from ..storage.statement import Connection
-from . import formats, plan_order, pointing, series
+from . import formats, kept_templates, plan_additions, plan_order, pointing, series
 from .actions import keep_for_next_page
 from .blueprint import bp
 from .context import page
@@ -70,9 +70,11 @@ def new_plan() -> Response:
             given |= _of_template(connection, name, of_site=bool(request.args.get("of_site")))
         elif again := request.args.get("again"):
             given |= _of_plan(connection, again)
+        elif "to" in given:
+            plan_additions.check_open(connection, given["to"])
         elif "raw" in given:
             given["raw"] = given["raw"] or "[]"
-        order = plan_order.from_form(page(), with_devices(connection, given))
+        order = _read(connection, given)
         order.faults.clear()  # Nobody has filled it in yet.
         shown = _summary(connection, order)
         rows = of_visitor(connection)
@@ -88,7 +90,7 @@ def send_plan() -> Response:
     is_shown = do == "preview" or series.is_deed(do)
     with page().reading() as connection:
         _ = page().pause  # in the page's own transaction
-        order = plan_order.from_form(page(), with_devices(connection, given))
+        order = _read(connection, given)
         shown = _summary(connection, order)
         rows = of_visitor(connection)
     if is_shown and not page().wants_page:
@@ -106,9 +108,21 @@ def send_plan() -> Response:
     return _send(shown, rows)
 
 
+def _read(connection: Connection, given: Mapping[str, str]) -> PlanOrder:
+    """Read the form; steps that are added to a plan begin when the plan would have ended."""
+    order = plan_order.from_form(page(), with_devices(connection, given))
+    if to := order.given.get("to"):
+        order.not_before_ms = plan_additions.begins_ms(connection, to)
+    return order
+
+
 def _send(shown: Summary, rows: list[TemplateRow]) -> Response:
     order = shown.order
     try:
+        if to := order.given.get("to"):
+            plan_additions.add(to, order.steps, parse_key(order.given.get("key") or None))
+            onward = redirect(url_for("pages.plan", ulid=to, site=page().site), 303)
+            return keep_for_next_page(onward, "plan-added")  # type: ignore[arg-type]
         command = order.command(page())
         plan, _ = service().plans.new(command, page().actor, parse_key(order.given.get("key") or None))
     except KeyReused as error:
@@ -130,17 +144,13 @@ def _refused(shown: Summary, rows: list[TemplateRow], fault: str, status: int, *
 
 
 def _save(shown: Summary, rows: list[TemplateRow]) -> Response:
-    given, actor = shown.order.given, page().actor
-    who = {"site": page().site, "user_id": actor.id, "user_name": actor.name}
-    name, of_site = given.get("template_name", "").strip() or shown.order.title, given.get("of_site") == "yes"
-    plan = {key: value for key, value in shown.order.body().items() if key in ("title", "steps", "onFailure")}
+    given, order = shown.order.given, shown.order
+    plan = {key: value for key, value in order.body().items() if key in ("title", "steps", "onFailure")}
     try:
-        service().plans.save_template(
-            commands.checked(SaveTemplate, who | {"name": name, "ofSite": of_site, "plan": plan}), actor
-        )
+        kept = kept_templates.keep(given, order.title, {"plan": plan})
     except JobsError as error:
         return _refused(shown, rows, error.sentence.removeprefix("Error: "), error.status, keeps_key=True)
-    where = url_for("pages.new_plan", site=page().site, template=name, of_site="yes" if of_site else None)
+    where = url_for("pages.new_plan", site=page().site, template=kept.name, of_site=None if kept.owner_id else "yes")
     onward = redirect(where, 303)
     return keep_for_next_page(onward, "template")  # type: ignore[arg-type]
 
@@ -240,6 +250,7 @@ def _render(
         cameras=known.instances("camera") or (),
         mounts=known.instances("mount") or (),
         focus=sequence_steps.focus_step(known),
+        to=order.given.get("to", ""),
         key=order.given.get("key") or secrets.token_urlsafe(18),
         **_choices(),
     )

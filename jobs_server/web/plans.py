@@ -13,13 +13,13 @@ from ..domain.lifecycle import Result, result_of
 from ..domain.plan_commands import CancelPlan, DeleteTemplate, EditPlan, PausePlan, ResumePlan
 from ..errors import BadRequest, Conflict, NotFound
 from ..history import plan_views
-from ..jobs import plan_queries, queries
+from ..jobs import plan_edits, plan_queries, queries
 from ..jobs.plan_rows import PlanRow, StepOfPlan
 from ..jobs.timing import timing_of
 from ..observatory import site_time
 from ..service import service
 from ..storage.statement import Connection
-from . import formats, plan_send, sky_tonight
+from . import formats, kept_templates, plan_send, sky_tonight
 from .actions import done
 from .blueprint import bp
 from .context import page
@@ -122,8 +122,11 @@ def act_on_plan() -> Response:
         _change_step(deed, step)
     elif deed == "edit":
         _edit()
+    elif deed == "keep":
+        _keep_as_template()
+        return done("template")
     else:
-        raise BadRequest("Error: do must be pause, resume, again, cancel, up, down, out or edit")
+        raise BadRequest("Error: do must be pause, resume, again, cancel, up, down, out, edit or keep")
     return done(f"plan-{deed}")
 
 
@@ -163,6 +166,16 @@ def edit_steps(ulid: str, steps: list[dict[str, object]], revision: int) -> None
     """Put these steps in the place of those still to be released. Raises Conflict when somebody was faster."""
     body = of_plan(id=ulid, steps=steps, revision=revision)
     service().plans.edit(commands.checked(EditPlan, body), page().actor)
+
+
+def _keep_as_template() -> None:
+    """Keep all steps of a plan as a template, under its title unless another name is said."""
+    given = request.form
+    with page().snapshot() as connection:
+        row = plan_queries.found(connection, page().site, given.get("id", "?"))
+        steps = [plan_edits.as_sent(each.step) for each in plan_queries.steps(connection, row.id)]
+    plan = {"title": row.title, "onFailure": row.on_failure, "steps": steps}
+    kept_templates.keep(given, row.title, {"plan": plan})
 
 
 def _edit() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
 
@@ -14,11 +14,12 @@ from ..domain.commands import parse_key
 from ..errors import JobsError, KeyReused, NotFound
 from ..history import now
 from ..jobs import queries
+from ..jobs.plan_rows import TemplateRow
 from ..jobs.rows import JobRow
 from ..observatory import catalogue, describe
 from ..service import service
 from ..storage.statement import Connection
-from . import formats, forms, offers, plan_send, pointing
+from . import formats, forms, kept_templates, offers, plan_send, pointing
 from .actions import keep_for_next_page
 from .blueprint import bp
 from .context import SENT_WITH_CAUTION, page
@@ -28,6 +29,15 @@ _THEN_KEYS = ("time", "image_type", "count", "filter")
 _ONE_PRESS_MS = 10_000
 """How long after a job was sent the same form means the same press of Send: a double click, a reply that was lost."""
 _USED = "this form has sent another job already; press Send to send what stands here now"
+
+
+class Choices(NamedTuple):
+    """What a form offers that stands in the database."""
+
+    instances: dict[str, str]
+    """The instance that is most likely meant, of the device that is shown and of the camera."""
+    templates: list[TemplateRow]
+    """Commands that were kept to be used again."""
 
 
 @bp.get("/send")
@@ -43,8 +53,8 @@ def send() -> Response:
         elif "raw" in given:
             given["raw"] = given["raw"] or _example()
         _ = page().abilities, page().is_busy  # in the page's own transaction
-        instances = _instances(connection, given)
-    return make_response(_render(given, None, instances))
+        choices = _choices(connection, given)
+    return make_response(_render(given, None, choices))
 
 
 @bp.post("/send")
@@ -62,12 +72,16 @@ def send_it() -> Response:
         _ = page().is_busy  # in the page's own transaction
         order = from_form(page(), given)
         down = order.sky_cautions(page().abilities, page().now_ms)
-        asks = not (order.faults or is_preview) and bool(order.risks or down) and given.get("sure") != order.digest
+        is_kept = given.get("do") == "save"
+        asks = not (order.faults or is_preview or is_kept)
+        asks = asks and bool(order.risks or down) and given.get("sure") != order.digest
         unseen = order.pointing is not None and order.pointing.is_new
-        again = _instances(connection, given) if order.faults or is_preview or asks or unseen else None
+        again = _choices(connection, given) if order.faults or is_preview or asks or unseen else None
     if again is not None:
         asks = asks and not unseen
         return make_response(_render(given, order, again, asks=asks), 400 if order.faults else 200)
+    if is_kept:
+        return kept_templates.ask_for_name(order)
     try:
         sent = _submit(order, given.get("key"))
     except KeyReused as error:
@@ -102,11 +116,12 @@ def _submit(order: Order, key: str | None) -> list[JobRow]:
 
 def _show(given: Mapping[str, str], order: Order) -> str:
     with page().reading() as connection:
-        instances, _ = _instances(connection, given), page().is_busy
-    return _render(given, order, instances)
+        choices, _ = _choices(connection, given), page().is_busy
+    return _render(given, order, choices)
 
 
-def _render(given: Mapping[str, str], order: Order | None, instances: Mapping[str, str], *, asks: bool = False) -> str:
+def _render(given: Mapping[str, str], order: Order | None, choices: Choices, *, asks: bool = False) -> str:
+    instances = choices.instances
     device, action = _chosen(given)
     script = given.get("script", "")
     form = page().form(device, action, script)
@@ -133,6 +148,7 @@ def _render(given: Mapping[str, str], order: Order | None, instances: Mapping[st
         order=order,
         shown=shown,
         seen=_seen(shown),
+        templates=choices.templates,
         asks=asks,
         key=given.get("key") or secrets.token_urlsafe(18),
     )
@@ -180,9 +196,10 @@ def _chosen(given: Mapping[str, str]) -> tuple[str, str]:
     return first.device, "expose" if "expose" in first.actions else first.first
 
 
-def _instances(connection: Connection, given: Mapping[str, str]) -> dict[str, str]:
-    """Return the instance that is most likely meant, for the device that is shown and for the camera."""
-    return {device: _instance(connection, device) for device in (_chosen(given)[0], "camera")}
+def _choices(connection: Connection, given: Mapping[str, str]) -> Choices:
+    """Read what the form of an action offers."""
+    instances = {device: _instance(connection, device) for device in (_chosen(given)[0], "camera")}
+    return Choices(instances, [row for row in plan_send.of_visitor(connection) if row.kind == "command"])
 
 
 def _instance(connection: Connection, device: str) -> str:

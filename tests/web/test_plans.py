@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
@@ -194,3 +195,108 @@ def test_title_times_and_what_follows_a_failure_are_changed_on_its_page(
     assert (changed["title"], changed["onFailure"], changed["until"][11:16]) == ("Crab", "next", "23:59")
     assert browser.post("/act/plan", data=form | {"do": "explode"}, headers=SCRIPT).status_code == 400
     assert browser.get("/plans/01KPR8Z4J6Q3T5V7X9Y0A1B2C4?site=wmd").status_code == 404
+
+
+class TestStepsAreAdded:
+    """Steps are added to a plan that has not ended, by the same form."""
+
+    def test_they_come_after_those_that_it_has(self, browser: FlaskClient, observatory: Observatory) -> None:
+        """What was not released could be moved, changed and left out, and nothing added."""
+        ulid = sent(sends(browser))
+        page = browser.get(f"/plans/{ulid}?site=wmd").text
+        assert f"/plans/new?site=wmd&amp;to={ulid}" in page
+        form = browser.get(f"/plans/new?site=wmd&to={ulid}").text
+        assert "Add steps to the plan" in form
+        assert 'name="not_before"' not in form
+        answer = sends(browser, to=ulid, key="k1", **{"row-1-filter": "B", "row-2-filter": "Ha"})
+        assert (answer.status_code, answer.headers["Location"]) == (303, f"/plans/{ulid}?site=wmd")
+        steps = shows(observatory, ulid)["steps"]
+        assert [each["optional_params"]["filter"] for each in steps] == ["R", "V", "B", "Ha"]
+
+    def test_a_double_click_adds_them_once(self, browser: FlaskClient, observatory: Observatory) -> None:
+        ulid = sent(sends(browser))
+        for _ in range(2):
+            assert sends(browser, to=ulid, key="k1").status_code == 303
+        assert shows(observatory, ulid)["of"] == 4
+        assert sends(browser, to=ulid, key="k1", repeat="2").status_code == 303  # after Back, with other steps
+        assert shows(observatory, ulid)["of"] == 8
+
+    def test_a_plan_that_has_ended_takes_none(self, browser: FlaskClient, observatory: Observatory) -> None:
+        ulid = sent(sends(browser))
+        plans.does(observatory, "cancelplan", {"id": ulid})
+        assert browser.get(f"/plans/new?site=wmd&to={ulid}").status_code == 409
+        assert "Add steps" not in browser.get(f"/plans/{ulid}?site=wmd").text
+        assert sends(browser, to=ulid).status_code == 409
+        assert sends(browser, to="01KPR8Z4J6Q3T5V7X9Y0A1B2C4").status_code == 404
+
+    def test_more_than_a_plan_may_have_is_refused_whole(self, browser: FlaskClient, observatory: Observatory) -> None:
+        ulid = sent(sends(browser))
+        answer = sends(browser, to=ulid, repeat="250")
+        assert (answer.status_code, "a plan may have 500 steps, and this one would have 502" in answer.text) == (
+            400,
+            True,
+        )
+        assert shows(observatory, ulid)["of"] == 2
+
+    def test_what_they_come_to_counts_from_the_plans_end(self, browser: FlaskClient, observatory: Observatory) -> None:
+        ulid = sent(sends(browser, until="2030-01-01 00:00"))
+        end_ms = shows(observatory, ulid)["estimated_end_ms"]
+        at = datetime.fromtimestamp(end_ms / 1000, UTC)
+        assert f'<span class="when">{at:%H:%M}</span>' in previews(browser, to=ulid)["summary"]
+
+
+class TestTemplatesOfPages:
+    """What is sent once can be kept by a button and used again."""
+
+    def test_a_plan_is_kept_from_its_own_page(self, browser: FlaskClient, observatory: Observatory) -> None:
+        """A plan could be kept only in the form, before it was sent."""
+        ulid = sent(sends(browser, title="Crab", repeat="2", on_failure="next"))
+        form = {"site": "wmd", "id": ulid, "do": "keep", "of_site": "yes"}
+        assert browser.post("/act/plan", data=form, headers=SCRIPT).get_json()["line"] == "The template is saved."
+        (kept,) = observatory.posts("gettemplates", {"site": "wmd"}).json
+        assert (kept["name"], kept["ofSite"], kept["plan"]["onFailure"]) == ("Crab", True, "next")
+        assert len(kept["plan"]["steps"]) == 4
+        page = browser.get("/plans/new?site=wmd&template=Crab&of_site=yes").text
+        assert re.search(r'name="repeat" value="2"', page)
+
+    def test_a_command_is_kept_from_the_form_under_a_name(self, browser: FlaskClient, observatory: Observatory) -> None:
+        """A command could be kept over HTTP alone."""
+        form = {"site": "wmd", "device": "camera", "action": "expose", "instance": "c1", "time": "7", "do": "save"}
+        page = browser.post("/send", data=form | {"not_before_seconds": "30"}).text
+        content = unescape(re.findall(r'name="content" value="([^"]*)"', page)[0])
+        assert observatory.lists() == [], "a job was sent that was to be kept"
+        kept = {"site": "wmd", "content": content, "template_name": "Seven", "title": "x"}
+        answer = browser.post("/act/keep-template", data=kept)
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/send?site=wmd&template=Seven")
+        again = browser.get(answer.headers["Location"]).text
+        assert 'name="time" value="7"' in again
+        assert 'name="not_before_seconds" value="30"' in again
+        assert ">Seven</bdi></a>" in browser.get("/send?site=wmd").text
+
+    def test_a_slew_and_its_exposure_are_kept_as_a_plan(self, browser: FlaskClient) -> None:
+        form = {"site": "wmd", "device": "mount", "action": "go", "instance": "mount1", "ra": "5.59", "dec": "-5.4"}
+        form |= {"then": "yes", "then.instance": "c1", "then.time": "5", "group": "0", "do": "save"}
+        page = browser.post("/send", data=form).text
+        content = unescape(re.findall(r'name="content" value="([^"]*)"', page)[0])
+        assert [step["action"] for step in json.loads(content)["plan"]["steps"]] == ["go", "expose"]
+        answer = browser.post("/act/keep-template", data={"site": "wmd", "content": content, "template_name": "Two"})
+        assert answer.headers["Location"] == "/plans/new?site=wmd&template=Two"
+
+    @pytest.mark.parametrize(
+        "content", ["", "[]", "{}", '{"plan": {}}', '{"command": {"device": "c"}}', '{"site": "x"}']
+    )
+    def test_what_is_none_is_refused_in_words(self, browser: FlaskClient, content: str) -> None:
+        answer = browser.post("/act/keep-template", data={"site": "wmd", "content": content, "template_name": "x"})
+        assert answer.status_code == 400
+
+    def test_a_form_with_a_fault_is_shown_again_and_nothing_is_kept(self, browser: FlaskClient) -> None:
+        form = {
+            "site": "wmd",
+            "device": "camera",
+            "action": "expose",
+            "instance": "c1",
+            "time": "a while",
+            "do": "save",
+        }
+        answer = browser.post("/send", data=form)
+        assert (answer.status_code, "must be a number" in answer.text) == (400, True)

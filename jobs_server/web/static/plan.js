@@ -65,7 +65,7 @@ function show(form, preview, what) {
   const rows = form.querySelector("[data-rows]");
   if (rows && what !== "preview") putRows(rows, preview.rows, what); // while somebody types, the fields stay
   put(form.querySelector("[data-summary]"), preview.summary);
-  for (const name of ["title", "template_name"]) form.elements[name].placeholder = preview.title;
+  for (const name of ["title", "template_name"]) if (form.elements[name]) form.elements[name].placeholder = preview.title;
   for (const field of form.querySelectorAll("[data-field]")) showFault(field, preview);
 }
 
