@@ -14,6 +14,7 @@ from ..errors import BadRequest
 from ..observatory import catalogue
 
 _OWN = ("device", "instance", "action")
+_TEXTS = ("site", *_OWN)
 _TIMES = {"expires_in_seconds": "expiresInSeconds", "not_before_seconds": "notBeforeSeconds"}
 _NOT_OF_STEPS = {
     "not_before": "not_before is of the whole plan; a step may have not_before_seconds, counted from its release",
@@ -41,7 +42,11 @@ def read(name: str, content: bytes) -> dict[str, Any]:
         raise WrongFile(f"{name} is not UTF-8 text; save it as CSV UTF-8") from None
     if name.lower().endswith(".toml"):
         return _of_toml(name, text)
-    return {"title": Path(name).stem, "steps": list(_of_csv(name, text))}
+    steps = _counted(name, list(_of_csv(name, text)), "write one a line, below the names of the columns")
+    sites = {step.get("site") for step in steps}
+    return {"title": Path(name).stem, "steps": steps} | (
+        {"site": sites.pop()} if sites != {None} and len(sites) == 1 else {}
+    )
 
 
 def _of_toml(name: str, text: str) -> dict[str, Any]:
@@ -56,11 +61,19 @@ def _of_toml(name: str, text: str) -> dict[str, Any]:
     if unknown := [key for key in plan if key not in _OF_PLAN]:
         raise WrongFile(f"{name}: {unknown[0]} is not known; a plan has {', '.join(_OF_PLAN)}")
     steps = plan.get("steps")
-    if not isinstance(steps, list) or not steps:
-        raise WrongFile(f"{name} has no steps; write each as [[steps]]")
+    steps = _counted(name, steps if isinstance(steps, list) else [], "write each as [[steps]]")
     numbered = [(f"{name}, step {number}", each) for number, each in enumerate(steps, 1)]
     plan["steps"] = [_checked(where, _step(where, each)) for where, each in numbered]
     return {"title": Path(name).stem} | plan
+
+
+def _counted(name: str, steps: list[Any], how: str) -> list[Any]:
+    """Return the steps of a plan, where there are neither none nor too many. Raises WrongFile."""
+    if not steps:
+        raise WrongFile(f"{name} has no steps; {how}")
+    if len(steps) > plan_commands.MOST_STEPS:
+        raise WrongFile(f"{name} has {len(steps)} steps, and a plan may have {plan_commands.MOST_STEPS}: part it")
+    return steps
 
 
 def _of_csv(name: str, text: str) -> Iterator[dict[str, Any]]:
@@ -106,7 +119,7 @@ def _row(where: str, header: list[str], row: list[str]) -> object:
     if len(row) > len(header):
         raise WrongFile(f"{where} has {len(row)} cells, and the first line names {len(header)} columns")
     cells = {name: cell.strip() for name, cell in zip(header, row, strict=False) if cell.strip()}
-    return _step(where, {name: cell if name in _OWN else _value(cell) for name, cell in cells.items()})
+    return _step(where, {name: cell if name in _TEXTS else _value(cell) for name, cell in cells.items()})
 
 
 def _value(cell: str) -> object:
@@ -123,14 +136,14 @@ def _step(where: str, given: object) -> object:
         return given
     if why := next((_NOT_OF_STEPS[name] for name in given if name in _NOT_OF_STEPS), None):
         raise WrongFile(f"{where}: {why}")
-    step: dict[str, Any] = {name: given[name] for name in _OWN if name in given}
+    step: dict[str, Any] = {name: given[name] for name in _TEXTS if name in given}
     step |= {alias: given[name] for name, alias in _TIMES.items() if name in given}
     step |= {name: {} if given.get(name) is None else given[name] for name in _GIVEN}
     if not all(isinstance(step[name], dict) for name in _GIVEN):
         return step  # Whoever checks it refuses what is no object, which nothing can be put into.
     step |= {name: dict(step[name]) for name in _GIVEN}
     for name, value in given.items():
-        if name not in (*_OWN, *_TIMES, *_GIVEN):
+        if name not in (*_TEXTS, *_TIMES, *_GIVEN):
             optional = catalogue.is_optional(str(given.get("device")), str(given.get("action")), name)
             step["optional_params" if optional else "required_params"][name] = value
     return step
@@ -141,7 +154,8 @@ def _checked(where: str, step: object) -> dict[str, Any]:
     try:
         if isinstance(step, Mapping):
             strict_json.check(dict(step))
-        plan_commands.steps_of("any", [step])
+        own_site = step.get("site") if isinstance(step, Mapping) else None
+        plan_commands.steps_of(own_site if isinstance(own_site, str) else "any", [step])
     except BadRequest as error:
         sentence = error.sentence.removeprefix("Error: ").removeprefix("step 1: ").replace("step 1 is", "this is", 1)
         raise WrongFile(f"{where}: {sentence}") from None

@@ -151,8 +151,9 @@ def _as_edited(job: JobRow, command: EditJob) -> JobRow:
         instance=job.instance if command.instance is None else command.instance,
     )
     if is_stop(new.action, from_json(new.required_params)) != bool(job.is_stop):
-        which = "would be none any more" if job.is_stop else "would become one"
-        sentence = f"required_params must leave a stop command one, and no other job: this one {which}"
+        deed = "take from this stop command that it stops" if job.is_stop else "make a stop command of this job"
+        way = "cancel it" if job.is_stop else "send the stop by itself"
+        sentence = f"required_params would {deed}, which no edit may; {way}"
         raise BadRequest(f"Error: {sentence}", [Fault("required_params", sentence)])
     if job.is_stop:
         _check_stop(job, new)

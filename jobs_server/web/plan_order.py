@@ -123,6 +123,9 @@ def _read_raw(page: Page, order: PlanOrder) -> None:
     if not isinstance(found, list) or not found:
         order.faults["raw"] = "the steps must be a list with at least one step in it"
         return
+    if len(found) > MOST_STEPS:
+        order.faults["raw"] = f"a plan may have {MOST_STEPS} steps, and this one would have {len(found)}: part it"
+        return
     try:
         plan_commands.steps_of(page.site, found)
     except BadRequest as error:

@@ -30,6 +30,7 @@ mount,mount1,go,,,,5.59,-5.4
 camera,camera_1_1,expose,60,3,R,,
 camera,camera_1_1,expose,60,3,"V",,
 """
+CSV_OF_SITES = "site,device,instance,action,time\nHERE,camera,c1,expose,60\nHERE,camera,c1,expose,30\n"
 TOML = """\
 title = "M42"
 repeat = 2
@@ -289,3 +290,44 @@ def test_a_plan_from_a_file_says_what_is_down_and_asks_nobody(tmp_path: Path) ->
         assert re.search(r"Caution: the target stands .* below the horizon\.", result.stderr)
     assert len(listed(inside(app))) == 1
     service_of(app).database.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("p.toml", TOML.replace("[[steps]]", '[[steps]]\nsite = "mrc1"', 1), "step 1 is for mrc1, and the plan for"),
+        ("p.csv", CSV_OF_SITES.replace("HERE", "mrc1", 1), "step 1 is for mrc1, and the plan for"),
+        ("p.csv", CSV.splitlines()[0], "p.csv has no steps; write one a line, below the names of the columns"),
+        ("p.toml", "steps = []", "p.toml has no steps; write each as [[steps]]"),
+        ("p.csv", CSV.splitlines()[0] + "\nmount,mount1,park" * 501, "has 501 steps, and a plan may have 500: part it"),
+        ("p.toml", TOML.replace("time = 60", "not_before = 2027-01-01T00:00:00"), "not_before is of the whole plan"),
+        ("p.toml", TOML.replace("time = 60", "notBeforeSeconds = 30"), "step 1: write not_before_seconds"),
+        ("p.csv", "device,instance,action,until\nmount,m1,park,2027-01-01", "line 2: until is of the whole plan"),
+    ],
+    ids=[
+        "sites, TOML",
+        "sites, CSV",
+        "0, CSV",
+        "0, TOML",
+        "501",
+        "a time of a step",
+        "the wire's name",
+        "until of a step",
+    ],
+)
+def test_what_would_be_taken_for_a_parameter_or_is_no_count_of_steps_is_refused(
+    shared_app: Flask, desk: Observatory, tmp_path: Path, name: str, content: str, words: str
+) -> None:
+    """Steps of different sites in a file went out to one site, each with its site as a parameter."""
+    file = written(tmp_path, name, content.replace("HERE", desk.site))
+    result = run(shared_app, "send", file, "--site", desk.site)
+    assert (result.exit_code, words in result.stderr) == (1, True), result.stderr
+    assert listed(desk) == []
+
+
+def test_a_column_of_one_site_says_where_the_plan_goes(shared_app: Flask, desk: Observatory, tmp_path: Path) -> None:
+    file = written(tmp_path, "p.csv", CSV_OF_SITES.replace("HERE", desk.site))
+    result = run(shared_app, "send", file)
+    assert result.exit_code == 0, result.stderr
+    (job,) = desk.polls()
+    assert job["required_params"] == {"time": 60}

@@ -226,10 +226,16 @@ def test_an_edit_that_changes_nothing_is_no_event_and_one_that_says_nothing_is_r
 def test_an_edit_makes_or_unmakes_no_stop(observatory: Observatory) -> None:
     script = observatory.sends("run", device="screen", required_params={"script": "focusAuto"})
     refusal = edits(observatory, script, required_params={"script": "stopScript"})
-    assert (refusal.status, "this one would become one" in refusal.text) == (400, True)
+    assert (
+        refusal.status,
+        "would make a stop command of this job, which no edit may; send the stop by itself" in refusal.text,
+    ) == (400, True)
     stop = observatory.sends("run", device="screen", instance="s", required_params={"script": "stopScript"})
     refusal = edits(observatory, stop, required_params={"script": "focusAuto"})
-    assert (refusal.status, "this one would be none any more" in refusal.text) == (400, True)
+    assert (
+        refusal.status,
+        "would take from this stop command that it stops, which no edit may; cancel it" in refusal.text,
+    ) == (400, True)
     assert edits(observatory, stop, instance="all").status == 400
     assert edits(observatory, stop, optional_params={"why": "x" * 5000}).status == 400
     assert edits(observatory, stop, optional_params={"why": "clouds"}).status == 200

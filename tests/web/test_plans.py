@@ -197,6 +197,13 @@ def test_title_times_and_what_follows_a_failure_are_changed_on_its_page(
     assert browser.get("/plans/01KPR8Z4J6Q3T5V7X9Y0A1B2C4?site=wmd").status_code == 404
 
 
+def test_501_steps_as_json_are_counted(browser: FlaskClient, observatory: Observatory) -> None:
+    answer = browser.post("/plans/new", data={"site": "wmd", "raw": json.dumps([plans.a_step()] * 501), "do": "send"})
+    said = "a plan may have 500 steps, and this one would have 501: part it"
+    assert (answer.status_code, said in answer.text) == (400, True)
+    assert observatory.lists() == []
+
+
 class TestStepsAreAdded:
     """Steps are added to a plan that has not ended, by the same form."""
 
