@@ -13,6 +13,8 @@ import pytest
 
 from jobs_server import create_app
 from jobs_server.client import SiteClient
+from jobs_server.service import service_of
+from jobs_server.upkeep import startup
 
 from ..conftest import LONG
 from ..support import databases, servers
@@ -67,6 +69,19 @@ def test_it_watches_before_it_sends() -> None:
     sends, watches = (start.index(f"flask jobs {command}") for command in ("send", "watch"))
     assert watches < sends
     assert "```" in start[watches:sends], "to watch takes a terminal of its own"
+
+
+def test_its_first_job_is_one_for_a_site_that_was_set_up_with_other_filters(tmp_path: Path) -> None:
+    """It named a filter R: where the set-up named L alone, the job failed."""
+    app = create_app({"TESTING": True, "BALLAST_MB": 0} | databases.at(tmp_path))
+    startup.prepare(app)
+    given = {"name": "Wendelstein", "code": "wmd", "place": "Munich", "devices": ["camera"], "filters": "L"}
+    assert app.test_client().post("/set-up", data=given).status_code == 303
+    [line] = [line for line in shell_lines() if " jobs send " in line]
+    sent = app.test_cli_runner().invoke(args=line.split()[1:])
+    service_of(app).database.close()
+    assert sent.exit_code == 0, sent.output
+    assert "Caution" not in sent.output
 
 
 def test_all_say_the_same_of_how_many_tests_run_at_a_time() -> None:
