@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
+from . import program
 from .config_checks import (
     PREFIX,
     check_address,
@@ -410,7 +411,7 @@ def _from_file(path: Path) -> _Given:
 
 def _known(name: str, called: str) -> str:
     if name not in _TYPES:
-        raise ConfigError(f"{called} is no setting of this service; `flask settings` lists them")
+        raise ConfigError(f"{called} is no setting of this service; `{program.command('settings')}` lists them")
     return name
 
 

@@ -66,7 +66,7 @@ def pre_fork(_arbiter: object, worker: Any) -> None:
 
 def when_ready(_arbiter: object) -> None:
     """Print where to look, once the port is this server's."""
-    announce_address("flask serve", _settings.host, _settings.port)
+    announce_address("serve", _settings.host, _settings.port)
 
 
 def on_exit(_arbiter: object) -> None:

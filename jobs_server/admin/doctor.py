@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from .. import clock
+from .. import clock, program
 from ..config import CONFIG_FILE, variable
 from ..errors import TaskFailed, Unavailable
 from ..jobs import queries
@@ -131,7 +131,8 @@ def _integrity(installation: Installation) -> Iterator[Finding]:
     except TaskFailed as failure:
         good = damage.newest_good(installation.settings)
         name = good.name if good else "FILE"  # a whole path is cut off on a terminal
-        sentence = f"{failure.message}. Stop the server and restore the newest good backup: flask restore {name}"
+        restore = program.command(f"restore {name}")
+        sentence = f"{failure.message}. Stop the server and restore the newest good backup: {restore}"
         yield Finding("integrity", Grade.BAD, sentence)
     else:
         sentence = f"{counts.jobs:,} jobs with {counts.events:,} events were read through, and are whole."
@@ -181,7 +182,7 @@ def _server(installation: Installation) -> Iterator[Finding]:
         sentence = f"port {port} is taken by another program: stop that one, or set JOBS_PORT to another port."
         yield Finding("server", Grade.BAD, sentence)
     else:
-        yield Finding("server", Grade.NOTE, f"nothing answers at {place}: start it with flask serve.")
+        yield Finding("server", Grade.NOTE, f"nothing answers at {place}: start it with {program.command('serve')}.")
 
 
 def _get(host: str, port: int, path: str, timeout_seconds: float = 5.0) -> tuple[int, str]:

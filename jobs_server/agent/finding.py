@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from .. import program
 from .alpaca import AlpacaConnection
 from .devices.alpaca_device import PORT as ALPACA_PORT
 from .devices.interfaces import Place
@@ -137,7 +138,8 @@ def _name(kind: str, number: int, found: Found) -> str:
 def text(devices: Sequence[Named], *, url: str, site: str, place: Place | None) -> str:
     """Return an agent.toml for these devices."""
     lines = [
-        "# What the site agent moves. docs/agent.md explains each key; `flask agent check` tries the devices out.",
+        "# What the site agent moves. docs/agent.md explains each key;"
+        f" `{program.command('agent check')}` tries the devices out.",
         f"url = {_quoted(url)}",
         f"site = {_quoted(site)}",
         *_place_lines(place),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 
+from .. import program
 from . import site_values as values
 from .devices.indi_device import place_of as indi_place
 from .devices.interfaces import Place
@@ -173,7 +174,7 @@ def read(path: Path) -> SiteFile:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         return _site(content, path.parent)
     except FileNotFoundError:
-        raise SiteFileError(f"there is no {path}; `flask agent find` writes a first one") from None
+        raise SiteFileError(f"there is no {path}; `{program.command('agent find')}` writes a first one") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SiteFileError(f"{path} cannot be read: {error}") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:

@@ -11,6 +11,7 @@ from typing import Protocol, cast, runtime_checkable
 
 from flask import Blueprint, Response, request
 
+from .. import program
 from ..auth import browser_guard
 from ..auth.access import Access, needs
 from ..errors import BadRequest, Forbidden, NotFound, TooMany
@@ -41,7 +42,9 @@ def dev() -> Response:
     _check_origin()
     connection = request.environ.get("gunicorn.socket") or request.environ.get("werkzeug.socket")
     if not isinstance(connection, Upgradable):
-        raise NotFound("Error: this server offers no WebSockets as it is run: they need gunicorn or `flask run`")
+        raise NotFound(
+            f"Error: this server offers no WebSockets as it is run: they need gunicorn or `{program.command('run')}`"
+        )
     site, address = request.args.get("site", "")[:_LONGEST_SITE], request.remote_addr or ""
     sockets = cast(Sockets, service().sockets)
     place = sockets.take_place(site, address)

@@ -16,6 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from werkzeug.routing import Rule
 
 from ..auth.access import Access, access_of
+from .. import program
 from ..auth.sessions import COOKIE
 from ..config import Settings
 from ..errors import BadRequest, Forbidden, JobsError, Unauthorized, Unavailable
@@ -93,7 +94,7 @@ SCHEMES: dict[str, dict[str, str]] = {
     "siteToken": {
         "type": "http",
         "scheme": "bearer",
-        "description": "A token of the site (`flask tokens`), where JOBS_SITE_TOKENS demands one.",
+        "description": f"A token of the site (`{program.command('tokens')}`), where JOBS_SITE_TOKENS demands one.",
     },
 }
 

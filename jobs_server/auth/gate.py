@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from flask import Flask, Request, g, request
 from werkzeug.exceptions import HTTPException
 
-from .. import clock
+from .. import clock, program
 from ..config import Settings
 from ..config_checks import ANY_ORIGIN
 from ..domain import actors, strict_json
@@ -239,7 +239,7 @@ def _site_token(gate: Gate) -> SiteTokenRow:
         found = site_tokens.find(connection, shown_token.strip()) if kind.lower() == "bearer" else None
     if found is None:
         _note_refusal(gate, _site_in_body())
-        raise Unauthorized("Error: this needs a valid site token; make one with `flask tokens create`")
+        raise Unauthorized(f"Error: this needs a valid site token; make one with `{program.command('tokens create')}`")
     now = clock.read()
     if now.wall_ms - gate.used_ms.get(found.id, 0) >= site_tokens.USED_EVERY_MS:
         gate.used_ms[found.id] = now.wall_ms

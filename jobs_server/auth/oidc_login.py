@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from flask import Flask, current_app, g
 from werkzeug.wrappers import Response
 
+from .. import program
 from ..config import Settings
 from ..errors import Unauthorized, Unavailable
 from ..service import service
@@ -24,7 +25,7 @@ _TIMEOUT_SECONDS = 5
 """How long the issuer may take in all, for each of the two steps of a sign-in."""
 _AWAY = (
     "Error: the sign-in service cannot be reached now. Whoever is signed in stays so; at the observatory's PC,"
-    " `flask admin link` prints a link to sign in with"
+    f" `{program.command('admin link')}` prints a link to sign in with"
 )
 
 

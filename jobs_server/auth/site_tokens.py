@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, insert, select, update
 
+from .. import program
 from ..clock import Now
 from ..errors import NotFound, shown
 from ..storage.models import SiteToken
@@ -82,7 +83,9 @@ def revoke(connection: Connection, token_id: int, now: Now) -> SiteTokenRow:
     """Revoke a token, which works no more from now on. Raises NotFound when there is no such token to revoke."""
     row = connection.row(_REVOKE, which=token_id, at_ms=now.wall_ms)
     if row is None:
-        raise NotFound(f"Error: there is no token {shown(str(token_id))} that could be revoked; `flask tokens list`")
+        raise NotFound(
+            f"Error: there is no token {shown(str(token_id))} that could be revoked; `{program.command('tokens list')}`"
+        )
     return SiteTokenRow._make(row)
 
 

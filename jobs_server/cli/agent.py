@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .. import program
 from ..errors import on_one_line
 from .common import CommandGroup, Number
 from .installation import settings
@@ -97,7 +98,7 @@ def find(
     _write(config, finding.text(devices, url=url, site=site, place=place))
     for device in devices:
         click.echo(on_one_line(f"{device.kind} {device.name}: {device.found.name or device.found.driver}"))
-    click.echo(f"Written to {config}. Look it over, then: flask agent check")
+    click.echo(f"Written to {config}. Look it over, then: {program.command('agent check')}")
     if place is None:
         click.echo("Where the telescope stands is not known: write latitude_degrees and longitude_degrees into it.")
 

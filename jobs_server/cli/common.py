@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from .. import program
 from ..errors import JobsError
 from .installation import database, settings
 
@@ -77,4 +78,7 @@ def say_held(sentence: str, site: str) -> None:
         in_hand = queries.count_in_hand(connection, site)
     click.echo(f"{sentence}.")
     if in_hand:
-        click.echo(f"The site has {in_hand} unfinished job{'s' * (in_hand > 1)}: see `flask jobs list`.", err=True)
+        click.echo(
+            f"The site has {in_hand} unfinished job{'s' * (in_hand > 1)}: see `{program.command('jobs list')}`.",
+            err=True,
+        )

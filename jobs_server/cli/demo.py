@@ -100,7 +100,7 @@ def _run(folder: Path, console: Console, host: str, port: int, speed: float, *, 
         from ..upkeep.startup import announce_address
 
         url = place(host, port)
-        announce_address("flask demo", host, port)
+        announce_address("demo", host, port)
         if opens:
             _open_browser(url)
         _say(console, f"The pretend observatory works {speed:g} times as fast as a real one. Ctrl-C ends all.")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from importlib import import_module
 from typing import Any, NamedTuple, cast
 
 import click
 
+from .. import program
 from ..upkeep.loading import loading
+
+_OWN = f"{__package__}."
 
 
 class Place(NamedTuple):
@@ -41,7 +45,19 @@ class NamedCommand(click.Command):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """Make the context of the command that this one stands for."""
-        return self.command().make_context(info_name, args, parent, **extra)
+        command = self.command()
+        if self.place.command.startswith(_OWN) and program.name() != program.FLASK:
+            command = _renamed(command)
+        return command.make_context(info_name, args, parent, **extra)
+
+
+def _renamed(command: click.Command) -> click.Command:
+    """Return a command whose help, and that of the commands within, names commands as this program was called."""
+    found = copy(command)
+    found.help = program.as_called(command.help) if command.help else command.help
+    if isinstance(found, click.Group):
+        found.commands = {name: _renamed(each) for name, each in found.commands.items()}
+    return found
 
 
 def add(group: click.Group, places: Mapping[str, Place]) -> None:

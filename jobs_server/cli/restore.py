@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from .. import program
 from ..upkeep import backups
 from .installation import settings as in_force
 from .progress_bars import bars
@@ -38,7 +39,7 @@ def restore(file: Path, yes: bool) -> None:
     if restored.lost_tokens:
         click.echo(
             f"Site tokens that were made after the backup are gone: {', '.join(restored.lost_tokens)};"
-            " make new ones with: flask tokens create"
+            f" make new ones with: {program.command('tokens create')}"
         )
     if restored.aside:
         click.echo(f"The database that was there is {restored.aside}; delete it when you need it no more.")

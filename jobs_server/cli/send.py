@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from .. import clock
+from .. import clock, program
 from ..domain import actors, commands, lifecycle, strict_json
 from ..errors import BadRequest, ConfigError, Unavailable
 from ..jobs import operations, queries, rows, wire
@@ -191,7 +191,9 @@ def _towards(name: str, body: dict[str, Any]) -> dict[str, Any]:
         own = own_targets.like(connection, str(body["site"]), name)
     found = targets.named(name, now_ms, profile.place, list(own_targets.as_targets(own, now_ms, profile.place)))
     if not found:
-        raise click.ClickException(f"no target here is called {name!r}; `flask targets {name}` finds those like it")
+        raise click.ClickException(
+            f"no target here is called {name!r}; `{program.command(f'targets {name}')}` finds those like it"
+        )
     where = {"ra": found[0].direction.ra_hours, "dec": found[0].direction.dec_degrees}
     named = {"object": found[0].name} | body["optional_params"]
     return body | {"required_params": body["required_params"] | where, "optional_params": named}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from .. import program
 from ..config import Settings, variable
 from . import installation
 
@@ -45,6 +46,7 @@ def serve(host: str | None, port: int | None, server: str) -> None:
     host, port = host or settings.host, port or settings.port
     chosen = _choose(server)
     check_address(host, port)
+    program.hand_on()
     # The listener's settings are read again where the server's own configuration is made.
     os.environ |= {variable("host"): host, variable("port"): str(port)}
     if chosen == "gunicorn":
@@ -94,11 +96,11 @@ def _become_gunicorn(settings: Settings) -> NoReturn:
 
     if processes(settings) > 1:
         count_together()
-    from gunicorn import __main__ as program
+    from gunicorn import __main__ as gunicorn
     from gunicorn.app.wsgiapp import run
 
     options = ["--config", "python:jobs_server.gunicorn_conf", "jobs_server.gunicorn_conf:application()"]
-    sys.argv = [str(program.__file__), *options]  # From these gunicorn starts anew when it is told to.
+    sys.argv = [str(gunicorn.__file__), *options]  # From these gunicorn starts anew when it is told to.
     run()
     raise AssertionError("gunicorn ends the process")
 
@@ -113,7 +115,7 @@ def _run_waitress(app: Flask, settings: Settings, host: str, port: int) -> None:
     allow_enough()
     begin(app)
     announce(app)
-    announce_address("flask serve", host, port)
+    announce_address("serve", host, port)
     if settings.companion == "on":
         click.echo(_NO_SOCKETS, err=True)
     options: dict[str, Any] = {

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from .. import program
 from ..config import Loaded, Settings, shown, variable
 from . import installation
 
@@ -31,7 +32,7 @@ def settings(as_json: bool) -> None:
         row = _row(loaded, field.name)
         value = f"{row['value'] or '(empty)'} {field.metadata['unit']}".strip()
         console.print(Text.assemble((variable(field.name), "bold"), " = ", (value, "cyan"), f"  from {row['from']}"))
-        console.print(Padding(Text(field.metadata["help"]), (0, 0, 1, 4)))
+        console.print(Padding(Text(program.as_called(field.metadata["help"])), (0, 0, 1, 4)))
 
 
 def _row(loaded: Loaded, name: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from .. import clock
+from .. import clock, program
 from ..auth import site_tokens
 from . import terminal
 from .common import CommandGroup, json_option, needed_site, person_here, site_option
@@ -50,7 +50,7 @@ def list_tokens(as_json: bool) -> None:
     elif rows:
         terminal.print_tokens(rows)
     else:
-        click.echo('There are none; make one with: flask tokens create --site wmd --name "dome pc"')
+        click.echo(f'There are none; make one with: {program.command("tokens create")} --site wmd --name "dome pc"')
 
 
 @tokens.command()

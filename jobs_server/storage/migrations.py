@@ -16,6 +16,7 @@ import sqlalchemy
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
+from .. import program
 from ..errors import StartRefused, Unavailable
 from . import disk_room, network_share, postgresql, sqlite, sqlite_driver
 from .database import Database, reason_of
@@ -129,8 +130,9 @@ def _look_for_leftovers(file: Path) -> None:
             sqlite.forget_second_names(file)
     elif left := sqlite.leftovers(file):
         raise StartRefused(
-            f"{file} is missing, and a restore has left {left[-1].name} beside it: to go on, run `flask restore FILE`"
-            f" once more; to go back, rename {file.name}.before-... to {file.name} (and its -wal with it); to begin"
+            f"{file} is missing, and a restore has left {left[-1].name} beside it: to go on, run"
+            f" `{program.command('restore FILE')}` once more; to go back, rename {file.name}.before-... to {file.name}"
+            " (and its -wal with it); to begin"
             " with an empty database, move these files away"
         )
 

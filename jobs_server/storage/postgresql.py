@@ -45,6 +45,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
+from .. import program
 from ..errors import BadRequest, DatabaseUnavailable, StartRefused
 from .disk_room import FULL
 from .sqlite import BUSY
@@ -308,7 +309,7 @@ def reason(error: BaseException) -> str:
 
 _AWAY = "it cannot be reached (is it running?)"
 _STARTING = "it is starting or stopping"
-_UNPREPARED = "it was never prepared (serve once, or run `flask db upgrade`)"
+_UNPREPARED = f"it was never prepared (serve once, or run `{program.command('db upgrade')}`)"
 _STATES = {
     "55P03": BUSY,
     "57014": BUSY,  # a statement that took too long, mostly since it waited

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import program
 from .disk_room import FULL, DiskRoom
 from .file_identity import REPLACED, FileIdentity
 from .precedence import Precedence
@@ -26,7 +27,7 @@ BEGIN = "jobs_server_begin"
 """Execution option: the statement that opens a SQLAlchemy transaction on SQLite."""
 BUSY = "it is busy"
 DAMAGED, NO_DATABASE = "its file is damaged", "its file is no database"
-UNOPENED = "its file cannot be opened (was it ever prepared? serve once, or run `flask db upgrade`)"
+UNOPENED = f"its file cannot be opened (was it ever prepared? serve once, or run `{program.command('db upgrade')}`)"
 _ERRORS = "its disk reports errors"
 _LASTING = (DAMAGED, NO_DATABASE)
 _RESTORING, _BEFORE = ".restoring", ".before-"
@@ -272,7 +273,7 @@ _SIGNS = {
     "full": FULL,
     "i/o error": _ERRORS,
     "readonly": "it may only be read",
-    "no such table": "it was never prepared (serve once, or run `flask db upgrade`)",
+    "no such table": f"it was never prepared (serve once, or run `{program.command('db upgrade')}`)",
     "unable to open": UNOPENED,
     "malformed": DAMAGED,
     "not a database": NO_DATABASE,

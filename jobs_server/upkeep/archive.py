@@ -13,7 +13,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from sqlalchemy import bindparam, func, insert, select
 
-from .. import clock
+from .. import clock, program
 from ..domain.lifecycle import EXPIRED, UNFINISHED, Phase, Queue
 from ..errors import TaskFailed
 from ..storage.database import Database
@@ -130,7 +130,7 @@ def _checked(line: bytes) -> Mapping[str, Any]:
             " import it with that version"
         )
     if written != FORMAT:
-        raise ValueError("is no job in the form that `flask prune --archive` writes")
+        raise ValueError(f"is no job in the form that `{program.command('prune --archive')}` writes")
     job = _JobLine.model_validate(content.get("job")).model_dump()
     events = [_EventLine.model_validate(event).model_dump() for event in content.get("events", [])]
     for name in ("required_params", "optional_params", "user_roles"):

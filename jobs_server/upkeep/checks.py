@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import URL
 
-from .. import clock
+from .. import clock, program
 from ..auth import site_refusals
 from ..errors import TaskFailed, Unavailable, shown
 from ..storage import migrations
@@ -142,7 +142,7 @@ def newest_backup(settings: Settings, serving: timedelta | None = None) -> Itera
         if age is None
         else (f"the newest is {age.days} days old", f"the last backup is {age.days} days old")
     )
-    sentence = f"{old} in {folder}: run flask backup, and see in the log why none was made."
+    sentence = f"{old} in {folder}: run {program.command('backup')}, and see in the log why none was made."
     yield Finding("backups", Grade.NOTE, sentence, public=public if is_missed else "")
 
 
@@ -179,8 +179,8 @@ def refused(connection: Connection, settings: Settings, profiles: Collection[str
     for each in site_refusals.found(connection, now_ms):
         what = f"its software is refused since {each.since(now_ms)}, as it shows no valid site token"
         sentence = (
-            f"{what} ({shown(each.client) or 'it does not say what it is'}): give it one (flask tokens create --site"
-            f" {shown(each.site)}), or set JOBS_SITE_TOKENS=off."
+            f"{what} ({shown(each.client) or 'it does not say what it is'}): give it one"
+            f" ({program.command('tokens create')} --site {shown(each.site)}), or set JOBS_SITE_TOKENS=off."
         )
         is_one = each.is_known or each.site in settings.sites or each.site in profiles
         alert = f"{each.site}: {what}. It may take that for an empty list." if is_one else ""

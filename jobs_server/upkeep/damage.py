@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, func, select
 
+from .. import program
 from ..jobs.sql import EVENT, JOB
 from ..storage.models import Job, JobEvent
 from ..storage.sqlite import DAMAGED, NO_DATABASE
@@ -46,7 +47,7 @@ def sentence(reason: str, settings: Settings) -> str:
     found = newest_good(settings)
     if found is None:
         return f"{reason}, and there is no good backup in the folder of the backups: stop the server, and keep the file"
-    return f"{reason}: stop the server and restore the newest good backup, flask restore {found.name}"
+    return f"{reason}: stop the server and restore the newest good backup, {program.command(f'restore {found.name}')}"
 
 
 def newest_good(settings: Settings) -> Path | None:

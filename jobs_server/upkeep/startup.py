@@ -24,6 +24,7 @@ from flask.cli import run_command
 from sqlalchemy import URL
 from werkzeug.serving import is_running_from_reloader
 
+from .. import program
 from ..auth import sessions
 from ..config import Settings, variable
 from ..errors import StartRefused, Unavailable
@@ -53,7 +54,7 @@ def set_up(app: Flask) -> None:
         begin(app)
         if not is_running_from_reloader():
             announce(app)
-            announce_address("flask run", context.params["host"], context.params["port"] or 5000)
+            announce_address("run", context.params["host"], context.params["port"] or 5000)
 
 
 def processes(settings: Settings) -> int:
@@ -199,8 +200,8 @@ def announce_address(command: str, host: str, port: int) -> None:
     address = f"http://{_reached_at(host)}:{port}"
     click.echo(f"The pages are at {address}/ and programs call {address}/jobs", err=True)
     if host in _LOOPBACK:
-        called = _as_called(command)
-        click.echo(f"Only this PC can reach it; open it to the LAN with: {called} --host 0.0.0.0", err=True)
+        called = program.command(f"{command} --host 0.0.0.0")
+        click.echo(f"Only this PC can reach it; open it to the LAN with: {called}", err=True)
     else:
         click.echo(
             "https, and to stand slow clients of very many addresses, need a proxy such as nginx in front.", err=True
@@ -208,13 +209,6 @@ def announce_address(command: str, host: str, port: int) -> None:
         _show_for_phones(f"{address}/")
     names = f"localhost, {socket.gethostname()} and this PC's numbers"
     click.echo(f"Browsers may call it by {names}; name any other in {variable('trusted_hosts')}.", err=True)
-
-
-def _as_called(command: str) -> str:
-    """Return a command by the name of the program that runs: outside a checkout, `flask` finds no app."""
-    context = click.get_current_context(silent=True)
-    program = context.find_root().info_name if context is not None else None
-    return command.replace("flask", "jobs-server", 1) if (program or "").startswith("jobs-server") else command
 
 
 def _show_for_phones(address: str) -> None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from sqlalchemy import BigInteger, bindparam, func, insert, literal_column, select, update
 
-from .. import clock
+from .. import clock, program
 from ..clock import FEW_DAYS_MS, Now
 from ..config import Settings
 from ..jobs import queries
@@ -26,7 +26,7 @@ from ..storage.models import ClockMark, Job
 from ..storage.statement import Connection, Statement
 from . import backups
 
-CONFIRM = "flask prune --clock-is-right"
+CONFIRM = program.command("prune --clock-is-right")
 MARK_MS = 10 * 60 * 1000
 """How old a mark becomes before the next takes its place."""
 SLACK_MS = 60_000

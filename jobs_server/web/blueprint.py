@@ -11,6 +11,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
+from .. import program
 from ..api import problems
 from ..auth.browser_guard import SAFE_METHODS
 from ..domain import actors
@@ -85,6 +86,7 @@ def _for_templates() -> dict[str, object]:
         "kind_of": _kind_of,
         "plan_of": lambda job: json.loads(job.plan) if job.plan else None,
         "describe": describe.describe_job,
+        "command": program.command,
         "from_json": json.loads,  # orjson refuses integers beyond 64 bits
         "pretty": _pretty,
         "wire_job": lambda job: json.loads(wire.job(job)),

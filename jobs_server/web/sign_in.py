@@ -8,6 +8,7 @@ from pathlib import Path
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from .. import program
 from ..auth import console_links, gate, oidc_login, sessions
 from ..auth.access import Access, needs
 from ..auth.identity import Person
@@ -55,7 +56,9 @@ def link(secret: str) -> ResponseReturnValue:
         raise Forbidden("Error: this link works only in a browser on the observatory's PC")
     user = console_links.use(Path(settings.instance), secret)
     if user is None:
-        raise Unauthorized("Error: this link was used or is too old; make a new one with: flask admin link")
+        raise Unauthorized(
+            f"Error: this link was used or is too old; make a new one with: {program.command('admin link')}"
+        )
     until = time.time() + settings.session_hours * 3600
     sessions.sign_in(Person(f"console|{user}", user, settings.admin_roles, until))
     return redirect(url_for("pages.now"), 303)

@@ -241,7 +241,7 @@ def test_the_start_says_where_the_data_is_and_who_may_command(kind: str, tmp_pat
 def test_the_start_says_on_a_network_what_needs_a_proxy(
     host: str, is_said: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    startup.announce_address("flask serve", host, 5000)
+    startup.announce_address("serve", host, 5000)
     assert ("slow clients of very many addresses, need a proxy" in capsys.readouterr().err) == is_said
 
 
@@ -272,7 +272,7 @@ def _dark(said: str) -> list[list[int]]:
 def test_on_a_lan_a_terminal_shows_the_pages_address_as_a_qr_code_for_phones(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = _Terminal("utf-8")
     monkeypatch.setattr("sys.stderr", terminal)
-    startup.announce_address("flask run", "192.0.2.7", 5000)
+    startup.announce_address("run", "192.0.2.7", 5000)
     code = [list(row) for row in segno.make("http://192.0.2.7:5000/", micro=False).matrix]
     shown = _dark(terminal.getvalue())
     border = (len(shown[0]) - len(code)) // 2
@@ -288,13 +288,13 @@ def test_no_qr_code_is_shown_of_this_pc_alone_or_where_it_cannot_be_written(
 ) -> None:
     terminal = _Terminal(encoding)
     monkeypatch.setattr("sys.stderr", terminal)
-    startup.announce_address("flask run", host, 5000)
+    startup.announce_address("run", host, 5000)
     assert f"http://{host}:5000/" in terminal.getvalue()
     assert "phone" not in terminal.getvalue()
 
 
 def test_a_log_gets_no_qr_code(capsys: pytest.CaptureFixture[str]) -> None:
-    startup.announce_address("flask run", "192.0.2.7", 5000)
+    startup.announce_address("run", "192.0.2.7", 5000)
     assert "phone" not in capsys.readouterr().err
 
 
