@@ -24,6 +24,7 @@ from ..errors import JobsError
 from ..simulator import stars, weather
 from ..simulator.instruments import Instruments
 from ..simulator.observatory import Observatory, run
+from . import demo_folders
 from .common import Number
 from .screen import Screen
 from .serve import check_address
@@ -65,13 +66,17 @@ def demo(host: str, port: int | None, speed: float, browser: bool) -> None:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """Make a folder that goes after the block. Raises ClickException where none can be made."""
+    """Make a folder that goes after the block, and delete those of demos that were killed.
+
+    Raises ClickException where none can be made.
+    """
     try:
-        made = TemporaryDirectory(prefix="jobs-demo-", ignore_cleanup_errors=True)
+        demo_folders.delete_left()
+        made = TemporaryDirectory(prefix=demo_folders.PREFIX, ignore_cleanup_errors=True)
     except OSError as error:
         reason = f"no folder for it can be made here: {error.strerror or error}"
         raise click.ClickException(f"{reason}; name one that can be written to in TMPDIR") from None
-    with made as folder:
+    with made as folder, demo_folders.held(Path(folder)):
         yield Path(folder)
 
 

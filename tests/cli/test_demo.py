@@ -106,6 +106,36 @@ def test_nothing_of_a_demo_is_left_whichever_way_it_is_ended(tmp_path: Path, end
         assert "Traceback" not in demo.said
 
 
+def test_the_next_demo_deletes_the_folder_of_one_that_was_killed_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A demo that was killed left its folder for ever."""
+    from jobs_server.cli import demo as command
+
+    with running(tmp_path, "--no-browser") as killed:
+        [left] = killed.left
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    for name in ("jobs-demo-of-another-program", "photos"):
+        (tmp_path / "tmp" / name).mkdir()
+        (tmp_path / "tmp" / name / "jobs.db").touch()
+    with command._folder() as made:
+        assert sorted(killed.left) == sorted([made.name, "jobs-demo-of-another-program", "photos"])
+        assert made.name != left
+    assert sorted(killed.left) == ["jobs-demo-of-another-program", "photos"]
+
+
+def test_no_demo_deletes_the_folder_of_one_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobs_server.cli import demo as command
+
+    with running(tmp_path, "--no-browser") as other:
+        [folder] = other.left
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+        with command._folder():
+            assert folder in other.left
+        assert other.left == [folder]
+        assert len(other.jobs()) > 0
+
+
 def test_no_setting_of_the_pc_reaches_a_demo(tmp_path: Path) -> None:
     elsewhere = {
         "JOBS_DATABASE_URL": f"sqlite:///{tmp_path}/mine.db",
