@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from flask import Blueprint, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,7 +17,7 @@ from ..errors import NotFound, TooMany
 from ..jobs import reservation_commands, reservations, wire
 from ..jobs.reservation_commands import NO_PROJECT, Text, Time
 from ..service import reading, service, transaction
-from . import request_body, schemas
+from . import companion_schemas, request_body, schemas
 from .companion_requests import answer
 from .describe import describe
 
@@ -101,6 +101,7 @@ def scheduler_observations() -> Response:
 
 @bp.post("/projects/get-user-projects")
 @bp.post("/projects/get-all-projects")
+@describe(gives=list[Any], body=companion_schemas.NothingAsked)
 @needs(Access.ANYBODY)
 def no_projects() -> Response:
     """List projects: none, since plans and reservations take their place here."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 from flask import Blueprint, Response
 
@@ -11,7 +13,9 @@ from ..auth.access import Access, needs
 from ..errors import NotFound, shown
 from ..service import reading, service
 from ..state import site_configs
+from . import companion_schemas as schemas
 from .companion_requests import answer, body, check_site, companion
+from .describe import describe
 
 bp = Blueprint("companion_config", __name__, url_prefix="/api")
 
@@ -19,6 +23,7 @@ _DONE = {"ResponseMetadata": {"HTTPStatusCode": 200}}
 
 
 @bp.put("/<site>/config")
+@describe(gives=schemas.Done, body=schemas.SiteConfig)
 @needs(Access.ANYBODY)
 def put_config(site: str) -> Response:
     """Put a site's config, in the place of the one before; the last ten are kept."""
@@ -29,6 +34,7 @@ def put_config(site: str) -> Response:
 
 
 @bp.get("/<site>/config")
+@describe(gives=schemas.ConfigOfSite, refusals=(NotFound,))
 @needs(Access.ANYBODY)
 def get_config(site: str) -> Response:
     """Show a site's config."""
@@ -42,6 +48,7 @@ def get_config(site: str) -> Response:
 
 
 @bp.delete("/<site>/config")
+@describe(gives=schemas.Done)
 @needs(Access.ANYBODY)
 def delete_config(site: str) -> Response:
     """Take a site's config out of force; it can be restored on the page Site."""
@@ -51,6 +58,7 @@ def delete_config(site: str) -> Response:
 
 
 @bp.get("/all/config")
+@describe(gives=dict[str, Any])
 @needs(Access.ANYBODY)
 def all_configs() -> Response:
     """Show the configs of all sites, by site."""
@@ -61,6 +69,7 @@ def all_configs() -> Response:
 @bp.get("/<site>/latest_images/<count>")
 @bp.get("/filtered_images")
 @bp.get("/events/moon/rise-set-illum")
+@describe(gives=list[Any])
 @needs(Access.ANYBODY)
 def no_list(**_asked: str) -> Response:
     """Answer with an empty list: there are no images here, and the moon stands on the pages."""
@@ -69,6 +78,7 @@ def no_list(**_asked: str) -> Response:
 
 @bp.get("/infoimage/<site>/<number>")
 @bp.get("/nightlog/<site>")
+@describe(gives=None)
 @needs(Access.ANYBODY)
 def nothing(**_asked: str) -> Response:
     """Answer with nothing."""
@@ -76,6 +86,7 @@ def nothing(**_asked: str) -> Response:
 
 
 @bp.get("/latest_image_all_sites")
+@describe(gives=dict[str, Any])
 @needs(Access.ANYBODY)
 def no_images() -> Response:
     """Answer with an empty object: the public UI's start page draws its cards only after an answer."""

@@ -14,7 +14,9 @@ from ..domain.commands import LONGEST_CODE
 from ..domain.lenient_json import text_of
 from ..errors import BadRequest, Fault
 from ..state.site_log import LONGEST, Line
+from . import companion_schemas as schemas
 from .companion_requests import answer, body, check_site, companion
+from .describe import describe
 
 bp = Blueprint("companion_logs", __name__, url_prefix="/logs")
 
@@ -23,6 +25,7 @@ _HOUR_SECONDS = 3600
 
 
 @bp.post("/newlog")
+@describe(gives=str, body=schemas.PostedLine)
 @needs(Access.ANYBODY)
 def new_log() -> Response:
     """Take a line of a site's log."""
@@ -36,6 +39,7 @@ def new_log() -> Response:
 
 
 @bp.get("/recent-logs")
+@describe(gives=list[dict[str, Any]], query=schemas.LinesSince)
 @needs(Access.ANYBODY)
 def recent_logs() -> Response:
     """Show the lines of a site's log since a time, the newest first; unless said, of the last hour."""

@@ -15,7 +15,9 @@ from ..errors import BadRequest, Fault, NotFound, shown
 from ..state import site_configs
 from ..state.status_reading import is_yes
 from ..state.statuses import MOST_BYTES, Entry
+from . import companion_schemas as schemas
 from .companion_requests import answer, body, check_site, companion
+from .describe import describe
 
 bp = Blueprint("companion_status", __name__, url_prefix="/status")
 
@@ -27,6 +29,7 @@ _NEVER_EMPTY = "obs_settings"
 
 
 @bp.post("/<site>/status")
+@describe(gives=schemas.StatusTaken, body=schemas.PostedStatus)
 @needs(Access.ANYBODY)
 def post_status(site: str) -> Response:
     """Take a status of a site: each value gets the time, and all is merged into what was before."""
@@ -39,6 +42,7 @@ def post_status(site: str) -> Response:
 
 
 @bp.get("/<site>/<status_type>")
+@describe(gives=dict[str, Any], refusals=(NotFound,))
 @needs(Access.ANYBODY)
 def get_status(site: str, status_type: str) -> Response:
     """Show one type of status of a site; an empty object where there is none."""
@@ -49,6 +53,7 @@ def get_status(site: str, status_type: str) -> Response:
 
 
 @bp.get("/<site>/complete_status")
+@describe(gives=dict[str, Any])
 @needs(Access.ANYBODY)
 def complete_status(site: str) -> Response:
     """Show all that a site says of itself, as the public UI asks for it once."""
@@ -56,6 +61,7 @@ def complete_status(site: str) -> Response:
 
 
 @bp.get("/allopenstatus")
+@describe(gives=dict[str, Any])
 @needs(Access.ANYBODY)
 def all_open_status() -> Response:
     """Show how old the statuses of all sites are, and whether their weather is good."""
@@ -64,6 +70,7 @@ def all_open_status() -> Response:
 
 
 @bp.post("/phase_status")
+@describe(gives=schemas.PhaseTaken, body=schemas.PostedPhase)
 @needs(Access.ANYBODY)
 def post_phase() -> Response:
     """Take a word on the phase that a site is in."""
@@ -76,6 +83,7 @@ def post_phase() -> Response:
 
 
 @bp.get("/phase_status/<site>")
+@describe(gives=list[Any], query=schemas.Phases)
 @needs(Access.ANYBODY)
 def get_phases(site: str) -> Response:
     """Show the newest phases of a site."""

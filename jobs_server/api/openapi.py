@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.metadata import version
@@ -15,8 +16,8 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from werkzeug.routing import Rule
 
-from ..auth.access import Access, access_of
 from .. import program
+from ..auth.access import Access, access_of
 from ..auth.sessions import COOKIE
 from ..config import Settings
 from ..errors import BadRequest, Forbidden, JobsError, Unauthorized, Unavailable
@@ -27,6 +28,9 @@ from .problems import PROBLEM, is_poll
 
 PREFIX = "/jobs"
 """Routes stand under this prefix and, the same, at the root; each is described once."""
+
+IN_JSON = "/api/"
+"""Below here every refusal is JSON, as the public site software needs it."""
 
 HEADERS: dict[str, dict[str, Any]] = {
     "Idempotency-Key": {
@@ -65,6 +69,7 @@ People post jobs, the software beside the telescope polls for them, carries them
   `X-Error`.
 - All times are milliseconds since 1970 UTC.
 """
+_PARTS_OF_PATHS = {"site": "code of the site", "status_type": "such as device, enclosure or weather"}
 _LIMITS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
 _TOO_LARGE = "The body is larger than this service takes"
 _ULID = "01KPR8Z4J6Q3T5V7X9Y0A1B2C3"
@@ -152,11 +157,14 @@ def _security(access: Access | None, settings: Settings) -> list[dict[str, list[
 def described_operations(app: Flask) -> Iterator[Operation]:
     """List the routes of which something is noted, each once."""
     rules = {(rule.rule, _method(rule)): rule for rule in app.url_map.iter_rules()}
+    counts = Counter[str]()
     for (path, method), rule in rules.items():
         view = app.view_functions[rule.endpoint]
         said = describe.of(view)
-        if said is not None and (PREFIX + path, method) not in rules:
-            yield Operation(_braced(path), method, rule.endpoint.rpartition(".")[2], view, said)
+        if said is not None and (PREFIX + path, method) not in rules and "//" not in path:
+            before = counts[rule.endpoint] = counts[rule.endpoint] + 1
+            name = rule.endpoint.rpartition(".")[2]
+            yield Operation(_braced(path), method, name if before == 1 else f"{name}_{before}", view, said)
 
 
 def _braced(path: str) -> str:
@@ -164,7 +172,7 @@ def _braced(path: str) -> str:
 
 
 def _method(rule: Rule) -> str:
-    return "post" if "POST" in (rule.methods or ()) else "get"
+    return next((each.lower() for each in ("POST", "PUT", "DELETE") if each in (rule.methods or ())), "get")
 
 
 _Schemas = dict[tuple[str, str], dict[str, Any]]
@@ -204,12 +212,13 @@ def _operation(operation: Operation, others: list[Operation], made: _Schemas) ->
         good["headers"] = {name: ANSWER_HEADERS[name] for name in said.answer_headers}
     if links := dict(_links(operation, others)):
         good["links"] = links
+    well: dict[str, Any] = {"204": {"description": "Nothing."}} if said.gives is None else {"200": good}
     found: dict[str, Any] = {
         "operationId": operation.name,
         "summary": summary.rstrip("."),
         "description": " ".join(rest.split()),
-        "parameters": [*_headers(said), *_query(said)],
-        "responses": {"200": good} | _refusals(operation),
+        "parameters": [*_parts_of_path(operation.path), *_headers(said), *_query(said)],
+        "responses": well | _refusals(operation),
     }
     if said.bytes_of:
         found["requestBody"] = {"required": True, "content": {media: {} for media in said.bytes_of}}
@@ -217,6 +226,12 @@ def _operation(operation: Operation, others: list[Operation], made: _Schemas) ->
         body = {"schema": made[operation.name, "takes"], "examples": _example_bodies(said.body)}
         found["requestBody"] = {"required": True, "content": {"application/json": body}}
     return found
+
+
+def _parts_of_path(path: str) -> Iterator[dict[str, Any]]:
+    for name in re.findall(r"{(\w+)}", path):
+        said = {"description": _PARTS_OF_PATHS.get(name, ""), "schema": {"type": "string"}}
+        yield {"name": name, "in": "path", "required": True} | said
 
 
 def _headers(said: Described) -> list[dict[str, Any]]:
@@ -254,6 +269,9 @@ def _refusal(operation: Operation, description: str, header: str | None) -> dict
     if is_poll(operation.path):
         headers["X-Error"] = {"description": "The sentence.", "schema": {"type": "string"}}
         content: dict[str, Any] = {"application/json": {"schema": {"type": "array", "maxItems": 0}, "example": []}}
+    elif operation.path.startswith(IN_JSON):
+        schema = {"type": "object", "properties": {"message": {"type": "string"}}, "required": ["message"]}
+        content = {"application/json": {"schema": schema}}
     else:
         content = {
             "text/plain": {

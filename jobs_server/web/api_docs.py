@@ -75,7 +75,10 @@ _OF_ONE_SITE = ("/stream", "/devicestate", "/capabilities", "/previews")
 
 def _curl(method: str, path: str, example: object) -> str:
     """Write a request as a command for a terminal."""
-    address = request.url_root.rstrip("/") + path
+    address = request.url_root.rstrip("/") + path.replace("{site}", "wmd")
+    if method in ("PUT", "DELETE"):
+        body = "" if example is None else f" -d {shlex.quote(json.dumps(example, ensure_ascii=False))}"
+        return f"curl -X {method} {shlex.quote(address)}{body}"
     if method == "GET":
         asked = shlex.quote(address + "?site=wmd") if path.endswith(_OF_ONE_SITE) else address
         return f"curl -N {asked}" if path.endswith("/stream") else f"curl {asked}"

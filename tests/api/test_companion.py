@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from jobs_server import create_app
@@ -158,6 +160,69 @@ class TestEveryRoute:
         monkeypatch.setattr(site_configs, "put", gone)
         reply = software.asks("PUT", "/api/hill/config/", WEMA)
         assert (reply.status_code, reply.get_json()) == (503, {"message": "Error: the disk is full"})
+
+
+class TestDescription:
+    """`/openapi.json` while the companion is on."""
+
+    WITHOUT = ("/datastream/dev", "/projects/{what}", "/api/upload", "/api//upload")
+    """What opens a WebSocket, and what refuses all that comes."""
+
+    def test_each_route_is_described_but_what_refuses_everything(self, app: Flask, anyone: SiteSoftware) -> None:
+        """It had those of the calendar alone."""
+        document = anyone.gets("/openapi.json")
+        validate(document)
+        told = {(path, method.upper()) for path, methods in document["paths"].items() for method in methods}
+        routes = {
+            (re.sub(r"<([^>]+)>", r"{\1}", rule.rule), method)
+            for rule in app.url_map.iter_rules()
+            if rule.endpoint.startswith("companion_")
+            for method in rule.methods or ()
+            if method in ("GET", "POST", "PUT", "DELETE")
+        }
+        assert {(path, method) for path, method in routes if path not in self.WITHOUT} <= told
+        assert not told & {(path, method) for path, method in routes if path in self.WITHOUT}
+        names = [each["operationId"] for methods in document["paths"].values() for each in methods.values()]
+        assert len(names) == len(set(names))
+
+    def test_answers_are_as_described(self, app: Flask, software: SiteSoftware) -> None:
+        software.puts_config("hill", WEMA)
+        document = software.gets("/openapi.json")
+        asked = [
+            ("PUT", "/api/{site}/config", WEMA),
+            ("GET", "/api/{site}/config", None),
+            ("GET", "/api/all/config", None),
+            ("POST", "/status/{site}/status", {"statusType": "device", "status": DEVICE}),
+            ("GET", "/status/{site}/complete_status", None),
+            ("GET", "/status/allopenstatus", None),
+            ("POST", "/status/phase_status", {"site": "hill", "message": "Taking sky flats"}),
+            ("GET", "/status/phase_status/{site}", None),
+            ("POST", "/logs/newlog", {"site": "hill", "log_message": "Autofocus began"}),
+            ("GET", "/logs/recent-logs", None),
+            ("GET", "/api/{site}/latest_images/{count}", None),
+            ("POST", "/projects/get-user-projects", {}),
+            ("DELETE", "/api/{site}/config", None),
+        ]
+        for method, path, body in asked:
+            query = "?site=hill" if path.endswith("recent-logs") else ""
+            reply = software.asks(method, path.replace("{site}", "hill").replace("{count}", "3") + query, body)
+            schema = document["paths"][path][method.lower()]["responses"]["200"]["content"]["application/json"][
+                "schema"
+            ]
+            assert reply.status_code == 200, (path, reply.text)
+            Draft202012Validator(schema | {"components": document["components"]}).validate(reply.get_json())
+
+    def test_a_refusal_under_api_is_described_as_the_json_that_it_is(self, software: SiteSoftware) -> None:
+        document = software.gets("/openapi.json")
+        refusals = document["paths"]["/api/{site}/config"]["get"]["responses"]["404"]["content"]
+        assert list(refusals) == ["application/json"]
+        refused = software.asks("GET", "/api/none/config").get_json()
+        Draft202012Validator(refusals["application/json"]["schema"]).validate(refused)
+
+    def test_people_read_it_too(self, software: SiteSoftware) -> None:
+        page = software.asks("GET", "/docs").text
+        assert "PUT /api/{site}/config" in page
+        assert "curl -X PUT" in page
 
 
 class TestConfig:
