@@ -184,6 +184,16 @@ class Settings:
     alert_url: str = _setting(
         "", "Where alerts are posted, such as a topic of ntfy, Gotify's `/message` or a chat's webhook. Empty: nowhere."
     )
+    own_alerts: Literal["on", "off"] = _setting(
+        "on",
+        "Whether people may have alerts of their own jobs sent to addresses that they name (ntfy, Gotify, a webhook):"
+        " who is signed in, and without sign-in whoever sits at the server's PC.",
+    )
+    own_alert_networks: tuple[str, ...] = _setting(
+        (),
+        "Networks or addresses beside the internet to which such alerts may go, such as an ntfy on the LAN:"
+        " `192.168.1.0/24`. Empty: the internet alone. Admins, and whoever sits at the PC, may name any address.",
+    )
     database_connections: int = _setting(
         10,
         "How many connections to PostgreSQL one server process uses, beside the one by which it is told of changes"
@@ -239,7 +249,7 @@ class Settings:
             check_address(name, getattr(self, name))
         for origin in self.allowed_origins:
             check_origin(origin, self.is_open)
-        for name in ("trusted_proxies", "metrics_from", "companion_from"):
+        for name in ("trusted_proxies", "metrics_from", "companion_from", "own_alert_networks"):
             for network in getattr(self, name):
                 check_network(name, network)
         for site in self.sites:

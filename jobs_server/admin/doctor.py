@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import clock, program
 from ..config import CONFIG_FILE, variable
 from ..errors import TaskFailed, Unavailable
-from ..jobs import queries
+from ..jobs import alert_addresses, queries
 from ..observatory import profiles
 from ..state import previews
 from ..storage import migrations, network_share, postgresql, sqlite
@@ -293,6 +293,26 @@ def _calendar(installation: Installation) -> Iterator[Finding]:
         yield Finding("calendar", Grade.BAD, sentence)
 
 
+def _own_alerts(installation: Installation) -> Iterator[Finding]:
+    """Look whether the addresses take alerts that people have named for alerts of their own."""
+    if installation.settings.own_alerts == "off":
+        return
+    if not installation.is_there or installation.revision != migrations.newest():
+        return  # A migration makes the table.
+    with installation.database.reading() as connection:
+        found = alert_addresses.list_all(connection)
+    for each in found:
+        if each.failing_since_ms is not None:
+            since = datetime.fromtimestamp(each.failing_since_ms / 1000, UTC)
+            sentence = (
+                f"{each.place} of {each.person_name or 'the operator'} takes none since {since:%Y-%m-%d %H:%M} UTC:"
+                f" {each.failure}. The page Notifications has the address, and a button that tries it."
+            )
+            yield Finding("own alerts", Grade.NOTE, sentence)
+    if found and all(each.failing_since_ms is None for each in found):
+        yield Finding("own alerts", Grade.GOOD, f"{len(found)} addresses of people's own are named, and none fails.")
+
+
 def _postgresql_server(installation: Installation) -> Iterator[Finding]:
     """Look at the server: whether it answers, keeps what it has acknowledged, and knows the time."""
     with installation.database.reading() as connection:
@@ -347,8 +367,10 @@ def _postgresql(installation: Installation) -> Iterator[Finding]:
 
 
 _OF_SQLITE = (_sqlite, _migration, _integrity, _clock, _indexes, _backups)
+_OF_PEOPLE = (_site_tokens, _sign_in, _calendar, _own_alerts)
+_OF_PEOPLE = (_site_tokens, _sign_in, _calendar, _own_alerts)
 CHECKS: Mapping[str, tuple[Callable[[Installation], Iterator[Finding]], ...]] = {
-    kind: (_settings, _disk, _permissions, *of_the_database, _previews, _server, _site_tokens, _sign_in, _calendar)
+    kind: (_settings, _disk, _permissions, *of_the_database, _previews, _server, *_OF_PEOPLE)
     for kind, of_the_database in ((sqlite.NAME, _OF_SQLITE), (postgresql.NAME, (_postgresql,)))
 }
 

@@ -20,6 +20,7 @@ from ..domain.commands import SubmitJob
 from ..domain.lifecycle import is_stop
 from ..errors import TooMany
 
+ALERT_TRIES_PER_MINUTE = 6
 _SECONDS = {"second": 1.0, "minute": 60.0}
 
 
@@ -68,6 +69,7 @@ class Limits:
         self._jobs = _window(settings.new_jobs_per_second, "second")
         self._reservations = _window(settings.reservations_per_minute, "minute")
         self._sign_ins = _window(settings.sign_ins_per_minute, "minute")
+        self._alert_tries = MovingWindow(ALERT_TRIES_PER_MINUTE, "minute")
 
     def job(self, command: SubmitJob, actor: Actor, address: str | None) -> None:
         """Count a job, by who asks, or by address where one is given: of somebody without a name.
@@ -81,6 +83,10 @@ class Limits:
         """Count a change of the calendar, by who is signed in, else by address. Raises TooMany."""
         who = actor.id if actor.known is Known.SIGNED_IN else _named(address)
         _count(self._reservations, who, "changes of the calendar")
+
+    def alert_try(self, person_id: str) -> None:
+        """Count a test of an address for alerts, by person. Raises TooMany."""
+        _count(self._alert_tries, person_id, "tests of an address")
 
     def sign_in(self, address: str | None) -> None:
         """Count an attempt to sign in, by address. Raises TooMany."""

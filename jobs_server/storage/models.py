@@ -499,6 +499,58 @@ class CalendarKey(Base):
     made_by: Mapped[str]
 
 
+class AlertAddress(Base):
+    """Where a person has alerts of their own sent; `url` may hold secrets, and is shown to nobody."""
+
+    __tablename__ = "alert_address"
+    __table_args__ = (
+        Index("ix_alert_address_person_id", "person_id"),
+        {"sqlite_autoincrement": True},  # What is due must not go to a later address.
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[str]  # blank: the operator of a service without sign-in, whose alerts are of everybody's jobs
+    person_name: Mapped[str]
+    site: Mapped[str]  # of whose stops alerts are sent
+    kind: Mapped[str]  # ntfy, gotify, webhook
+    url: Mapped[str]
+    on_failed: Mapped[int]  # 1: when a job of the person failed, was lost or expired
+    on_done: Mapped[int]
+    on_stopped: Mapped[int]
+    on_plan: Mapped[int]
+    may_reach_all: Mapped[int]  # 1: named by whoever looks after the server, so that private networks are reached too
+    made_ms: Mapped[int]
+    since_seq: Mapped[int]  # events up to here were before it
+    tries: Mapped[int]  # that failed since an alert was last taken
+    not_before_ms: Mapped[int]  # the next is tried no sooner
+    left_out: Mapped[int]  # alerts that found no place among those that are due
+    taken_ms: Mapped[int | None]  # when an alert was last taken; none: never
+    failing_since_ms: Mapped[int | None]  # none: the last try did not fail
+    failure: Mapped[str | None]  # why, without what is secret in the address
+
+
+class AlertDue(Base):
+    """An alert that is to be sent to an address; gone when it was taken, or is too old."""
+
+    __tablename__ = "alert_due"
+    __table_args__ = (Index("ix_alert_due_address_id", "address_id", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    address_id: Mapped[int] = mapped_column(ForeignKey("alert_address.id"))
+    sentence: Mapped[str]
+    at_ms: Mapped[int]  # when it happened
+
+
+class AlertMark(Base):
+    """Up to where the history of a site was looked through for alerts of people's own."""
+
+    __tablename__ = "alert_mark"
+
+    site: Mapped[str] = mapped_column(primary_key=True)
+    seq: Mapped[int]
+    plan_number: Mapped[int]  # that of a change of plans
+
+
 class Silence(Base):
     """One time in which a site's software did not ask for jobs."""
 

@@ -129,6 +129,8 @@ def begin(settings: Settings) -> None:
     ours.setLevel(settings.log_level.upper())
     ours.propagate = False
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # its line for each request would be a second one
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # their lines hold whole addresses, with what is secret there
 
 
 def finish() -> None:

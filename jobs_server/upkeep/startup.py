@@ -34,7 +34,18 @@ from ..service import Service, service_of
 from ..storage import migrations, postgresql, sqlite
 from ..storage.database import Database
 from ..worker import Worker
-from . import alerts, clock_checks, disk_watch, handles, logs, maintenance, memory, plan_work, unfailing_streams
+from . import (
+    alerts,
+    clock_checks,
+    disk_watch,
+    handles,
+    logs,
+    maintenance,
+    memory,
+    own_alerts,
+    plan_work,
+    unfailing_streams,
+)
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +121,9 @@ def start_workers(app: Flask) -> None:
     if watcher := alerts.watcher(service):
         watcher.start()
         workers.append(watcher)
+    if sender := own_alerts.sender(service):
+        sender.worker.start()
+        workers.append(sender.worker)
     if service.calendar is not None:
         remote_calendar.start(service.calendar, service.database, service.settings)
         workers.append(service.calendar.worker)

@@ -20,6 +20,7 @@ from . import (  # noqa: F401  each adds its routes to the blueprint
     jobs,
     kept_templates,
     night,
+    notifications,
     now,
     own_list,
     pictures,

@@ -31,6 +31,7 @@ PAGES = {
     "reservations": "/reservations?site=wmd",
     "insights": "/insights?site=wmd",
     "site": "/settings?site=wmd",
+    "notifications": "/notifications?site=wmd",
     "profile": "/settings/profile?site=wmd",
     "set-up": "/set-up?site=new",
     "connect": "/set-up/connect?site=wmd",

@@ -5,6 +5,7 @@ import { startCopying } from "./copy.js";
 import { startForms } from "./forms.js";
 import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";
+import { startNotifications } from "./notify.js";
 import { startShell } from "./shell.js";
 
 startClocks();
@@ -13,3 +14,4 @@ startForms();
 startCopying();
 startKeys();
 startLive();
+startNotifications();
