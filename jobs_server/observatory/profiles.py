@@ -87,6 +87,11 @@ class Profile(_Table):
         return ZoneInfo(self.timezone)
 
     @property
+    def says_time_zone(self) -> bool:
+        """Whether the site's time zone is known; else the site's times are in UTC for want of it."""
+        return "timezone" in self.model_fields_set
+
+    @property
     def place(self) -> Place | None:
         """Return where the site is, when that is known."""
         if self.latitude_deg is None or self.longitude_deg is None:

@@ -20,7 +20,7 @@ from ..history import now
 from ..jobs import queries
 from ..jobs.rows import JobRow
 from ..service import service
-from . import formats
+from . import formats, wall_clocks
 from .blueprint import bp
 from .context import BROWSERS_OWN, NAME_LONGEST, THEMES, cookie_path, page, remember
 
@@ -118,6 +118,16 @@ def theme() -> Response:
         raise BadRequest(f"Error: theme must be one of {', '.join(THEMES)}")
     back = remember(_back(), "theme", "" if chosen == BROWSERS_OWN else chosen)
     return remember(back, "day-theme", page().day_theme) if chosen == "night" else back
+
+
+@bp.post("/act/clock")
+@needs(Access.ANYBODY)
+def clock() -> Response:
+    """Choose by which clock times are shown and read, for this browser."""
+    chosen = request.form.get("clock", "")
+    if chosen not in wall_clocks.CHOICES:
+        raise BadRequest(f"Error: clock must be one of {', '.join(wall_clocks.CHOICES)}")
+    return remember(_back(), "clock", chosen)
 
 
 @bp.post("/act/name")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
+from werkzeug.local import LocalProxy
 
 from .. import program
 from ..api import problems
@@ -19,7 +20,7 @@ from ..domain.lifecycle import result_of
 from ..errors import BadRequest, DatabaseUnavailable, JobsError, Unavailable
 from ..jobs import wire
 from ..observatory import describe, target_lists
-from . import formats
+from . import formats, wall_clocks
 from .context import cookie_path, page, remember
 
 _WORTH_PACKING = 1024
@@ -85,6 +86,9 @@ def _for_templates() -> dict[str, object]:
         "page": page(),
         "job_path": url_for("pages.job", ulid=""),
         "formats": formats,
+        "times": LocalProxy(lambda: page().times),  # which a page about nothing but a database that is away cannot say
+        "day_of": wall_clocks.day,
+        "short_day": wall_clocks.short_day,
         "called": actors.called,
         "command": program.command,
         "kind_of": _kind_of,

@@ -34,8 +34,9 @@ from ..service import service
 from ..state import capabilities
 from ..state.devices import SeenDevice
 from ..storage.statement import Connection
-from . import forms
+from . import forms, wall_clocks
 from .forms import Form
+from .wall_clocks import WallClock
 
 THEMES = ("light", "dark", "night")
 BROWSERS_OWN = "auto"
@@ -276,6 +277,12 @@ class Page:
             return self.theme or BROWSERS_OWN
         before = request.cookies.get("day-theme", "")
         return before if before in THEMES and before != "night" else BROWSERS_OWN
+
+    @cached_property
+    def times(self) -> WallClock:
+        """Return the clock by which times are shown; a page that is open stays with the one that it was made by."""
+        open_by = "" if self.wants_page else request.headers.get("X-Clock", "")
+        return wall_clocks.chosen(self.profile, open_by or request.cookies.get("clock", ""))
 
     @property
     def done(self) -> Done | None:

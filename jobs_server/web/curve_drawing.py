@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ..history.curves import Curve, Point, Series
-from . import quantities
+from . import quantities, wall_clocks
+from .wall_clocks import WallClock
 
 WIDTH, HEIGHT = 1000, 120
 """Of the box in which the paths are; its width stretches."""
@@ -68,7 +68,7 @@ class Sheet(NamedTuple):
     """The hours of the table, in ms since 1970 UTC."""
 
 
-def sheet(curves: Sequence[Curve]) -> Sheet | None:
+def sheet(curves: Sequence[Curve], by: WallClock = wall_clocks.ALONE) -> Sheet | None:
     """Draw curves over the hours in which anything was measured; None when nothing was."""
     times = [series.points[end].at_ms for curve in curves for series in curve.series for end in (0, -1)]
     if not times:
@@ -76,7 +76,7 @@ def sheet(curves: Sequence[Curve]) -> Sheet | None:
     begin_ms = min(times) // _HOUR_MS * _HOUR_MS
     end_ms = (max(times) // _HOUR_MS + 1) * _HOUR_MS
     rows = list(range(begin_ms, end_ms, _HOUR_MS))
-    return Sheet([_drawing(curve, rows, end_ms) for curve in curves], hours(begin_ms, end_ms), rows)
+    return Sheet([_drawing(curve, rows, end_ms) for curve in curves], hours(begin_ms, end_ms, by), rows)
 
 
 def _drawing(curve: Curve, rows: Sequence[int], end_ms: int) -> Drawing:
@@ -158,14 +158,13 @@ def _tick(value: float, decimals: int) -> str:
     return f"{round(value, decimals) + 0.0:,.{decimals}f}".replace(",", "\u202f")
 
 
-def hours(begin_ms: int, end_ms: int) -> list[Tick]:
-    """Return the labels of an axis of time in UTC, no more than a phone has room for, in percent of the width."""
+def hours(begin_ms: int, end_ms: int, by: WallClock) -> list[Tick]:
+    """Return the labels of an axis of time by a clock, no more than a phone has room for, in percent of the width."""
     count = (end_ms - begin_ms) // _HOUR_MS
     step = next((each for each in (1, 2, 3, 4, 6) if count <= each * _MOST_HOURS), 12)
     found = []
-    for at_ms in range(-(-begin_ms // _HOUR_MS) * _HOUR_MS, end_ms, _HOUR_MS):
+    for at_ms in by.full_hours(begin_ms, end_ms, step):
         at = (at_ms - begin_ms) / (end_ms - begin_ms) * 100
-        hour = datetime.fromtimestamp(at_ms / 1000, UTC).hour
-        if hour % step == 0 and _AT_EDGE <= at <= 100 - _AT_EDGE:
-            found.append(Tick(round(at, 2), f"{hour:02d}:00"))
-    return found or [Tick(50.0, f"{datetime.fromtimestamp((begin_ms + end_ms) / 2000, UTC):%H:%M}")]
+        if _AT_EDGE <= at <= 100 - _AT_EDGE:
+            found.append(Tick(round(at, 2), by.hour(at_ms)))
+    return found or [Tick(50.0, by.hour((begin_ms + end_ms) // 2))]

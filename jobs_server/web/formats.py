@@ -68,23 +68,6 @@ def size(count: int) -> str:
     return f"{count:,.2f} GB"
 
 
-def by_both_clocks(at_ms: int, zone: tzinfo, name: str) -> str:
-    """Write a moment in UTC and by the site's clock, with a date where it is another one than in UTC."""
-    utc, there = (datetime.fromtimestamp(at_ms / 1000, each) for each in (UTC, zone))
-    if name == "UTC":
-        return f"{utc:%Y-%m-%d %H:%M} UTC"
-    day = "" if utc.date() == there.date() else f"{there:%Y-%m-%d} "
-    return f"{utc:%Y-%m-%d %H:%M} UTC, {day}{there:%H:%M} at the site"
-
-
-def hour_by_both_clocks(at_ms: int, now_ms: int, zone: tzinfo, name: str) -> str:
-    """Write a time of day in UTC and by the site's clock, and with its date where it is not within a day from now."""
-    if abs(at_ms - now_ms) >= 20 * 60 * 60 * 1000:
-        return by_both_clocks(at_ms, zone, name)
-    there = "" if name == "UTC" else f" ({instant(at_ms, zone)[:5]} at the site)"
-    return f"{instant(at_ms)[:5]} UTC{there}"
-
-
 def place(latitude_deg: float, longitude_deg: float) -> str:
     """Write where something is on Earth, with sides in the place of signs; 289.3 degrees east are 70.7 west."""
     east = round((longitude_deg + 180) % 360 - 180, 6)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from flask import Response, make_response, render_template, request
@@ -17,13 +18,15 @@ from ..history.now import JobWithTiming
 from ..history.search import Filter
 from ..jobs import queries
 from ..jobs import results as job_results
+from ..jobs.reservation_commands import any_time_ms
 from ..jobs.timing import timing_of
 from ..observatory import sky
 from ..service import service
 from ..state import previews
-from . import export, pictures, results
+from . import export, nights, pictures, results, wall_clocks
 from .blueprint import bp
 from .context import page
+from .wall_clocks import WallClock
 
 STATUSES = ("waiting", "unfinished", "done", "failed", "canceled", "expired", "lost")
 SHOWN_EVENTS = 400
@@ -33,6 +36,8 @@ LONGEST = 200
 """How many characters a field of the log's form may have: far more than anything that is looked for."""
 _LABELS = {"text": "Search", "since": "From"}  # others are called as their name
 _FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
+
+_WITH_SECONDS = re.compile(r"\d:\d\d:\d\d")
 
 
 class Asked(NamedTuple):
@@ -45,11 +50,31 @@ class Asked(NamedTuple):
     status: str
     since: str
     until: str
+    night: str
+    clock: str
+    """By which clock the times are written; blank in addresses of before there was a choice, which are in UTC."""
+
+    @property
+    def has_times(self) -> bool:
+        """Whether times stand in the form."""
+        return bool(self.since or self.until)
 
     @property
     def given(self) -> dict[str, str]:
         """Return what is not blank, for an address that shows the same again."""
-        return {name: value for name, value in self._asdict().items() if value}
+        return {name: value for name, value in self._asdict().items() if value and (name != "clock" or self.has_times)}
+
+    def in_night(self, night: date | None) -> dict[str, str]:
+        """Return the same for a night, or for any; what was written of times goes."""
+        rest = {name: value for name, value in self.given.items() if name not in ("since", "until", "clock", "night")}
+        return rest if night is None else {**rest, "night": night.isoformat()}
+
+    @property
+    def times(self) -> WallClock:
+        """Return the clock by which the times are written. Raises BadRequest when there is none of that name."""
+        if not self.has_times:
+            return page().times
+        return wall_clocks.called(self.clock or wall_clocks.UTC_NAME, page().profile)
 
     def check(self) -> None:
         """Raise BadRequest when a field is longer than a database looks for, or is no text."""
@@ -62,7 +87,7 @@ class Asked(NamedTuple):
 
     def shortened(self) -> Asked:
         """Return the same, with no field longer than allowed, to be shown again."""
-        return Asked(*(value[:LONGEST] for value in self))
+        return Asked(*(value[:LONGEST] for value in self))._replace(clock="")
 
 
 @bp.get("/jobs-log")
@@ -71,6 +96,7 @@ def log() -> Response:
     """Show a page of the log."""
     asked = _asked()
     before = search.place(request.args.get("before", "")) or search.START
+    now_ms, zone = page().now_ms, page().profile.zone
     with page().reading() as connection:
         try:
             wanted, fault = _filter(asked), ""
@@ -85,6 +111,8 @@ def log() -> Response:
         found=found,
         fault=fault,
         statuses=STATUSES,
+        by=asked.times,
+        nights=nights.lately(now_ms, zone),
         first=before == search.START,
     )
     return make_response(shown, 400 if fault else 200)
@@ -143,16 +171,38 @@ def _filter(asked: Asked) -> Filter:
     """Read what was asked for. Raises BadRequest when a time is none, or a field is too long."""
     asked.check()
     wanted = Filter(**{name: getattr(asked, name) for name in _TEXTS})
-    from_ms = _time("From", asked.since)[0] if asked.since else wanted.from_ms
-    to_ms = _time("Until", asked.until)[1] if asked.until else wanted.to_ms
+    from_ms = _time("From", asked.since, asked.times)[0] if asked.since else wanted.from_ms
+    to_ms = _time("Until", asked.until, asked.times)[1] if asked.until else wanted.to_ms
+    if asked.night:
+        begin_ms, end_ms = _night(asked.night)
+        from_ms, to_ms = max(from_ms, begin_ms), min(to_ms, end_ms)
     return search.within(wanted, from_ms, to_ms)
 
 
-def _time(name: str, text: str) -> tuple[int, int]:
-    """Read a time in UTC as the stretch that it names: a day, a minute or a second. A night goes from noon to noon."""
+def _night(text: str) -> tuple[int, int]:
+    """Read a night, which goes from noon to noon."""
+    zone = page().profile.zone
+    night = sky.night_of(page().now_ms, zone) if text == "tonight" else nights.read(text)
+    if night is None:
+        raise BadRequest(f"Error: Night must be a day such as 2026-11-23, not {text[:40]}")
+    return sky.night_span(night, zone)
+
+
+def _time(name: str, text: str, by: WallClock) -> tuple[int, int]:
+    """Read a time by a clock as the stretch that it names: a day, a minute or a second."""
     if text == "tonight":
-        zone = page().profile.zone
-        return sky.night_span(sky.night_of(page().now_ms, zone), zone)
+        return _night(text)
+    return _time_at_the_site(name, text, by) if by.is_of_site else _time_in_utc(name, text)
+
+
+def _time_at_the_site(name: str, text: str, by: WallClock) -> tuple[int, int]:
+    if (day := nights.read(text)) is not None:
+        return by.midnight_ms(day), by.midnight_ms(day + timedelta(days=1))
+    begin_ms = any_time_ms(by.as_iso(text, name))
+    return begin_ms, begin_ms + (1000 if _WITH_SECONDS.search(text) else 60_000)
+
+
+def _time_in_utc(name: str, text: str) -> tuple[int, int]:
     midnight, days = as_next_midnight(text)
     for shape, length in zip(_FORMATS, (1, 60, 1, 60, 86400), strict=True):
         try:

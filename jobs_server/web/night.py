@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any
 
@@ -23,7 +22,7 @@ from ..live import sse
 from ..observatory import describe, sky
 from ..service import service
 from ..storage.statement import Connection
-from . import curve_drawing, export, pictures, sky_tonight
+from . import curve_drawing, export, nights, pictures, sky_tonight
 from .blueprint import bp
 from .context import page
 from .failures import FAILURES
@@ -73,10 +72,11 @@ def night(day: str = "") -> Response:
         sheet=sheet,
         unfolded=UNFOLDED,
         pictures_shown=pictures.are_shown(),
-        curves=curve_drawing.sheet(measured),
+        curves=curve_drawing.sheet(measured, page().times),
         sky_now=sky_tonight.of_night(page(), from_ms, to_ms, running, planned),
         light=_light(from_ms, to_ms),
         moon=_moon(from_ms, to_ms),
+        nights=nights.lately(page().now_ms, page().profile.zone),
         moonlit=sky.moonlit_percent((from_ms + to_ms) // 2),
         **days,
     )
@@ -167,8 +167,6 @@ def _moon(from_ms: int, to_ms: int) -> list[sky.Span]:
 def _date(text: str) -> date:
     if not text:
         return sky.night_of(page().now_ms, page().profile.zone)
-    with suppress(ValueError):
-        found = date.fromisoformat(text)
-        if 1970 < found.year < 2900:
-            return found
+    if (found := nights.read(text)) is not None:
+        return found
     raise NotFound(f"Error: {text[:40]} is no night; write one as 2026-11-23")

@@ -12,10 +12,10 @@ from typing import Any
 from ..domain import commands, lifecycle, strict_json
 from ..domain.commands import SubmitJob
 from ..errors import BadRequest
-from ..observatory import abilities, catalogue, describe, site_time, target_cautions
+from ..observatory import abilities, catalogue, describe, target_cautions
 from ..observatory.abilities import Abilities
 from ..observatory.decimals import with_points
-from . import filled_forms, formats, pointing
+from . import filled_forms, formats, pointing, wall_clocks
 from .context import Page
 from .pointing import Pointing
 
@@ -175,14 +175,15 @@ def _add_hold(page: Page, order: Order, given: Mapping[str, str]) -> None:
     if not _A_TIME.search(text):
         _add_seconds(order, given, HELD, "notBeforeSeconds")
         return
-    zone, name = page.profile.zone, page.profile.timezone
+    name = given.get("clock", "")
     try:
-        due_ms = site_time.read_ms(text, zone, name, page.now_ms)
+        clock = wall_clocks.called(name, page.profile) if name else wall_clocks.of_site(page.profile)
+        due_ms = clock.read(text, page.now_ms)
     except ValueError as error:
         order.faults[HELD] = str(error)
         return
     order.bodies[0]["notBefore"] = formats.iso(due_ms)
-    order.readings[HELD] = formats.by_both_clocks(due_ms, zone, name)
+    order.readings[HELD] = page.times.both(due_ms)
     if due_ms > page.now_ms + commands.MOST_HOURS_AHEAD * commands.HOUR_MS:
         order.faults[HELD] = f"write a time at most {commands.MOST_HOURS_AHEAD} hours ahead; a plan may begin later"
 

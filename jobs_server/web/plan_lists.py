@@ -75,6 +75,6 @@ def _times(made: Sequence) -> dict[str, str]:
         if at_ms <= page().now_ms:
             made.remarks.append(f"when it was to {name}, {text[:40]}, is over: say another time")
             continue
-        found[key] = formats.moment(at_ms, zone)[:16]
+        found |= {key: formats.moment(at_ms, zone)[:16], "clock": page().profile.timezone}
         made.remarks.append(f"it is to {name} at {found[key]}, which is taken for a time of the site’s clock")
     return found

@@ -9,16 +9,17 @@ from typing import Any
 from ..domain import commands, plan_commands, strict_json
 from ..domain.plan_commands import MOST_STEPS, NewPlan
 from ..errors import BadRequest
-from ..observatory import own_targets, sequence_steps, site_time, solar_system, target_lines, targets
+from ..observatory import own_targets, sequence_steps, solar_system, target_lines, targets
 from ..observatory.sequence_steps import Manner, Step, focus_step
 from ..observatory.sequence_steps import step as step_of
 from ..observatory.sequences import Sequence as Listed
 from ..observatory.targets import Target
-from . import filled_forms, formats, forms, pointing, series
+from . import filled_forms, formats, forms, pointing, series, wall_clocks
 from .context import Page
 from .order import Order
 from .pointing import Pointing
 from .series import Row
+from .wall_clocks import WallClock
 
 _MOST_FAULTS, _NAMED = 8, 3
 _BEFORE = ("", "once", "each")
@@ -32,6 +33,8 @@ class PlanOrder:
     given: dict[str, str]
     """The form, with the coordinates of the target and all rows in it."""
     rows: list[Row]
+    times: WallClock = wall_clocks.ALONE
+    """By which clock the times are written."""
     steps: list[Step] = field(default_factory=list)
     faults: dict[str, str] = field(default_factory=dict)
     """By name of the form's field, a sentence."""
@@ -94,7 +97,7 @@ def from_form(page: Page, given: Mapping[str, str]) -> PlanOrder:
     """Read a plan out of a form: rows and what is before them, or the steps as JSON."""
     rows = series.changed(series.rows_of(given), given.get("do", ""))
     kept = {key: value for key, value in given.items() if not key.startswith("row-")}
-    order = PlanOrder(kept | series.written(rows), rows)
+    order = PlanOrder(kept | series.written(rows), rows, _clock_of(page, given))
     _read_times(page, order)
     if "raw" in given:
         _read_raw(page, order)
@@ -134,19 +137,26 @@ def _read_raw(page: Page, order: PlanOrder) -> None:
     order.steps = found
 
 
+def _clock_of(page: Page, given: Mapping[str, str]) -> WallClock:
+    """Return the clock that a form names; one that names none and has times means the site's. Raises BadRequest."""
+    if name := given.get("clock", ""):
+        return wall_clocks.called(name, page.profile)
+    has_times = any(given.get(key, "").strip() for key in ("not_before", "until"))
+    return wall_clocks.of_site(page.profile) if has_times else page.times
+
+
 def _read_times(page: Page, order: PlanOrder) -> None:
-    zone, name = page.profile.zone, page.profile.timezone
     for key in ("not_before", "until"):
         text = order.given.get(key, "").strip()
         if not text:
             continue
         try:
-            ms = site_time.read_ms(text, zone, name, order.begins_ms(page.now_ms))
+            ms = order.times.read(text, order.begins_ms(page.now_ms))
         except ValueError as error:
             order.faults[key] = str(error)
             continue
         setattr(order, f"{key}_ms", ms)
-        order.readings[key] = formats.by_both_clocks(ms, zone, name)
+        order.readings[key] = page.times.both(ms)
 
 
 def _read_target(page: Page, order: PlanOrder) -> None:

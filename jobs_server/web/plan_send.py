@@ -23,7 +23,7 @@ from ..observatory import catalogue, describe, sequence_steps
 from ..observatory.sequences import Sequence as Brought
 from ..service import service
 from ..storage.statement import Connection
-from . import formats, kept_templates, plan_additions, plan_order, pointing, series
+from . import kept_templates, plan_additions, plan_order, pointing, series
 from .actions import keep_for_next_page
 from .blueprint import bp
 from .context import page
@@ -130,8 +130,8 @@ def _send(shown: Summary, rows: list[TemplateRow]) -> Response:
     except JobsError as error:
         return _refused(shown, rows, error.sentence.removeprefix("Error: "), error.status, keeps_key=True)
     if plan.created_ms < page().now_ms - _ONE_PRESS_MS:
-        at = formats.instant(plan.created_ms)
-        return _refused(shown, rows, f"this was sent already, at {at} UTC; press Send to send it once more", 409)
+        at = f"{page().times.instant(plan.created_ms)} {page().times.unit}"
+        return _refused(shown, rows, f"this was sent already, at {at}; press Send to send it once more", 409)
     onward = redirect(url_for("pages.plan", ulid=plan.ulid, site=plan.site), 303)
     return keep_for_next_page(onward, "plan-sent")  # type: ignore[arg-type]
 
@@ -179,8 +179,12 @@ def _summary(connection: Connection, order: PlanOrder) -> Summary:
         cautions=(*public["cautions"], *jobs.beyond(page().abilities)),
         roles=" or ".join(jobs.missing_roles(page().actor.roles)),
         risks=tuple(jobs.risks),
-        sky=tuple(plan_skies.cautions(page().abilities, jobs.bodies, begins_ms, public["estimated_end_ms"])),
+        sky=tuple(plan_skies.cautions(page().abilities, jobs.bodies, begins_ms, public["estimated_end_ms"], _says)),
     )
+
+
+def _says(at_ms: float) -> str:
+    return f"{page().times.hour(round(at_ms))} {page().times.unit}"
 
 
 def _lines(order: PlanOrder, begins_ms: list[float]) -> list[Line]:

@@ -16,10 +16,9 @@ from ..history import plan_views
 from ..jobs import plan_edits, plan_queries, queries
 from ..jobs.plan_rows import PlanRow, StepOfPlan
 from ..jobs.timing import timing_of
-from ..observatory import site_time
 from ..service import service
 from ..storage.statement import Connection
-from . import formats, kept_templates, plan_send, sky_tonight
+from . import formats, kept_templates, plan_send, sky_tonight, wall_clocks
 from .actions import done
 from .blueprint import bp
 from .context import page
@@ -192,8 +191,9 @@ def _edit() -> None:
 def _time(key: str, text: str) -> str | None:
     if not text:
         return None
-    profile = page().profile
+    profile, name = page().profile, request.form.get("clock", "")
+    by = wall_clocks.called(name, profile) if name else wall_clocks.of_site(profile)
     try:
-        return formats.iso(site_time.read_ms(text, profile.zone, profile.timezone, page().now_ms))
+        return formats.iso(by.read(text, page().now_ms))
     except ValueError as error:
         raise BadRequest(f"Error: {key.replace('_', ' ')}: {error}") from None

@@ -102,7 +102,7 @@ def seen(page: Page, body: Mapping[str, Any]) -> Seen | None:
     (found,) = target_search.over_the_site([target], asked)
     curves = [(target.name, target_search.curve(target, asked))]
     limit = target_cautions.limits(page.abilities, body["instance"]).altitude_degrees
-    return Seen(found, sky_drawing.draw(asked.night, curves, limit, page.now_ms))
+    return Seen(found, sky_drawing.draw(asked.night, curves, limit, page.now_ms, by=page.times))
 
 
 def _pasted(given: Mapping[str, str]) -> str:

@@ -19,15 +19,18 @@ from ..jobs.reservations import ReservationRow
 from ..observatory import sky
 from ..service import service, transaction
 from ..storage.statement import Connection
-from . import formats, site
+from . import site, wall_clocks
 from .actions import done
 from .blueprint import bp
 from .context import page
+from .wall_clocks import WallClock
 
 _NIGHTS = 7
 _WIDE = 1000  # units of the drawing
 _MINUTE_MS = 60 * 1000
-_HOURS_MS = 4 * 60 * _MINUTE_MS
+_HOURS = 4
+_QUARTER_MS = 15 * _MINUTE_MS
+_AFTER_NOON_MS = 8 * 60 * _MINUTE_MS
 
 
 class _Span(NamedTuple):
@@ -50,6 +53,8 @@ class Night(NamedTuple):
     """What is known of the calendar elsewhere, where one is set; reservations here do not count then."""
     known: bool
     """Whether all that will be reserved up to the night's end is known."""
+    hours: list[int]
+    """The times, every four hours, at which a line is drawn, in ms since 1970 UTC."""
 
     def place(self, at_ms: int) -> float:
         """Return where a time stands in the drawing, in units of it from the left."""
@@ -57,15 +62,19 @@ class Night(NamedTuple):
         return round(part * _WIDE, 1)
 
     @property
-    def hours(self) -> list[int]:
-        """Return the times, every four hours, at which a line is drawn, in ms since 1970 UTC."""
-        first_ms = -(-(self.from_ms + 1) // _HOURS_MS) * _HOURS_MS
-        return list(range(first_ms, self.to_ms, _HOURS_MS))
+    def hours_at(self) -> list[tuple[float, str]]:
+        """Return where the hours stand, with their names: where clocks are changed, these change."""
+        return [(self.place(at_ms), page().times.hour(at_ms)) for at_ms in self.hours]
 
     @property
-    def noon(self) -> int:
-        """Return the time of day at which the night begins, in ms of UTC: where clocks are changed, it changes."""
-        return self.from_ms % (24 * 60 * 60 * 1000)
+    def offer(self) -> tuple[int, int]:
+        """Return for when what is left of the night is offered: while it is dark; from 20 to 4 where it never is."""
+        begin_ms, end_ms, now_ms = self.from_ms + _AFTER_NOON_MS, self.to_ms - _AFTER_NOON_MS, page().now_ms
+        if dark := [span for span in self.light if span.light == "night"]:
+            begin_ms, end_ms = dark[0].from_ms, dark[-1].to_ms
+        if now_ms > begin_ms:
+            begin_ms, end_ms = now_ms, end_ms if now_ms < end_ms else self.to_ms
+        return begin_ms // _QUARTER_MS * _QUARTER_MS, -(-end_ms // _QUARTER_MS) * _QUARTER_MS
 
 
 @bp.get("/reservations", endpoint="reservations")
@@ -125,15 +134,21 @@ def unreserve() -> Response:
 
 
 def _parse(form: Mapping[str, str]) -> Reserve:
-    """Read the form; times are in UTC. Raises BadRequest."""
-    actor = page().actor
+    """Read the form; times are by the clock that the form names. Raises BadRequest."""
+    actor, by = page().actor, _clock_of(form)
     body = {key: form.get(key, "").strip() for key in ("start", "end", "title", "reservation_note")}
+    body |= {key: by.as_iso(body[key], key) for key in ("start", "end")}
     body |= {"site": page().site, "creator_id": actor.id, "creator": actor.name}
     if form.get("event_id"):
         body["event_id"] = form["event_id"]
     command = commands.checked(Reserve, body)
     commands.check_site(command, page().settings.sites)
     return command
+
+
+def _clock_of(form: Mapping[str, str]) -> WallClock:
+    """Return the clock that a form names; a script's form that names none means UTC. Raises BadRequest."""
+    return wall_clocks.called(form.get("clock") or wall_clocks.UTC_NAME, page().profile)
 
 
 def _wanted(connection: Connection, command: Reserve, owner: tuple[str, str]) -> ReservationRow:
@@ -176,8 +191,9 @@ def _conflict(wanted: ReservationRow) -> str:
     ]
     for start_ms, end_ms, creator_id, creator in held:
         if creator_id != wanted.creator_id:
-            times = f"{formats.moment(start_ms)[:16]} to {formats.moment(end_ms)[:16]} UTC"
-            return f"{creator} has reserved {times}"
+            times = page().times
+            start, end = (f"{times.at(at_ms):%Y-%m-%d %H:%M}" for at_ms in (start_ms, end_ms))
+            return f"{creator} has reserved {start} to {end} {times.unit}"
     return ""
 
 
@@ -188,14 +204,15 @@ def _show(given: Mapping[str, str], fault: str) -> str:
         rows = reservations.between(connection, page().site, spans[0].from_ms, spans[-1].to_ms)
         secret = None if page().is_open else calendar_keys.of_site(connection, page().site)
     nights = [_night(span, rows) for span in spans]
+    by = _clock_of(given) if given.get("clock") and not given.get("edit") else page().times
     editing = next(
         (each for night in nights for each in night.reservations if each.event_id == given.get("edit")), None
     )
     values = {key: given.get(key, "") for key in ("start", "end", "title", "reservation_note", "event_id")}
     if editing is not None:
         values = {
-            "start": formats.moment(editing.start_ms)[:16],
-            "end": formats.moment(editing.end_ms)[:16],
+            "start": by.written(editing.start_ms),
+            "end": by.written(editing.end_ms),
             "title": editing.title,
             "reservation_note": editing.note,
             "event_id": editing.event_id,
@@ -208,6 +225,7 @@ def _show(given: Mapping[str, str], fault: str) -> str:
         after=first + timedelta(days=_NIGHTS),
         tonight=sky.night_of(page().now_ms, page().profile.zone),
         values=values,
+        form_times=by,
         fault=fault,
         calendar_secret=secret,
     )
@@ -234,7 +252,8 @@ def _night(span: _Span, rows: Sequence[ReservationRow]) -> Night:
     light = sky.spans(place, from_ms, to_ms) if place else []
     here = [row for row in rows if row.start_ms < to_ms and row.end_ms > from_ms]
     elsewhere, known = _known_elsewhere(page().site, from_ms, to_ms)
-    return Night(night, from_ms, to_ms, light, here, elsewhere, known)
+    hours = page().times.full_hours(from_ms, to_ms, _HOURS)
+    return Night(night, from_ms, to_ms, light, here, elsewhere, known, hours)
 
 
 def _known_elsewhere(site: str, from_ms: int, to_ms: int) -> tuple[list[remote_calendar.Span], bool]:

@@ -19,7 +19,7 @@ from ..jobs.rows import JobRow
 from ..observatory import catalogue, describe
 from ..service import service
 from ..storage.statement import Connection
-from . import formats, forms, kept_templates, offers, plan_send, pointing
+from . import forms, kept_templates, offers, plan_send, pointing
 from .actions import keep_for_next_page
 from .blueprint import bp
 from .context import SENT_WITH_CAUTION, page
@@ -90,8 +90,8 @@ def send_it() -> Response:
         order.faults[""] = error.sentence.removeprefix("Error: ")
         return make_response(_show(given, order), error.status)
     if sent[0].timestamp_ms < page().now_ms - _ONE_PRESS_MS:
-        at = formats.instant(sent[0].timestamp_ms)
-        return _unsent(given, order, f"this was sent already, at {at} UTC; press Send to send it once more", 409)
+        at = f"{page().times.instant(sent[0].timestamp_ms)} {page().times.unit}"
+        return _unsent(given, order, f"this was sent already, at {at}; press Send to send it once more", 409)
     onward = redirect(url_for("pages.now", site=sent[0].site), 303)
     line = ", then: ".join(map(describe.describe_job, sent))
     if beyond := order.beyond(page().abilities):

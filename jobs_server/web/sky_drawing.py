@@ -11,8 +11,10 @@ from markupsafe import Markup
 
 from ..observatory import solar_system, tonight
 from ..observatory.tonight import Night
+from . import wall_clocks
 from .blueprint import bp
 from .curve_drawing import HEIGHT, WIDTH, Tick, hours
+from .wall_clocks import WallClock
 
 LOWEST, HIGHEST = -20, 90
 """Degrees of altitude at the bottom and the top of the box."""
@@ -55,7 +57,13 @@ Curves = Sequence[tuple[str, Sequence[tuple[int, float]]]]
 
 
 def draw(
-    night: Night, curves: Curves, limit: float | None, now_ms: int, planned: Curves = (), left_out: int = 0
+    night: Night,
+    curves: Curves,
+    limit: float | None,
+    now_ms: int,
+    planned: Curves = (),
+    left_out: int = 0,
+    by: WallClock = wall_clocks.ALONE,
 ) -> SkyDrawing:
     """Draw targets' altitudes over a night, beside the moon's and the sun's; `planned` are those still to come."""
     box = _Box(night.from_ms, night.to_ms)
@@ -68,7 +76,7 @@ def draw(
     return SkyDrawing(
         lines=tuple(lines),
         ticks=tuple(Tick(round(box.y(place), 1), f"{place}°") for place in _PLACES),
-        hours=tuple(hours(night.from_ms, night.to_ms)),
+        hours=tuple(hours(night.from_ms, night.to_ms, by)),
         dark=tuple((round(box.x(begin), 1), round(box.x(end) - box.x(begin), 1)) for _, begin, end in night.dark),
         limit=None if limit is None else round(box.y(limit), 1),
         now=round(box.x(now_ms) / WIDTH * 100, 1) if inside else None,
@@ -112,6 +120,6 @@ def _path_of_body(night: Night, name: str) -> str:
 
 @bp.app_template_global("sky_figure")
 @lru_cache(maxsize=64)
-def figure(drawing: SkyDrawing, title: str, tall: int = HEIGHT) -> Markup:
+def figure(drawing: SkyDrawing, title: str, by: WallClock, tall: int = HEIGHT) -> Markup:
     """Return a drawing as a figure of a page, so many pixels tall; many look at the same one."""
-    return Markup(render_template("pages/_sky.html", drawing=drawing, title=title, tall=tall))  # noqa: S704  # escaped there
+    return Markup(render_template("pages/_sky.html", drawing=drawing, title=title, tall=tall, by=by))  # noqa: S704  # escaped there

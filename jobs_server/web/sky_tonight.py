@@ -59,7 +59,7 @@ def _drawn(page: Page, night: Night, running: Sequence[JobWithTiming], planned: 
         for targets_of in ([found] if found else [], others[:MOST_PLANNED])
     )
     limit, left_out = page.profile.lowest_altitude_deg, len(others) - len(coming)
-    return sky_drawing.draw(night, curves, limit, page.now_ms, coming, left_out)
+    return sky_drawing.draw(night, curves, limit, page.now_ms, coming, left_out, page.times)
 
 
 def _planned(page: Page, steps: Iterable[StepOfPlan]) -> list[Target]:

@@ -274,3 +274,20 @@ def test_a_blank_field_gets_the_servers_sentence_and_no_box_of_the_browsers_own(
     visitor.window.press("[name=do][value=send]")
     until(lambda: "name the instance" in visitor.text(".note.refused"))
     assert green_and_blue(visitor.sees()) == (0, 0)
+
+
+def test_at_night_the_small_calendar_of_a_time_is_red_readable_and_chosen_from_in_every_engine(
+    visitor: Visitor,
+) -> None:
+    visitor.opens("/reservations")
+    visitor.window.write("#r-start", "2027-01-14 21:00")
+    visitor.window.press(".time-field .btn")
+    until(lambda: visitor.text(".calendar strong") == "January 2027")
+    assert green_and_blue(visitor.sees()) == (0, 0)
+    visitor.window.run("document.querySelector('.calendar').scrollIntoView({ block: 'center', behavior: 'instant' })")
+    assert unreadable(visitor) == []
+    visitor.window.run(NO_GLASS)
+    assert green_and_blue(visitor.sees()) == (0, 0)
+    visitor.window.press(".calendar-days button:nth-of-type(15)")
+    visitor.window.press(".calendar-hours button:nth-child(23)")
+    assert visitor.window.run("return document.getElementById('r-start').value") == "2027-01-11 22:00"

@@ -49,6 +49,18 @@ def test_a_time_is_read_by_the_sites_clock_and_said_by_both(
     assert len(observatory.polls()) == 1
 
 
+def test_a_form_that_names_utc_has_its_time_read_so(
+    browser: FlaskClient, observatory: Observatory, clocks: Clocks
+) -> None:
+    form = EXPOSE | {"not_before_seconds": "23:00", "clock": "UTC"}
+    assert "23:00 UTC, " in previews(browser, **form)["readings"]["not_before_seconds"]
+    assert sends(browser, **form).status_code == 303
+    clocks.pass_by(15 * HOUR - 1)
+    assert observatory.polls() == []
+    clocks.pass_by(1)
+    assert len(observatory.polls()) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -1,5 +1,6 @@
 // Reserving: times are chosen by dragging in the week or by arrows, and whose reservation is in the way is said before
 // anything is sent.
+import { asScript } from "./clock.js";
 import { startWeek } from "./week.js";
 
 const WAIT_MS = 300;
@@ -30,7 +31,7 @@ function start(form) {
     const mine = ++asked;
     const body = new URLSearchParams(new FormData(form));
     body.set("do", "check");
-    const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { "X-Requested-By": "script" } }).catch(() => null);
+    const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: asScript() }).catch(() => null);
     if (!answer?.ok || mine !== asked) return;
     const { fault } = await answer.json();
     conflict.textContent = fault;

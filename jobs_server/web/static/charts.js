@@ -163,7 +163,7 @@ function columns(svg, width, nights, draw) {
   nights.forEach((night, index) => {
     const x = LEFT + index * step + (step - wide) / 2;
     draw(night, x, wide);
-    if (index % Math.ceil(44 / step) === 0) svg.append(textAt(Math.max(LEFT + 16, x + wide / 2), TALL + 15, night.name.slice(5), "middle"));
+    if (index % Math.ceil(44 / step) === 0) svg.append(textAt(Math.max(LEFT + 16, x + wide / 2), TALL + 15, night.name.slice(-5), "middle"));
   });
 }
 

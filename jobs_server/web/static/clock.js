@@ -1,6 +1,11 @@
 // The server's clock, and every text that goes on with it. The browser's own clock may be hours off.
 
+import { isKnown, shown } from "./zones.js";
+
 const SIDEREAL_RATE = 1.00273790935;
+const { clock: choice, zone: chosen } = document.body.dataset;
+export const zone = chosen && isKnown(chosen) ? chosen : "UTC"; // by which times are shown
+export const unit = zone === "UTC" ? "UTC" : "site time";
 let server = { ms: Date.now(), mark: performance.now() };
 
 export function now() {
@@ -20,13 +25,13 @@ export function startClocks() {
   server = { ms: Number(clocks.dataset.now), mark: loaded?.responseEnd ?? performance.now() };
   const sidereal = document.querySelector("[data-clock=lst]");
   const begun = { ms: server.ms, hours: Number(sidereal?.dataset.hours ?? 0) };
-  const zone = document.querySelector("[data-clock=site]");
-  const local = zone && timeIn(zone.dataset.zone);
+  const site = document.querySelector(".clocks [data-clock=site]");
+  const local = site && isKnown(site.dataset.zone) ? site.dataset.zone : null;
   const tick = () => {
     const ms = now();
-    put(document.querySelector("[data-clock=utc]"), new Date(ms).toISOString().slice(11, 19));
+    put(document.querySelector(".clocks [data-clock=utc]"), instantIn(ms, "UTC"));
     if (sidereal) put(sidereal, sexagesimal(begun.hours + ((ms - begun.ms) / 3600000) * SIDEREAL_RATE));
-    if (zone) put(zone, local.format(ms));
+    if (local) put(site, instantIn(ms, local));
     count(document, ms);
     setTimeout(tick, 1000 - (now() % 1000) + 5);
   };
@@ -90,12 +95,22 @@ export function duration(ms) {
 }
 
 export function instant(ms) {
-  return new Date(ms).toISOString().slice(11, 19);
+  return instantIn(ms, zone);
 }
 
-function timeIn(zone) {
-  const shape = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
-  return new Intl.DateTimeFormat("en-GB", { ...shape, timeZone: zone });
+function instantIn(ms, name) {
+  return new Date(shown(ms, name)).toISOString().slice(11, 19);
+}
+
+// The next time that is so many ms from midnight by the clock of this page, and not before.
+export function roundUp(ms, step) {
+  const ahead = shown(ms, zone) - ms;
+  return Math.ceil((ms + ahead) / step) * step - ahead;
+}
+
+// What a script asks with: what comes is written by the clock of this page, whatever was chosen in another one.
+export function asScript(more = {}) {
+  return { "X-Requested-By": "script", "X-Clock": choice ?? "", ...more };
 }
 
 function sexagesimal(hours) {

@@ -1,5 +1,7 @@
 // Forms marked data-in-place are sent without leaving the page: a success is a note that fades, a refusal one that stays.
 
+import { asScript } from "./clock.js";
+
 const FADES_MS = 6000;
 const UNDO_MS = 30000;
 
@@ -16,7 +18,7 @@ export async function send(form, button, more = {}) {
   const body = new URLSearchParams(new FormData(form, button));
   for (const [name, value] of Object.entries(more)) body.set(name, value);
   try {
-    const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { "X-Requested-By": "script" } });
+    const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: asScript() });
     const text = await answer.text();
     if (!answer.ok) return void note(text, true);
     const { line, button: undo } = JSON.parse(text);

@@ -2,7 +2,7 @@
 // patched. One rendering, the server's; a burst of changes costs a few fetches. The stream begins where the server
 // stood when it rendered the page, so that nothing falls between the two. Where all places for streams are taken the
 // page asks for changes; the server renders only when there are some, and says when a place is free.
-import { count, instant, now, setNow } from "./clock.js";
+import { asScript, count, instant, now, setNow } from "./clock.js";
 import { patch } from "./patch.js";
 
 const AT_MOST_EVERY_MS = 250;
@@ -170,7 +170,7 @@ async function fetchNow(mine) {
 
 async function fetchPage(signal, whole = true) {
   const { position, mark } = document.body.dataset;
-  const headers = { "X-Requested-By": "script", ...(whole ? {} : { "X-Known": `${position} ${mark}` }) };
+  const headers = asScript(whole ? {} : { "X-Known": `${position} ${mark}` });
   const answer = await fetch(document.body.dataset.liveSrc, { headers, signal, cache: "no-store" }); // no cache holds one back for another
   const text = await answer.text();
   if (!answer.ok || answer.redirected) throw new Error(String(answer.status));

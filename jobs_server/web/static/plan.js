@@ -1,6 +1,8 @@
 // The form of a plan: its rows, its length and its end are written by the server while it is filled in, the same way
 // as when it is sent. Without this script each button is a page of its own.
 
+import { asScript } from "./clock.js";
+
 const WAIT_MS = 250;
 
 for (const form of document.querySelectorAll("[data-plan]")) {
@@ -13,7 +15,7 @@ for (const form of document.querySelectorAll("[data-plan]")) {
     const body = new URLSearchParams(new FormData(form));
     body.set("do", what);
     const mine = ++asked;
-    const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { "X-Requested-By": "script" } }).catch(() => null);
+    const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: asScript() }).catch(() => null);
     if (mine !== asked && what === "preview") return;
     if (!answer?.ok) return showNone(form);
     show(form, await answer.json(), what);

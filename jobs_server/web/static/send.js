@@ -1,6 +1,7 @@
 // The form that sends a job: what it would send is shown while it is filled in. The server reads it, the same way as
 // when it is sent, so that what is shown is what goes out.
 
+import { asScript } from "./clock.js";
 import { note } from "./forms.js";
 
 const WAIT_MS = 250;
@@ -13,7 +14,7 @@ for (const form of document.querySelectorAll("[data-send]")) {
     const body = new URLSearchParams(new FormData(form));
     body.set("do", "preview");
     const mine = ++asked;
-    const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { "X-Requested-By": "script" } }).catch(() => null);
+    const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: asScript() }).catch(() => null);
     if (mine !== asked) return;
     if (!answer?.ok) return showNone(form);
     const preview = await answer.json();

@@ -1,5 +1,5 @@
 // The small things around every page: menus that close, the theme without a reload, sound when it is wanted.
-import { fade } from "./forms.js";
+import { fade, note } from "./forms.js";
 
 const SOUND = "jobs-sound";
 
@@ -8,6 +8,7 @@ export function startShell() {
   document.addEventListener("click", (event) => closeMenus(event.target));
   document.addEventListener("keydown", (event) => event.key === "Escape" && closeMenus(document.body));
   startTheme();
+  keepWhatIsTyped();
   printWhole();
   startSound();
   keepRoomForTheBar();
@@ -27,6 +28,20 @@ function startTheme() {
       wear(event.submitter.value);
       await fetch(form.getAttribute("action"), { method: "POST", body, redirect: "manual" });
       document.dispatchEvent(new CustomEvent("jobs:theme"));
+    });
+  }
+}
+
+// A form that is half filled in stays, in the time that it says: the next page has the other one.
+function keepWhatIsTyped() {
+  const isTyped = (field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked;
+  for (const form of document.querySelectorAll(".clock-switch")) {
+    form.addEventListener("submit", async (event) => {
+      if (![...document.querySelectorAll("main :is(input, textarea):not([type=hidden])")].some(isTyped)) return;
+      event.preventDefault();
+      const body = new URLSearchParams(new FormData(form, event.submitter));
+      await fetch(form.getAttribute("action"), { method: "POST", body, redirect: "manual" });
+      note(`${event.submitter.textContent} from the next page on. This one stays as it is, with what you typed.`, false);
     });
   }
 }

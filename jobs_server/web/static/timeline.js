@@ -1,6 +1,6 @@
 // A night as a drawing: one lane for each type of device over the light of the sky. Zoom with the wheel, two fingers or
 // the keys + and -, move by dragging or with the arrows, read a job by pointing at it, open it with a click.
-import { age, duration, instant, now } from "./clock.js";
+import { age, asScript, duration, instant, now, roundUp, unit } from "./clock.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const LANE = 26;
@@ -59,7 +59,7 @@ class Timeline {
 
   async fetch() {
     const src = this.data?.position ? `${this.src}&since=${this.data.position}` : this.src;
-    const answer = await fetch(src, { headers: { "X-Requested-By": "script" } }).catch(() => null);
+    const answer = await fetch(src, { headers: asScript() }).catch(() => null);
     if (!answer?.ok) return;
     const fresh = await answer.json();
     const night = this.data?.from_ms;
@@ -135,13 +135,13 @@ class Timeline {
   axis() {
     const group = shape("g", { class: "axis" });
     const step = stepFor((this.to - this.from) / ((this.width - this.label) / 70));
-    for (let at = Math.ceil(this.from / step) * step; at < this.to; at += step) {
+    for (let at = roundUp(this.from, step); at < this.to; at = roundUp(at + 1, step)) {
       const x = this.x(at);
       group.append(shape("line", { x1: x, x2: x, y1: TOP, y2: this.bottom + 4 }));
       if (x > this.width - 18) continue;
       group.append(textAt(x, this.bottom + 16, instant(at).slice(0, step < 60000 ? 8 : 5), { "text-anchor": x < this.label + 14 ? "start" : "middle" }));
     }
-    group.append(textAt(0, this.bottom + 16, "UTC", {}));
+    group.append(textAt(0, this.bottom + 16, unit, {}));
     return group;
   }
 
@@ -249,7 +249,7 @@ class Timeline {
     const { jobs } = event.target;
     this.tip.hidden = !jobs;
     if (!jobs) return;
-    this.tip.textContent = jobs.length > 1 ? `${jobs.length} jobs from ${instant(jobs[0][2])} to ${instant(jobs.at(-1)[2])} UTC; zoom in, or click, to tell them apart` : describe(jobs[0]);
+    this.tip.textContent = jobs.length > 1 ? `${jobs.length} jobs from ${instant(jobs[0][2])} to ${instant(jobs.at(-1)[2])} ${unit}; zoom in, or click, to tell them apart` : describe(jobs[0]);
     if (event.pointerType === "touch") this.tip.textContent += " · tap again to open it";
     const box = this.holder.getBoundingClientRect();
     const left = Math.min(event.clientX - box.left, box.width - Math.min(300, box.width));
@@ -287,7 +287,7 @@ class Timeline {
 
 function describe([, line, begin, ended, result, status, who]) {
   const took = ended ? duration(ended - begin) : result === "running" ? `running for ${age(now() - begin)}` : "not begun";
-  return `${line} · ${who} · ${instant(begin)} UTC · ${took} · ${status}`;
+  return `${line} · ${who} · ${instant(begin)} ${unit} · ${took} · ${status}`;
 }
 
 function stepFor(least) {

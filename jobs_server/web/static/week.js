@@ -1,6 +1,7 @@
 // The week of nights as something to draw in: a drag in a night chooses a time, a drag of a reservation moves it, at its
 // edges it changes how long it is. All of it goes into the form beside it; nothing is sent from here.
 import { now } from "./clock.js";
+import { isKnown, read, written } from "./zones.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MINUTE_MS = 60000;
@@ -20,6 +21,8 @@ class Week {
     this.form = form;
     this.place = place;
     this.fault = "";
+    const zone = form.elements.clock.value;
+    this.zone = isKnown(zone) ? zone : null; // then nothing can be drawn in: it would be at another time
     this.choice = document.querySelector("[data-choice]");
     const handle = { pointerdown: this.press, pointermove: this.move, keydown: this.key };
     for (const [kind, does] of Object.entries(handle)) {
@@ -29,6 +32,14 @@ class Week {
       });
     }
     for (const end of ["pointerup", "pointercancel"]) place.addEventListener(end, () => (this.drag = null));
+    place.addEventListener("click", (event) => {
+      const link = event.target.closest("[data-take]");
+      if (!link || !this.zone) return;
+      event.preventDefault();
+      this.form.closest("section").scrollIntoView();
+      this.choose(Number(link.dataset.start), Number(link.dataset.end));
+      this.form.querySelector("button.btn-accent").focus({ preventScroll: true });
+    });
     this.dress(document);
     document.addEventListener("jobs:coming", ({ detail: fresh }) => this.dress(fresh));
     setInterval(() => this.dress(document), NOW_EVERY_MS);
@@ -126,13 +137,14 @@ class Week {
 
   chosen() {
     const { start, end } = this.form.elements;
-    return [read(start.value), read(end.value)];
+    return this.zone ? [read(start.value, this.zone), read(end.value, this.zone)] : [NaN, NaN];
   }
 
   choose(start, end) {
     const { elements } = this.form;
-    elements.start.value = written(start);
-    elements.end.value = written(Math.min(end, start + LONGEST_MS));
+    if (!this.zone) return;
+    elements.start.value = written(start, this.zone);
+    elements.end.value = written(Math.min(end, start + LONGEST_MS), this.zone);
     this.form.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
@@ -145,7 +157,7 @@ class Week {
     const [start, end] = this.chosen();
     this.choice.hidden = !(start < end);
     if (start < end) {
-      this.choice.querySelector("[data-times]").textContent = `${written(start).slice(5)} to ${written(end).slice(11)} UTC`;
+      this.choice.querySelector("[data-times]").textContent = `${written(start, this.zone).slice(5)} to ${written(end, this.zone).slice(11)} ${this.zone === "UTC" ? "UTC" : "site time"}`;
       this.choice.querySelector("[data-fault]").textContent = this.fault;
     }
     for (const strip of this.place.querySelectorAll(".strip")) this.drawIn(strip);
@@ -180,12 +192,4 @@ function mark(strip, kind, sizes) {
 
 function round(ms) {
   return Math.round(ms / STEP_MS) * STEP_MS;
-}
-
-function read(text) {
-  return Date.parse(`${text.trim().replace(" ", "T")}Z`);
-}
-
-function written(ms) {
-  return new Date(ms).toISOString().slice(0, 16).replace("T", " ");
 }
