@@ -251,10 +251,10 @@ def open_page(context: BrowserContext, url: str) -> Page:
     return page
 
 
-def show(page: Page, url: str, press: re.Pattern[str] | None = None) -> None:
+def show(page: Page, url: str, press: str | re.Pattern[str] | None = None) -> None:
     """Go to a page, or to what comes of pressing a button there, and wait until it has drawn itself."""
     page.goto(url)
-    if press is not None:
+    if press:
         with page.expect_navigation():
             page.get_by_role("button", name=press).click()
     page.wait_for_load_state("load")
