@@ -31,6 +31,7 @@ from . import (  # noqa: F401  each adds its routes to the blueprint
     queue,
     reservations,
     send,
+    send_again,
     set_up,
     sign_in,
     site,

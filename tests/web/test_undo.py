@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -76,12 +77,70 @@ def test_send_again_shows_the_form_with_the_jobs_values_and_not_json(
     job = observatory.sends(**nights.expose("M 31", 90, 7))
     observatory.polls()
     observatory.reports(job, "COMPLETE")
-    (link,) = re.findall(r'class="again" href="([^"]+)"', browser.get("/?site=wmd").text)
+    (link,) = re.findall(r'href="([^"]+)">Send again …', browser.get(f"/job/{job['ulid']}?site=wmd").text)
     page = browser.get(unescape(link)).text
     assert 'name="raw"' not in page
     for name, value in (("time", "90"), ("count", "7"), ("object_name", "M 31")):
         assert re.search(rf'name="{name}" value="{value}"', page)
     assert ">Send again</button>" in page
+
+
+def again(browser: FlaskClient, job: dict[str, Any], key: str = "") -> Any:
+    """Press the button beside a result on Now, of the page that is open or of one of before."""
+    (on_page,) = re.findall(r'action="/act/again".*?name="key" value="([^"]+)"', browser.get("/?site=wmd").text)
+    assert f'class="again" name="ulid" value="{job["ulid"]}"' in browser.get("/?site=wmd").text
+    return browser.post("/act/again", data={"site": "wmd", "ulid": job["ulid"], "key": key or on_page})
+
+
+def ends(observatory: Observatory, **job: Any) -> dict[str, Any]:
+    """Let a job be sent and come to its end."""
+    made = observatory.sends(**job)
+    observatory.polls()
+    observatory.reports(made, "COMPLETE")
+    return made
+
+
+def test_one_press_sends_a_job_again_as_it_was_and_the_note_takes_that_back(
+    browser: FlaskClient, observatory: Observatory
+) -> None:
+    job = ends(observatory, **nights.expose("M 31", 90, 7))
+    (key,) = re.findall(r'action="/act/again".*?name="key" value="([^"]+)"', browser.get("/?site=wmd").text)
+    assert [again(browser, job, key).status_code for _ in range(2)] == [303, 303]  # a double tap
+    (made,) = observatory.polls()
+    assert made["ulid"] != job["ulid"]
+    for name in ("deviceType", "deviceInstance", "action", "required_params", "optional_params"):
+        assert made[name] == job[name]
+    assert again(browser, job).status_code == 303  # from the page that came after it
+    shown = browser.get("/?site=wmd").text
+    assert "Sent again: " in shown
+    note = re.search(r'action="/act/cancel"[^>]*>.*?name="ulid" value="(\w+)">Cancel it', shown)
+    assert note is not None
+    browser.post("/act/cancel", data={"site": "wmd", "ulid": note[1]})
+    assert observatory.polls() == []
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        {"device": "enclosure", "action": "open", "required_params": {}, "optional_params": {}},
+        {
+            "device": "mount",
+            "action": "go",
+            "required_params": {"ra": 1, "dec": 2},
+            "optional_params": {"object": "Mars"},
+        },
+    ],
+    ids=["is risky", "is to what moves"],
+)
+def test_what_is_to_be_looked_at_before_it_is_sent_again_is_shown_in_its_form(
+    browser: FlaskClient, observatory: Observatory, job: dict[str, Any]
+) -> None:
+    made = ends(observatory, **job)
+    answer = again(browser, made)
+    assert answer.status_code == 303
+    assert answer.headers["Location"].endswith(f"/send?site=wmd&again={made['ulid']}")
+    assert observatory.polls() == []
+    assert browser.post("/act/again", data={"site": "wmd", "ulid": "none"}).status_code == 404
 
 
 def test_a_template_of_a_command_fills_the_form(browser: FlaskClient, observatory: Observatory) -> None:
