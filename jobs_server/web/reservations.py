@@ -12,7 +12,7 @@ from .. import clock
 from ..auth import gate
 from ..auth.access import Access, needs
 from ..domain import commands
-from ..errors import Forbidden, JobsError
+from ..errors import BadRequest, Forbidden, JobsError
 from ..jobs import calendar_keys, remote_calendar, reservation_commands, reservations
 from ..jobs.reservation_commands import Reserve
 from ..jobs.reservations import ReservationRow
@@ -137,7 +137,10 @@ def _parse(form: Mapping[str, str]) -> Reserve:
     """Read the form; times are by the clock that the form names. Raises BadRequest."""
     actor, by = page().actor, _clock_of(form)
     body = {key: form.get(key, "").strip() for key in ("start", "end", "title", "reservation_note")}
-    body |= {key: by.as_iso(body[key], key) for key in ("start", "end")}
+    for key, does in (("start", "begins"), ("end", "ends")):
+        if not body[key]:
+            raise BadRequest(f"Error: choose a night, or write when it {does}, such as 2026-11-24 21:00")
+        body[key] = by.as_iso(body[key], key)
     body |= {"site": page().site, "creator_id": actor.id, "creator": actor.name}
     if form.get("event_id"):
         body["event_id"] = form["event_id"]

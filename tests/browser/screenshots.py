@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from PIL import Image, ImageDraw
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Page
 
 from tests.support import servers
 from tests.support.observatory import Observatory
@@ -80,6 +80,7 @@ def ended(observatory: Observatory) -> dict[str, Any]:
 
 SIZES = ((390, 844), stage.DESK)
 _CALENDAR = "[aria-label^='Calendar: From']"
+_TALLEST = 8000
 _SHEET_WIDTH, _SHEET_HEIGHT, _IN_A_ROW = 300, 480, 6
 
 
@@ -141,9 +142,19 @@ def picture_all(context: BrowserContext, pages: dict[str, str], file: Callable[[
             page.locator(_CALENDAR).click()
         if name == "you":
             page.locator(".me > summary").click()
+        if name not in ("now", "you", "jobs-calendar"):
+            stretch(page)
         page.wait_for_timeout(400)
-        page.screenshot(path=file(name), full_page=name not in ("now", "you", "jobs-calendar"))
+        page.screenshot(path=file(name))
         page.close()
+
+
+def stretch(page: Page) -> None:
+    """Make the window as tall as its page: so the stops stand at the page's end, and every picture is loaded."""
+    size = page.viewport_size
+    assert size is not None
+    tall = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": size["width"], "height": min(tall, _TALLEST)})
 
 
 def sheet(folder: Path, kind: str) -> None:
@@ -154,7 +165,8 @@ def sheet(folder: Path, kind: str) -> None:
     pen = ImageDraw.Draw(whole)
     for at, each in enumerate(files):
         with Image.open(each) as picture:
-            small = picture.convert("RGB")
+            tallest = picture.width * (_SHEET_HEIGHT - 20) // (_SHEET_WIDTH - 8)
+            small = picture.convert("RGB").crop((0, 0, picture.width, min(picture.height, tallest)))
             small.thumbnail((_SHEET_WIDTH - 8, _SHEET_HEIGHT - 20))
         x, y = at % _IN_A_ROW * _SHEET_WIDTH, at // _IN_A_ROW * _SHEET_HEIGHT
         pen.text((x + 4, y + 4), each.stem.removesuffix(f"-{kind}"), "white")

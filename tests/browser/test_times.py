@@ -227,6 +227,16 @@ def test_a_day_and_an_hour_are_chosen_in_the_small_calendar(page: Page, desk: De
     expect(page.get_by_role("button", name="Calendar: From UTC")).to_be_focused()
 
 
+def test_the_calendar_of_a_narrow_field_is_whole(page: Page, desk: Desk) -> None:
+    page.goto(desk.address("/jobs-log?device=camera"))
+    for name in ("From", "Until"):
+        page.get_by_role("button", name=f"Calendar: {name} UTC").click()
+        box = page.locator(".calendar").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= page.evaluate("innerWidth")
+
+
 def test_a_reservation_is_drawn_and_made_in_site_time(page: Page, desk: Desk) -> None:
     page.goto(desk.address("/reservations?from=2027-07-10"))
     switches(page, "Site time")

@@ -244,6 +244,12 @@ def test_a_reservations_odd_hours_are_refused_in_words_and_the_form_keeps_what_w
     assert reserves(browser, "2027-01-15 21:00", "2027-01-15 23:00", clock="Moon/Tycho").status_code == 400
 
 
+def test_who_reserves_without_a_time_is_told_what_to_do(browser: FlaskClient) -> None:
+    for start, said in (("", "write when it begins"), ("2027-01-15 21:00", "write when it ends")):
+        refused = reserves(browser, start, "")
+        assert (refused.status_code, said in text_of(refused)) == (400, True)
+
+
 def ulids(answer: Any) -> list[str]:
     return re.findall(r'<tr data-key="(\w+)">', answer.text)
 

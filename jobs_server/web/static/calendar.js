@@ -4,6 +4,7 @@ import { now } from "./clock.js";
 import { isKnown, shown } from "./zones.js";
 
 const DAY_MS = 86400000;
+const MARGIN = 12;
 const TIME = /\d{1,2}:\d\d.*$/;
 const DAY = /^\d{4}-\d\d-\d\d/;
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7 };
@@ -39,6 +40,8 @@ class Calendar {
     this.place.append(this.sheet);
     button.setAttribute("aria-expanded", "true");
     this.draw(true);
+    const { left } = this.sheet.getBoundingClientRect();
+    if (left < MARGIN) this.sheet.style.right = `${left - MARGIN}px`; // a narrow field at the edge of a phone
     this.sheet.scrollIntoView({ block: "nearest" });
   }
 
