@@ -235,6 +235,7 @@ def test_the_calendar_of_a_narrow_field_is_whole(page: Page, desk: Desk) -> None
         assert box is not None
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= page.evaluate("innerWidth")
+        page.keyboard.press("Escape")
 
 
 def test_a_reservation_is_drawn_and_made_in_site_time(page: Page, desk: Desk) -> None:

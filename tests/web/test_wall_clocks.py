@@ -160,7 +160,7 @@ def test_the_choice_is_kept_by_the_browser_and_shown_on_every_page(
         page = browser.get(f"{path}?site=wmd")
         assert "09:00:00" in times_on(page), path
         assert "08:00:00" not in times_on(page), path
-        assert 'data-clock="site" data-zone="Europe/Berlin"' in page.text
+        assert 'data-times="site" data-zone="Europe/Berlin"' in page.text
         assert re.search(r'value="site" aria-pressed="true">Site time', page.text)
     assert "Posted site time" in text_of(browser.get("/jobs-log?site=wmd"))
     assert "09:00:00" not in times_on(browser.application.test_client().get("/?site=wmd"))  # another browser

@@ -3,7 +3,7 @@
 import { isKnown, shown } from "./zones.js";
 
 const SIDEREAL_RATE = 1.00273790935;
-const { clock: choice, zone: chosen } = document.body.dataset;
+const { times: choice, zone: chosen } = document.body.dataset;
 export const zone = chosen && isKnown(chosen) ? chosen : "UTC"; // by which times are shown
 export const unit = zone === "UTC" ? "UTC" : "site time";
 let server = { ms: Date.now(), mark: performance.now() };
