@@ -142,7 +142,7 @@ def _body(read: Sequence, exposures: list[Exposure], code: str, options: dict[st
     times = {"notBefore": ("not_before", read.begins), "until": ("until", read.ends)}
     for alias, (key, of_file) in times.items():
         if options[key] or of_file:
-            body[alias] = plan_send.time_of(key, options[key] or of_file, zone, name)
+            body[alias] = plan_send.time_of(key, options[key] or of_file, zone, name, after=body.get("notBefore"))
     body |= {"onFailure": options["on_failure"]} if options["on_failure"] else {}
     begins = body.get("notBefore")
     at_ms = max(clock.now_ms(), round(datetime.fromisoformat(begins).timestamp() * 1000) if begins else 0)

@@ -46,7 +46,9 @@ _BUSY_SECONDS = 20.0  # how long a busy database is waited for
     metavar="TEXT",
     help="Idempotency-Key: the same command sent again with it within a day, such as by cron, makes no second job.",
 )
-@click.option("--not-before", metavar="TIME", help="Hold it until then, such as 2026-11-24T20:15; by the site's clock.")
+@click.option(
+    "--not-before", metavar="TIME", help="Hold it until then, such as 20:15 or 2026-11-24T20:15; by the site's clock."
+)
 @click.option("--target", metavar="NAME", help="Slew to a target by its name: m31, 'NGC 7000', jupiter.")
 @click.option("--sure", is_flag=True, help="Send it although the target is down, too low or near the sun.")
 @site_option

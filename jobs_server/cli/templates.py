@@ -168,16 +168,16 @@ def _named(site: str, name: str, user: str, *, of_site: bool) -> TemplateRow:
 
 
 def _times(times: dict[str, str | None], timezone: str | None, site: str) -> dict[str, str]:
-    names = {"not_before": "notBefore", "until": "until"}
+    found: dict[str, str] = {}
     try:
         zone, name = plan_send.zone_of(timezone, site)
-        return {
-            alias: plan_send.time_of(f"--{key.replace('_', '-')}", times[key], zone, name)
-            for key, alias in names.items()
-            if times[key] is not None
-        }
+        for key, alias in (("not_before", "notBefore"), ("until", "until")):
+            if (text := times[key]) is not None:
+                option = f"--{key.replace('_', '-')}"
+                found[alias] = plan_send.time_of(option, text, zone, name, after=found.get("notBefore"))
     except plan_file.WrongFile as error:
         raise click.ClickException(f"{error}; nothing was sent") from None
+    return found
 
 
 def _send_plan(command: NewPlan, key: str | None, *, as_json: bool) -> None:

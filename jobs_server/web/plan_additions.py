@@ -12,7 +12,7 @@ from ..domain import commands
 from ..domain.plan_commands import EditPlan, check_count
 from ..errors import Conflict, KeyReused
 from ..history import plan_views
-from ..jobs import plan_queries, plans
+from ..jobs import plan_edits, plan_queries, plans
 from ..service import service
 from ..storage.statement import Connection
 from .context import page
@@ -21,9 +21,17 @@ _TRIES = 3
 """A step that is released while its plan is read makes the addition be tried again."""
 
 
-def check_open(connection: Connection, ulid: str) -> None:
-    """Refuse a plan to which nothing can be added. Raises NotFound, Conflict."""
-    plans.check_open(plan_queries.found(connection, page().site, ulid))
+def beginning(connection: Connection, ulid: str) -> dict[str, str]:
+    """Return a form to which steps are added: frames are called as the last ones are, and nothing slews.
+
+    Raises NotFound, and Conflict for a plan that has ended.
+    """
+    row = plan_queries.found(connection, page().site, ulid)
+    plans.check_open(row)
+    for each in reversed(plan_queries.steps(connection, row.id)):
+        if name := plan_edits.as_sent(each.step)["optional_params"].get("object_name"):
+            return {"slew": "", "target": str(name)}
+    return {"slew": ""}
 
 
 def begins_ms(connection: Connection, ulid: str) -> int | None:

@@ -71,7 +71,7 @@ def new_plan() -> Response:
         elif again := request.args.get("again"):
             given |= _of_plan(connection, again)
         elif "to" in given:
-            plan_additions.check_open(connection, given["to"])
+            given |= plan_additions.beginning(connection, given["to"])
         elif "raw" in given:
             given["raw"] = given["raw"] or "[]"
         order = _read(connection, given)

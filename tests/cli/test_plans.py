@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import Result
@@ -331,3 +333,37 @@ def test_a_column_of_one_site_says_where_the_plan_goes(shared_app: Flask, desk: 
     assert result.exit_code == 0, result.stderr
     (job,) = desk.polls()
     assert job["required_params"] == {"time": 60}
+
+
+def test_the_guides_own_files_are_sent_on_any_day(shared_app: Flask, desk: Observatory, tmp_path: Path) -> None:
+    """The guide's TOML had dates, and was refused from the day after them: until is over already."""
+    toml = next(iter(re.findall(r"```toml\n(.*?)```", DOCS, re.DOTALL)))
+    csv = next(each for each in re.findall(r"```\n(.*?)```", DOCS, re.DOTALL) if each.startswith("device,"))
+    result = run(shared_app, "send", written(tmp_path, "night.toml", toml), "--site", desk.site, "--json")
+    assert result.exit_code == 0, result.stderr
+    plan = json.loads(result.stdout)
+    begin, end = (
+        datetime.fromisoformat(plan[key]).astimezone(ZoneInfo("Europe/Madrid")) for key in ("notBefore", "until")
+    )
+    assert (f"{begin:%H:%M}", f"{end:%H:%M}") == ("20:15", "04:00")
+    assert timedelta(0) < begin - datetime.now(UTC) <= timedelta(hours=25)
+    assert timedelta(0) < end - begin < timedelta(hours=24)
+    assert run(shared_app, "send", written(tmp_path, "series.csv", csv), "--site", desk.site).exit_code == 0
+    assert len(listed(desk)) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--not-before", "20:15"], "say whose clock 20:15 is by: 20:15 UTC, a date with its offset, or with timezone"),
+        (["--not-before", "25:15"], "not_before must be a time such as 2026-11-24T20:15, not '25:15'"),
+    ],
+)
+def test_a_time_of_day_wants_a_clock(
+    shared_app: Flask, desk: Observatory, tmp_path: Path, options: list[str], words: str
+) -> None:
+    result = run(shared_app, "send", written(tmp_path, "series.csv", CSV), "--site", desk.site, *options)
+    assert (result.exit_code, words in result.stderr) == (1, True), result.stderr
+    utc = run(shared_app, "send", written(tmp_path, "s.csv", CSV), "--site", desk.site, "--not-before", "20:15 UTC")
+    assert utc.exit_code == 0
+    assert listed(desk)[0]["notBefore"].endswith("T20:15:00Z")

@@ -220,6 +220,15 @@ class TestStepsAreAdded:
         steps = shows(observatory, ulid)["steps"]
         assert [each["optional_params"]["filter"] for each in steps] == ["R", "V", "B", "Ha"]
 
+    def test_frames_are_called_as_the_last_ones_and_nothing_slews(
+        self, browser: FlaskClient, observatory: Observatory
+    ) -> None:
+        frame = plans.a_step(optional_params={"object_name": "M 31", "count": 1})
+        plan = plans.plans(observatory, [plans.SLEW, frame, plans.a_step("home", "mount", "mount1")])
+        form = browser.get(f"/plans/new?site=wmd&to={plan['id']}").text
+        assert 'name="target" value="M 31"' in form
+        assert not re.search(r'name="slew" value="yes" checked', form)
+
     def test_a_double_click_adds_them_once(self, browser: FlaskClient, observatory: Observatory) -> None:
         ulid = sent(sends(browser))
         for _ in range(2):
