@@ -4,9 +4,10 @@ A folder may be named, by default `build/screenshots`, and after it the pages th
 Now as a window shows it, at 390 and 1440 px in three themes; a sheet of each width and theme has all of them, small.
 """
 
-from __future__ import re
+from __future__ import annotations
 
 import io
+import re
 import sys
 import tempfile
 from collections.abc import Callable
