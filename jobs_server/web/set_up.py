@@ -37,6 +37,8 @@ DEVICES: Mapping[str, tuple[str, str]] = {
     "enclosure": ("Dome or roof", "enclosure1"),
 }
 """The devices that a site may have: what the form calls each, and the name that it gets."""
+_ALL = "all"
+"""Of this name are the addresses at which the companion gives the configs of all sites."""
 _USUAL = ("camera", "mount", "focuser")
 _LONGEST_OF_A_NAME = 12
 _LONGEST_FILTERS = 500
@@ -175,6 +177,8 @@ def _given(given: MultiDict[str, str]) -> Form:
         form.faults["code"] = f"JOBS_SITES names {', '.join(known)}, and no other site"
     elif len(form.code) > LONGEST_CODE or not form.code.isprintable() or "/" in form.code:
         form.faults["code"] = "write a short code without a slash, such as wmd"
+    elif form.code == _ALL:
+        form.faults["code"] = "the public site software says all for every site at once; write another code"
     _read_place(form, given.get("choose", ""))
     return form
 
@@ -184,7 +188,7 @@ def _code_of(name: str) -> str:
     words = [word for word in map(fold, name.split()) if word]
     first = (words[0] if words else "site")[:_LONGEST_OF_A_NAME]
     codes = (first if number == 1 else f"{first}{number}" for number in count(1))
-    return next(code for code in codes if code not in page().profiles)
+    return next(code for code in codes if code != _ALL and code not in page().profiles)
 
 
 def _read_place(form: Form, chosen: str) -> None:

@@ -156,6 +156,10 @@ class TestSettingUp:
         assert client.post("/set-up", data=GIVEN | {"place": " "}).status_code == 303
         assert "latitude_deg" not in (tmp_path / "site.toml").read_text(encoding="utf-8")
 
+    def test_a_name_that_begins_with_all_makes_another_code(self, client: FlaskClient, tmp_path: Path) -> None:
+        assert client.post("/set-up", data=GIVEN | {"name": "All Saints", "code": ""}).status_code == 303
+        assert 'code = "all2"' in (tmp_path / "site.toml").read_text(encoding="utf-8")
+
     @pytest.mark.parametrize(
         ("given", "says"),
         [
@@ -165,6 +169,7 @@ class TestSettingUp:
             ({"place": "95 N 12 E"}, "A latitude is from -90 to 90 degrees, and 95 is none; it comes first."),
             ({"code": "a" * 300}, "Write a short code without a slash, such as wmd."),
             ({"code": "hill/1"}, "Write a short code without a slash, such as wmd."),
+            ({"code": "all"}, "The public site software says all for every site at once; write another code."),
             ({"name": "Hill " * 20}, "Write how people call the observatory, in at most 80 characters."),
         ],
     )
