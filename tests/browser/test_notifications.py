@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from . import stage
 from .conftest import Desk
@@ -67,6 +68,13 @@ def until_shown(page: Page, phone: Phone, count: int) -> None:
     raise AssertionError(phone.shown)
 
 
+def twelve_minutes_later(route: Route) -> None:
+    """Have a page say that it is later than it is."""
+    answer = route.fetch()
+    later = re.sub(r'data-now="(\d+)"', lambda found: f'data-now="{int(found[1]) + 720_000}"', answer.text())
+    route.fulfill(response=answer, body=later)
+
+
 def a_job(desk: Desk, site: str, end: str, user: str = "vera", **more: Any) -> dict[str, Any]:
     """A job of somebody ends."""
     software = desk.at(site)
@@ -122,7 +130,7 @@ def test_what_was_missed_for_some_minutes_is_shown_with_its_age(desk: Desk, phon
     until_shown(page, phone, 1)
     page.goto("about:blank")
     a_job(desk, "away", "FAILED")
-    page.add_init_script("const real = performance.now.bind(performance); performance.now = () => real() + 720000")
+    page.route(lambda url: url.endswith("site=away") and "/stream" not in url, twelve_minutes_later)
     page.goto(desk.address("/", "away"))
     until_shown(page, phone, 2)
     assert phone.shown[1]["body"].startswith("12 min ago: ")
@@ -146,3 +154,16 @@ def test_a_page_by_plain_http_says_what_to_do_instead(desk: Desk, browser: Brows
         page.goto(desk.address("/notifications", "plain"))
         expect(page.get_by_text("Have alerts sent to an address instead.")).to_be_visible()
         expect(page.locator("[data-notify-turn]")).to_be_hidden()
+
+
+def test_the_script_is_fetched_where_it_is_switched_on_or_may_be_alone(desk: Desk, phone: Phone) -> None:
+    asked: list[str] = []
+    phone.context.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    visited = phone.context.new_page()
+    visited.goto(desk.address("/", "first"))
+    visited.locator("[data-clock=utc]").wait_for()
+    assert "notify.js" not in asked
+    phone.turns_on(desk, "first")
+    a_job(desk, "first", "FAILED")
+    until_shown(visited, phone, 2)
+    assert phone.titles[1:] == ["first: your job failed"]

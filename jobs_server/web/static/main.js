@@ -5,7 +5,6 @@ import { startCopying } from "./copy.js";
 import { startForms } from "./forms.js";
 import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";
-import { startNotifications } from "./notify.js";
 import { startShell } from "./shell.js";
 
 startClocks();
@@ -14,4 +13,14 @@ startForms();
 startCopying();
 startKeys();
 startLive();
-startNotifications();
+
+// Fetched where somebody has switched notifications on in this browser, or may do so: no other first visit waits for it.
+const NOTIFICATIONS = "jobs-notifications";
+const load = async () => (await import("./notify.js")).startNotifications();
+const switched = ({ key }) => {
+  if (key !== NOTIFICATIONS) return;
+  removeEventListener("storage", switched);
+  load();
+};
+if (document.querySelector("[data-notify-page]") || localStorage.getItem(NOTIFICATIONS)) load();
+else addEventListener("storage", switched);
