@@ -19,7 +19,7 @@ from ..jobs.rows import JobRow
 from ..observatory import catalogue, describe
 from ..service import service
 from ..storage.statement import Connection
-from . import forms, kept_templates, offers, plan_send, pointing
+from . import forms, kept_templates, offers, plan_send, pointing, wall_clocks
 from .actions import keep_for_next_page
 from .blueprint import bp
 from .context import SENT_WITH_CAUTION, page
@@ -147,6 +147,7 @@ def _render(given: Mapping[str, str], order: Order | None, choices: Choices, *, 
         cautions=_cautions(shown) if shown.bodies else _known_cautions(_named(device, action, script)),
         order=order,
         shown=shown,
+        by=wall_clocks.called(given["clock"], page().profile) if given.get("clock") else page().times,
         seen=_seen(shown),
         templates=choices.templates,
         asks=asks,

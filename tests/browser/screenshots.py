@@ -47,6 +47,7 @@ PAGES = {
 }
 MORE = {
     "configs": "/settings/configs?site=wmd",
+    "notifications": "/notifications?site=wmd",
     "jobs-of-a-night": "/jobs-log?site=wmd&night=tonight",
     "jobs-none": "/jobs-log?site=wmd&text=nothing+of+the+kind",
     "jobs-faulty": "/jobs-log?site=wmd&since=soon",
@@ -60,11 +61,11 @@ MORE = {
     "now-empty": "/?site=quiet",
 }
 """Pages, and states of them, that are looked at but not tested one by one."""
-PRESSED: dict[str, str | re.Pattern[str]] = {
+PRESSED = {
     "send-faulty": stage.SEND,
     "send-asks": stage.SEND,
-    "plan-faulty": "Send",
-    "reservations-faulty": "Reserve as Vera",
+    "plan-faulty": re.compile("^Send"),
+    "reservations-faulty": re.compile("^Reserve as"),
 }
 """Of these pages it is seen what comes of pressing a button."""
 

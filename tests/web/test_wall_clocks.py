@@ -310,6 +310,9 @@ def test_a_plans_times_are_read_in_the_time_that_its_form_says(browser: FlaskCli
     chooses(browser, "site")
     assert reading(clock="UTC") == "Sat 2027-01-16 22:30 site time, 21:30 UTC"
     assert 'name="clock" value="Europe/Berlin"' in browser.get("/plans/new?site=wmd").text
+    held = {"site": "wmd", "device": "camera", "action": "expose", "instance": "", "do": "send"}
+    refused = browser.post("/send", data=held | {"not_before_seconds": "2027-01-16 21:30", "clock": "UTC"})
+    assert (refused.status_code, 'name="clock" value="UTC"' in refused.text) == (400, True)  # as it was typed
     plan = plans.plans(observatory, until="2027-10-31T01:30:00Z")
     page = browser.get(f"/plans/{plan['id']}?site=wmd").text
     assert 'name="clock" value="Europe/Berlin"' in page
