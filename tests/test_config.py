@@ -227,7 +227,11 @@ def test_a_relative_file_is_the_same_for_the_app_and_for_commands_from_any_folde
 def test_without_an_app_the_folder_is_the_one_that_flask_gives(tmp_path: Path, place: str) -> None:
     package = tmp_path / place / "jobs_server"
     package.parent.mkdir(parents=True)
-    copytree(Path(config.__file__).parent, package, ignore=lambda _folder, names: [n for n in names if "." not in n])
+    copytree(
+        ROOT / "jobs_server",
+        package,
+        ignore=lambda _folder, names: [n for n in names if "." not in n and n != "config"],
+    )
     code = (
         f"import sys; sys.prefix = {str(tmp_path / 'prefix')!r}; sys.path.insert(0, {str(package.parent)!r})\n"
         "import flask; from jobs_server import config\n"
@@ -236,8 +240,13 @@ def test_without_an_app_the_folder_is_the_one_that_flask_gives(tmp_path: Path, p
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     file, ours, flasks = done.stdout.splitlines()
-    assert Path(file).parent == package
+    assert Path(file).parent == package / "config"
     assert ours == flasks
+
+
+def _rooms(_folder: str, names: list[str]) -> list[str]:
+    """Return what is no file, but for the room of the settings."""
+    return [name for name in names if "." not in name and name != "config"]
 
 
 def test_beside_the_setting_and_in_the_guides_it_is_said_what_becomes_of_scripts_without_the_right_roles() -> None:

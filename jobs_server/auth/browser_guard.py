@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from flask import Flask, request
 
 from ..config import Settings
-from ..config_checks import ANY_ORIGIN
+from ..config.checks import ANY_ORIGIN
 from ..errors import Forbidden, shown
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from flask import Flask
 from flask_cors import CORS
 
-from ..config_checks import ANY_ORIGIN
+from ..config.checks import ANY_ORIGIN
 
 
 def allow(app: Flask, origins: Sequence[str], *, changes: Sequence[str] = ()) -> None:

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from .. import clock, program
 from ..config import Settings
-from ..config_checks import ANY_ORIGIN
+from ..config.checks import ANY_ORIGIN
 from ..domain import actors, strict_json
 from ..domain.actors import Actor, Known
 from ..domain.commands import SubmitJob, SubmitSignedIn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..config_checks import parse_url
+from ..config.checks import parse_url
 from ..errors import ConfigError, TaskFailed
 from ..upkeep import backups
 from .installation import database, settings

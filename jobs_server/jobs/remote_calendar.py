@@ -13,7 +13,7 @@ from typing import Any
 from .. import clock
 from ..clock import in_utc
 from ..config import Settings
-from ..config_checks import without_secrets
+from ..config.checks import without_secrets
 from ..domain.actors import Actor, Known
 from ..domain.commands import SubmitJob
 from ..domain.lifecycle import is_stop

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
-from . import program
-from .config_checks import (
+from .. import program
+from ..errors import ConfigError
+from .checks import (
     PREFIX,
     check_address,
     check_issuer,
@@ -26,7 +27,6 @@ from .config_checks import (
     variable,
     without_secrets,
 )
-from .errors import ConfigError
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -41,6 +41,7 @@ CONFIG_FILE = "config.toml"
 _SQLITE_FILE = "sqlite:///"
 _MORE_THAN_A_FILE = re.compile(r"[?%\r\n\t\v\f]")  # in a URL: options, what is escaped, what is no URL
 _WHOLE, _NUMBER = re.compile(r"\d{1,9}", re.ASCII), re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
+_PACKAGE = __package__.partition(".")[0]
 _SECRETS = ("oidc_client_secret", "alert_url")
 """Settings that are never shown; the address of the alerts is all that one needs to send there."""
 
@@ -352,14 +353,14 @@ def _under(folder: Path, database_url: str) -> str:
 
 def instance_folder() -> Path:
     """Return the folder that is used unless a setting names another: the one that Flask gives the app."""
-    place, prefix = Path(__file__).parent.parent, Path(sys.prefix).absolute()
+    place, prefix = Path(__file__).parents[2], Path(sys.prefix).absolute()
     if place.is_relative_to(prefix):
-        return prefix / "var" / f"{__package__}-instance"
+        return prefix / "var" / f"{_PACKAGE}-instance"
     if place.name.lower() != "site-packages":
         return place / "instance"
     from flask import Flask  # The package is another interpreter's: Flask finds its folder.
 
-    return Path(Flask(__package__).instance_path)
+    return Path(Flask(_PACKAGE).instance_path)
 
 
 def split(given: Mapping[str, object], flask_keys: Container[str]) -> tuple[dict[str, object], dict[str, object]]:
