@@ -9,7 +9,7 @@ import click
 import orjson
 from pydantic_core import from_json
 
-from .. import clock
+from .. import clock, program
 from ..domain import actors, commands
 from ..domain.actors import Actor
 from ..domain.plan_commands import DeleteTemplate, ListTemplates, NewPlan, SaveTemplate
@@ -163,7 +163,8 @@ def _named(site: str, name: str, user: str, *, of_site: bool) -> TemplateRow:
     """Return the template of a name: one's own before the site's."""
     found = [row for row in _listed(site, user) if row.name == name and not (of_site and row.owner_id)]
     if not found:
-        raise click.ClickException(f"there is no template {name!r} at {site}; `flask template list` shows them")
+        listing = program.command("template list")
+        raise click.ClickException(f"there is no template {name!r} at {site}; `{listing}` shows them")
     return max(found, key=lambda row: bool(row.owner_id))
 
 
