@@ -81,7 +81,7 @@ def ended(observatory: Observatory) -> dict[str, Any]:
 
 
 SIZES = ((390, 844), stage.DESK)
-_CALENDAR = "[aria-label^='Calendar: From']"
+_CALENDAR = "#f-since + .btn"
 _TALLEST = 8000
 _SHEET_WIDTH, _SHEET_HEIGHT, _IN_A_ROW = 300, 480, 6
 

@@ -191,7 +191,7 @@ def test_where_no_time_zone_is_known_times_stay_in_utc_and_the_switch_says_why(
     assert "No time zone is set for this site, so that times are in UTC." in text_of(page)
     assert re.search(r'value="site" aria-pressed="false" disabled', page.text)
     file.write_text('code = "wmd"\ntimezone = "UTC" \n', encoding="utf-8")
-    assert "The site’s clock is UTC." in text_of(browser.get("/?site=wmd"))
+    assert "the site’s clock is UTC" in text_of(browser.get("/?site=wmd"))
 
 
 def reserves(browser: FlaskClient, start: str, end: str, **more: str) -> Any:

@@ -17,7 +17,9 @@ document.addEventListener("pointerdown", ({ target }) => open && !open.place.con
 
 function start(field) {
   const button = element("button", { type: "button", className: "btn btn-plain", innerHTML: ICON, title: "Calendar" });
-  button.setAttribute("aria-label", `Calendar: ${field.labels[0].textContent.trim().replace(/\s+/g, " ")}`);
+  field.labels[0].id ||= `${field.id}-label`;
+  button.setAttribute("aria-label", "Calendar");
+  button.setAttribute("aria-describedby", field.labels[0].id);
   button.setAttribute("aria-expanded", "false");
   field.after(button);
   button.addEventListener("click", () => {
@@ -35,7 +37,8 @@ class Calendar {
     this.day = Date.parse(field.value.match(DAY)?.[0] ?? "") || this.today;
     this.sheet = element("div", { className: "calendar" });
     this.sheet.setAttribute("role", "group");
-    this.sheet.setAttribute("aria-label", button.getAttribute("aria-label"));
+    this.sheet.setAttribute("aria-label", "Calendar");
+    this.sheet.setAttribute("aria-describedby", field.labels[0].id);
     this.sheet.addEventListener("keydown", (event) => this.key(event));
     this.place.append(this.sheet);
     button.setAttribute("aria-expanded", "true");
