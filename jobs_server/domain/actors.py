@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from .language import marked
+
 
 class Known(StrEnum):
     """How somebody is known."""
@@ -49,5 +51,5 @@ def site(code: str) -> Actor:
     return Actor(code, code, Known.SITE)
 
 
-SOMEBODY = "somebody"
+SOMEBODY = marked("somebody")
 SERVER = Actor("server", "server", Known.SERVER)

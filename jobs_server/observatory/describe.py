@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
+from ..domain.language import ENGLISH, Language, marked
 from ..domain.lifecycle import is_stop, stop_covers_site
 from .coordinates import sexagesimal, within_a_turn
 
@@ -28,13 +29,17 @@ _NOTHING = (None, "", "empty", "Unspecified", "NaN")
 Params = Mapping[str, Any]
 
 
-def describe(device: str, instance: str, action: str, required: Params, optional: Params) -> str:
-    """Return what a command asks for, in a line."""
+def describe(
+    device: str, instance: str, action: str, required: Params, optional: Params, language: Language = ENGLISH
+) -> str:
+    """Return what a command asks for, in a line of a language."""
     if is_stop(action, required):
-        return "Stop everything" if stop_covers_site(device, instance, action) else f"Stop the {_plain(device)}"
+        if stop_covers_site(device, instance, action):
+            return language.text("Stop everything")
+        return language.text("Stop the %(device)s", device=language.named(_plain(device)))
     write = _LINES.get((device, action))
-    line = write(required, optional) if write else None
-    return shorten(line or _anything(device, action, required))
+    line = write(required, optional, language) if write else None
+    return shorten(line or _anything(device, action, required, language))
 
 
 class Described(Protocol):
@@ -52,16 +57,16 @@ class Described(Protocol):
     def optional_params(self) -> str: ...
 
 
-def describe_job(job: Described) -> str:
-    """Return what a job asks for, in a line."""
-    asked = (job.device, job.instance, job.action, job.required_params, job.optional_params)
+def describe_job(job: Described, language: Language = ENGLISH) -> str:
+    """Return what a job asks for, in a line of a language."""
+    asked = (job.device, job.instance, job.action, job.required_params, job.optional_params, language)
     if len(job.required_params) + len(job.optional_params) > _REMEMBERED_LENGTH:
         return _described(*asked)
     return _remembered(*asked)
 
 
-def _described(device: str, instance: str, action: str, required: str, optional: str) -> str:
-    return describe(device, instance, action, json.loads(required), json.loads(optional))
+def _described(device: str, instance: str, action: str, required: str, optional: str, language: Language) -> str:
+    return describe(device, instance, action, json.loads(required), json.loads(optional), language)
 
 
 # The same jobs are shown again and again, on every page that is open.
@@ -96,17 +101,18 @@ def _known(value: object) -> bool:
     return value not in _NOTHING if isinstance(value, str | None) else True
 
 
-def _text(value: object) -> str:
+def _text(value: object, language: Language) -> str:
     """Write a value as people do: a list with commas, yes and no, and a question mark for what is not there."""
     if value is None or value == "":
         return "?"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return language.text("yes") if value else language.text("no")
     if isinstance(value, Mapping):
-        return ", ".join(f"{_plain(str(key))} {_text(each)}" for key, each in value.items()) or "none"
+        written = (f"{language.named(_plain(str(key)))} {_text(each, language)}" for key, each in value.items())
+        return ", ".join(written) or language.text("none")
     if isinstance(value, list | tuple):
-        return ", ".join(map(_text, value)) or "none"
-    return str(value)
+        return ", ".join(_text(each, language) for each in value) or language.text("none")
+    return language.number(str(value)) if isinstance(value, float) else str(value)
 
 
 def _number(value: object) -> float | None:
@@ -118,85 +124,98 @@ def _number(value: object) -> float | None:
     return found if abs(found) <= _LARGEST else None
 
 
-def _expose(required: Params, optional: Params) -> str:
+def _expose(required: Params, optional: Params, language: Language) -> str:
     count = optional.get("count")
-    times = "" if not _known(count) or str(count) in ("1", "1.0") else f"{_text(count)} × "
-    parts = [f"Expose {times}{_text(required.get('time'))} s"]
+    times = "" if not _known(count) or str(count) in ("1", "1.0") else f"{_text(count, language)} × "
+    parts = [language.text("Expose %(time)s s", time=times + _text(required.get("time"), language))]
     if _known(optional.get("filter")):
-        parts.append(f"filter {_text(optional['filter'])}")
+        parts.append(language.text("filter %(name)s", name=_text(optional["filter"], language)))
     if _known(required.get("image_type")):
-        parts.append(_text(required["image_type"]))
+        parts.append(_text(required["image_type"], language))
     if _known(optional.get("object_name")):
-        parts.append(_text(optional["object_name"]))
+        parts.append(_text(optional["object_name"], language))
     return ", ".join(parts)
 
 
-def _go(required: Params, optional: Params) -> str | None:
+def _go(required: Params, optional: Params, language: Language) -> str | None:
     name = optional.get("object")
-    where = _position(required)
+    where = _position(required, language)
     if _known(name):
-        return f"Slew to {_text(name)}" + (f" ({where})" if where else "")
-    return f"Slew to {where}" if where else None
+        line = language.text("Slew to %(target)s", target=_text(name, language))
+        return f"{line} ({where})" if where else line
+    return language.text("Slew to %(target)s", target=where) if where else None
 
 
-def _position(params: Params) -> str | None:
+def _position(params: Params, language: Language) -> str | None:
     found = {key: _number(params.get(key)) for key in ("ra", "ha", "dec", "az", "alt")}
     if found["dec"] is not None and found["ra"] is not None:
         return f"{sexagesimal(found['ra'], 'h')} {sexagesimal(found['dec'], 'deg')}"
     if found["dec"] is not None and found["ha"] is not None:
-        return f"hour angle {sexagesimal(found['ha'], 'h')}, {sexagesimal(found['dec'], 'deg')}"
+        hours = language.text("hour angle %(angle)s", angle=sexagesimal(found["ha"], "h"))
+        return f"{hours}, {sexagesimal(found['dec'], 'deg')}"
     if found["az"] is not None and found["alt"] is not None:
         azimuth = within_a_turn(float(f"{found['az']:g}"), "deg")  # 359.9999999 is written as 360
-        return f"az {azimuth:g}°, alt {found['alt']:g}°"
+        sides = {"azimuth": language.number(f"{azimuth:g}"), "altitude": language.number(f"{found['alt']:g}")}
+        return language.text("az %(azimuth)s°, alt %(altitude)s°", **sides)
     return None
 
 
-def _move(name: str, key: str, unit: str, *, relative: bool) -> Callable[[Params, Params], str | None]:
-    def write(required: Params, _optional: Params) -> str | None:
-        number = _number(required.get(key))
+def _move(to: str, by: str, *, relative: bool) -> Callable[[Params, Params, Language], str | None]:
+    def write(required: Params, _optional: Params, language: Language) -> str | None:
+        number = _number(required.get("position"))
         if number is None:
             return None
-        return f"{name} by {number:+g} {unit}" if relative else f"{name} to {number:g} {unit}"
+        if relative:
+            return language.text(by, number=language.number(f"{number:+g}"))
+        return language.text(to, number=language.number(f"{number:g}"))
 
     return write
 
 
-def _always(line: str) -> Callable[[Params, Params], str]:
-    return lambda _required, _optional: line
+def _always(line: str) -> Callable[[Params, Params, Language], str]:
+    return lambda _required, _optional, language: language.text(line)
 
 
-def _filter(required: Params, _optional: Params) -> str:
-    return f"Filter {_text(required.get('filter_name', required.get('filter')))}"
+def _filter(required: Params, _optional: Params, language: Language) -> str:
+    name = _text(required.get("filter_name", required.get("filter")), language)
+    return language.text("Filter %(name)s", name=name)
 
 
-def _script(required: Params, _optional: Params) -> str:
-    return f"Run script {_text(required.get('script'))}"
+def _script(required: Params, _optional: Params, language: Language) -> str:
+    return language.text("Run script %(name)s", name=_text(required.get("script"), language))
 
 
-_LINES: Mapping[tuple[str, str], Callable[[Params, Params], str | None]] = {
+_FOCUS = marked("Move focus to %(number)s µm"), marked("Move focus by %(number)s µm")
+_ROTATOR = marked("Turn rotator to %(number)s °"), marked("Turn rotator by %(number)s °")
+
+_LINES: Mapping[tuple[str, str], Callable[[Params, Params, Language], str | None]] = {
     ("camera", "expose"): _expose,
-    ("camera", "darkslide_open"): _always("Open the dark slide"),
-    ("camera", "darkslide_close"): _always("Close the dark slide"),
+    ("camera", "darkslide_open"): _always(marked("Open the dark slide")),
+    ("camera", "darkslide_close"): _always(marked("Close the dark slide")),
     ("mount", "go"): _go,
-    ("mount", "park"): _always("Park the mount"),
-    ("mount", "unpark"): _always("Unpark the mount"),
-    ("mount", "home"): _always("Home the mount"),
-    ("focuser", "move_relative"): _move("Move focus", "position", "µm", relative=True),
-    ("focuser", "move_absolute"): _move("Move focus", "position", "µm", relative=False),
-    ("rotator", "move_relative"): _move("Turn rotator", "position", "°", relative=True),
-    ("rotator", "move_absolute"): _move("Turn rotator", "position", "°", relative=False),
+    ("mount", "park"): _always(marked("Park the mount")),
+    ("mount", "unpark"): _always(marked("Unpark the mount")),
+    ("mount", "home"): _always(marked("Home the mount")),
+    ("focuser", "move_relative"): _move(*_FOCUS, relative=True),
+    ("focuser", "move_absolute"): _move(*_FOCUS, relative=False),
+    ("rotator", "move_relative"): _move(*_ROTATOR, relative=True),
+    ("rotator", "move_absolute"): _move(*_ROTATOR, relative=False),
     ("filter_wheel", "set_name"): _filter,
     ("sequencer", "run"): _script,
-    ("sequencer", "autofocus"): _always("Focus automatically"),
-    ("enclosure", "open"): _always("Open the roof"),
-    ("enclosure", "close"): _always("Close the roof"),
-    ("all", "observatory_restart"): _always("Restart the observatory"),
+    ("sequencer", "autofocus"): _always(marked("Focus automatically")),
+    ("enclosure", "open"): _always(marked("Open the roof")),
+    ("enclosure", "close"): _always(marked("Close the roof")),
+    ("all", "observatory_restart"): _always(marked("Restart the observatory")),
 }
 
 
-def _anything(device: str, action: str, required: Params) -> str:
+def _anything(device: str, action: str, required: Params, language: Language) -> str:
     """Write an action that has no line of its own: its name, its device, its first plain parameters."""
-    name = _plain(action)
-    line = f"{name[:1].upper()}{name[1:]} ({_plain(device)})"
-    plain = [f"{_plain(key)} {_text(value)}" for key, value in required.items() if isinstance(value, str | int | float)]
+    name = language.named(_plain(action))
+    line = f"{name[:1].upper()}{name[1:]} ({language.named(_plain(device))})"
+    plain = [
+        f"{language.named(_plain(key))} {_text(value, language)}"
+        for key, value in required.items()
+        if isinstance(value, str | int | float)
+    ]
     return ": ".join((line, ", ".join(plain[:3]))) if plain else line

@@ -37,6 +37,7 @@ from . import (  # noqa: F401  each adds its routes to the blueprint
     site,
     site_admin,
     strip,
+    texts,
     unchanged,
 )
 from .blueprint import bp
@@ -52,5 +53,6 @@ def register(app: Flask, service: Service) -> None:
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     Bootstrap5(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    texts.install(app)
     app.register_blueprint(bp)
     app.register_error_handler(NotFound, set_up.lead_browsers)

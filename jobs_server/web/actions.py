@@ -23,6 +23,7 @@ from ..service import service
 from . import formats, wall_clocks
 from .blueprint import bp
 from .context import BROWSERS_OWN, NAME_LONGEST, THEMES, cookie_path, page, remember
+from .languages import LANGUAGES
 
 PARK_AFTER_SECONDS = 30
 
@@ -128,6 +129,16 @@ def clock() -> Response:
     if chosen not in wall_clocks.CHOICES:
         raise BadRequest(f"Error: clock must be one of {', '.join(wall_clocks.CHOICES)}")
     return remember(_back(), "clock", chosen)
+
+
+@bp.post("/act/language")
+@needs(Access.ANYBODY)
+def language() -> Response:
+    """Choose the language of the pages, for this browser."""
+    chosen = request.form.get("language", "")
+    if chosen not in LANGUAGES:
+        raise BadRequest(f"Error: language must be one of {', '.join(LANGUAGES)}")
+    return remember(_back(), "language", chosen)
 
 
 @bp.post("/act/name")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from flask import Blueprint, Response, render_template, request, url_for
@@ -16,24 +16,27 @@ from .. import program
 from ..api import problems
 from ..auth.browser_guard import SAFE_METHODS
 from ..domain import actors
+from ..domain.language import ENGLISH, marked
 from ..domain.lifecycle import result_of
 from ..errors import BadRequest, DatabaseUnavailable, JobsError, Unavailable
 from ..jobs import wire
 from ..observatory import describe, target_lists
 from . import formats, wall_clocks
 from .context import cookie_path, page, remember
+from .languages import LANGUAGES
+from .texts import gettext, said, template_texts
 
 _WORTH_PACKING = 1024
 
 LINKS = (
-    ("now", "Now"),
-    ("send", "Send"),
-    ("plans", "Plans"),
-    ("log", "Jobs"),
-    ("night", "Night"),
-    ("insights", "Insights"),
-    ("reservations", "Reservations"),
-    ("settings", "Site"),
+    ("now", marked("Now")),
+    ("send", marked("Send")),
+    ("plans", marked("Plans")),
+    ("log", marked("Jobs")),
+    ("night", marked("Night")),
+    ("insights", marked("Insights")),
+    ("reservations", marked("Reservations")),
+    ("settings", marked("Site")),
 )
 THUMBS = ("now", "send", "plans", "log")
 """Pages that stand in the bar of a phone; the others are under More there."""
@@ -82,18 +85,24 @@ _LARGER = {"pages.import_targets": target_lists.MOST_BYTES + 64 * 1024}
 
 @bp.context_processor
 def _for_templates() -> dict[str, object]:
+    language = page().language
+    looked_up = template_texts(language)  # at hand, so that not each text asks for the page's language
     return {
+        "_": looked_up,
+        "gettext": looked_up,
+        "ngettext": looked_up.ngettext,
         "page": page(),
+        "languages": LANGUAGES,
         "job_path": url_for("pages.job", ulid=""),
-        "formats": formats,
+        "formats": formats.Formats(language),
         "times": LocalProxy(lambda: page().times),  # which a page about nothing but a database that is away cannot say
-        "day_of": wall_clocks.day,
-        "short_day": wall_clocks.short_day,
-        "called": actors.called,
+        "day_of": partial(wall_clocks.day, language=language),
+        "short_day": partial(wall_clocks.short_day, language=language),
+        "called": called,
         "command": program.command,
         "kind_of": _kind_of,
         "plan_of": lambda job: json.loads(job.plan) if job.plan else None,
-        "describe": describe.describe_job,
+        "describe": describe.describe_job if language is ENGLISH else partial(describe.describe_job, language=language),
         "from_json": json.loads,  # orjson refuses integers beyond 64 bits
         "pretty": _pretty,
         "wire_job": lambda job: json.loads(wire.job(job)),
@@ -128,19 +137,26 @@ class Link(NamedTuple):
 @bp.app_template_global("menu")
 def menu(template: str) -> Markup:
     """Return the links to all pages, as a template draws them."""
-    return _menu(template, request.root_path, page().site, request.endpoint or "")
+    return _menu(template, request.root_path, page().site, request.endpoint or "", page().language.code)
 
 
 @lru_cache(maxsize=1024)
-def _menu(template: str, root_path: str, site: str, asked: str) -> Markup:
-    del root_path  # `url_for` begins with it
+def _menu(template: str, root_path: str, site: str, asked: str, language: str) -> Markup:
+    del root_path, language  # `url_for` begins with the one, and texts are looked up in the other
     _, _, here = asked.rpartition(".")
     links = [
-        Link(f"pages.{name}", label, url_for(f"pages.{name}", site=site), PRESSED.get(name, ""), name in THUMBS)
+        Link(
+            f"pages.{name}", gettext(label), url_for(f"pages.{name}", site=site), PRESSED.get(name, ""), name in THUMBS
+        )
         for name, label in LINKS
     ]
     shown = render_template(template, links=links, here=f"pages.{UNDER.get(here, here)}", asked=asked)
     return Markup(shown)  # noqa: S704  # escaped there
+
+
+def called(name: str) -> str:
+    """Return how a person is called on a page."""
+    return name if name.strip() else gettext(actors.SOMEBODY)
 
 
 def _kind_of(status: str) -> str:
@@ -157,6 +173,9 @@ def _pretty(value: object) -> str:
 @bp.after_request
 def _finish(response: Response) -> Response:
     response.headers.setdefault("Cache-Control", "no-store")
+    if response.mimetype == "text/html":
+        response.headers["Content-Language"] = page().language.code
+        response.headers.add("Vary", "Accept-Language, Cookie")
     shown = response.status_code == 200 and response.mimetype == "text/html"
     if request.cookies.get("done") and shown and page().wants_page:  # and not a script of the page that is left
         response.delete_cookie("done", path=cookie_path())  # the page that was just made has shown it
@@ -183,7 +202,7 @@ def _refused(error: JobsError) -> ResponseReturnValue:
     sentence = error.sentence.removeprefix("Error: ")
     sentence = sentence[:1].upper() + sentence[1:]
     if not page().wants_page:
-        return Response(sentence, error.status, problems.headers(error), mimetype="text/plain")
+        return Response(said(sentence), error.status, problems.headers(error), mimetype="text/plain")
     return _refusal_page(error, sentence), error.status, problems.headers(error)
 
 

@@ -17,6 +17,7 @@ from ..auth import console_links, gate, site_refusals
 from ..auth.site_refusals import Refusal
 from ..config import Settings
 from ..domain.actors import Actor
+from ..domain.language import Language, marked
 from ..domain.lifecycle import Queue
 from ..errors import Unavailable
 from ..history import now
@@ -34,7 +35,7 @@ from ..service import service
 from ..state import capabilities
 from ..state.devices import SeenDevice
 from ..storage.statement import Connection
-from . import forms, wall_clocks
+from . import forms, languages, wall_clocks
 from .forms import Form
 from .wall_clocks import WallClock
 
@@ -264,6 +265,17 @@ class Page:
         place = self.profile.place
         return None if place is None else sky.sidereal_hours(self.now_ms, place.longitude_deg)
 
+    @cached_property
+    def language(self) -> Language:
+        """Return the language of the page: the one that was chosen in this browser, else the one that it likes best.
+
+        The script of a page says which one the page has, so that what it fetches is in the same.
+        """
+        chosen = request.headers.get("X-Language") or request.cookies.get("language", "")
+        if chosen not in languages.LANGUAGES:
+            chosen = languages.wished(request.headers.get("Accept-Language", ""))
+        return languages.language(chosen)
+
     @property
     def theme(self) -> str:
         """Return the chosen theme; blank leaves it to the browser's own preference."""
@@ -282,7 +294,8 @@ class Page:
     def times(self) -> WallClock:
         """Return the clock by which times are shown; a page that is open stays with the one that it was made by."""
         open_by = "" if self.wants_page else request.headers.get("X-Clock", "")
-        return wall_clocks.chosen(self.profile, open_by or request.cookies.get("clock", ""))
+        clock_of = wall_clocks.chosen(self.profile, open_by or request.cookies.get("clock", ""))
+        return clock_of._replace(language=self.language)
 
     @property
     def done(self) -> Done | None:
@@ -303,8 +316,8 @@ class Page:
     def caller(self) -> str:
         """Return in a word or two who the visitor is, or what the visitor has yet to do."""
         if self.is_open:
-            return self.name or "No name yet"
-        return self.actor.name if self.signed_in else "Sign in"
+            return self.name or self.language.text(marked("No name yet"))
+        return self.actor.name if self.signed_in else self.language.text(marked("Sign in"))
 
     @property
     def actor(self) -> Actor:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..domain.language import ENGLISH, Language
 from ..history.curves import Curve, Point, Series
 from . import quantities, wall_clocks
 from .wall_clocks import WallClock
@@ -68,7 +69,7 @@ class Sheet(NamedTuple):
     """The hours of the table, in ms since 1970 UTC."""
 
 
-def sheet(curves: Sequence[Curve], by: WallClock = wall_clocks.ALONE) -> Sheet | None:
+def sheet(curves: Sequence[Curve], by: WallClock = wall_clocks.ALONE, language: Language = ENGLISH) -> Sheet | None:
     """Draw curves over the hours in which anything was measured; None when nothing was."""
     times = [series.points[end].at_ms for curve in curves for series in curve.series for end in (0, -1)]
     if not times:
@@ -76,10 +77,10 @@ def sheet(curves: Sequence[Curve], by: WallClock = wall_clocks.ALONE) -> Sheet |
     begin_ms = min(times) // _HOUR_MS * _HOUR_MS
     end_ms = (max(times) // _HOUR_MS + 1) * _HOUR_MS
     rows = list(range(begin_ms, end_ms, _HOUR_MS))
-    return Sheet([_drawing(curve, rows, end_ms) for curve in curves], hours(begin_ms, end_ms, by), rows)
+    return Sheet([_drawing(curve, rows, end_ms, language) for curve in curves], hours(begin_ms, end_ms, by), rows)
 
 
-def _drawing(curve: Curve, rows: Sequence[int], end_ms: int) -> Drawing:
+def _drawing(curve: Curve, rows: Sequence[int], end_ms: int, language: Language) -> Drawing:
     shown = curve.series[:MOST_SERIES]
     places, labels = _scale(*_span(shown, curve.quantity.least_span))
     low, high = places[0], places[-1]
@@ -87,10 +88,12 @@ def _drawing(curve: Curve, rows: Sequence[int], end_ms: int) -> Drawing:
     return Drawing(
         title=curve.quantity.title,
         unit=curve.quantity.unit,
-        lines=[_line(each, box) for each in shown],
+        lines=[_line(each, box, language) for each in shown],
         left_out=len(curve.series) - len(shown),
-        ticks=[Tick(round(box.y(place), 1), label) for place, label in zip(places, labels, strict=True)],
-        columns=[(each.device, _column(each, rows)) for each in curve.series],
+        ticks=[
+            Tick(round(box.y(place), 1), language.number(label)) for place, label in zip(places, labels, strict=True)
+        ],
+        columns=[(each.device, _column(each, rows, language)) for each in curve.series],
     )
 
 
@@ -114,10 +117,12 @@ class _Box(NamedTuple):
         return HEIGHT - (value - self.low) / (self.high - self.low) * HEIGHT
 
 
-def _line(series: Series, box: _Box) -> Line:
+def _line(series: Series, box: _Box, language: Language) -> Line:
     path = "".join(_path(run, box) for run in series.runs)
     last = series.points[-1]
-    low, high, latest = (quantities.number(round(value, 1)) for value in (series.low, series.high, last.value))
+    low, high, latest = (
+        language.number(quantities.number(round(value, 1))) for value in (series.low, series.high, last.value)
+    )
     return Line(series.device, path, low, high, latest, last.at_ms)
 
 
@@ -134,9 +139,9 @@ def _path(run: Sequence[Point], box: _Box) -> str:
     return "M" + "L".join(f"{x} {y}" for x, y in kept)
 
 
-def _column(series: Series, rows: Iterable[int]) -> list[str]:
+def _column(series: Series, rows: Iterable[int], language: Language) -> list[str]:
     hours = series.by_hour()
-    return [f"{hours[row]:.1f}" if row in hours else "–" for row in rows]
+    return [language.number(f"{hours[row]:.1f}") if row in hours else "–" for row in rows]
 
 
 def _scale(low: float, high: float) -> tuple[list[float], list[str]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from ..domain.language import marked
 from ..errors import shown
 from ..observatory import catalogue
 from ..observatory.abilities import Abilities
@@ -35,13 +36,18 @@ class Field:
     high: float | None = None
     default: Any = None
     choices: tuple[Any, ...] = ()
-    note: str = ""
+    notes: tuple[str, ...] = ()
     needed: bool = True
     """A blank one is a fault."""
     more: bool = False
     """It is shown only when more is asked for."""
     here: str = ""
     """Which values the site takes, as the site says; others are sent with a caution."""
+
+    @property
+    def note(self) -> str:
+        """Return what is noted of the parameter, in one line."""
+        return ". ".join(self.notes)
 
     @property
     def label(self) -> str:
@@ -130,7 +136,7 @@ def _field(
     unread = spec.get("used_by_site") is False and not is_listed
     is_explained = unread or kind not in ("text", "yesno") or (kind == "text" and not choices and "default" not in spec)
     note = spec.get("note", "") if is_explained else ""
-    notes = (note, "The public site software does not read it." if unread else "")
+    notes = (note, marked("The public site software does not read it.") if unread else "")
     default = (
         spec.get("default") if spec.get("ui", True) or not optional else None
     )  # what no interface sends, is not sent
@@ -143,7 +149,7 @@ def _field(
         high=high,
         default=default,
         choices=choices,
-        note=". ".join(filter(None, notes)),
+        notes=tuple(filter(None, notes)),
         needed=not optional and key not in grouped and default not in PLACEHOLDERS and spec.get("ui", True),
         here=_limits(device, key, abilities),
         more=optional and (not spec.get("ui", True) or unread or kind == "json"),
@@ -153,7 +159,7 @@ def _field(
 def _usual(key: str, spec: Mapping[str, Any]) -> Field:
     choices = tuple(spec.get("enum", ()))
     kind: Kind = "choice" if choices else "whole"
-    note = "Sent with every command by the public user interface."
+    note = marked("Sent with every command by the public user interface.")
     return Field(
         key=key,
         kind=kind,
@@ -161,7 +167,7 @@ def _usual(key: str, spec: Mapping[str, Any]) -> Field:
         low=spec.get("min"),
         default=spec["default"],
         choices=choices,
-        note=note,
+        notes=(note,),
         more=True,
         needed=False,
     )

@@ -11,7 +11,8 @@ from ..live import presence_store
 from .blueprint import bp
 from .context import page
 
-SPANS = {"7": "7 nights", "30": "30 nights", "90": "90 nights"}
+SPANS = ("7", "30", "90")
+"""So many nights can be looked at."""
 _DAY_MS = 24 * 60 * 60 * 1000
 
 

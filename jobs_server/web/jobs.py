@@ -152,7 +152,7 @@ def job(ulid: str) -> Response:
         left_out=left_out,
         can_move=found.phase == Phase.WAITING and not found.is_stop,
         timing=timing,
-        result_rows=results.rows(result),
+        result_rows=results.rows(result, page().language),
         pictures=kept,
         pictures_shown=pictures.are_shown(),
     )

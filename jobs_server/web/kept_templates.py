@@ -18,6 +18,7 @@ from .actions import keep_for_next_page
 from .blueprint import bp
 from .context import page
 from .order import Order
+from .texts import gettext
 
 _LONGEST_TITLE = 200
 _NOT_KEPT = ("site", "user_name", "user_id", "notBefore")
@@ -38,7 +39,7 @@ def ask_for_name(order: Order) -> Response:
     On a page of its own: where a name is written into the form itself, Enter would send the job.
     """
     bodies = [{name: value for name, value in body.items() if name not in _NOT_KEPT} for body in order.bodies]
-    title = ", then: ".join(order.lines)[:_LONGEST_TITLE]
+    title = gettext(", then: ").join(order.lines)[:_LONGEST_TITLE]
     content: dict[str, object] = {"command": bodies[0]}
     if len(bodies) > 1:
         content = {"plan": {"title": title, "steps": bodies}}

@@ -9,7 +9,6 @@ from typing import Any
 from flask import Response, jsonify, make_response, render_template, request
 
 from ..auth.access import Access, needs
-from ..domain import actors
 from ..errors import NotFound
 from ..history import curves, now, search
 from ..history.night import report
@@ -23,7 +22,7 @@ from ..observatory import describe, sky
 from ..service import service
 from ..storage.statement import Connection
 from . import curve_drawing, export, nights, pictures, sky_tonight
-from .blueprint import bp
+from .blueprint import bp, called
 from .context import page
 from .failures import FAILURES
 
@@ -72,7 +71,7 @@ def night(day: str = "") -> Response:
         sheet=sheet,
         unfolded=UNFOLDED,
         pictures_shown=pictures.are_shown(),
-        curves=curve_drawing.sheet(measured, page().times),
+        curves=curve_drawing.sheet(measured, page().times, page().language),
         sky_now=sky_tonight.of_night(page(), from_ms, to_ms, running, planned),
         light=_light(from_ms, to_ms),
         moon=_moon(from_ms, to_ms),
@@ -135,12 +134,15 @@ def _lanes(jobs: Iterable[JobWithTiming]) -> list[dict[str, Any]]:
     lanes: dict[str, list[list[Any]]] = {}
     for each in jobs:
         lanes.setdefault(each.job.device, []).append(_bar(each))
-    return [{"device": device, "jobs": lanes[device]} for device in sorted(lanes)]
+    name = page().language.named
+    return [
+        {"device": device, "name": name(device.replace("_", " ")), "jobs": lanes[device]} for device in sorted(lanes)
+    ]
 
 
 def _bar(row: JobWithTiming) -> list[Any]:
     job, timing = row
-    line = describe.describe_job(job)
+    line = describe.describe_job(job, page().language)
     begin_ms = timing.started_ms or timing.seen_ms or timing.posted_ms
     result = timing.result.value if timing.result else ("running" if timing.started_ms else "waiting")
     return [
@@ -150,7 +152,7 @@ def _bar(row: JobWithTiming) -> list[Any]:
         timing.ended_ms,
         result,
         job.status,
-        actors.called(job.user_name)[:80],
+        called(job.user_name)[:80],
     ]
 
 

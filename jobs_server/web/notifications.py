@@ -11,6 +11,7 @@ from flask import Response, make_response, redirect, render_template, request, u
 from .. import clock
 from ..auth import gate
 from ..auth.access import Access, needs
+from ..domain.language import marked
 from ..errors import BadRequest, Conflict, Forbidden, NotFound, TaskFailed, TooMany, shown
 from ..jobs import alert_addresses
 from ..jobs.alert_addresses import OPERATOR, AlertAddressRow, Wanted
@@ -22,10 +23,10 @@ from .blueprint import bp
 from .context import page
 
 CHOICES = (
-    ("on_failed", "My job failed, was lost or expired"),
-    ("on_done", "My job or plan is done"),
-    ("on_stopped", "Somebody sends a stop here"),
-    ("on_plan", "My plan is paused or has ended"),
+    ("on_failed", marked("My job failed, was lost or expired")),
+    ("on_done", marked("My job or plan is done")),
+    ("on_stopped", marked("Somebody sends a stop here")),
+    ("on_plan", marked("My plan is paused or has ended")),
 )
 _EXAMPLES = {"ntfy": "https://ntfy.sh/my-secret-topic", "gotify": "https://HOST/message?token=…"}
 _FIRST_CHOSEN = ("on_failed", "on_stopped", "on_plan")

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..domain import commands, lifecycle, strict_json
 from ..domain.commands import SubmitJob
+from ..domain.language import ENGLISH, Language
 from ..errors import BadRequest
 from ..observatory import abilities, catalogue, describe, target_cautions
 from ..observatory.abilities import Abilities
@@ -38,17 +39,18 @@ class Order:
     readings: dict[str, str] = field(default_factory=dict)
     pointing: Pointing | None = None
     """What the form says of a slew's target."""
+    language: Language = ENGLISH
 
     @property
     def lines(self) -> list[str]:
         """Return what the jobs ask for, a line for each job."""
-        return [describe.describe(*_what(body)) for body in self.bodies]
+        return [describe.describe(*what_of(body), self.language) for body in self.bodies]
 
     @property
     def risks(self) -> list[str]:
         """Return what is risky about the order, a sentence for each risk."""
         found = (catalogue.risk(body["device"], body["action"], body["required_params"]) for body in self.bodies)
-        return [risk for risk in found if risk]
+        return [self.language.text(risk) for risk in found if risk]
 
     def missing_roles(self, own: Collection[str]) -> list[str]:
         """Return the roles that the site wants for the order, and that jobs with these roles lack."""
@@ -57,12 +59,12 @@ class Order:
 
     def beyond(self, known: Abilities) -> list[str]:
         """Return what the order asks for that the site is not known to have or to do, a sentence for each."""
-        found = (abilities.cautions(known, *_what(body)) for body in self.bodies)
+        found = (abilities.cautions(known, *what_of(body)) for body in self.bodies)
         return list(dict.fromkeys(sentence for each in found for sentence in each))
 
     def sky_cautions(self, known: Abilities, now_ms: int) -> list[str]:
         """Return what is to be said of where the order points a telescope, a sentence for each."""
-        found = (target_cautions.of_job(known, *_what(body), _begins_ms(body, now_ms)) for body in self.bodies)
+        found = (target_cautions.of_job(known, *what_of(body), _begins_ms(body, now_ms)) for body in self.bodies)
         return list(dict.fromkeys(sentence for each in found for sentence in each))
 
     @property
@@ -116,7 +118,7 @@ def _command(body: Mapping[str, Any]) -> SubmitJob:
 
 def from_form(page: Page, given: Mapping[str, str]) -> Order:
     """Read an order out of a sent form: raw JSON, an action of the catalogue, or one that it does not know."""
-    order = Order()
+    order = Order(language=page.language)
     try:
         if "raw" in given:
             order.bodies.append(_addressed(page, filled_forms.read_object(given["raw"], "the command")))
@@ -229,5 +231,6 @@ def _begins_ms(body: Mapping[str, Any], now_ms: int) -> int:
         return now_ms
 
 
-def _what(body: Mapping[str, Any]) -> tuple[str, str, str, dict[str, Any], dict[str, Any]]:
+def what_of(body: Mapping[str, Any]) -> tuple[str, str, str, dict[str, Any], dict[str, Any]]:
+    """Return what a body asks for: device, instance, action and both kinds of parameters."""
     return body["device"], body["instance"], body["action"], body["required_params"], body["optional_params"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..domain import commands, plan_commands, strict_json
+from ..domain.language import ENGLISH, Language
 from ..domain.plan_commands import MOST_STEPS, NewPlan
 from ..errors import BadRequest
 from ..observatory import own_targets, sequence_steps, solar_system, target_lines, targets
@@ -44,6 +45,7 @@ class PlanOrder:
     """The targets, where there are several."""
     not_before_ms: int | None = None
     until_ms: int | None = None
+    language: Language = ENGLISH
 
     @property
     def title(self) -> str:
@@ -51,7 +53,7 @@ class PlanOrder:
         filters = " ".join(dict.fromkeys(row.filter for row in self.rows if row.filter))
         name = _names_of(self) or _name_of(self) or self.given.get("target", "").strip()
         made = ", ".join(filter(None, (name, filters)))
-        return (self.given.get("title", "").strip() or made or "Series")[:_LONGEST_TITLE]
+        return (self.given.get("title", "").strip() or made or self.language.text("Series"))[:_LONGEST_TITLE]
 
     def begins_ms(self, now_ms: int) -> int:
         """Return when the plan may begin at the earliest."""
@@ -60,7 +62,8 @@ class PlanOrder:
     @property
     def jobs(self) -> Order:
         """Return the steps as jobs, for what is to be said of these before they are sent."""
-        return Order([{"required_params": {}, "optional_params": {}} | step for step in self.steps])
+        bodies: list[dict[str, Any]] = [{"required_params": {}, "optional_params": {}} | step for step in self.steps]
+        return Order(bodies, language=self.language)
 
     @property
     def digest(self) -> str:
@@ -97,7 +100,7 @@ def from_form(page: Page, given: Mapping[str, str]) -> PlanOrder:
     """Read a plan out of a form: rows and what is before them, or the steps as JSON."""
     rows = series.changed(series.rows_of(given), given.get("do", ""))
     kept = {key: value for key, value in given.items() if not key.startswith("row-")}
-    order = PlanOrder(kept | series.written(rows), rows, _clock_of(page, given))
+    order = PlanOrder(kept | series.written(rows), rows, _clock_of(page, given), language=page.language)
     _read_times(page, order)
     if "raw" in given:
         _read_raw(page, order)
@@ -225,7 +228,7 @@ def _read_targets(page: Page, order: PlanOrder) -> None:
 def _names_of(order: PlanOrder) -> str:
     """Return the names of the first targets of a list, and how many more there are."""
     names = [each.name for each in order.listed.targets] if order.listed else []
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    more = order.language.text(" and %(count)s more", count=len(names) - _NAMED) if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
 
 

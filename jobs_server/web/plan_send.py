@@ -27,7 +27,9 @@ from . import kept_templates, plan_additions, plan_order, pointing, series
 from .actions import keep_for_next_page
 from .blueprint import bp
 from .context import page
+from .order import what_of
 from .plan_order import PlanOrder
+from .texts import gettext, said
 
 _ONE_PRESS_MS = 10_000
 _USED = "this form has sent another plan already; press Send to send what stands here now"
@@ -177,7 +179,7 @@ def _summary(connection: Connection, order: PlanOrder) -> Summary:
         seconds=public["estimated_seconds"],
         end_ms=public["estimated_end_ms"],
         cautions=(*public["cautions"], *jobs.beyond(page().abilities)),
-        roles=" or ".join(jobs.missing_roles(page().actor.roles)),
+        roles=gettext(" or ").join(jobs.missing_roles(page().actor.roles)),
         risks=tuple(jobs.risks),
         sky=tuple(plan_skies.cautions(page().abilities, jobs.bodies, begins_ms, public["estimated_end_ms"], _says)),
     )
@@ -190,15 +192,18 @@ def _says(at_ms: float) -> str:
 def _lines(order: PlanOrder, begins_ms: list[float]) -> list[Line]:
     found = []
     for step, at_ms in zip(order.jobs.bodies[:_LISTED], begins_ms, strict=False):
-        what = (step[key] for key in ("device", "instance", "action", "required_params", "optional_params"))
-        found.append(Line(round(at_ms), describe.describe(*what)))
+        found.append(Line(round(at_ms), describe.describe(*what_of(step), page().language)))
     return found
 
 
 def _preview(shown: Summary) -> dict[str, Any]:
     """Return what an open page fills in and shows while somebody fills in the form."""
     order = shown.order
-    found: dict[str, Any] = {"faults": order.faults, "readings": order.readings, "title": order.title}
+    found: dict[str, Any] = {
+        "faults": {name: said(fault) for name, fault in order.faults.items()},
+        "readings": order.readings,
+        "title": order.title,
+    }
     found["summary"] = render_template("pages/_plan_summary.html", shown=shown, sky=shown.sky)
     found["rows"] = render_template("pages/_plan_rows.html", order=order, **_choices())
     found["filled"] = order.pointing.filled if order.pointing else {}

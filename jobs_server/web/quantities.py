@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 
+from ..domain.language import ENGLISH, Language
 from ..observatory.numbers_said import as_number
 
 LONGEST = 2000
@@ -47,14 +48,14 @@ def unit(key: str) -> str:
     return _UNITS.get(_suffix(key), "")
 
 
-def plain(key: str, value: object) -> str | None:
+def plain(key: str, value: object, language: Language = ENGLISH) -> str | None:
     """Write a value in one line, a number with its unit; None for what is a list or an object."""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return language.text("yes") if value else language.text("no")
     if value is None:
         return "–"
     if isinstance(value, int | float):
-        return number(value, 3 if unit(key) else 4) + unit(key)
+        return language.number(number(value, 3 if unit(key) else 4)) + unit(key)
     return _cut(value) if isinstance(value, str) else None
 
 

@@ -23,6 +23,7 @@ from . import site, wall_clocks
 from .actions import done
 from .blueprint import bp
 from .context import page
+from .texts import said
 from .wall_clocks import WallClock
 
 _NIGHTS = 7
@@ -94,7 +95,7 @@ def reserve() -> Response:
         owner = gate.owner(command, page().actor)
         if checks:
             with page().snapshot() as connection:
-                return jsonify(fault=_conflict(_wanted(connection, command, owner)))
+                return jsonify(fault=said(_conflict(_wanted(connection, command, owner))))
         service().limits.reservation(page().actor, request.remote_addr)
         with transaction() as connection:
             write = reservations.change if command.event_id else reservations.add
@@ -102,7 +103,7 @@ def reserve() -> Response:
     except JobsError as error:
         fault = error.sentence.removeprefix("Error: ")
         if checks:
-            return jsonify(fault=fault)
+            return jsonify(fault=said(fault))
         if not page().wants_page:
             raise
         return make_response(_show(request.form, fault), error.status)

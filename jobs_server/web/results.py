@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pydantic_core import from_json
 
+from ..domain.language import ENGLISH, Language
 from ..observatory.coordinates import sexagesimal
 from . import quantities
 
@@ -29,26 +30,26 @@ class Row(NamedTuple):
     """What is neither: an object, or a list of anything."""
 
 
-def rows(text: str | None) -> list[Row]:
+def rows(text: str | None, language: Language = ENGLISH) -> list[Row]:
     """Return what came of a job, from its results as JSON; nothing when the site said nothing."""
     values: Mapping[str, object] = from_json(text) if text else {}
-    return list(_rows(values))
+    return list(_rows(values, language))
 
 
-def _rows(values: Mapping[str, object]) -> Iterator[Row]:
+def _rows(values: Mapping[str, object], language: Language) -> Iterator[Row]:
     pointed = _pointed(values)
     if pointed:
-        yield Row("Pointed at", pointed)
+        yield Row(language.text("Pointed at"), pointed)
     for key, value in values.items():
         if not (pointed and key in _POINTED):
-            yield _row(key, value)
+            yield _row(key, value, language)
 
 
-def _row(key: str, value: object) -> Row:
+def _row(key: str, value: object, language: Language) -> Row:
     label = quantities.label(key)
     if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
         return Row(label, names=tuple(value[:MOST_LISTED]), more=max(0, len(value) - MOST_LISTED))
-    plain = quantities.plain(key, value)
+    plain = quantities.plain(key, value, language)
     return Row(label, plain) if plain is not None else Row(label, lines=quantities.pretty(value))
 
 

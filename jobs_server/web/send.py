@@ -24,6 +24,7 @@ from .actions import keep_for_next_page
 from .blueprint import bp
 from .context import SENT_WITH_CAUTION, page
 from .order import Order, from_form
+from .texts import gettext, said
 
 _THEN_KEYS = ("time", "image_type", "count", "filter")
 _ONE_PRESS_MS = 10_000
@@ -65,7 +66,8 @@ def send_it() -> Response:
     is_preview = given.get("do") == "preview"
     if is_preview and not page().wants_page:
         order = from_form(page(), given)
-        preview = {"faults": order.faults, "readings": order.readings, "lines": order.lines, "json": order.text}
+        faults = {name: said(fault) for name, fault in order.faults.items()}
+        preview = {"faults": faults, "readings": order.readings, "lines": order.lines, "json": order.text}
         preview |= {"held": order.is_held, "risks": order.risks, "cautions": _cautions(order)}  # type: ignore[dict-item]
         return jsonify(preview | _of_target(order))
     with page().reading() as connection:
@@ -93,7 +95,7 @@ def send_it() -> Response:
         at = f"{page().times.instant(sent[0].timestamp_ms)} {page().times.unit}"
         return _unsent(given, order, f"this was sent already, at {at}; press Send to send it once more", 409)
     onward = redirect(url_for("pages.now", site=sent[0].site), 303)
-    line = ", then: ".join(map(describe.describe_job, sent))
+    line = gettext(", then: ").join(describe.describe_job(job, page().language) for job in sent)
     if beyond := order.beyond(page().abilities):
         caution = describe.shorten("; ".join(beyond).replace("\n", " "))
         return keep_for_next_page(onward, SENT_WITH_CAUTION, sent[0].ulid, f"{caution}\n{line}")  # type: ignore[arg-type]
@@ -159,8 +161,8 @@ def _cautions(order: Order) -> dict[str, str]:
     """Return what to warn of before sending; `beyond` is what the site is not known to have or to do."""
     beyond = order.beyond(page().abilities)
     down = order.sky_cautions(page().abilities, page().now_ms)
-    said = {"beyond": beyond, "sky": down}
-    return _known_cautions(order) | {name: ". ".join(found) + "." for name, found in said.items() if found}
+    warned = {"beyond": beyond, "sky": down}
+    return _known_cautions(order) | {name: ". ".join(map(said, found)) + "." for name, found in warned.items() if found}
 
 
 def _of_target(order: Order) -> dict[str, Any]:
@@ -178,7 +180,7 @@ def _seen(order: Order) -> pointing.Seen | None:
 
 def _known_cautions(order: Order) -> dict[str, str]:
     """Return the roles that jobs from here lack for an order, and what the public site software will not do."""
-    roles = " or ".join(order.missing_roles(page().actor.roles))
+    roles = gettext(" or ").join(order.missing_roles(page().actor.roles))
     return ({"roles": roles} if roles else {}) | dict.fromkeys(order.shortcomings, "")
 
 

@@ -18,6 +18,7 @@ from ..auth import console_links
 from ..auth.access import Access, needs
 from ..auth.browser_guard import SAFE_METHODS, hostname
 from ..domain.commands import LONGEST_CODE
+from ..domain.language import marked
 from ..errors import ConfigError, Forbidden
 from ..observatory import cities
 from ..observatory.cities import City
@@ -29,12 +30,12 @@ from .blueprint import bp
 from .context import NAME_LONGEST, page
 
 DEVICES: Mapping[str, tuple[str, str]] = {
-    "camera": ("Camera", "camera_1_1"),
-    "filter_wheel": ("Filter wheel", "filter_wheel1"),
-    "mount": ("Mount", "mount1"),
-    "focuser": ("Focuser", "focuser1"),
-    "rotator": ("Rotator", "rotator1"),
-    "enclosure": ("Dome or roof", "enclosure1"),
+    "camera": (marked("Camera"), "camera_1_1"),
+    "filter_wheel": (marked("Filter wheel"), "filter_wheel1"),
+    "mount": (marked("Mount"), "mount1"),
+    "focuser": (marked("Focuser"), "focuser1"),
+    "rotator": (marked("Rotator"), "rotator1"),
+    "enclosure": (marked("Dome or roof"), "enclosure1"),
 }
 """The devices that a site may have: what the form calls each, and the name that it gets."""
 _ALL = "all"

@@ -13,6 +13,7 @@ from ..observatory import solar_system, tonight
 from ..observatory.tonight import Night
 from . import wall_clocks
 from .blueprint import bp
+from .context import page
 from .curve_drawing import HEIGHT, WIDTH, Tick, hours
 from .wall_clocks import WallClock
 
@@ -119,7 +120,12 @@ def _path_of_body(night: Night, name: str) -> str:
 
 
 @bp.app_template_global("sky_figure")
-@lru_cache(maxsize=64)
 def figure(drawing: SkyDrawing, title: str, by: WallClock, tall: int = HEIGHT) -> Markup:
     """Return a drawing as a figure of a page, so many pixels tall; many look at the same one."""
+    return _figure(drawing, title, by, tall, page().language.code)
+
+
+@lru_cache(maxsize=64)
+def _figure(drawing: SkyDrawing, title: str, by: WallClock, tall: int, language: str) -> Markup:
+    del language  # in which texts are looked up
     return Markup(render_template("pages/_sky.html", drawing=drawing, title=title, tall=tall, by=by))  # noqa: S704  # escaped there

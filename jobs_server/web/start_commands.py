@@ -16,12 +16,16 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from .. import config
+from ..domain.language import marked
 from .context import Page
 
 _AGENT_NEEDS = ("astropy", "httpcore", "numpy", "PIL")
 _NEEDS_NO_QUOTES = re.compile(r"[\w.,:/\\+=@-]+")
 _NEVER_QUOTED = {ord(each): None for each in '"%\r\n'}
-_PUBLIC_BASES = {"jobs": "jobs", "calendar": "calendar", "configs": "api", "status": "status", "logs": "logs"}
+_PUBLIC_BASES = {
+    **{marked("jobs"): "jobs", marked("calendar"): "calendar", marked("configs"): "api"},
+    **{marked("status"): "status", marked("logs"): "logs"},
+}
 
 
 class Step(NamedTuple):
@@ -49,17 +53,20 @@ def ways(page: Page, url: str) -> Ways:
     here = _instance(settings.instance)
     agent = [
         Step(
-            "Find the devices behind INDI or Alpaca", _program("agent", "find", "--site", site, "--url", url, here=here)
+            marked("Find the devices behind INDI or Alpaca"),
+            _program("agent", "find", "--site", site, "--url", url, here=here),
         ),
-        Step("Carry jobs out on them", _program("agent", "run")),
+        Step(marked("Carry jobs out on them"), _program("agent", "run")),
     ]
-    public = [Step("Draw first configs", _program("companion", "seed", "--site", site, here=here))]
+    public = [Step(marked("Draw first configs"), _program("companion", "seed", "--site", site, here=here))]
     if not all(find_spec(name) for name in _AGENT_NEEDS):
-        agent.insert(0, Step("Install what it needs", _install()))
+        agent.insert(0, Step(marked("Install what it needs"), _install()))
     if settings.companion != "on":
         port = str(urlsplit(url).port or 80)
         run = _program("run", "--port", port, here={"JOBS_COMPANION": "on", **here})
-        public.insert(0, Step("End this server, and start it so that it answers the software’s other questions", run))
+        public.insert(
+            0, Step(marked("End this server, and start it so that it answers the software’s other questions"), run)
+        )
     return Ways(
         simulator=[Step("", _program("simulate", "--site", site, "--speed", "20", "--url", url, here=here))],
         agent=agent,

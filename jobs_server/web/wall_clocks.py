@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ..domain.language import ENGLISH, Language
 from ..domain.values import as_next_midnight
 from ..errors import BadRequest, shown
 from ..observatory import site_time
@@ -30,6 +31,8 @@ class WallClock(NamedTuple):
     zone: tzinfo
     other_name: str
     other_zone: tzinfo
+    language: Language = ENGLISH
+    """In which days and clocks are named."""
 
     @property
     def is_of_site(self) -> bool:
@@ -44,12 +47,12 @@ class WallClock(NamedTuple):
     @property
     def unit(self) -> str:
         """Return what stands beside times in lists."""
-        return "site time" if self.is_of_site else UTC_NAME
+        return self.language.text("site time") if self.is_of_site else UTC_NAME
 
     @property
     def label(self) -> str:
         """Return what stands beside a field in which a time is typed."""
-        return f"site time, {self.name}" if self.is_of_site else UTC_NAME
+        return f"{self.unit}, {self.name}" if self.is_of_site else UTC_NAME
 
     def at(self, at_ms: int) -> datetime:
         """Return what the clock shows."""
@@ -69,24 +72,24 @@ class WallClock(NamedTuple):
 
     def minute(self, at_ms: int) -> str:
         """Write a day with its weekday, and a time of day."""
-        return f"{self.at(at_ms):%a %Y-%m-%d %H:%M}"
+        return f"{self._weekday(self.at(at_ms))} {self.at(at_ms):%Y-%m-%d %H:%M}"
 
     def moment(self, at_ms: int) -> str:
         """Write a day with its weekday, and a time of day with its seconds."""
-        return f"{self.at(at_ms):%a %Y-%m-%d %H:%M:%S}"
+        return f"{self._weekday(self.at(at_ms))} {self.at(at_ms):%Y-%m-%d %H:%M:%S}"
 
     def lately(self, at_ms: int, now_ms: int) -> str:
         """Write a time of day; of one that is long ago the weekday and the day instead of seconds."""
         if abs(now_ms - at_ms) < _LONG_AGO_MS:
             return self.instant(at_ms)
-        return f"{self.at(at_ms):%a %d} {self.hour(at_ms)}"
+        return f"{self._weekday(self.at(at_ms))} {self.at(at_ms):%d} {self.hour(at_ms)}"
 
     def both(self, at_ms: int) -> str:
         """Write a moment by both clocks, of the second with its date where that is another one."""
         if not self._has_two:
             return f"{self.minute(at_ms)} UTC"
         here, there = self.at(at_ms), datetime.fromtimestamp(at_ms / 1000, self.other_zone)
-        day = "" if here.date() == there.date() else f"{there:%a %Y-%m-%d} "
+        day = "" if here.date() == there.date() else f"{self._weekday(there)} {there:%Y-%m-%d} "
         return f"{self.minute(at_ms)} {self.unit}, {day}{there:%H:%M} {self.beside}"
 
     def both_hours(self, at_ms: int, now_ms: int) -> str:
@@ -96,6 +99,9 @@ class WallClock(NamedTuple):
         beside = f" ({self.hour_beside(at_ms)} {self.beside})" if self._has_two else ""
         return f"{self.hour(at_ms)} {self.unit}{beside}"
 
+    def _weekday(self, day: date) -> str:
+        return self.language.short_days[day.weekday()]
+
     @property
     def _has_two(self) -> bool:
         return self.name != self.other_name
@@ -103,7 +109,7 @@ class WallClock(NamedTuple):
     @property
     def beside(self) -> str:
         """Return what stands beside times by the other clock."""
-        return UTC_NAME if self.is_of_site else "at the site"
+        return UTC_NAME if self.is_of_site else self.language.text("at the site")
 
     def hour_beside(self, at_ms: int) -> str:
         """Write a time of day by the other clock."""
@@ -182,11 +188,11 @@ def called(name: str, profile: Profile) -> WallClock:
         ) from None
 
 
-def day(night: date) -> str:
+def day(night: date, language: Language = ENGLISH) -> str:
     """Write a day with its weekday."""
-    return f"{night:%a %Y-%m-%d}"
+    return f"{language.short_days[night.weekday()]} {night:%Y-%m-%d}"
 
 
-def short_day(night: date) -> str:
+def short_day(night: date, language: Language = ENGLISH) -> str:
     """Write a day of these weeks."""
-    return f"{night:%a %d}"
+    return f"{language.short_days[night.weekday()]} {night:%d}"

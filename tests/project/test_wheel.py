@@ -39,6 +39,8 @@ def test_an_installed_wheel_serves_from_an_empty_folder(tmp_path: Path) -> None:
     with servers.stopped_at_the_end(server), httpx.Client(trust_env=False, timeout=60) as client:
         job = over_http(server.url, client).sends()
         assert over_http(server.url, client).polls() == [job]
+        german = client.get(f"{server.url}/?site=wmd", headers={"Accept-Language": "de"}).text
+        assert "Warteschlange" in german
     assert (empty / "instance" / "jobs.db").exists()
     assert str(servers.ROOT) not in _where(environment, empty)
 

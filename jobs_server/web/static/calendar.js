@@ -2,6 +2,7 @@
 // open for date fields of their own has their colours, also at night.
 import { now } from "./clock.js";
 import { isKnown, shown } from "./zones.js";
+import { language, text as said } from "./texts.js";
 
 const DAY_MS = 86400000;
 const MARGIN = 12;
@@ -9,16 +10,15 @@ const TIME = /\d{1,2}:\d\d.*$/;
 const DAY = /^\d{4}-\d\d-\d\d/;
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7 };
 const ICON = '<svg width="16" height="16" viewBox="0 0 16 16" fill="none" stroke="currentColor" aria-hidden="true"><path d="M1.5 3.5h13v11h-13zM1.5 6.5h13M4.5 1v3M11.5 1v3"/></svg>';
-const language = document.documentElement.lang || "en";
 let open = null;
 
 for (const field of document.querySelectorAll("[data-time-field]")) start(field);
 document.addEventListener("pointerdown", ({ target }) => open && !open.place.contains(target) && open.close());
 
 function start(field) {
-  const button = element("button", { type: "button", className: "btn btn-plain", innerHTML: ICON, title: "Calendar" });
+  const button = element("button", { type: "button", className: "btn btn-plain", innerHTML: ICON, title: said("Calendar") });
   field.labels[0].id ||= `${field.id}-label`;
-  button.setAttribute("aria-label", "Calendar");
+  button.setAttribute("aria-label", said("Calendar"));
   button.setAttribute("aria-describedby", field.labels[0].id);
   button.setAttribute("aria-expanded", "false");
   field.after(button);
@@ -60,9 +60,9 @@ class Calendar {
     const month = first.getUTCMonth();
     const head = element("p", { className: "calendar-head" });
     head.append(
-      this.arrow("‹", "The month before", -1),
+      this.arrow("‹", said("The month before"), -1),
       element("strong", { textContent: name(first, { month: "long", year: "numeric" }) }),
-      this.arrow("›", "The next month", 1),
+      this.arrow("›", said("The next month"), 1),
     );
     const days = element("div", { className: "calendar-days" });
     const monday = first - ((first.getUTCDay() + 6) % 7) * DAY_MS;

@@ -1,6 +1,7 @@
 // Charts drawn from the tables behind them: what a chart shows can be read there as well. Pointing at a part, or a tap,
 // shows its numbers.
 import { duration } from "./clock.js";
+import { number as decimal, text } from "./texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const KINDS = ["done", "failed", "canceled", "expired", "lost", "open"];
@@ -41,12 +42,14 @@ function point(holder, tip, event) {
 }
 
 function drawNights(rows, width) {
+  const heads = [...(rows[0]?.closest("table").tHead.rows[0].cells ?? [])].slice(1);
+  const names = heads.map((cell) => cell.textContent); // in the page's language
   const nights = rows.toReversed().map((row) => ({
     name: row.cells[0].textContent,
     counts: KINDS.map((kind) => Number(row.querySelector(`[data-kind=${kind}]`).textContent)),
   }));
   const most = Math.max(1, ...nights.map((night) => sum(night.counts)));
-  const svg = picture(width, TALL + AXIS, `Jobs of ${nights.length} nights`);
+  const svg = picture(width, TALL + AXIS, text("Jobs of {count} nights", { count: nights.length }));
   for (const share of [0, 0.5, 1]) rule(svg, width, TALL - share * (TALL - 12), Math.round(most * share));
   columns(svg, width, nights, (night, x, wide) => {
     let y = TALL;
@@ -55,7 +58,7 @@ function drawNights(rows, width) {
       const tall = (count / most) * (TALL - 12);
       y -= tall;
       const bar = shape("rect", { class: `bar ${KINDS[kind]}`, x, y, width: wide, height: Math.max(1, tall - 1) });
-      svg.append(withTip(bar, `${night.name}: ${count} ${KINDS[kind] === "open" ? "not ended" : KINDS[kind]} of ${sum(night.counts)}`));
+      svg.append(withTip(bar, text("{night}: {count} {result} of {all}", { night: night.name, count, result: names[kind], all: sum(night.counts) })));
     });
   });
   return svg;
@@ -66,17 +69,17 @@ function drawSilence(rows, width) {
     name: row.cells[0].textContent,
     ms: Number(row.querySelector("[data-silent]").dataset.silent),
     waited: Number(row.querySelector("[data-silent]").dataset.waited),
-    tipText: `silent for ${row.cells[1].textContent}, ${row.cells[2].textContent} times, longest ${row.cells[3].textContent}`,
+    tipText: text("silent for {time}, {count} times, longest {longest}", { time: row.cells[1].textContent, count: row.cells[2].textContent, longest: row.cells[3].textContent }),
     meanwhile: row.cells[4].textContent,
   }));
   const most = Math.max(60000, ...nights.map((night) => night.ms));
-  const svg = picture(width, TALL + AXIS, `Silence of the site in ${nights.length} nights`);
+  const svg = picture(width, TALL + AXIS, text("Silence of the site in {count} nights", { count: nights.length }));
   for (const share of [0, 0.5, 1]) rule(svg, width, TALL - share * (TALL - 12), share ? short(most * share) : "0");
   columns(svg, width, nights, (night, x, wide) => {
     const tall = (ms) => (ms ? Math.max(3, (ms / most) * (TALL - 12)) : 0);
     const [all, waited] = [Math.max(1, tall(night.ms)), tall(night.waited)];
-    const meanwhile = night.waited ? `jobs waited for ${night.meanwhile} of it` : "no job waited long";
-    const tipText = `${night.name}: ${night.ms ? `${night.tipText}; ${meanwhile}` : "not silent"}`;
+    const meanwhile = night.waited ? text("jobs waited for {time} of it", { time: night.meanwhile }) : text("no job waited long");
+    const tipText = `${night.name}: ${night.ms ? `${night.tipText}; ${meanwhile}` : text("not silent")}`;
     for (const [kind, top, height] of [[night.ms ? "open" : "done", all, all - waited], ["lost", waited, waited]]) {
       if (height > 0) svg.append(withTip(shape("rect", { class: `bar ${kind}`, x, y: TALL - top, width: wide, height }), tipText));
     }
@@ -94,7 +97,7 @@ function drawHistograms(rows, width) {
   const bottom = data.length * ROW;
   const wide = (width - left - 8) / (last - first);
   const x = (ms) => left + (inBins(ms) - first) * wide;
-  const svg = picture(width, bottom + AXIS, `Distribution of durations of ${data.length} actions`);
+  const svg = picture(width, bottom + AXIS, text("Distribution of durations of {count} actions", { count: data.length }));
   ticks(svg, x, edge(first), edge(last), bottom, width);
   data.forEach((each, index) => {
     const y = index * ROW;
@@ -106,7 +109,7 @@ function drawHistograms(rows, width) {
     for (const [bin, count] of each.bins) {
       const tall = Math.max(2, (count / most) * (ROW - 8));
       const bar = shape("rect", { class: "bar", x: left + (bin - first) * wide, y: y + ROW - 3 - tall, width: Math.max(1, wide - 1), height: tall });
-      row.append(withTip(bar, `${each.name}: ${count} of ${each.count} took ${bin ? `${duration(edge(bin))} to ` : "up to "}${duration(edge(bin + 1))}`));
+      row.append(withTip(bar, bin ? text("{name}: {count} of {all} took {least} to {most}", { name: each.name, count, all: each.count, least: duration(edge(bin)), most: duration(edge(bin + 1)) }) : text("{name}: {count} of {all} took up to {most}", { name: each.name, count, all: each.count, most: duration(edge(bin + 1)) })));
     }
     const middle = x(each.middle);
     row.append(shape("line", { class: "median", x1: middle, x2: middle, y1: y + 3, y2: y + ROW - 3 }));
@@ -122,7 +125,7 @@ function drawBands(rows, width) {
   const lowest = Math.min(...data.map((each) => inBins(each.low)));
   const highest = Math.max(...data.map((each) => inBins(each.longest)), lowest + 1);
   const y = (ms) => TALL - 6 - ((inBins(ms) - lowest) / (highest - lowest)) * (TALL - 18);
-  const svg = picture(width, TALL + AXIS, `Durations over ${data.length} nights`);
+  const svg = picture(width, TALL + AXIS, text("Durations over {count} nights", { count: data.length }));
   let last = Infinity;
   for (const tick of TICKS_MS.filter((ms) => inBins(ms) >= lowest && inBins(ms) <= highest)) {
     if (last - y(tick) < APART) continue;
@@ -153,7 +156,8 @@ function spreads(rows) {
 }
 
 function whole(each) {
-  return `${each.name}: ${each.count} jobs, median ${duration(each.middle)}, eight in ten ${duration(each.low)} to ${duration(each.high)}, longest ${duration(each.longest)}`;
+  const times = { middle: duration(each.middle), low: duration(each.low), high: duration(each.high), longest: duration(each.longest) };
+  return text("{name}: {count} jobs, median {middle}, eight in ten {low} to {high}, longest {longest}", { name: each.name, count: each.count, ...times });
 }
 
 // A column for each night, with as many of their names below as there is room for.
@@ -167,8 +171,8 @@ function columns(svg, width, nights, draw) {
   });
 }
 
-function rule(svg, width, y, text) {
-  svg.append(shape("line", { class: "rule", x1: LEFT - 4, x2: width, y1: y, y2: y }), textAt(LEFT - 8, y + 4, text, "end"));
+function rule(svg, width, y, said) {
+  svg.append(shape("line", { class: "rule", x1: LEFT - 4, x2: width, y1: y, y2: y }), textAt(LEFT - 8, y + 4, said, "end"));
 }
 
 function ticks(svg, x, from, to, bottom, width) {
@@ -193,17 +197,17 @@ function edge(bin) {
 function nothing() {
   const line = document.createElement("p");
   line.className = "empty";
-  line.textContent = "Nothing to show yet.";
+  line.textContent = text("Nothing to show yet.");
   return line;
 }
 
-function withTip(made, text) {
-  made.tipText = text;
+function withTip(made, said) {
+  made.tipText = said;
   return made;
 }
 
 function short(ms) {
-  const round = (value) => Math.round(value * 10) / 10;
+  const round = (value) => decimal(String(Math.round(value * 10) / 10));
   if (ms < 1000) return `${round(ms)} ms`;
   if (ms < 60000) return `${round(ms / 1000)} s`;
   return ms < 3600000 ? `${round(ms / 60000)} min` : `${round(ms / 3600000)} h`;
@@ -223,8 +227,8 @@ function shape(name, attributes) {
   return made;
 }
 
-function textAt(x, y, text, anchor, className = "") {
+function textAt(x, y, said, anchor, className = "") {
   const made = shape("text", { x, y, "text-anchor": anchor, class: className });
-  made.textContent = text;
+  made.textContent = said;
   return made;
 }

@@ -1,11 +1,12 @@
 // The server's clock, and every text that goes on with it. The browser's own clock may be hours off.
+import { number as decimal, language, text } from "./texts.js";
 
 import { isKnown, shown } from "./zones.js";
 
 const SIDEREAL_RATE = 1.00273790935;
 const { times: choice, zone: chosen } = document.body.dataset;
 export const zone = chosen && isKnown(chosen) ? chosen : "UTC"; // by which times are shown
-export const unit = zone === "UTC" ? "UTC" : "site time";
+export const unit = zone === "UTC" ? "UTC" : text("site time");
 let server = { ms: Date.now(), mark: performance.now() };
 
 export function now() {
@@ -87,7 +88,7 @@ function remaining(ms) {
 
 export function duration(ms) {
   if (ms === null || ms === undefined) return "–";
-  if (ms < 10000) return `${(Math.max(0, ms) / 1000).toFixed(1)} s`;
+  if (ms < 10000) return `${decimal((Math.max(0, ms) / 1000).toFixed(1))} s`;
   const seconds = Math.floor(ms / 1000);
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
@@ -110,7 +111,7 @@ export function roundUp(ms, step) {
 
 // What a script asks with: what comes is written by the clock of this page, whatever was chosen in another one.
 export function asScript(more = {}) {
-  return { "X-Requested-By": "script", "X-Clock": choice ?? "", ...more };
+  return { "X-Requested-By": "script", "X-Language": language, "X-Clock": choice ?? "", ...more };
 }
 
 function sexagesimal(hours) {

@@ -1,5 +1,6 @@
 // Copies a line, also where the page came by plain http: browsers keep their clipboard from such pages, and copy what is
 // selected all the same.
+import { text } from "./texts.js";
 
 const SAID_MS = 2000;
 
@@ -14,14 +15,14 @@ async function copy(button) {
   const line = button.closest(".copied").querySelector("[data-copied]");
   const isCopied = await byClipboard(line.textContent) || bySelection(line);
   const before = button.dataset.label ??= button.textContent;
-  button.textContent = isCopied ? "Copied" : "Press Ctrl-C";
+  button.textContent = isCopied ? text("Copied") : text("Press Ctrl-C");
   clearTimeout(button.timer);
   button.timer = setTimeout(() => (button.textContent = before), SAID_MS);
 }
 
-async function byClipboard(text) {
+async function byClipboard(line) {
   try {
-    await navigator.clipboard.writeText(text);
+    await navigator.clipboard.writeText(line);
     return true;
   } catch {
     return false; // plain http, or somebody has forbidden it

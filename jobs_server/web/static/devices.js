@@ -1,5 +1,5 @@
 // Keeps all devices on the page Site as the server would write them now, a few seconds late at most.
-import { count } from "./clock.js";
+import { asScript, count } from "./clock.js";
 import { patch } from "./patch.js";
 
 const EVERY_MS = 3000;
@@ -15,7 +15,7 @@ async function renew() {
   isDue = false;
   const shown = document.getElementById("devices");
   try {
-    const answer = await fetch(shown.dataset.devicesSrc, { headers: { "X-Requested-By": "script" }, cache: "no-store" });
+    const answer = await fetch(shown.dataset.devicesSrc, { headers: asScript(), cache: "no-store" });
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("devices");
     count(fresh);

@@ -1,4 +1,5 @@
 // Forms marked data-in-place are sent without leaving the page: a success is a note that fades, a refusal one that stays.
+import { text } from "./texts.js";
 
 import { asScript } from "./clock.js";
 
@@ -19,29 +20,29 @@ export async function send(form, button, more = {}) {
   for (const [name, value] of Object.entries(more)) body.set(name, value);
   try {
     const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: asScript() });
-    const text = await answer.text();
-    if (!answer.ok) return void note(text, true);
-    const { line, button: undo } = JSON.parse(text);
+    const said = await answer.text();
+    if (!answer.ok) return void note(said, true);
+    const { line, button: undo } = JSON.parse(said);
     form.closest(".note")?.remove(); // what could be undone is
     note(line, false, undo);
   } catch {
-    note(`Not sent: the server could not be reached. ${button?.textContent ?? "It"} did nothing; try again.`, true);
+    note(text("Not sent: the server could not be reached. {what} did nothing; try again.", { what: button?.textContent ?? text("It") }), true);
   } finally {
     document.dispatchEvent(new CustomEvent("jobs:changed"));
   }
 }
 
 // `undo`: the form, as HTML of the server, that takes back what was done.
-export function note(text, refused, undo = "") {
+export function note(said, refused, undo = "") {
   const line = document.createElement("div");
   line.className = refused ? "note refused" : "note done";
   if (refused) line.setAttribute("role", "alert");
   const sentence = document.createElement("span");
-  sentence.textContent = text;
+  sentence.textContent = said;
   const dismiss = document.createElement("button");
   dismiss.type = "button";
   dismiss.className = "btn btn-sm btn-plain";
-  dismiss.textContent = "Dismiss";
+  dismiss.textContent = text("Dismiss");
   dismiss.addEventListener("click", () => line.remove());
   line.append(sentence);
   line.insertAdjacentHTML("beforeend", undo);

@@ -1,4 +1,5 @@
 // Single keys: a list of them, the ways to Now and Send, and Stop, which only the second press sends.
+import { text } from "./texts.js";
 
 const REMEMBERED = "jobs-single-keys";
 const CONFIRM_MS = 4000;
@@ -45,7 +46,7 @@ function stop() {
   const question = document.createElement("p");
   question.className = "sure";
   question.setAttribute("role", "alert");
-  question.textContent = "Press . once more to stop now; Escape leaves it.";
+  question.textContent = text("Press . once more to stop now; Escape leaves it.");
   button.closest(".stopbar").prepend(question);
   asked = setTimeout(forget, CONFIRM_MS);
 }

@@ -2,11 +2,19 @@
 // tabs with a site one follows the stream for it, also while nobody looks at it: the others wait for its lock. What was
 // shown last is remembered, so that whichever tab follows next shows nothing again.
 import { now } from "./clock.js";
+import { text } from "./texts.js";
 
 const KEY = "jobs-notifications";
 const SEEN = "jobs-notified-";
 const ENDS = { failed: "failed", error: "failed", lost: "failed", expired: "failed", complete: "done", completed: "done" };
-const SAID = { failed: "failed", error: "failed", lost: "is lost", expired: "expired", complete: "is done", completed: "is done" };
+const SAID = {
+  failed: text("{site}: your job failed"),
+  error: text("{site}: your job failed"),
+  lost: text("{site}: your job is lost"),
+  expired: text("{site}: your job expired"),
+  complete: text("{site}: your job is done"),
+  completed: text("{site}: your job is done"),
+};
 const OLDEST_MS = 60 * 60000; // what is older is shown no more
 const AGED_MS = 3 * 60000; // and what is older than this is shown with its age
 const RETRY_MS = 5000;
@@ -110,7 +118,8 @@ function tell(job) {
   const what = matter(job);
   const passed = now() - job.event.timestamp_ms;
   if (!what || !choices()[what.kind] || passed > OLDEST_MS) return;
-  const age = passed > AGED_MS ? `${Math.round(passed / 60000)} min ago: ` : "";
+  const ago = text("{minutes} min ago", { minutes: Math.round(passed / 60000) });
+  const age = passed > AGED_MS ? `${ago}: ` : "";
   const body = age + [`${job.action.replaceAll("_", " ")} ${job.deviceInstance}`, what.kind === "done" ? "" : job.event.message].filter(Boolean).join(": ");
   raise(what.title, { body, tag: `${job.site} ${job.ulid} ${job.event.to}`, requireInteraction: what.kind !== "done" }, job);
 }
@@ -119,11 +128,11 @@ function tell(job) {
 function matter({ site, event, ...job }) {
   if (event.alternateQueue || event.mark === "edited" || event.mark === "moved") return null;
   const word = event.to.trim().toLowerCase();
-  if (isStop(job)) return event.from === null ? { kind: "stopped", title: `${site}: ${job.user_name || "somebody"} has sent a stop` } : null;
+  if (isStop(job)) return event.from === null ? { kind: "stopped", title: text("{site}: {name} has sent a stop", { site, name: job.user_name || text("somebody") }) } : null;
   const kind = ENDS[word];
   if (!kind || job.user_id !== document.body.dataset.me || ENDS[(event.from ?? "").trim().toLowerCase()] === kind) return null;
   if (kind === "done" && job.plan) return null;
-  return { kind, title: `${site}: your job ${SAID[word]}` };
+  return { kind, title: SAID[word].replace("{site}", site) };
 }
 
 function isStop({ action, required_params: params }) {
@@ -170,7 +179,7 @@ async function turn(page) {
   const { site } = document.body.dataset;
   if (on) {
     localStorage.removeItem(SEEN + site); // what happened while it was off is no news
-    raise("Notifications are on", { body: "So it will look when something happens to your jobs.", tag: "jobs-notifications" });
+    raise(text("Notifications are on"), { body: text("So it will look when something happens to your jobs."), tag: "jobs-notifications" });
   }
   if (site) follow(site);
   show(page);
@@ -180,13 +189,13 @@ function show(page) {
   page.querySelector("[data-notify-state]").textContent = state();
   const button = page.querySelector("[data-notify-turn]");
   button.hidden = !isPossible() || Notification.permission === "denied";
-  button.textContent = isOn() ? "Show no more in this browser" : "Show notifications in this browser";
+  button.textContent = isOn() ? text("Show no more in this browser") : text("Show notifications in this browser");
   page.querySelector("[data-notify-choices]").hidden = button.hidden;
 }
 
 function state() {
-  if (!isSecureContext) return "Browsers show notifications only of pages that come by https, or from the PC itself; this page came by plain http. Have alerts sent to an address instead.";
-  if (!isPossible()) return "This browser shows none. On an iPhone, add this page to the home screen and open it there, or have alerts sent to an address.";
-  if (Notification.permission === "denied") return "This browser was told to show none of this page: allow them in its settings for this site, and load the page anew.";
-  return isOn() ? "On in this browser." : "Off in this browser.";
+  if (!isSecureContext) return text("Browsers show notifications only of pages that come by https, or from the PC itself; this page came by plain http. Have alerts sent to an address instead.");
+  if (!isPossible()) return text("This browser shows none. On an iPhone, add this page to the home screen and open it there, or have alerts sent to an address.");
+  if (Notification.permission === "denied") return text("This browser was told to show none of this page: allow them in its settings for this site, and load the page anew.");
+  return isOn() ? text("On in this browser.") : text("Off in this browser.");
 }

@@ -1,5 +1,6 @@
 // The form of a plan: its rows, its length and its end are written by the server while it is filled in, the same way
 // as when it is sent. Without this script each button is a page of its own.
+import { text } from "./texts.js";
 
 import { asScript } from "./clock.js";
 
@@ -51,7 +52,7 @@ function begin(form) {
 
 // Nothing is shown rather than what no longer stands in the form.
 function showNone(form) {
-  form.querySelector("[data-summary]").textContent = "No preview: the server could not be asked.";
+  form.querySelector("[data-summary]").textContent = text("No preview: the server could not be asked.");
 }
 
 function show(form, preview, what) {
@@ -91,6 +92,6 @@ function showFault(field, { faults, readings }) {
   const found = faults[name] ?? Object.entries(faults).find(([key]) => key.startsWith(`${name}-`))?.[1];
   const fault = field.classList.contains("touched") ? found : null;
   field.classList.toggle("faulty", Boolean(fault));
-  const text = fault ?? readings[name] ?? "";
-  if (message.textContent !== text) message.textContent = text;
+  const said = fault ?? readings[name] ?? "";
+  if (message.textContent !== said) message.textContent = said;
 }

@@ -3,6 +3,7 @@
 
 import { asScript } from "./clock.js";
 import { note } from "./forms.js";
+import { text } from "./texts.js";
 
 const WAIT_MS = 250;
 
@@ -56,7 +57,7 @@ function keepInATunnel(form) {
     const button = event.submitter;
     reached = await fetch(document.body.dataset.liveSrc, { method: "HEAD", cache: "no-store" }).then(() => true, () => false);
     if (reached) form.requestSubmit(button);
-    else note("Not sent: there is no connection to the server. What you filled in stays here; send it when the connection is back.", true);
+    else note(text("Not sent: there is no connection to the server. What you filled in stays here; send it when the connection is back."), true);
   });
 }
 
@@ -80,7 +81,7 @@ function chooseGroup(form) {
 
 // Nothing is shown rather than what no longer stands in the form.
 function showNone(form) {
-  form.querySelector("[data-lines]").textContent = "No preview: the server could not be asked.";
+  form.querySelector("[data-lines]").textContent = text("No preview: the server could not be asked.");
   form.querySelector("[data-preview]").textContent = "";
 }
 
@@ -100,7 +101,7 @@ function fill(form, preview) {
 function show(form, preview) {
   fill(form, preview);
   document.body.toggleAttribute("data-held", preview.held);
-  form.querySelector("[data-lines]").textContent = preview.lines.join(", then: ");
+  form.querySelector("[data-lines]").textContent = preview.lines.join(text(", then: "));
   form.querySelector("[data-preview]").textContent = preview.json;
   for (const caution of form.querySelectorAll("[data-caution]")) caution.hidden = !(caution.dataset.caution in preview.cautions);
   form.querySelector("[data-roles]").textContent = preview.cautions.roles ?? "";
@@ -111,7 +112,7 @@ function show(form, preview) {
     const message = field.querySelector("[data-message]");
     const isShown = fault && field.classList.contains("touched");
     field.classList.toggle("faulty", Boolean(isShown));
-    const text = (isShown ? fault : preview.readings[field.dataset.field]) ?? "";
-    if (message && message.textContent !== text) message.textContent = text;
+    const said = (isShown ? fault : preview.readings[field.dataset.field]) ?? "";
+    if (message && message.textContent !== said) message.textContent = said;
   }
 }

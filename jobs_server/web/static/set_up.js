@@ -1,4 +1,5 @@
 // The set-up's form: what the place means is shown while it is typed. The server reads it, the same way as when it is sent.
+import { asScript } from "./clock.js";
 
 const WAIT_MS = 200;
 
@@ -13,7 +14,7 @@ function startPlace(form) {
   const look = async () => {
     const mine = ++asked;
     const query = new URLSearchParams({ place: field.value });
-    const answer = await fetch(`${form.dataset.placeSrc}?${query}`, { headers: { "X-Requested-By": "script" } }).catch(() => null);
+    const answer = await fetch(`${form.dataset.placeSrc}?${query}`, { headers: asScript() }).catch(() => null);
     const text = answer?.ok ? await answer.text() : "";
     if (mine === asked) says.innerHTML = text;
   };

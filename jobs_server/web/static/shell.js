@@ -1,5 +1,6 @@
 // The small things around every page: menus that close, the theme without a reload, sound when it is wanted.
 import { fade, note } from "./forms.js";
+import { text } from "./texts.js";
 
 const SOUND = "jobs-sound";
 
@@ -41,7 +42,7 @@ function keepWhatIsTyped() {
       event.preventDefault();
       const body = new URLSearchParams(new FormData(form, event.submitter));
       await fetch(form.getAttribute("action"), { method: "POST", body, redirect: "manual" });
-      note(`${event.submitter.textContent} from the next page on. This one stays as it is, with what you typed.`, false);
+      note(text("{what} from the next page on. This one stays as it is, with what you typed.", { what: event.submitter.textContent }), false);
     });
   }
 }

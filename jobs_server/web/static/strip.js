@@ -1,6 +1,7 @@
 // The strip of devices, as web/strip.py writes it, from what the stream says each second: for that no page is fetched.
 // What a tile cannot show, such as a device of which nothing was said before, comes with the page.
 import { age, now } from "./clock.js";
+import { number as decimal, text as said } from "./texts.js";
 
 const LONGEST = 40;
 const LARGEST = 1e15;
@@ -11,11 +12,11 @@ const GREY_MS = 60000;
 
 const KINDS = [
   { key: "mount", devices: ["mount", "telescope"], word: status, value: pointing },
-  { key: "roof", devices: ["enclosure", "dome", "roof"], word: status, value: (values) => joined(written(values, "azimuth_degrees", 0, "°", "dome\u00a0"), text(values, "mode")) },
+  { key: "roof", devices: ["enclosure", "dome", "roof"], word: status, value: (values) => joined(written(values, "azimuth_degrees", 0, "°", `${said("dome")}\u00a0`), text(values, "mode")) },
   {
     key: "weather",
     devices: ["weather", "safety", "safety_monitor", "safetymonitor", "observing_conditions", "observingconditions"],
-    word: (values) => (typeof values.safe === "boolean" ? (values.safe ? "safe" : "unsafe") : status(values)),
+    word: (values) => (typeof values.safe === "boolean" ? (values.safe ? said("safe") : said("unsafe")) : status(values)),
     value: (values) =>
       joined(written(values, "temperature_c", 0, "\u00a0°C"), written(values, "humidity_percent", 0, "\u00a0%"), written(values, "wind_m_per_s", 0, "\u00a0m/s")),
     isOne: true,
@@ -61,10 +62,10 @@ function tile(kind, devices, ms) {
   const { device, values } = devices.toSorted((one, other) => (rank(one) < rank(other) ? -1 : 1))[0];
   let [word, value] = [kind.word(values), kind.value(values)];
   if (kind.isOne && !value) value = devices.filter((each) => !isGrey(each)).map((each) => kind.value(each.values)).find(Boolean) ?? "";
-  if (values.connected === false) word = "not connected";
+  if (values.connected === false) word = said("not connected");
   const alarming = isAlarming(values);
   if (alarming) value = text(values, "unsafe_reason") || text(values, "message") || value;
-  if (!word) [word, value] = [value || "no word", ""];
+  if (!word) [word, value] = [value || said("no word"), ""];
   return { key: kind.key, word, value, device, atMs: values.at_ms, more: devices.length - 1, alarming };
 }
 
@@ -76,7 +77,7 @@ function draw(made) {
     if (!place) return false;
     const old = place.querySelector(".old");
     const greyAfterMs = Number(place.dataset.greyFrom) - Number(old.dataset.age);
-    place.title = device + (more ? `, and ${more} more` : "");
+    place.title = more ? said("{name}, and {count} more", { name: device, count: more }) : device;
     place.dataset.greyFrom = atMs + greyAfterMs;
     place.classList.toggle("alarming", alarming);
     place.classList.toggle("grey", now() > atMs + greyAfterMs);
@@ -117,7 +118,7 @@ function pointing(values) {
 
 function frames(values) {
   const [frame, all] = [number(values, "frame"), number(values, "frames")];
-  return frame && all ? `${frame.toFixed(0)} of ${all.toFixed(0)}` : "";
+  return frame && all ? said("{number} of {count}", { number: frame.toFixed(0), count: all.toFixed(0) }) : "";
 }
 
 function number(values, key) {
@@ -132,7 +133,7 @@ function text(values, key) {
 
 function written(values, key, decimals, unit, before = "") {
   const value = number(values, key);
-  return value === null ? "" : before + fixed(value, decimals) + unit;
+  return value === null ? "" : before + decimal(fixed(value, decimals)) + unit;
 }
 
 // What is rounded to nothing has no sign.
@@ -148,6 +149,6 @@ function two(count) {
   return String(count).padStart(2, "0");
 }
 
-function put(item, said) {
-  if (item.textContent !== said) item.textContent = said;
+function put(item, shown) {
+  if (item.textContent !== shown) item.textContent = shown;
 }

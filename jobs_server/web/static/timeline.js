@@ -1,6 +1,7 @@
 // A night as a drawing: one lane for each type of device over the light of the sky. Zoom with the wheel, two fingers or
 // the keys + and -, move by dragging or with the arrows, read a job by pointing at it, open it with a click.
 import { age, asScript, duration, instant, now, roundUp, unit } from "./clock.js";
+import { text } from "./texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const LANE = 26;
@@ -76,10 +77,10 @@ class Timeline {
   // Put in what has changed since.
   merge({ lanes, position }) {
     this.data.position = position;
-    for (const { device, jobs } of lanes) {
+    for (const { device, name, jobs } of lanes) {
       let lane = this.data.lanes.find((each) => each.device === device);
       if (!lane) {
-        lane = { device, jobs: [] };
+        lane = { device, name, jobs: [] };
         this.data.lanes.push(lane);
         this.data.lanes.sort((one, other) => (one.device < other.device ? -1 : 1));
       }
@@ -112,7 +113,7 @@ class Timeline {
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${height}`);
     this.svg.setAttribute("height", height);
     const count = lanes.reduce((sum, lane) => sum + lane.jobs.length, 0);
-    this.svg.setAttribute("aria-label", `Timeline of ${count} jobs. Plus and minus zoom, arrows move.`);
+    this.svg.setAttribute("aria-label", text("Timeline of {count} jobs. Plus and minus zoom, arrows move.", { count }));
     const parts = [this.sky(), this.axis()];
     lanes.forEach((lane, index) => parts.push(this.lane(lane, TOP + index * LANE)));
     this.nowLine = shape("line", { class: "now-line", y1: TOP, y2: this.bottom });
@@ -147,7 +148,7 @@ class Timeline {
 
   lane(lane, y) {
     const group = shape("g", { class: "lane" });
-    const name = lane.device.replaceAll("_", " ");
+    const { name } = lane;
     group.append(shape("line", { class: "rule", x1: 0, x2: this.width, y1: y + LANE, y2: y + LANE }));
     group.append(textAt(0, y + LANE / 2 + 4, name.length > 13 ? `${name.slice(0, 12)}…` : name, { class: "device" }));
     const at = now();
@@ -183,10 +184,10 @@ class Timeline {
 
   tellLegend(count) {
     const parts = [];
-    if (!count) parts.push("No job was posted in this night yet.");
-    if (this.data.left_out) parts.push(`The newest ${count} jobs; ${this.data.left_out} older ones are in the report.`);
-    if (this.data.light.length) parts.push("Shaded: day, civil, nautical and astronomical twilight, night.");
-    if (this.to - this.from < this.data.to_ms - this.data.from_ms) parts.push("Double click shows the whole night.");
+    if (!count) parts.push(text("No job was posted in this night yet."));
+    if (this.data.left_out) parts.push(text("The newest {count} jobs; {others} older ones are in the report.", { count, others: this.data.left_out }));
+    if (this.data.light.length) parts.push(text("Shaded: day, civil, nautical and astronomical twilight, night."));
+    if (this.to - this.from < this.data.to_ms - this.data.from_ms) parts.push(text("Double click shows the whole night."));
     this.legend.textContent = parts.join(" ");
     this.legend.classList.toggle("fine", count > 0 && !this.data.left_out); // what only explains the drawing
   }
@@ -249,8 +250,8 @@ class Timeline {
     const { jobs } = event.target;
     this.tip.hidden = !jobs;
     if (!jobs) return;
-    this.tip.textContent = jobs.length > 1 ? `${jobs.length} jobs from ${instant(jobs[0][2])} to ${instant(jobs.at(-1)[2])} ${unit}; zoom in, or click, to tell them apart` : describe(jobs[0]);
-    if (event.pointerType === "touch") this.tip.textContent += " · tap again to open it";
+    this.tip.textContent = jobs.length > 1 ? text("{count} jobs from {begin} to {end} {unit}; zoom in, or click, to tell them apart", { count: jobs.length, begin: instant(jobs[0][2]), end: instant(jobs.at(-1)[2]), unit }) : describe(jobs[0]);
+    if (event.pointerType === "touch") this.tip.textContent += ` · ${text("tap again to open it")}`;
     const box = this.holder.getBoundingClientRect();
     const left = Math.min(event.clientX - box.left, box.width - Math.min(300, box.width));
     this.tip.style.left = `${Math.max(0, left)}px`;
@@ -286,7 +287,7 @@ class Timeline {
 }
 
 function describe([, line, begin, ended, result, status, who]) {
-  const took = ended ? duration(ended - begin) : result === "running" ? `running for ${age(now() - begin)}` : "not begun";
+  const took = ended ? duration(ended - begin) : result === "running" ? text("running for {age}", { age: age(now() - begin) }) : text("not begun");
   return `${line} · ${who} · ${instant(begin)} ${unit} · ${took} · ${status}`;
 }
 
@@ -301,9 +302,9 @@ function shape(name, attributes) {
   return made;
 }
 
-function textAt(x, y, text, attributes) {
+function textAt(x, y, said, attributes) {
   const made = shape("text", { x, y, ...attributes });
-  made.textContent = text;
+  made.textContent = said;
   return made;
 }
 

@@ -1,6 +1,7 @@
 // The week of nights as something to draw in: a drag in a night chooses a time, a drag of a reservation moves it, at its
 // edges it changes how long it is. All of it goes into the form beside it; nothing is sent from here.
 import { now } from "./clock.js";
+import { text } from "./texts.js";
 import { isKnown, read, written } from "./zones.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -157,7 +158,7 @@ class Week {
     const [start, end] = this.chosen();
     this.choice.hidden = !(start < end);
     if (start < end) {
-      this.choice.querySelector("[data-times]").textContent = `${written(start, this.zone).slice(5)} to ${written(end, this.zone).slice(11)} ${this.zone === "UTC" ? "UTC" : "site time"}`;
+      this.choice.querySelector("[data-times]").textContent = text("{begin} to {end} UTC", { begin: written(start, this.zone).slice(5), end: written(end, this.zone).slice(11) , unit: text(this.zone === "UTC" ? "UTC" : "site time") });
       this.choice.querySelector("[data-fault]").textContent = this.fault;
     }
     for (const strip of this.place.querySelectorAll(".strip")) this.drawIn(strip);
