@@ -96,8 +96,8 @@ def log() -> Response:
     """Show a page of the log."""
     asked = _asked()
     before = search.place(request.args.get("before", "")) or search.START
-    now_ms, zone = page().now_ms, page().profile.zone
     with page().reading() as connection:
+        now_ms, zone = page().now_ms, page().profile.zone
         try:
             wanted, fault = _filter(asked), ""
         except BadRequest as error:
