@@ -113,6 +113,13 @@ PATTERNS = (
     marked("only an admin may do this"),
     marked("canceled by %(name)s"),
     marked("step %(number)s is %(status)s"),
+    # What a plan waits for.
+    marked("its time"),
+    marked("its turn"),
+    marked("the site to take %(why)s"),
+    marked("the site to say that %(why)s has ended"),
+    marked("step %(number)s (%(text)s)"),
+    marked("the calendar that says who holds the telescope"),
     # What is to be said before something is sent.
     marked("%(name)s stands %(degrees)s° below the horizon"),
     marked("%(name)s stands %(degrees)s° high, below this site's limit of %(limit)s°"),

@@ -323,3 +323,10 @@ def test_what_is_not_looked_up_would_be_found() -> None:
     reading = Reading()
     reading.feed('<p>⟦Sent⟧ <bdi>by Vera</bdi> and seen</p><input placeholder="none">')
     assert "".join(reading.said) == "⟦Sent⟧  and seennone"
+
+
+def test_what_a_plan_waits_for_is_said_in_the_language(app: Flask) -> None:
+    waits = "the site to take step 2 (expose of camera camera_1_1)"
+    german, spanish = (sentences.said(waits, of(app, code)) for code in ("de", "es"))
+    assert german == "die Sternwarte, die Schritt 2 (expose of camera camera_1_1) holen soll"
+    assert spanish == "que el observatorio tome el paso 2 (expose of camera camera_1_1)"

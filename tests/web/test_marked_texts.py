@@ -108,6 +108,20 @@ def test_every_text_is_translated_and_looked_at(code: str) -> None:
     assert [message.id for message in TEXTS.untranslated(TEXTS.read(code))] == []
 
 
+def test_no_catalogue_has_what_another_language_says() -> None:
+    """Of Spanish texts, two dozen were German."""
+    said: dict[tuple[object, str | None], set[str]] = {}
+    alike = []
+    for code in OTHERS:
+        for message in TEXTS.read(code):
+            known = said.setdefault((message.id, message.context), set())
+            for text in set(forms(message)) - set(forms(Message(message.id, message.id))):
+                if " " in text and text in known:
+                    alike.append((code, text))
+                known.add(text)
+    assert alike == []
+
+
 @pytest.mark.parametrize("code", OTHERS)
 def test_a_translation_has_the_places_of_its_text(code: str) -> None:
     for message in TEXTS.read(code):

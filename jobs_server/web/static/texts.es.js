@@ -4,7 +4,7 @@ export default {
   "texts": {
     ", then: ": ", después: ",
     "Browsers show notifications only of pages that come by https, or from the PC itself; this page came by plain http. Have alerts sent to an address instead.": "Los navegadores muestran notificaciones solo de páginas que llegan por https, o del propio PC; esta página llegó por http simple. Haga que los avisos se envíen a una dirección.",
-    "Calendar": "Kalender",
+    "Calendar": "Calendario",
     "Copied": "Copiado",
     "Dismiss": "Cerrar",
     "Distribution of durations of {count} actions": "Distribución de las duraciones de {count} acciones",
