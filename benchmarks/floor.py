@@ -20,7 +20,7 @@ from ulid import ULID
 from jobs_server import clock
 from jobs_server.domain.lifecycle import Queue, Report
 from jobs_server.jobs import handover, queries, statements
-from jobs_server.jobs.rows import EventRow, JobRow
+from jobs_server.jobs.rows import EventRow, JobRow, ListedJob
 from jobs_server.storage.sqlite_driver import driver
 from jobs_server.storage.statement import Statement
 
@@ -174,7 +174,7 @@ def get_recent_jobs() -> Response:
     now_ms = time.time_ns() // 1_000_000
     since_ms = now_ms - _RECENT_MS
     values = {"site": site, "from_ms": since_ms, "after_ms": since_ms, "after": "", "until_ms": now_ms, "count": 500}
-    return _json([_public(row) for row in _RECENT.rows(_connection(), values)])
+    return _json([_public(row, ListedJob._fields) for row in _RECENT.rows(_connection(), values)])
 
 
 def _event(
@@ -193,8 +193,8 @@ def _event(
     _EVENT.rows(connection, values | {"message": None, "mark": None, "result": None})
 
 
-def _public(row: tuple[Any, ...]) -> dict[str, Any]:
-    job = dict(zip(_NAMES, row, strict=True))
+def _public(row: tuple[Any, ...], names: tuple[str, ...] = _NAMES) -> dict[str, Any]:
+    job = dict(zip(names, row, strict=True))
     public = {
         "site": job["site"],
         "ulid": job["ulid"],
