@@ -297,10 +297,13 @@ def _own_alerts(installation: Installation) -> Iterator[Finding]:
     """Look whether the addresses take alerts that people have named for alerts of their own."""
     if installation.settings.own_alerts == "off":
         return
-    if not installation.is_there or installation.revision != migrations.newest():
-        return  # A migration makes the table.
-    with installation.database.reading() as connection:
-        found = alert_addresses.list_all(connection)
+    try:
+        if not installation.is_there or installation.revision != migrations.newest():
+            return  # A migration makes the table.
+        with installation.database.reading() as connection:
+            found = alert_addresses.list_all(connection)
+    except (Unavailable, DBAPIError, driver.Error):
+        return  # What is the matter with the database is said once, where the database is looked at.
     for each in found:
         if each.failing_since_ms is not None:
             since = datetime.fromtimestamp(each.failing_since_ms / 1000, UTC)
@@ -367,7 +370,6 @@ def _postgresql(installation: Installation) -> Iterator[Finding]:
 
 
 _OF_SQLITE = (_sqlite, _migration, _integrity, _clock, _indexes, _backups)
-_OF_PEOPLE = (_site_tokens, _sign_in, _calendar, _own_alerts)
 _OF_PEOPLE = (_site_tokens, _sign_in, _calendar, _own_alerts)
 CHECKS: Mapping[str, tuple[Callable[[Installation], Iterator[Finding]], ...]] = {
     kind: (_settings, _disk, _permissions, *of_the_database, _previews, _server, *_OF_PEOPLE)

@@ -203,7 +203,7 @@ def test_without_the_extra_it_is_said_what_to_install(config: Path, name: str, m
 
 @pytest.mark.parametrize("name", ["check", "run"])
 def test_a_file_that_is_wrong_or_not_there_is_told_in_words(config: Path, name: str) -> None:
-    assert "`flask agent find` writes a first one" in calls(name, config).stderr
+    assert "`jobs-server agent find` writes a first one" in calls(name, config).stderr
     config.write_text("sites = 1\n", encoding="utf-8")
     done = calls(name, config)
     assert (done.exit_code, "did you mean 'site'?" in done.stderr) == (1, True)

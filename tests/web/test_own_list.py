@@ -63,7 +63,7 @@ def test_what_cannot_be_saved_is_refused(browser: FlaskClient, form: dict[str, s
 def test_a_list_comes_in_and_what_is_not_understood_is_said_line_by_line(browser: FlaskClient) -> None:
     status, page = brings_in(browser, LIST.encode())
     assert status == 200
-    assert "CSV: 1 targets are in the list, and this is to be said:" in page
+    assert "CSV: 1 target is in the list. This is to be said:" in page
     assert "line 3: Field 8 has the right ascension 24.5 h" in page
     assert listed(browser) == ["Field 7"]
 
