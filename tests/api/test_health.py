@@ -146,6 +146,7 @@ WORKERS = [
     "releases the steps of plans in time",
     "makes backups and deletes old jobs",
     "sends alerts",
+    "sends people's own alerts",
     "fetches the reservations of the coming day",
     "renews the issuer's keys",
     "keeps the state of devices",
