@@ -50,9 +50,7 @@ def post(settings: Settings, address: AlertAddressRow, sentence: str, seconds: f
         with client:
             call = partial(_call, client, address, sentence, may_reach(settings, address))
             answer = within(seconds, call, client.close)
-    except TimeoutError:
-        raise TaskFailed("it did not answer in time") from None
-    except httpx.TimeoutException:
+    except (TimeoutError, httpx.TimeoutException):
         raise TaskFailed("it did not answer in time") from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
         raise TaskFailed(_why(error)) from None

@@ -51,6 +51,8 @@ log = logging.getLogger(__name__)
 
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_GARBAGE = (10_000, 20, 50)
+"""After how many new objects the collector looks through them, and after how many looks through older ones."""
 
 
 def set_up(app: Flask) -> None:
@@ -94,7 +96,8 @@ def begin(app: Flask) -> None:
     # What is there now stays: else each full collection goes through it, and all threads wait. None is made before:
     # it would take a tenth of a second, and find next to nothing.
     gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
+    # A request makes hundreds of objects and keeps nearly none, so that a look through the young finds little.
+    gc.set_threshold(*_GARBAGE)
 
 
 def _warn_of_clocks(app: Flask) -> None:
