@@ -253,7 +253,7 @@ def test_the_pages_are_measured() -> None:
     tables = [block for block in done.stdout.split("\n\n") if block.startswith("| ")]
     assert len(tables) == len(pages.TABLES)
     now = next(line for line in tables[0].splitlines() if line.startswith("| Now |"))
-    assert float(now.split(" | ")[4]) < 115, "200 jobs and the sky make a page of more than 115 kB"
+    assert float(now.split(" | ")[4]) < 110, "200 jobs and the sky make a page of more than 110 kB"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process takes")
